@@ -1,0 +1,182 @@
+"""The only module that prints: a header, one timed line a stage, tables, notices, the next step.
+
+A run says little and says it in the same order in every pattern. On a terminal the output is
+coloured and long work shows a progress bar; elsewhere it is plain lines that a log can keep.
+Notices go to the error stream too loud to be missed: a fallback that nobody sees is a lie.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from common.evaluation.report import Report, Table
+
+T = TypeVar("T")
+BAR_AFTER_SECONDS = 2.0
+PLAIN_EVERY_SECONDS = 10.0
+
+
+class Stage:
+    """The line of one stage while it runs; `note` adds a figure to it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.notes: list[str] = []
+        self.seconds = 0.0
+
+    def note(self, text: str) -> None:
+        """Add `text` to the line that is printed when the stage ends."""
+        self.notes.append(text)
+
+
+def header(name: str, source: object, config: object) -> None:
+    """Open a run: what runs, on which data, with which seed and device."""
+    rows, origin = getattr(source, "rows", ""), getattr(source, "origin", "")
+    dataset = getattr(source, "name", str(source))
+    device = _device_in_words(getattr(config, "device", "auto"))
+    _out().print(
+        f"[bold]{name}[/] · {dataset} ({origin}, {rows}) · seed {getattr(config, 'seed', 0)}"
+        f" · {device}"
+    )
+    text = getattr(source, "notice", None)
+    if text:
+        notice(text)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[Stage]:
+    """Time a stage and print one line when it ends: name, seconds, notes."""
+    current = Stage(name)
+    start = time.perf_counter()
+    yield current
+    current.seconds = time.perf_counter() - start
+    notes = "   ".join(current.notes)
+    _out().print(f"  {name:<13}{current.seconds:7.1f} s   {notes}".rstrip(), highlight=False)
+
+
+def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """Yield from `iterable`, showing a bar (or a plain line now and then) once it takes time."""
+    if total is None and hasattr(iterable, "__len__"):
+        total = len(iterable)  # type: ignore[arg-type]
+    if _out().is_terminal:
+        yield from _bar(iterable, label, total)
+    else:
+        yield from _plain_progress(iterable, label, total)
+
+
+def notice(text: str) -> None:
+    """Say what must not be missed: a fallback, a licence, a degraded result."""
+    _err().print(f"[bold yellow]NOTICE[/] {_escape(text)}", highlight=False)
+
+
+def info(text: str) -> None:
+    """Print one indented line."""
+    _out().print(f"  {_escape(text)}", highlight=False)
+
+
+def error(text: str) -> None:
+    """Print one line on the error stream."""
+    _err().print(f"[bold red]error[/] {_escape(text)}", highlight=False)
+
+
+def table(content: Table) -> None:
+    """Print a table; baseline rows are marked, estimates carry their intervals."""
+    from rich.table import Table as RichTable
+
+    grid = RichTable(title=None, box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    grid.add_column(content.name, style="bold", no_wrap=True)
+    for column in content.columns:
+        grid.add_column(column, justify="right", no_wrap=True)
+    for row in content.rows:
+        name = f"{row.name} (base)" if row.baseline else row.name
+        grid.add_row(f"  {name}", *(row.text(column) for column in content.columns))
+    _out().print(grid)
+
+
+def summary(report: Report, run: Path, next_command: str) -> None:
+    """Close a run: its tables, the path of the report, the command to try next."""
+    for content in report.tables[: report.printed]:
+        table(content)
+    if report.latency:
+        table(report.latency_table())
+    _out().print(f"report  {run / 'report.html'}", highlight=False, soft_wrap=True)
+    _out().print(f"next    {next_command}", highlight=False, soft_wrap=True)
+
+
+def _bar(iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+    from rich.progress import Progress
+
+    start = time.perf_counter()
+    bar = Progress(console=_out(), transient=True)
+    task = bar.add_task(f"  {label}", total=total)
+    shown = False
+    try:
+        for item in iterable:
+            yield item
+            bar.advance(task)
+            if not shown and time.perf_counter() - start > BAR_AFTER_SECONDS:
+                bar.start()
+                shown = True
+    finally:
+        if shown:
+            bar.stop()
+
+
+def _plain_progress(iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+    said = time.perf_counter()
+    for done, item in enumerate(iterable, start=1):
+        yield item
+        if time.perf_counter() - said > PLAIN_EVERY_SECONDS:
+            said = time.perf_counter()
+            of = f" of {total:,}" if total else ""
+            _out().print(f"  {label}: {done:,}{of}", highlight=False)
+
+
+def _device_in_words(device: str) -> str:
+    """Name the device without importing torch when the answer is the CPU anyway."""
+    threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
+    if device == "cpu":
+        return f"cpu, {threads} threads"
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"cpu, {threads} threads"
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+_consoles: dict[str, Console] = {}
+
+
+def _out() -> Console:
+    return _console("out")
+
+
+def _err() -> Console:
+    return _console("err")
+
+
+def _console(stream: str) -> Console:
+    """Make the console of a stream on first use, so that importing this module is free."""
+    from rich.console import Console
+
+    file = sys.stderr if stream == "err" else sys.stdout
+    known = _consoles.get(stream)
+    if known is None or known.file is not file:
+        width = None if file.isatty() else 160
+        known = _consoles[stream] = Console(file=file, width=width, soft_wrap=not file.isatty())
+    return known

@@ -1,0 +1,25 @@
+"""What all tests share: the mirror marker, a home of its own for caches, no network for hubs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip `mirror` tests, saying why, where there is no mirror."""
+    if os.environ.get("ML_PATTERNS_MIRROR"):
+        return
+    for item in items:
+        if item.get_closest_marker("mirror"):
+            item.add_marker(pytest.mark.skip(reason="ML_PATTERNS_MIRROR is not set: no real data"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep the tests' cache apart from the user's."""
+    home = tmp_path_factory.mktemp("home")
+    os.environ["ML_PATTERNS_HOME"] = str(home)
+    return home
