@@ -1,0 +1,12 @@
+"""Datasets: bytes and schema, nothing more.
+
+`load(name)` gives a typed table (`data.tables`) of a public dataset, fetched and verified, or of a
+simulated world. What a row, a label and a split mean is decided in `patterns/<name>/data.py`.
+
+Reading order: tables → cards → registry → download → archives → the reader of one dataset →
+files (a user's own data) → simulated. Nothing here imports `common` or a pattern.
+"""
+
+from data.registry import NAMES, choose, load
+
+__all__ = ["NAMES", "choose", "load"]

@@ -1,0 +1,139 @@
+"""Reading archives without being led out of the folder or out of memory.
+
+An archive from the network is untrusted: a member may be called `../../.bashrc`, be a link to a
+file elsewhere, or inflate from a kilobyte to a terabyte. Nothing here writes by a member's own
+name: members are asked for by name and handed back as bytes or written where the caller says, and
+each is counted against a limit while it inflates. Names that leave the folder, links and devices
+are refused aloud, even where they would have been harmless.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+LIMIT_BYTES = 2_000_000_000
+LIMIT_MEMBERS = 200_000
+_CHUNK = 1 << 20
+_LINK_MODE = 0o120000
+
+
+def read_members(
+    path: Path, *, prefix: str = "", limit_bytes: int = LIMIT_BYTES, strip: int = 0
+) -> dict[str, bytes]:
+    """Read all regular members whose name starts with `prefix` into memory.
+
+    `strip` leading folders are taken off each name first, as in an archive that a code host makes
+    of a repository.
+    """
+    members: dict[str, bytes] = {}
+    left = limit_bytes
+    for name, size, stream in _walk(path):
+        short = "/".join(name.split("/")[strip:])
+        if not short or not short.startswith(prefix):
+            continue
+        content = b"".join(_limited(stream, path, name, size, left))
+        left -= len(content)
+        members[short] = content
+    return members
+
+
+def write_member(path: Path, member: str, target: Path, *, limit_bytes: int) -> None:
+    """Write one member to `target`, inflating at most `limit_bytes`."""
+    for name, size, stream in _walk(path):
+        if name == member:
+            with target.open("wb") as output:
+                for chunk in _limited(stream, path, name, size, limit_bytes):
+                    output.write(chunk)
+            return
+    raise ValueError(f"{path.name}: holds no member {member!r}; it is not the archive expected.")
+
+
+def write_gunzipped(path: Path, target: Path, *, limit_bytes: int) -> None:
+    """Write the one file of a gzip to `target`, inflating at most `limit_bytes`."""
+    try:
+        with gzip.open(path) as stream, target.open("wb") as output:
+            for chunk in _limited(stream, path, path.name, None, limit_bytes):
+                output.write(chunk)
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise ValueError(f"{path.name}: not a sound gzip file ({error}).") from error
+
+
+def content_digest(members: dict[str, bytes]) -> str:
+    """Digest what an archive holds, whatever its packing: sha256 over sorted names and sha256s."""
+    digest = hashlib.sha256()
+    for name in sorted(members):
+        digest.update(f"{name}\0{hashlib.sha256(members[name]).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _walk(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Give each regular member's name, declared size and stream."""
+    try:
+        if zipfile.is_zipfile(path):
+            yield from _walk_zip(path)
+        else:
+            yield from _walk_tar(path)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path.name}: not a sound archive ({error}).") from error
+
+
+def _walk_zip(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        _check_count(path, len(entries))
+        for entry in entries:
+            _check_name(path, entry.filename)
+            if (entry.external_attr >> 16) & 0o170000 == _LINK_MODE:
+                raise ValueError(f"{path.name}: member {entry.filename!r} is a link; refused.")
+            if entry.is_dir():
+                continue
+            with archive.open(entry) as stream:
+                yield entry.filename, entry.file_size, stream
+
+
+def _walk_tar(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    with tarfile.open(path) as archive:
+        for count, entry in enumerate(archive):
+            _check_count(path, count)
+            _check_name(path, entry.name)
+            if entry.isdir():
+                continue
+            if not entry.isreg():
+                raise ValueError(
+                    f"{path.name}: member {entry.name!r} is a link or device; refused."
+                )
+            stream = archive.extractfile(entry)
+            assert stream is not None  # a regular member has one
+            yield entry.name, entry.size, stream
+
+
+def _check_count(path: Path, count: int) -> None:
+    if count > LIMIT_MEMBERS:
+        raise ValueError(f"{path.name}: more than {LIMIT_MEMBERS:,} members; refused.")
+
+
+def _check_name(path: Path, name: str) -> None:
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
+        raise ValueError(f"{path.name}: member {name!r} leads out of the archive; refused.")
+
+
+def _limited(
+    stream: IO[bytes], path: Path, name: str, declared: int | None, limit: int
+) -> Iterator[bytes]:
+    """Give the stream in chunks, refusing once it goes beyond the limit or what was declared."""
+    bound = limit if declared is None else min(limit, declared)
+    seen = 0
+    while chunk := stream.read(_CHUNK):
+        seen += len(chunk)
+        if seen > bound:
+            raise ValueError(
+                f"{path.name}: member {name!r} inflates beyond {bound:,} bytes; refused."
+            )
+        yield chunk

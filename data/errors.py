@@ -1,0 +1,19 @@
+"""What can go wrong on the way to a dataset, each a ValueError that names the remedy."""
+
+from __future__ import annotations
+
+
+class FetchError(ValueError):
+    """A dataset cannot be had; the message says why and what to do."""
+
+
+class Missing(FetchError):
+    """A place does not hold the file: the next place is asked."""
+
+
+class Unreachable(FetchError):
+    """A host cannot be reached: the next place is asked, this host not again."""
+
+
+class Damaged(FetchError):
+    """A file is not the one that the card describes."""

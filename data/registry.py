@@ -1,0 +1,103 @@
+"""Every dataset by name: its card and its reader, and the choice between a public and a simulated.
+
+    data.load("movielens-100k")      the table of a public dataset
+    data.load("simulated-movies")    the table of a simulated world
+    data.choose("auto", public=…, simulated=…)   which of the two a run should use
+
+Readers are imported when they are asked for, so naming the datasets costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from data import download
+from data.cards import Card
+from data.errors import FetchError
+
+# name -> (module of the card, its attribute, module of the reader, its function)
+_PUBLIC: dict[str, tuple[str, str, str, str]] = {
+    "movielens-100k": ("data.movielens_cards", "ML_100K", "data.movielens", "read_100k"),
+    "movielens-1m": ("data.movielens_cards", "ML_1M", "data.movielens", "read_1m"),
+    "movielens-latest-small": (
+        "data.movielens_cards",
+        "LATEST_SMALL",
+        "data.movielens",
+        "read_latest_small",
+    ),
+    "msrd": ("data.msrd", "CARD", "data.msrd", "read"),
+    "handbook-fraud": ("data.handbook_fraud", "CARD", "data.handbook_fraud", "read"),
+    "banking77": ("data.banking77", "CARD", "data.banking77", "read"),
+    "fashion-mnist": ("data.fashion_mnist", "CARD", "data.fashion_mnist", "read"),
+    "digits": ("data.digits", "CARD", "data.digits", "read"),
+    "bccd": ("data.bccd", "CARD", "data.bccd", "read"),
+    "nuclei": ("data.nuclei", "CARD", "data.nuclei", "read"),
+}
+
+# name -> (module, function)
+_SIMULATED: dict[str, tuple[str, str]] = {
+    "simulated-movies": ("data.simulated.movies", "generate"),
+    "simulated-films": ("data.simulated.films", "generate"),
+    "simulated-transactions": ("data.simulated.transactions", "generate"),
+    "simulated-intents": ("data.simulated.intents", "generate"),
+    "simulated-cells": ("data.simulated.cells", "generate"),
+    "simulated-nuclei": ("data.simulated.cells", "generate_nuclei"),
+}
+
+NAMES: tuple[str, ...] = (*_PUBLIC, *_SIMULATED)
+PUBLIC_NAMES: tuple[str, ...] = tuple(_PUBLIC)
+
+
+def load(name: str, *, seed: int = 0, **options: Any) -> Any:
+    """Give the typed table of a dataset.
+
+    A simulated world is made from `seed` and takes its sizes as options; a public dataset is the
+    same for every seed and takes none. The type is the table of its kind in `data.tables`.
+    """
+    if name in _SIMULATED:
+        module, function = _SIMULATED[name]
+        return _attribute(module, function)(seed=seed, **options)
+    if name not in _PUBLIC:
+        raise ValueError(f"dataset: {name!r} is not known. Choose one of {', '.join(NAMES)}.")
+    if options:
+        raise ValueError(f"{name} takes no options, got {', '.join(sorted(options))}.")
+    _, _, module, function = _PUBLIC[name]
+    reader = _attribute(module, function)
+    if not card(name).forms:  # bundled with the install
+        return reader()
+    return reader(download.fetch(card(name)))
+
+
+def choose(name: str, *, public: str, simulated: str) -> tuple[str, str | None]:
+    """Resolve "auto": the public dataset where it can be had (it is fetched), else the simulated.
+
+    Gives the name to load and, on the fallback, a notice saying why; any other name is given back.
+    """
+    if name != "auto":
+        return name, None
+    assert public in _PUBLIC and simulated in _SIMULATED, (public, simulated)
+    chosen = card(public)
+    try:
+        if chosen.forms:
+            download.fetch(chosen)
+        return public, None
+    except FetchError as error:
+        return simulated, (
+            f"Running on simulated data ({simulated}), because {public} is not to be had: {error}"
+        )
+
+
+def card(name: str) -> Card:
+    """Give the card of a public dataset."""
+    if name not in _PUBLIC:
+        raise ValueError(f"dataset: {name!r} has no card. Choose one of {', '.join(_PUBLIC)}.")
+    module, attribute, _, _ = _PUBLIC[name]
+    found: Card = _attribute(module, attribute)
+    return found
+
+
+def _attribute(module: str, name: str) -> Any:
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function

@@ -1,0 +1,194 @@
+"""The typed tables every dataset is read into.
+
+This is the first box of every pattern's diagram: files become tables here and nothing more.
+Labels, splits and leakage belong to `patterns/<name>/data.py`, which takes one of these tables and
+decides what a row means. A public dataset, a simulated world and a user's own file of the same
+kind give the same table, so a pattern is written once.
+
+Legend: N rows, H height, W width. Tables are frozen; frames and arrays are shared, not copied, so
+whoever changes one makes a copy first.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table came from, for the console header, the report and the manifest."""
+
+    name: str
+    """The name it was loaded by."""
+    origin: str
+    """cache, mirror, official, bundled, simulated or file."""
+    title: str
+    """The name people know it by."""
+    licence: str
+    """The licence in one line."""
+    checksums: dict[str, str]
+    """sha256 of each file that was read, by file name."""
+    rows: str
+    """A human line: "100,000 ratings, 943 users, 1,682 items"."""
+    notice: str | None = None
+    """What a reader of the figures must know, such as a part that is missing."""
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Users, items and what passed between them."""
+
+    source: Source
+    interactions: pl.DataFrame
+    """user_id: str, item_id: str, rating: f32, timestamp: i64 in seconds; rating and timestamp are
+    null where the source has none."""
+    users: pl.DataFrame
+    """user_id, then whatever is known of a user."""
+    items: pl.DataFrame
+    """item_id, title, genres: list[str], year: i32 or null, then whatever else is known."""
+    extra: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Further tables of the dataset by name, such as tags."""
+
+
+@dataclass(frozen=True)
+class SearchCollection:
+    """Documents, queries and graded judgments of pairs of them."""
+
+    source: Source
+    documents: pl.DataFrame
+    """doc_id: str, title: str, text: str, then the fields of the collection."""
+    queries: pl.DataFrame
+    """query_id: str, query: str."""
+    judgments: pl.DataFrame
+    """query_id: str, doc_id: str, grade: i8; 0 is judged and not relevant."""
+
+
+@dataclass(frozen=True)
+class Transactions:
+    """Card payments in order of time."""
+
+    source: Source
+    frame: pl.DataFrame
+    """transaction_id: i64, time_seconds: i64 since `start`, day: i16, customer_id: i32,
+    terminal_id: i32, amount: f64, is_fraud: i8, scenario: i8 (0 when genuine or unknown)."""
+    start: date
+    """The day that second 0 begins."""
+    extra: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Further tables, such as the user's own names of customers and terminals."""
+
+
+@dataclass(frozen=True)
+class TextClassification:
+    """Short texts, each with one label."""
+
+    source: Source
+    train: pl.DataFrame
+    """text: str, label: i32, an index into `label_names`."""
+    test: pl.DataFrame
+    """The same columns; empty when the source has no test set of its own."""
+    label_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of one size, each with one label."""
+
+    source: Source
+    train_images: np.ndarray
+    """uint8 (N, H, W) or (N, H, W, 3)."""
+    train_labels: np.ndarray
+    """int64 (N,)."""
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    label_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DetectionImages:
+    """Images with boxes, sized as they come."""
+
+    source: Source
+    images: Sequence[np.ndarray]
+    """uint8 (H, W, 3) each; a public set keeps them encoded and decodes at each look."""
+    boxes: list[np.ndarray]
+    """float32 (n, 4) each: x0, y0, x1, y1 in pixels."""
+    labels: list[np.ndarray]
+    """int64 (n,) each, an index into `label_names`."""
+    label_names: tuple[str, ...]
+    split: Mapping[str, np.ndarray]
+    """Index arrays under "train", "valid" and "test"."""
+
+
+@dataclass(frozen=True)
+class SegmentationImages:
+    """Images with one mask per object."""
+
+    source: Source
+    images: Sequence[np.ndarray]
+    """uint8 (H, W, 3) each."""
+    masks: Sequence[np.ndarray]
+    """uint16 (H, W) each: 0 is background, 1..n the objects."""
+    names: tuple[str, ...] = ()
+    """A stable name for each image, empty when there is none."""
+    kinds: tuple[str, ...] = ()
+    """The modality of each image where the source tells it, for slices."""
+
+
+class EncodedImages(Sequence[np.ndarray]):
+    """Images kept as JPEG, PNG or WebP bytes and decoded when looked at.
+
+    364 photographs of 640 x 480 are 7 MB so, and 335 MB decoded. Each look decodes anew (a few
+    milliseconds): whoever goes over them many times keeps what it needs.
+    """
+
+    def __init__(self, encoded: Sequence[bytes], names: Sequence[str]) -> None:
+        assert len(encoded) == len(names)
+        self.encoded = list(encoded)
+        self.names = list(names)
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> EncodedImages: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return EncodedImages(self.encoded[index], self.names[index])
+        return decode_image(self.encoded[index], name=self.names[index])  # (H, W, 3)
+
+
+def decode_image(encoded: bytes, *, name: str) -> np.ndarray:
+    """Decode to uint8 (H, W, 3); an image that cannot be read raises ValueError naming it."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{name}: not a readable image ({error}). Remove it or save it again as PNG or JPEG."
+        ) from error
+
+
+Table = (
+    Interactions
+    | SearchCollection
+    | Transactions
+    | TextClassification
+    | Images
+    | DetectionImages
+    | SegmentationImages
+)
