@@ -1,0 +1,1 @@
+"""One file for each box: features, rules, models, imbalance, calibration, decision."""

@@ -1,0 +1,186 @@
+"""The recent past of every entity: what the stream's windows run over.
+
+A `History` is one entity's payments of the longest window, in order, with two positions, a running
+count and an integer sum for each window. A `Group` holds the histories of all entities of one kind
+(all customers, all terminals) and turns them into flat arrays for the snapshot and back. Windows
+are not saved: rebuilt from an empty start they catch up at the next payment, to equal sums,
+since sums of integers do not depend on how they were reached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from patterns.fraud.stages.features.definition import UNITS, FeatureSet
+from patterns.fraud.stages.features.windows import in_units
+
+COMPACT_AFTER = 64  # outdated payments of an entity before its list is cut
+COLUMNS = ("transaction_id", "time_seconds", "amount", "is_fraud")
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One transaction as it arrives; `extras` holds further columns, such as `device_id`."""
+
+    transaction_id: int
+    time_seconds: int
+    customer_id: int
+    terminal_id: int
+    amount: float
+    label: int = 0
+    extras: dict[str, float] = field(default_factory=dict)
+
+    def key(self, keys: tuple[str, ...]) -> tuple[int, ...]:
+        """The ids that name the entity of a window."""
+        known = {"customer_id": self.customer_id, "terminal_id": self.terminal_id}
+        return tuple(known[k] if k in known else int(self.extras[k]) for k in keys)
+
+
+@dataclass(slots=True)
+class History:
+    """The recent payments of one entity, and where each window stands in them."""
+
+    windows: int
+    times: list[int] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
+    tails: list[int] = field(default_factory=list)
+    totals: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Windows start empty at the list's beginning."""
+        self.heads, self.tails = [0] * self.windows, [0] * self.windows
+        self.totals = [0] * self.windows
+
+    def append(self, time: int, value: int, identifier: int) -> None:
+        """Add a payment; it enters a window when `advance` says so."""
+        self.times.append(time)
+        self.values.append(value)
+        self.ids.append(identifier)
+
+    def advance(self, now: int, spans: list[int], delays: list[int]) -> None:
+        """Move every window to (now - delay - span, now - delay]."""
+        times, values, heads, tails = self.times, self.values, self.heads, self.tails
+        size = len(times)
+        for w, span in enumerate(spans):
+            until = now - delays[w]
+            head, tail, total = heads[w], tails[w], self.totals[w]
+            while tail < size and times[tail] <= until:
+                total += values[tail]
+                tail += 1
+            since = until - span
+            while head < tail and times[head] <= since:
+                total -= values[head]
+                head += 1
+            heads[w], tails[w], self.totals[w] = head, tail, total
+        oldest = min(heads)
+        if oldest > COMPACT_AFTER and 2 * oldest > size:
+            self._forget(oldest)
+
+    def _forget(self, oldest: int) -> None:
+        for column in (self.times, self.values, self.ids):
+            del column[:oldest]
+        self.heads = [head - oldest for head in self.heads]
+        self.tails = [tail - oldest for tail in self.tails]
+
+    def copy(self) -> History:
+        """An independent copy, windows included."""
+        other = History(self.windows, self.times[:], self.values[:], self.ids[:])
+        other.heads, other.tails = self.heads[:], self.tails[:]
+        other.totals = self.totals[:]
+        return other
+
+    def relabel(self, identifier: int, value: int) -> bool:
+        """Replace the value of a payment, in the windows that already hold it as well."""
+        for position in range(len(self.ids) - 1, -1, -1):
+            if self.ids[position] == identifier:
+                change = value - self.values[position]
+                self.values[position] = value
+                for w in range(self.windows):
+                    if self.heads[w] <= position < self.tails[w]:
+                        self.totals[w] += change
+                return True
+        return False
+
+
+class Group:
+    """The histories of all entities of one kind, and the windows over them."""
+
+    def __init__(
+        self, keys: tuple[str, ...], value: str, positions: list[int], features: FeatureSet
+    ) -> None:
+        self.keys, self.value, self.positions = keys, value, positions
+        self.spans = [features.windows[i].seconds for i in positions]
+        self.delays = [features.windows[i].delay for i in positions]
+        self.unit = UNITS if value == "amount" else 1
+        self.entities: dict[tuple[int, ...], History] = {}
+
+    def history(self, payment: Payment) -> History:
+        """The entity's own history, an empty one that is not yet kept if it is unknown."""
+        return self.entities.get(payment.key(self.keys)) or History(len(self.spans))
+
+    def keep(self, payment: Payment, history: History) -> None:
+        """Make `history` the entity's."""
+        self.entities[payment.key(self.keys)] = history
+
+    def value_of(self, payment: Payment) -> int:
+        """What the windows sum: the label, or the amount in whole units."""
+        return payment.label if self.value == "label" else round(payment.amount * UNITS)
+
+    def write(self, history: History, time: int, row: np.ndarray, offset: int) -> None:
+        """Advance the windows of `history` to `time` and write their counts and means."""
+        history.advance(time, self.spans, self.delays)
+        for w, position in enumerate(self.positions):
+            count = history.tails[w] - history.heads[w]
+            column = offset + 2 * position
+            row[column] = count
+            row[column + 1] = history.totals[w] / count / self.unit if count else 0.0
+
+    def fill(self, frame: pl.DataFrame) -> None:
+        """Take over the payments of `frame` that a later one could still need."""
+        newest = int(frame["time_seconds"].max())  # type: ignore[arg-type]
+        reach = max(span + delay for span, delay in zip(self.spans, self.delays, strict=True))
+        recent = frame.filter(pl.col("time_seconds") > newest - reach)
+        recent = recent.select(*self.keys, *COLUMNS).sort(*self.keys, maintain_order=True)
+        values = recent["is_fraud"].to_numpy().astype(np.int64)
+        if self.value == "amount":
+            values = in_units(recent["amount"].to_numpy())
+        runs = recent.group_by(*self.keys, maintain_order=True).len()
+        self.from_arrays(
+            {
+                "keys": runs.select(self.keys).to_numpy(),
+                "sizes": runs["len"].to_numpy(),
+                "times": recent["time_seconds"].to_numpy(),
+                "values": values,
+                "ids": recent["transaction_id"].to_numpy(),
+            }
+        )
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """All histories as flat arrays: E entities, their payments one after another."""
+        kept = list(self.entities.values())
+        keys = np.array(list(self.entities), dtype=np.int64).reshape(-1, len(self.keys))
+        return {
+            "keys": keys,
+            "sizes": np.array([len(h.times) for h in kept], dtype=np.int64),  # (E,)
+            "times": np.array([t for h in kept for t in h.times], dtype=np.int64),
+            "values": np.array([v for h in kept for v in h.values], dtype=np.int64),
+            "ids": np.array([i for h in kept for i in h.ids], dtype=np.int64),
+        }
+
+    def from_arrays(self, arrays: dict[str, Any]) -> None:
+        """Rebuild the histories; windows start empty and catch up at the next payment."""
+        times, values, ids = (arrays[name].tolist() for name in ("times", "values", "ids"))
+        begin = 0
+        for key, size in zip(arrays["keys"].tolist(), arrays["sizes"].tolist(), strict=True):
+            history = History(len(self.spans))
+            end = begin + size
+            history.times, history.values = times[begin:end], values[begin:end]
+            history.ids = ids[begin:end]
+            self.entities[tuple(key)] = history
+            begin = end

@@ -1,0 +1,135 @@
+"""The same windows fed one payment at a time: the online side, with a state that can be saved.
+
+Box "features", online side, and the in-process feature cache of the textbook. Each entity keeps its
+payments of the longest window in a list; each window keeps two positions in that list and a running
+count and integer sum, moved forward when the entity's next payment arrives. So an event costs O(1)
+amortised, and the values equal those of `windows.compute` to the last bit, on every row.
+
+    stream.update(payment)              features of the payment, which then belongs to the past
+    stream.peek(payment)                the same features, nothing recorded
+    stream.confirm(terminal, id, True)  a label that arrived days later
+
+An unknown customer or terminal has an empty past: counts and means start at 0 before it, exactly
+as in the table that training saw. A payment that arrives late (older than the latest of one of its
+entities) is taken at the time of that latest one, since windows only move forward.
+
+The state of 5,000 customers and 10,000 terminals is about 40 payments an entity, 5 MB as npz.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from patterns.fraud.stages.features.definition import DAY, MEMORY, FeatureSet
+from patterns.fraud.stages.features.history import Group, History, Payment
+from patterns.fraud.stages.features.windows import row_features
+
+
+class FeatureStream:
+    """Feature state of a running service; not thread-safe, its owner holds a lock."""
+
+    def __init__(self, features: FeatureSet, *, start: date) -> None:
+        """`start` is the date of second 0, which fixes the weekday."""
+        self.features = features
+        self.start = start
+        self._weekday = start.weekday()
+        self._groups = [
+            Group(keys, value, positions, features)
+            for (keys, value), positions in features.groups.items()
+        ]
+        self._customers: dict[int, tuple[int, int]] = {}  # first and latest time
+
+    def update(self, payment: Payment) -> np.ndarray:
+        """Features (F,) of the payment, which is recorded."""
+        histories = [group.history(payment) for group in self._groups]
+        row, time = self._row(payment, histories)
+        for group, history in zip(self._groups, histories, strict=True):
+            group.keep(payment, history)
+        first, _ = self._customers.get(payment.customer_id, (time, time))
+        self._customers[payment.customer_id] = (first, time)
+        return row
+
+    def peek(self, payment: Payment) -> np.ndarray:
+        """Features (F,) of the payment, without recording it."""
+        row, _ = self._row(payment, [group.history(payment).copy() for group in self._groups])
+        return row
+
+    def confirm(self, terminal_id: int, transaction_id: int, is_fraud: bool) -> bool:
+        """Record a label that became known; False if the payment is no longer remembered."""
+        found = False
+        for group in self._groups:
+            if group.value == "label":
+                known = group.entities.get((terminal_id,))
+                found |= known is not None and known.relabel(transaction_id, int(is_fraud))
+        return found
+
+    def _row(self, payment: Payment, histories: list[History]) -> tuple[np.ndarray, int]:
+        """Features of the payment, appended to `histories`, and the time it was taken at."""
+        seen = [history.times[-1] for history in histories if history.times]
+        time = max([payment.time_seconds, *seen])  # windows only move forward
+        offset = len(self.features.rows)
+        row = np.empty(len(self.features.names), dtype=np.float32)  # (F,)
+        for group, history in zip(self._groups, histories, strict=True):
+            history.append(time, group.value_of(payment), payment.transaction_id)
+            group.write(history, time, row, offset)
+        habit = self.features.habit
+        first, previous = self._customers.get(payment.customer_id, (time, time - MEMORY))
+        if "account_opened" in payment.extras:
+            first = min(first, int(payment.extras["account_opened"]) * DAY)
+        columns = row_features(
+            amount=np.float64(payment.amount),
+            time=np.int64(time),
+            start_weekday=self._weekday,
+            habit=np.float64(payment.amount) if habit is None else row[offset + 2 * habit + 1],
+            previous=np.int64(previous),
+            opened=np.int64(first),
+            distance=np.float64(payment.extras.get("distance", 0.0)),
+        )
+        for position, name in enumerate(self.features.rows):
+            row[position] = columns[name]
+        return row, time
+
+    @classmethod
+    def from_frame(cls, features: FeatureSet, frame: pl.DataFrame, *, start: date) -> FeatureStream:
+        """The state after all payments of `frame`, which is sorted by time."""
+        stream = cls(features, start=start)
+        if frame.height == 0:
+            return stream
+        ends = frame.group_by("customer_id").agg(
+            pl.col("time_seconds").first().alias("first"),
+            pl.col("time_seconds").last().alias("last"),
+        )
+        stream._customers = {c: (first, last) for c, first, last in ends.iter_rows()}
+        for group in stream._groups:
+            group.fill(frame)
+        return stream
+
+    def save(self, path: Path) -> None:
+        """Write the state as one npz of numbers, without objects."""
+        arrays: dict[str, np.ndarray] = {}
+        for position, group in enumerate(self._groups):
+            arrays |= {f"{position}.{name}": column for name, column in group.to_arrays().items()}
+        seen = [(customer, *times) for customer, times in self._customers.items()]
+        arrays["customers"] = np.array(seen, dtype=np.int64).reshape(-1, 3)
+        text = json.dumps({"features": self.features.to_dict(), "start": self.start.isoformat()})
+        arrays["definition"] = np.frombuffer(text.encode(), dtype=np.uint8)
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> FeatureStream:
+        """Read what `save` wrote; the definition of the features comes with it."""
+        with np.load(path, allow_pickle=False) as arrays:
+            definition = json.loads(arrays["definition"].tobytes().decode())
+            features = FeatureSet.from_dict(definition["features"])
+            stream = cls(features, start=date.fromisoformat(definition["start"]))
+            for customer, first, last in arrays["customers"].tolist():
+                stream._customers[customer] = (first, last)
+            for position, group in enumerate(stream._groups):
+                names = ("keys", "sizes", "times", "values", "ids")
+                group.from_arrays({name: arrays[f"{position}.{name}"] for name in names})
+        return stream

@@ -1,0 +1,173 @@
+"""Feature windows of a whole table at once: sort by entity and time, then two pointers.
+
+Box "features", offline side. Within an entity the rows stand in time order; as t grows, both ends
+of the window (t - delay - seconds, t - delay] only move forward, so a running count and a running
+integer sum cost O(1) a row instead of a scan per row:
+
+    while times[tail] <= t - delay:            count += 1;  total += values[tail];  tail += 1
+    while times[head] <= t - delay - seconds:  count -= 1;  total -= values[head];  head += 1
+
+The handbook's own pandas code takes 244 s for its 1.75 million rows; the loop below, compiled by
+numba, about a second. `stream.py` carries out the same definition one event at a time.
+
+Shapes: N rows of the table, F features, W windows of one entity.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numba
+import numpy as np
+import polars as pl
+
+from patterns.fraud.stages.features.definition import DAY, HOUR, MEMORY, UNITS, FeatureSet
+
+WEEKEND = 5  # Saturday is weekday 5
+
+
+def compute(features: FeatureSet, frame: pl.DataFrame, *, start: date) -> np.ndarray:
+    """Features (N, F) float32 of every row; `frame` must be sorted by time.
+
+    Label windows read `is_fraud`, delayed as their window says.
+    """
+    times = frame["time_seconds"].to_numpy().astype(np.int64)
+    assert np.all(np.diff(times) >= 0), "the table must be sorted by time"
+    matrix = np.empty((len(times), len(features.names)), dtype=np.float32)  # (N, F)
+    offset = len(features.rows)
+    for (keys, value), positions in features.groups.items():
+        codes = _codes(frame, keys)
+        order = np.argsort(codes, kind="stable")  # by entity, then in the table's order
+        spans = np.array([features.windows[i].seconds for i in positions])
+        delays = np.array([features.windows[i].delay for i in positions])
+        unit = UNITS if value == "amount" else 1
+        columns = np.array([offset + 2 * i for i in positions])
+        values = _values(frame, value)
+        _two_pointers(
+            times[order], values[order], codes[order], order, spans, delays, columns, unit, matrix
+        )
+    _fill_rows(features, frame, times, start, matrix)
+    return matrix
+
+
+def in_units(amount: np.ndarray) -> np.ndarray:
+    """Amounts as whole ten-thousandths."""
+    return np.rint(amount * UNITS).astype(np.int64)
+
+
+def _values(frame: pl.DataFrame, value: str) -> np.ndarray:
+    if value == "label":
+        return frame["is_fraud"].to_numpy().astype(np.int64)
+    return in_units(frame["amount"].to_numpy())
+
+
+def _codes(frame: pl.DataFrame, keys: tuple[str, ...]) -> np.ndarray:
+    """One integer an entity (N,); equal exactly where all `keys` are equal."""
+    codes = np.zeros(frame.height, dtype=np.int64)
+    for key in keys:
+        ids = frame[key].to_numpy().astype(np.int64)
+        assert ids.size == 0 or ids.min() >= 0, f"{key} must not be negative"
+        codes = codes * (int(ids.max(initial=0)) + 1) + ids
+    return codes
+
+
+@numba.njit(cache=True)
+def _two_pointers(
+    times: np.ndarray,  # (N,) sorted by entity, then time
+    values: np.ndarray,  # (N,)
+    codes: np.ndarray,  # (N,)
+    order: np.ndarray,  # (N,) row of the table
+    spans: np.ndarray,  # (W,)
+    delays: np.ndarray,  # (W,)
+    columns: np.ndarray,  # (W,) where a window's count goes; its mean goes to the right of it
+    unit: int,
+    matrix: np.ndarray,  # (N, F), written
+) -> None:
+    rows = len(times)
+    first = 0
+    while first < rows:
+        last = first
+        while last < rows and codes[last] == codes[first]:
+            last += 1
+        for w in range(len(spans)):
+            head = tail = first
+            count = 0
+            total = 0
+            for i in range(first, last):
+                until = times[i] - delays[w]
+                while tail <= i and times[tail] <= until:
+                    total += values[tail]
+                    count += 1
+                    tail += 1
+                while head < tail and times[head] <= until - spans[w]:
+                    total -= values[head]
+                    count -= 1
+                    head += 1
+                matrix[order[i], columns[w]] = count
+                matrix[order[i], columns[w] + 1] = total / count / unit if count else 0.0
+        first = last
+
+
+def _fill_rows(
+    features: FeatureSet, frame: pl.DataFrame, times: np.ndarray, start: date, matrix: np.ndarray
+) -> None:
+    """The features that look at the row itself and at the customer's previous one."""
+    amount = frame["amount"].to_numpy()
+    habit = amount
+    if features.habit is not None:
+        habit = matrix[:, len(features.rows) + 2 * features.habit + 1]
+    previous, opened = _past(frame, times)
+    columns = row_features(
+        amount=amount,
+        time=times,
+        start_weekday=start.weekday(),
+        habit=habit,
+        previous=previous,
+        opened=opened,
+        distance=frame["distance"].to_numpy() if "distance" in features.rows else np.float64(0),
+    )
+    for position, name in enumerate(features.rows):
+        matrix[:, position] = columns[name]
+
+
+def _past(frame: pl.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Time of the customer's previous payment and of his account's opening, in seconds, each (N,).
+
+    Where there is none before, the previous payment lies `MEMORY` back.
+    """
+    customers = frame["customer_id"].to_numpy()
+    order = np.argsort(customers, kind="stable")
+    ordered, seconds = customers[order], times[order]
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    before = np.where(is_first, seconds - MEMORY, np.roll(seconds, 1))
+    first = seconds[is_first][np.cumsum(is_first) - 1]
+    previous, opened = np.empty_like(times), np.empty_like(times)
+    previous[order], opened[order] = before, first
+    if "account_opened" in frame.columns:
+        opened = np.minimum(opened, frame["account_opened"].to_numpy().astype(np.int64) * DAY)
+    return previous, opened
+
+
+def row_features(
+    *,
+    amount: np.ndarray,
+    time: np.ndarray,
+    start_weekday: int,
+    habit: np.ndarray,
+    previous: np.ndarray,
+    opened: np.ndarray,
+    distance: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Every row feature, of arrays or of single numbers; the stream calls this very function."""
+    day, second = np.divmod(time, DAY)
+    return {
+        "amount": amount,
+        "weekend": (start_weekday + day) % 7 >= WEEKEND,
+        "night": second // HOUR <= 6,
+        "hour": second / HOUR,
+        "amount_ratio": amount / np.maximum(habit, 0.01),
+        "hours_since_previous": np.minimum(time - previous, MEMORY) / HOUR,
+        "days_known": np.minimum(time - opened, MEMORY) / DAY,
+        "distance": distance,
+    }

@@ -1,0 +1,1 @@
+"""Models that turn features into the probability of fraud, baseline first."""
