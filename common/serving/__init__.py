@@ -1,0 +1,57 @@
+"""The HTTP side of every pattern: a pattern brings a `Service`, this package brings the rest.
+
+Reading order, which is the way of one request:
+
+    run.py             the command: opens the artifact, binds the port, stops cleanly
+    app.py             the routes: /predict, /predict/batch, /healthz, /readyz, /metrics, /model, /
+    payload.py         bytes -> checked requests: size, content type, strict JSON, schema
+    worker.py          the few threads that predict, and the bounded queue before them
+    service.py         what a pattern writes: Request, Response, predict(batch)
+    errors.py          every refusal in one shape: field, value, message, remedy
+    middleware.py      one id, one log line and one measurement per request
+    metrics.py         what Prometheus scrapes
+    prediction_log.py  what monitoring reads later
+    page.py            the page at / to try it by hand
+
+No file here knows a pattern. Batching across requests, shedding by priority, canaries and load
+balancing belong to deployment, not here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from common.serving.run import ServeConfig, serve, serve_main
+from common.serving.service import (
+    ImageBase64,
+    RequestError,
+    Service,
+    ServiceRequest,
+    ServiceResponse,
+    StageTimes,
+)
+
+if TYPE_CHECKING:
+    from common.serving.app import create_app
+
+__all__ = [
+    "ImageBase64",
+    "RequestError",
+    "ServeConfig",
+    "Service",
+    "ServiceRequest",
+    "ServiceResponse",
+    "StageTimes",
+    "create_app",
+    "serve",
+    "serve_main",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the web framework on first use: `--help` of a serve command must not wait for it."""
+    if name == "create_app":
+        from common.serving.app import create_app
+
+        return create_app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,205 @@
+"""The serve command: open the artifact, bind the port, answer, and stop without losing a request.
+
+A pattern's `serve.py` ends in `serve_main(make_service, "fraud", presets)`. What can be wrong is
+said before the port opens: no such run, a changed byte in the artifact, a port in use. On SIGTERM
+the server stops accepting, answers what is in flight, and exits with 0. It listens on loopback
+unless `--host` says otherwise: a model server has no authentication of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from common import config as command
+from common import console
+from common.serving.service import Service
+
+if TYPE_CHECKING:
+    from common.artifacts import Run
+
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """Flags of a serve command."""
+
+    run: str = "latest"
+    """`latest`, `production`, or the folder of a run."""
+    runs: Path = Path("runs")
+    """Folder that holds the runs."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 opens it to the network, without authentication."""
+    port: int = 8000
+    """Port to listen on; 0 picks a free one and prints it."""
+    concurrency: int = 1
+    """Predictions that run at once; above 1 the pipeline must be thread-safe."""
+    queue_limit: int = 128
+    """Requests that may wait for a thread; more are answered 503 at once."""
+    max_body_mb: float = 8.0
+    """Largest request body, in megabytes."""
+    prediction_log: Path | None = None
+    """Folder that receives every answer as JSON lines, for monitoring."""
+    log_requests: bool = True
+    """One JSON line per request on the error stream; failures are logged in any case."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        command.check_range("port", self.port, 0, 65535)
+        command.check_range("concurrency", self.concurrency, 1, 64)
+        command.check_range("queue_limit", self.queue_limit, 0, 100_000)
+        command.check_range("max_body_mb", self.max_body_mb, 0.001, 1024)
+
+
+C = TypeVar("C", bound=ServeConfig)
+
+
+def serve_main(
+    make_service: Callable[[Run], Service],
+    name: str | Callable[[C], str],
+    *,
+    config: C | None = None,
+    description: str = "Serve a trained run over HTTP.",
+) -> None:
+    """Run the serve command of the pattern `name`, whose runs stand in `runs/<name>`.
+
+    `config` holds the defaults of a pattern with flags of its own (a subclass of `ServeConfig`);
+    `name` may then be worked out from it.
+    """
+    defaults = config if config is not None else ServeConfig()
+
+    def main(chosen: C) -> None:
+        from common import artifacts
+        from common.serving.worker import limit_threads
+
+        limit_threads(chosen.concurrency)
+        run_name = name if isinstance(name, str) else name(chosen)
+        run = artifacts.open_run(chosen.run, name=run_name, runs=chosen.runs)
+        serve(make_service(run), run, config=chosen)
+
+    command.run(main, {"default": defaults}, description=description)  # type: ignore[dict-item]
+
+
+def serve(
+    service: Service,
+    run: Run,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    config: ServeConfig | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `config`, where given, overrides `host` and `port`."""
+    import uvicorn
+
+    from common.serving.app import create_app
+
+    settings = config or ServeConfig(host=host, port=port)
+    _refuse_log_inside_run(settings, run)
+    listener = bind(settings.host, settings.port)
+    configure_logging(requests=settings.log_requests)
+    app = create_app(
+        service,
+        run,
+        max_body_bytes=int(settings.max_body_mb * 2**20),
+        concurrency=settings.concurrency,
+        queue_limit=settings.queue_limit,
+        prediction_log=settings.prediction_log,
+        answer_while_warming=True,
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            server_header=False,
+            ws="none",
+        )
+    )
+    app.state.server.on_failure = lambda: setattr(server, "should_exit", True)
+    console.info(f"{service.name} {run.version} on {url(listener)}  (ctrl-c stops it)")
+    _run_to_the_end(server, listener)
+    failure = app.state.server.failure
+    if failure:
+        raise ValueError(f"{service.name} {run.version}: {failure}; the log holds the details")
+    console.info("stopped; every accepted request was answered")
+
+
+def _run_to_the_end(server: object, listener: socket.socket) -> None:
+    """Run uvicorn, which raises the signal that ended it once more after stopping cleanly."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        server.run(sockets=[listener])  # type: ignore[attr-defined]
+    except KeyboardInterrupt:
+        pass  # stopped by ctrl-c, as the line above the prompt says
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        listener.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Open the listening socket before anything else, so that a taken port is one clear line."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise ValueError(
+            f"port: {port} on {host} cannot be opened ({reason}); stop what uses it, or give"
+            " --port another number (0 picks a free one), or --host another address"
+        ) from None
+
+
+def url(listener: socket.socket) -> str:
+    """Give the address that a listening socket answers on."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def configure_logging(*, requests: bool) -> None:
+    """Send the log to the error stream, one JSON object a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    serving = logging.getLogger("serving")
+    serving.setLevel(logging.INFO if requests else logging.WARNING)
+    for name in ("serving", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object per record; a message that is JSON already keeps its keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
+        message = record.getMessage()
+        try:
+            line |= json.loads(message)
+        except (ValueError, TypeError):
+            line["message"] = message
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _refuse_log_inside_run(settings: ServeConfig, run: Run) -> None:
+    """Refuse a log inside the artifact, whose files are checked and must never change."""
+    if settings.prediction_log is None:
+        return
+    if settings.prediction_log.resolve().is_relative_to(run.path.resolve()):
+        raise ValueError(
+            f"prediction_log: {str(settings.prediction_log)!r} lies inside the run that is served;"
+            " give --prediction-log a folder outside it"
+        )

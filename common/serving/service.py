@@ -1,0 +1,120 @@
+"""What a pattern writes to be served: a request, a response, and `predict` over a batch of them.
+
+The service is built from the artifact alone and knows no HTTP, so the same object answers a web
+request, a batch job and a test. Batch first: one request is a batch of one, and the answer to a
+request must not depend on its neighbours.
+
+Two kinds of failure are kept apart. What the caller did wrong is a `RequestError` that names the
+field, the value and the remedy, and becomes a 4xx. Everything else a service raises, a plain
+`ValueError` from deep inside numpy included, is our own fault: a 500 with an id, and a traceback
+in the log.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ImageBase64 = Annotated[
+    str,
+    Field(
+        min_length=1,
+        json_schema_extra={"format": "image", "contentEncoding": "base64"},
+        description="PNG or JPEG file, base64; a data: URL works too",
+    ),
+]
+"""A field that carries an image file; the page at / shows a file picker for it."""
+
+
+class RequestError(ValueError):
+    """The caller's fault, answered with `status`; `row` is its place in the batch, if known."""
+
+    def __init__(
+        self,
+        field: str,
+        value: Any,
+        message: str,
+        remedy: str,
+        *,
+        status: int = 422,
+        row: int | None = None,
+    ) -> None:
+        assert 400 <= status < 500, f"a RequestError is a 4xx, not {status}"
+        super().__init__(f"{field}: {message}; {remedy}")
+        self.field, self.value, self.message, self.remedy = field, value, message, remedy
+        self.status, self.row = status, row
+
+
+class ServiceRequest(BaseModel):
+    """Base of a request: a misspelt field is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ServiceResponse(BaseModel):
+    """Base of a response: which model answered, and how long each of its stages took."""
+
+    model_version: str = Field(default="", description="run id of the model that answered")
+    stage_ms: dict[str, float] = Field(
+        default_factory=dict, description="milliseconds of each stage, for the whole batch"
+    )
+
+
+class Service(ABC):
+    """A loaded pipeline with a typed request and response.
+
+    `predict` is called from a worker thread, by default one call at a time, so that a pipeline
+    need not be thread-safe unless it is served with `--concurrency` above 1.
+    """
+
+    name: str
+    Request: type[BaseModel]
+    Response: type[BaseModel]
+    example: dict[str, Any]
+    max_batch: ClassVar[int] = 64
+    """Most requests that one call of /predict/batch may carry."""
+
+    @abstractmethod
+    def predict(self, requests: list[Any]) -> list[Any]:
+        """Answer a batch: one `Response` per `Request`, in order.
+
+        Raises `RequestError` for what only the model can know to be wrong, such as a broken image.
+        """
+
+    def warm_up(self) -> None:
+        """Predict the example a few times, so that the first caller pays for no lazy set-up."""
+        request = self.Request.model_validate(self.example)
+        for size in (1, 1, min(2, self.max_batch)):
+            self.predict([request] * size)
+
+    def log_record(self, request: Any, response: Any) -> dict[str, Any]:
+        """Give what the prediction log keeps of one answer; override to add features or drop data.
+
+        Long strings, such as images, are replaced by their length and hash when written.
+        """
+        return {
+            "request": request.model_dump(mode="json"),
+            "response": response.model_dump(mode="json"),
+        }
+
+
+class StageTimes:
+    """Milliseconds by stage: `with times("ranking"): ...`, then `stage_ms=times.milliseconds`."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time the block and add it to `stage`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - start) * 1000.0
+            self.milliseconds[stage] = round(self.milliseconds.get(stage, 0.0) + spent, 3)
