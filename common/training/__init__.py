@@ -6,7 +6,8 @@ nothing had happened).
 """
 
 from common.training.data import LengthLoader, TensorLoader
-from common.training.loop import History, TrainingDiverged, cpu_has_fast_bf16, fit
+from common.training.loop import History, TrainingDiverged, fit
+from common.training.setup import cpu_has_fast_bf16
 
 __all__ = [
     "History",

@@ -30,13 +30,18 @@ from common import console
 from common.training import checkpoint as checkpoints
 from common.training.averaging import MovingAverage
 from common.training.schedule import rate_factor
+from common.training.setup import (
+    check_arguments,
+    make_accelerator,
+    make_optimizer,
+    own_randomness,
+    parameter_groups_of,
+)
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 Loss = Callable[[nn.Module, Any], Tensor]
-PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-OPTIMIZERS = ("adamw", "sgd")
 CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator: each look waits for it
 SAVE_SHARE = 30  # a checkpoint waits at least this many times the seconds the last one took
 
@@ -109,15 +114,15 @@ def fit(
     Raises `TrainingDiverged` when the loss stops being finite, `ValueError` when an argument is
     out of range or a checkpoint is damaged or belongs to another run.
     """
-    _check(epochs=epochs, learning_rate=learning_rate, warmup=warmup, patience=patience)
+    check_arguments(epochs=epochs, learning_rate=learning_rate, warmup=warmup, patience=patience)
     if not len(loader):  # type: ignore[arg-type]
         raise ValueError("loader: it has no batches; give at least one")
     home = next(model.parameters()).device
-    accelerator = _accelerator(device, precision)
-    groups = _groups(model, parameter_groups, learning_rate, weight_decay)
-    with _own_randomness(seed):
+    accelerator = make_accelerator(device, precision)
+    groups = parameter_groups_of(model, parameter_groups, learning_rate, weight_decay)
+    with own_randomness(seed):
         run = _Run(
-            model, loader, loss, accelerator, _optimizer(optimizer, groups, learning_rate), ema,
+            model, loader, loss, accelerator, make_optimizer(optimizer, groups, learning_rate), ema,
             epochs=epochs, schedule=schedule, warmup=warmup, gradient_clip=gradient_clip,
             learning_rate=learning_rate, seed=seed, folder=checkpoint, label=label,
             every=checkpoint_every_s,
@@ -141,6 +146,8 @@ class _Run:
     ) -> None:  # fmt: skip
         self.raw, self.loader, self.loss, self.accelerator = model, loader, loss, accelerator
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        # Accelerate's wrapper is needed where gradients are scaled; around a plain step it is slow.
+        self.stepper = self.optimizer if accelerator.scaler is not None else optimizer
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.average = MovingAverage(model, ema) if ema is not None else None
@@ -211,7 +218,7 @@ class _Run:
     def _step(self, batch: Any) -> None:
         place, device = self.place, self.accelerator.device
         factor = rate_factor(self.schedule, place.step, self.epochs * self.batches, self.warmup)
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+        for group, rate in zip(self.stepper.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         if device.type != "cpu":
             from accelerate.utils import send_to_device
@@ -224,8 +231,8 @@ class _Run:
         self.accelerator.backward(value)
         if self.clip is not None:
             self.accelerator.clip_grad_norm_(self.parameters, self.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.stepper.step()
+        self.stepper.zero_grad()
         if self.average is not None:
             self.average.update(self.raw, place.step)
         self.total += value.detach()
@@ -282,7 +289,7 @@ class _Run:
         self.save_seconds = self.saved_at - began
 
     def _save(self, folder: Path) -> None:
-        optimizer = self.optimizer.optimizer  # the one accelerate has wrapped
+        optimizer = self.optimizer.optimizer  # the one that accelerate has wrapped
         parts: dict[str, dict[str, Tensor]] = {
             "model": self.raw.state_dict(),
             "optimizer": checkpoints.optimizer_tensors(optimizer),
@@ -328,23 +335,6 @@ class _Run:
         self.history.resumed_from = self.place.step
 
 
-def cpu_has_fast_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware (AMX), which makes bf16 pay there."""
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(probe()) if probe is not None else False
-
-
-def _check(*, epochs: int, learning_rate: float, warmup: float, patience: int | None) -> None:
-    if epochs < 1:
-        raise ValueError(f"epochs: {epochs} is out of range; give 1 or more")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate: {learning_rate} is out of range; give one above 0")
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup: {warmup} is out of range; give a share of the steps in [0, 1)")
-    if patience is not None and patience < 1:
-        raise ValueError(f"patience: {patience} is out of range; give 1 or more, or None")
-
-
 def _check_identity(folder: Path, found: dict[str, Any], own: dict[str, Any]) -> None:
     differs = [name for name in own if found.get(name) != own[name]]
     if differs:
@@ -356,69 +346,3 @@ def _check_identity(folder: Path, found: dict[str, Any], own: dict[str, Any]) ->
             f"checkpoint {folder} belongs to another run: it differs in {named}; "
             "use the same settings, delete the folder, or run without --resume"
         )
-
-
-def _accelerator(device: str, precision: str) -> Accelerator:
-    """Make the accelerator; its state is global to the process, so an older one is dropped."""
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, PartialState
-
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device: {device!r} is not known; use auto, cpu or cuda")
-    has_cuda = torch.cuda.is_available()
-    if device == "cuda" and not has_cuda:
-        raise ValueError("device: cuda was asked for, but torch sees no GPU; use auto or cpu")
-    if precision != "auto" and precision not in PRECISIONS:
-        raise ValueError(f"precision: {precision!r} is not known; use auto, fp32, bf16 or fp16")
-    cpu = device == "cpu" or not has_cuda
-    if precision == "fp16" and cpu:
-        raise ValueError("precision: fp16 needs a GPU; use bf16 or fp32 on a CPU")
-    if precision == "auto":
-        on_gpu = "bf16" if has_cuda and torch.cuda.is_bf16_supported() else "fp16"
-        precision = "fp32" if cpu else on_gpu
-    AcceleratorState._reset_state()
-    if PartialState._shared_state and PartialState().num_processes == 1:
-        PartialState._reset_state()
-    return Accelerator(cpu=cpu, mixed_precision=PRECISIONS[precision])
-
-
-def _groups(
-    model: nn.Module,
-    given: Sequence[dict[str, Any]] | None,
-    learning_rate: float,
-    weight_decay: float,
-) -> list[dict[str, Any]]:
-    """Fill in the caller's groups, or split the weights: decay for matrices, none for vectors."""
-    if given is not None:
-        defaults = {"lr": learning_rate, "weight_decay": weight_decay}
-        return [{**defaults, **group, "params": list(group["params"])} for group in given]
-    learned = [p for p in model.parameters() if p.requires_grad]
-    split = [
-        {"params": [p for p in learned if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return [{**group, "lr": learning_rate} for group in split if group["params"]]
-
-
-def _optimizer(
-    name: str, groups: list[dict[str, Any]], learning_rate: float
-) -> torch.optim.Optimizer:
-    if name not in OPTIMIZERS:
-        raise ValueError(f"optimizer: {name!r} is not known; use one of {', '.join(OPTIMIZERS)}")
-    if name == "sgd":
-        return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-
-
-class _own_randomness:
-    """Seed torch's generators inside the block and put them back after it."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def __enter__(self) -> None:
-        self.before = checkpoints.random_tensors()
-        torch.manual_seed(self.seed)
-
-    def __exit__(self, *_: object) -> None:
-        checkpoints.load_random(self.before)
