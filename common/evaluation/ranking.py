@@ -25,7 +25,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from common.evaluation.checks import Floats, Integers, classes_of, numbers, same_length, whole
+from common.evaluation.checks import (
+    Booleans,
+    Floats,
+    Integers,
+    classes_of,
+    numbers,
+    same_length,
+    whole,
+)
 
 Gain = Literal["linear", "exponential"]
 
@@ -151,7 +159,8 @@ def precision(relevance: ArrayLike, k: int) -> Floats:
 
 def hit_rate(relevance: ArrayLike, k: int) -> Floats:
     """1 where any of the first k ranks is relevant, else 0 (B,); trec_eval's success@k."""
-    return _hits(relevance)[:, : whole("k", k)].any(axis=1).astype(np.float64)
+    found: Booleans = np.any(_hits(relevance)[:, : whole("k", k)], axis=1)
+    return found.astype(np.float64)
 
 
 def mrr(relevance: ArrayLike, k: int | None = None) -> Floats:
@@ -238,11 +247,11 @@ def _non_negative(name: str, values: Floats) -> Floats:
     return values
 
 
-def _hits(relevance: ArrayLike) -> np.ndarray:
+def _hits(relevance: ArrayLike) -> Booleans:
     return _lists("relevance", relevance) > 0  # (B, K)
 
 
-def _totals(total_relevant: ArrayLike, hits: np.ndarray) -> Integers:
+def _totals(total_relevant: ArrayLike, hits: Booleans) -> Integers:
     total = classes_of("total_relevant", total_relevant)
     same_length(relevance=hits, total_relevant=total)
     short = hits.sum(axis=1) > total
