@@ -78,10 +78,11 @@ def from_validation(problem: ValidationError, *, prefix: str = "") -> Response:
     """Turn pydantic's findings into a 422: the first is the error, the rest follow in `also`."""
     found = [_finding(error, prefix) for error in problem.errors(include_url=False)]
     first, rest = found[0], found[1:SHOWN_PROBLEMS]
-    return error_response(422, **first, **({"also": rest} if rest else {}))
+    more: dict[str, Any] = {"also": rest} if rest else {}
+    return error_response(422, **first, **more)
 
 
-def _finding(error: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _finding(error: Any, prefix: str) -> dict[str, Any]:
     kind, value = error["type"], error.get("input")
     missing = kind == "missing"
     remedy = REMEDIES.get(kind, "send a value that fits the schema; see /openapi.json")
@@ -130,7 +131,7 @@ def install_error_handlers(app: FastAPI) -> None:
         field, value = "path", request.url.path
         remedy = "the routes are listed in /openapi.json"
         if problem.status_code == 405:
-            allowed = (problem.headers or {}).get("allow", "another method")
+            allowed = (problem.headers or {}).get("Allow", "another method")
             field, value, remedy = "method", request.method, f"use {allowed}"
         return error_response(
             problem.status_code,

@@ -43,7 +43,7 @@ class Observed:
         scope.setdefault("state", {}).update(request_id=request_id)
         extra = [
             (b"x-request-id", request_id.encode()),
-            (b"x-model-version", self.version.encode()),
+            (b"x-model-version", self.version.encode("ascii", "replace")),
         ]
         status = 0
 

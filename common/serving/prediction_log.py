@@ -1,6 +1,6 @@
 """What was asked and answered, one JSON line each, for monitoring and retraining to read later.
 
-    {"time": ..., "id": ..., "row": 0, "version": ..., "ms": ..., "request": {...}, "response": {...}}
+    {"time", "id", "row", "version", "ms", "request": {...}, "response": {...}}
 
 A line is written by a single `write` to a file opened for appending, so lines of several threads
 never interleave and a killed server leaves at most one short line, the last. The log is bounded:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from common import config as command
 from common import console
@@ -75,7 +75,7 @@ def serve_main(
     `config` holds the defaults of a pattern with flags of its own (a subclass of `ServeConfig`);
     `name` may then be worked out from it.
     """
-    defaults = config if config is not None else ServeConfig()
+    defaults = config if config is not None else cast(C, ServeConfig())
 
     def main(chosen: C) -> None:
         from common import artifacts
@@ -86,7 +86,7 @@ def serve_main(
         run = artifacts.open_run(chosen.run, name=run_name, runs=chosen.runs)
         serve(make_service(run), run, config=chosen)
 
-    command.run(main, {"default": defaults}, description=description)  # type: ignore[dict-item]
+    command.run(main, {"default": defaults}, description=description)
 
 
 def serve(

@@ -1,0 +1,168 @@
+"""A real server process: start, readiness, SIGTERM with a request in flight, clear refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+SCRIPT = Path(__file__).with_name("echo_service.py")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def command(runs: Path, *flags: str) -> list[str]:
+    return [sys.executable, str(SCRIPT), "--runs", str(runs), *flags]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more}
+
+
+@contextmanager
+def running(runs: Path, *flags: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start the server on a free port; give the process and its address as it printed it."""
+    process = subprocess.Popen(
+        command(runs, "--port", "0", *flags),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**more),
+        cwd=ROOT,
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found, process.communicate(timeout=10)[1]
+        yield process, found.group()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)
+
+
+def wait_until_ready(url: str, seconds: float = 15.0) -> list[int]:
+    """Poll /readyz until it says 200; gives every status seen on the way."""
+    seen: list[int] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        seen.append(httpx.get(f"{url}/readyz", timeout=5).status_code)
+        if seen[-1] == 200:
+            return seen
+        time.sleep(0.05)
+    raise AssertionError(f"not ready: {seen}")
+
+
+def refused(runs: Path, *flags: str) -> str:
+    """Run a command that must end with code 2 and one message: a line, or the parser's box."""
+    done = subprocess.run(
+        command(runs, *flags),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 or lines[0].startswith("╭"), done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def runs(echo_run: Any) -> Path:
+    return echo_run.path.parent.parent
+
+
+def test_start_predict_and_sigterm_with_a_request_in_flight(runs: Path) -> None:
+    answers: list[httpx.Response] = []
+    with running(runs, ECHO_WARM_UP="0.7") as (process, url):
+        assert url.startswith("http://127.0.0.1:")
+        assert set(wait_until_ready(url)) == {503, 200}  # alive before it was warm
+        body = {"text": "slow", "wait_seconds": 1.0}
+        slow = threading.Thread(
+            target=lambda: answers.append(httpx.post(f"{url}/predict", json=body, timeout=10))
+        )
+        slow.start()
+        wait_until_in_flight(url)
+        process.send_signal(signal.SIGTERM)
+        slow.join(timeout=10)
+        out, err = process.communicate(timeout=10)
+    assert answers[0].status_code == 200
+    assert answers[0].json()["text"] == "slow"
+    assert process.returncode == 0, err
+    assert "stopped" in out
+    lines = [json.loads(line) for line in err.splitlines()]
+    served = [line for line in lines if line.get("route") == "/predict"]
+    assert [(line["status"], line["rows"]) for line in served] == [(200, 1)]
+    assert served[0]["id"] == answers[0].headers["x-request-id"]
+    assert served[0]["ms"] >= served[0]["predict_ms"] >= 1000
+
+
+def wait_until_in_flight(url: str) -> None:
+    for _ in range(200):
+        text = httpx.get(f"{url}/metrics").text
+        if "http_requests_in_flight 2.0" in text:  # the slow one and this one
+            return
+        time.sleep(0.02)
+    raise AssertionError("the slow request never arrived")
+
+
+def test_a_large_body_is_answered_over_a_real_socket(runs: Path) -> None:
+    with running(runs, "--max-body-mb", "0.5") as (_, url):
+        wait_until_ready(url)
+        response = httpx.post(f"{url}/predict", json={"text": "x" * 2_000_000})
+        assert response.status_code == 413
+        assert response.json()["error"]["field"] == "body"
+        assert httpx.post(f"{url}/predict", json={"text": "y"}).status_code == 200
+
+
+def test_a_model_that_cannot_warm_up_ends_the_server(runs: Path) -> None:
+    with running(runs, ECHO_BROKEN="1") as (process, _):
+        err = process.communicate(timeout=20)[1]
+    assert process.returncode == 2
+    assert "warm-up failed: RuntimeError: the model is broken" in err.splitlines()[-1]
+
+
+def test_a_port_in_use_is_one_clear_line(runs: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        line = refused(runs, "--port", str(taken.getsockname()[1]))
+    assert "--port" in line and "in use" in line
+
+
+def test_a_tampered_artifact_is_refused(echo: Any, tmp_path: Path) -> None:
+    run = echo.save_run(tmp_path)
+    words = run.pipeline / "words.txt"
+    words.write_text("jello\n")
+    line = refused(tmp_path, "--port", "0")
+    assert "words.txt" in line and "sha256" in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--run", "production"), "production"),
+        (("--run", "no-such-run"), "no-such-run"),
+        (("--port", "70000"), "--port"),
+        (("--concurrency", "0"), "--concurrency"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(runs: Path, flags: tuple[str, ...], named: str) -> None:
+    assert named in refused(runs, *flags)
+
+
+def test_a_log_inside_the_run_is_refused(runs: Path, echo_run: Any) -> None:
+    assert "outside" in refused(runs, "--prediction-log", str(echo_run.path / "log"))
