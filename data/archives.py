@@ -11,36 +11,62 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
+import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
+
+from data.errors import Damaged
 
 LIMIT_BYTES = 2_000_000_000
 LIMIT_MEMBERS = 200_000
 _CHUNK = 1 << 20
 _LINK_MODE = 0o120000
+_UNSOUND = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,  # a packing that Python does not know
+    RuntimeError,  # encrypted
+)
 
 
 def read_members(
-    path: Path, *, prefix: str = "", limit_bytes: int = LIMIT_BYTES, strip: int = 0
+    path: Path, *, folders: tuple[str, ...] = (), limit_bytes: int = LIMIT_BYTES
 ) -> dict[str, bytes]:
-    """Read all regular members whose name starts with `prefix` into memory.
+    """Read regular members into memory by name.
 
-    `strip` leading folders are taken off each name first, as in an archive that a code host makes
-    of a repository.
+    With `folders`, only what lies in them, wherever in the archive they begin: a code host wraps a
+    repository in a folder named after the commit, and the name is given without it.
     """
     members: dict[str, bytes] = {}
     left = limit_bytes
     for name, size, stream in _walk(path):
-        short = "/".join(name.split("/")[strip:])
-        if not short or not short.startswith(prefix):
+        short = _below(name, folders)
+        if short is None:
             continue
         content = b"".join(_limited(stream, path, name, size, left))
         left -= len(content)
         members[short] = content
     return members
+
+
+def _below(name: str, folders: tuple[str, ...]) -> str | None:
+    """Give the name from the wanted folder on; None if it is in none of them."""
+    if not folders:
+        return name
+    for folder in folders:
+        begin = f"/{name}".find(f"/{folder}/")
+        if begin >= 0:
+            return name[begin:]
+    return None
 
 
 def write_member(path: Path, member: str, target: Path, *, limit_bytes: int) -> None:
@@ -51,17 +77,17 @@ def write_member(path: Path, member: str, target: Path, *, limit_bytes: int) -> 
                 for chunk in _limited(stream, path, name, size, limit_bytes):
                     output.write(chunk)
             return
-    raise ValueError(f"{path.name}: holds no member {member!r}; it is not the archive expected.")
+    raise Damaged(f"{path.name}: holds no member {member!r}; it is not the archive expected.")
 
 
 def write_gunzipped(path: Path, target: Path, *, limit_bytes: int) -> None:
     """Write the one file of a gzip to `target`, inflating at most `limit_bytes`."""
     try:
         with gzip.open(path) as stream, target.open("wb") as output:
-            for chunk in _limited(stream, path, path.name, None, limit_bytes):
+            for chunk in _limited(cast(IO[bytes], stream), path, path.name, None, limit_bytes):
                 output.write(chunk)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise ValueError(f"{path.name}: not a sound gzip file ({error}).") from error
+    except _UNSOUND as error:
+        raise Damaged(f"{path.name}: not a sound gzip file ({error}).") from error
 
 
 def content_digest(members: dict[str, bytes]) -> str:
@@ -79,8 +105,8 @@ def _walk(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
             yield from _walk_zip(path)
         else:
             yield from _walk_tar(path)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path.name}: not a sound archive ({error}).") from error
+    except _UNSOUND as error:
+        raise Damaged(f"{path.name}: not a sound archive ({error}).") from error
 
 
 def _walk_zip(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
@@ -90,7 +116,7 @@ def _walk_zip(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
         for entry in entries:
             _check_name(path, entry.filename)
             if (entry.external_attr >> 16) & 0o170000 == _LINK_MODE:
-                raise ValueError(f"{path.name}: member {entry.filename!r} is a link; refused.")
+                raise Damaged(f"{path.name}: member {entry.filename!r} is a link; refused.")
             if entry.is_dir():
                 continue
             with archive.open(entry) as stream:
@@ -105,9 +131,7 @@ def _walk_tar(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
             if entry.isdir():
                 continue
             if not entry.isreg():
-                raise ValueError(
-                    f"{path.name}: member {entry.name!r} is a link or device; refused."
-                )
+                raise Damaged(f"{path.name}: member {entry.name!r} is a link or device; refused.")
             stream = archive.extractfile(entry)
             assert stream is not None  # a regular member has one
             yield entry.name, entry.size, stream
@@ -115,13 +139,13 @@ def _walk_tar(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
 
 def _check_count(path: Path, count: int) -> None:
     if count > LIMIT_MEMBERS:
-        raise ValueError(f"{path.name}: more than {LIMIT_MEMBERS:,} members; refused.")
+        raise Damaged(f"{path.name}: more than {LIMIT_MEMBERS:,} members; refused.")
 
 
 def _check_name(path: Path, name: str) -> None:
     pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
-        raise ValueError(f"{path.name}: member {name!r} leads out of the archive; refused.")
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or re.match("[A-Za-z]:", name):
+        raise Damaged(f"{path.name}: member {name!r} leads out of the archive; refused.")
 
 
 def _limited(
@@ -133,7 +157,5 @@ def _limited(
     while chunk := stream.read(_CHUNK):
         seen += len(chunk)
         if seen > bound:
-            raise ValueError(
-                f"{path.name}: member {name!r} inflates beyond {bound:,} bytes; refused."
-            )
+            raise Damaged(f"{path.name}: member {name!r} inflates beyond {bound:,} bytes; refused.")
         yield chunk

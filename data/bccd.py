@@ -16,16 +16,14 @@ from __future__ import annotations
 import numpy as np
 
 from data.archives import read_members
-from data.cards import Card, Fetched, File, Form
+from data.cards import Card, Content, Fetched, File, Form
 from data.tables import DetectionImages, EncodedImages, Source
 from data.voc import parse_voc
 
 _COMMIT = "d272fb14cdff6e473fafeeeba32aba5f560e9e43"
-_KEPT = "BCCD/"
+_FOLDERS = ("BCCD/JPEGImages", "BCCD/Annotations", "BCCD/ImageSets/Main")
+_CONTENT = Content("3e8c757e7046d96547ca7956d5ad5b4d108e6e47a73934de0ebcaec04158a800", _FOLDERS)
 LABEL_NAMES = ("RBC", "WBC", "Platelets")
-CONTENT_SHA256 = ""
-"""sha256 over the sorted members under BCCD/: see `archives.content_digest`."""
-
 CARD = Card(
     name="bccd",
     folder="bccd",
@@ -43,9 +41,23 @@ CARD = Card(
                     "bccd_voc.tar.gz",
                     7385994,
                     "00f924e24cb1093401595f47819520651cf5e0d8749495dbb4777964b594c449",
+                    content=_CONTENT,
                 ),
             ),
-            note="The annotated members of the repository in a tar.gz, unchanged.",
+            note="The images, annotations and splits of the repository in a tar.gz, unchanged.",
+        ),
+        Form(
+            "official",
+            (
+                File(
+                    f"BCCD_Dataset-{_COMMIT[:12]}.zip",
+                    None,
+                    None,
+                    urls=(f"https://github.com/Shenggan/BCCD_Dataset/archive/{_COMMIT}.zip",),
+                    content=_CONTENT,
+                ),
+            ),
+            note="The repository at a pinned commit, packed by its host on request.",
         ),
     ),
 )
@@ -54,7 +66,7 @@ CARD = Card(
 def read(fetched: Fetched) -> DetectionImages:
     """Read images (encoded), boxes and the authors' split."""
     (path,) = fetched.paths.values()
-    members = read_members(path, prefix=_KEPT)
+    members = read_members(path, folders=_FOLDERS)
     names = sorted(
         name.split("/")[-1].removesuffix(".jpg") for name in members if name.endswith(".jpg")
     )

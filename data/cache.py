@@ -15,7 +15,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from data.archives import content_digest, read_members
 from data.cards import File
 from data.errors import Damaged, FetchError, Missing
 
@@ -42,24 +44,52 @@ def sha256_of(path: Path) -> str:
 def verify(path: Path, file: File, *, again: bool = False) -> str:
     """Give the sha256 of `path` if it is the file of the card, else raise Missing or Damaged.
 
-    `again` reads it whatever its stamp says.
+    `again` reads it whatever its stamp says. A file of which no checksum is published is held to
+    the one it had when it was first seen at this path.
     """
     if not path.is_file():
-        raise Missing(f"{path}: not there.")
-    size = path.stat().st_size
-    if file.bytes is not None and size != file.bytes:
-        raise Damaged(f"{path}: {size:,} bytes, but the dataset's card says {file.bytes:,}.")
+        raise Missing(f"{path} is not there")
     stamp = _stamp(path)
-    stamp_path = home() / "verified" / (hashlib.sha256(str(path.resolve()).encode()).hexdigest())
-    known = None if again else _read_stamp(stamp_path, stamp)
-    digest = known or sha256_of(path)
-    if file.sha256 is not None and digest != file.sha256:
-        raise Damaged(
-            f"{path}: sha256 {digest[:12]}…, but the dataset's card says {file.sha256[:12]}…."
-        )
-    if known is None:
-        _write_stamp(stamp_path, stamp, digest)
+    kept = _read_stamp(path)
+    if kept.get("stamp") == stamp and kept.get("expected") == _expected(file) and not again:
+        return str(kept["sha256"])
+    digest = check(path, file)
+    first_seen = kept.get("sha256")
+    if _expected(file) is None and first_seen not in (None, digest):
+        raise Damaged(f"{path} has changed since it was first used (sha256 {digest[:12]}…)")
+    record(path, file, digest)
     return digest
+
+
+def check(path: Path, file: File) -> str:
+    """Read the file and hold it against its card, whatever is known of it; give its sha256."""
+    size = path.stat().st_size
+    if file.bytes is not None and file.content is None and size != file.bytes:
+        raise Damaged(f"{path} has {size:,} bytes, the dataset's card says {file.bytes:,}")
+    digest = sha256_of(path)
+    if file.sha256 in (None, digest) and (file.sha256 or not file.content):
+        return digest
+    if file.content is None:
+        raise Damaged(f"{path} has sha256 {digest[:12]}…, the card says {str(file.sha256)[:12]}…")
+    content = content_digest(read_members(path, folders=file.content.folders))
+    if content != file.content.sha256:
+        raise Damaged(f"{path} holds other files than the dataset's card says")
+    return digest
+
+
+def record(path: Path, file: File, digest: str) -> None:
+    """Keep that `path` was verified; where the cache cannot be written, it is hashed again."""
+    stamp_path = _stamp_path(path)
+    kept = {"stamp": _stamp(path), "expected": _expected(file), "sha256": digest}
+    with suppress(OSError):
+        stamp_path.parent.mkdir(parents=True, exist_ok=True)
+        aside = stamp_path.with_name(f"{stamp_path.name}.{os.getpid()}")
+        aside.write_text(json.dumps(kept))
+        aside.replace(stamp_path)
+
+
+def _expected(file: File) -> str | None:
+    return file.content.sha256 if file.content else file.sha256
 
 
 def _stamp(path: Path) -> list[int]:
@@ -67,21 +97,16 @@ def _stamp(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino]
 
 
-def _read_stamp(stamp_path: Path, stamp: list[int]) -> str | None:
+def _stamp_path(path: Path) -> Path:
+    return home() / "verified" / hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+
+
+def _read_stamp(path: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(stamp_path.read_text())
-        return str(kept["sha256"]) if kept["stamp"] == stamp else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_stamp(stamp_path: Path, stamp: list[int], digest: str) -> None:
-    """Keep the stamp; where the cache cannot be written, the file is simply hashed next time."""
-    with suppress(OSError):
-        stamp_path.parent.mkdir(parents=True, exist_ok=True)
-        aside = stamp_path.with_name(f"{stamp_path.name}.{os.getpid()}")
-        aside.write_text(json.dumps({"stamp": stamp, "sha256": digest}))
-        aside.replace(stamp_path)
+        kept = json.loads(_stamp_path(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 @contextmanager

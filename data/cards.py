@@ -29,6 +29,16 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Content:
+    """What an archive holds, whatever its packing."""
+
+    sha256: str
+    """See `data.archives.content_digest`."""
+    folders: tuple[str, ...]
+    """The folders counted, below any folder that wraps the whole archive."""
+
+
+@dataclass(frozen=True)
 class File:
     """One file as the reader wants it, in the cache and on a mirror under the same name."""
 
@@ -41,6 +51,15 @@ class File:
     archive: Archive | None = None
     member: str | None = None
     """Its path inside the archive."""
+    content: Content | None = None
+    """For an archive that is kept packed and whose bytes may change while its content does not:
+    any packing of this content is accepted, and `bytes` and `sha256` describe one of them."""
+
+    @property
+    def limit_bytes(self) -> int:
+        """No more than this is downloaded."""
+        exact = self.content is None and self.bytes is not None
+        return self.bytes if exact and self.bytes else 4 * (self.bytes or 50_000_000)
 
     @property
     def fetchable(self) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from data.cards import Fetched
+from data.errors import Damaged
 from data.tables import Interactions, Source
 
 _INTERACTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -26,8 +27,8 @@ _INTERACTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 PAIRS_NOTICE = (
     "This copy of MovieLens 1M holds the pairs of user and film only: ratings and times are null, "
-    "so splits in time and thresholds on ratings cannot be made with it. Take the official archive "
-    "for those."
+    "so splits in time and thresholds on ratings cannot be made with it. The official archive has "
+    'both: data.load("movielens-1m", form="official").'
 )
 
 
@@ -88,6 +89,12 @@ def read_1m(fetched: Fetched) -> Interactions:
         interactions = _split_dat(fetched.paths["ratings.dat"], list(_INTERACTIONS)).cast(
             {"rating": pl.Float32, "timestamp": pl.Int64}
         )
+        published = fetched.card.published["ratings"]
+        if interactions.height != published:  # the file has no published checksum of its own
+            raise Damaged(
+                f"{fetched.paths['ratings.dat']} holds {interactions.height:,} ratings of "
+                f"{published:,}. Delete it and fetch it again."
+            )
     else:
         interactions = pl.read_parquet(fetched.paths["ratings.parquet"]).select(
             pl.col("userID").alias("user_id"),

@@ -12,7 +12,13 @@ from data.cards import Archive, Card, File, Form
 _CITATION = "Harper and Konstan, The MovieLens Datasets: History and Context, 2015"
 _BASE = "https://files.grouplens.org/datasets/movielens/"
 _ZIP_100K = Archive((_BASE + "ml-100k.zip",), "zip", limit_bytes=20_000_000)
-_ZIP_1M = Archive((_BASE + "ml-1m.zip",), "zip", limit_bytes=20_000_000)
+_ZIP_1M = Archive(
+    (_BASE + "ml-1m.zip",),
+    "zip",
+    limit_bytes=20_000_000,
+    # Its MD5 is the c4d9eecfca2ab87c1945afe126590906 that GroupLens publishes.
+    sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+)
 _ZIP_SMALL = Archive((_BASE + "ml-latest-small.zip",), "zip", limit_bytes=20_000_000)
 _NCF = (
     "https://raw.githubusercontent.com/hexiangnan/neural_collaborative_filtering/"

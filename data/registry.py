@@ -48,26 +48,32 @@ _SIMULATED: dict[str, tuple[str, str]] = {
 
 NAMES: tuple[str, ...] = (*_PUBLIC, *_SIMULATED)
 PUBLIC_NAMES: tuple[str, ...] = tuple(_PUBLIC)
+SIMULATED_NAMES: tuple[str, ...] = tuple(_SIMULATED)
 
 
 def load(name: str, *, seed: int = 0, **options: Any) -> Any:
     """Give the typed table of a dataset.
 
-    A simulated world is made from `seed` and takes its sizes as options; a public dataset is the
-    same for every seed and takes none. The type is the table of its kind in `data.tables`.
+    A simulated world is made from `seed` and takes its sizes as options. A public dataset is the
+    same for every seed; its one option is `form`, where it is published in several. The type is the
+    table of its kind in `data.tables`.
     """
     if name in _SIMULATED:
         module, function = _SIMULATED[name]
         return _attribute(module, function)(seed=seed, **options)
     if name not in _PUBLIC:
         raise ValueError(f"dataset: {name!r} is not known. Choose one of {', '.join(NAMES)}.")
+    form = options.pop("form", None)
     if options:
-        raise ValueError(f"{name} takes no options, got {', '.join(sorted(options))}.")
+        raise ValueError(
+            f"{', '.join(sorted(options))}: not an option of {name}, which is a fixed dataset. "
+            "Leave it out, or choose a simulated one."
+        )
     _, _, module, function = _PUBLIC[name]
     reader = _attribute(module, function)
     if not card(name).forms:  # bundled with the install
         return reader()
-    return reader(download.fetch(card(name)))
+    return reader(download.fetch(card(name), form=form))
 
 
 def choose(name: str, *, public: str, simulated: str) -> tuple[str, str | None]:
@@ -84,9 +90,7 @@ def choose(name: str, *, public: str, simulated: str) -> tuple[str, str | None]:
             download.fetch(chosen)
         return public, None
     except FetchError as error:
-        return simulated, (
-            f"Running on simulated data ({simulated}), because {public} is not to be had: {error}"
-        )
+        return simulated, (f"Running on simulated data ({simulated}): {error}")
 
 
 def card(name: str) -> Card:
