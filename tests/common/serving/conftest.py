@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 
 SCRIPT = Path(__file__).with_name("echo_service.py")
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def load_echo() -> ModuleType:
@@ -44,3 +51,51 @@ def client(echo: ModuleType, echo_run: Any) -> Iterator[Any]:
     app = create_app(echo.EchoService(), echo_run, max_body_bytes=50_000)
     with TestClient(app, raise_server_exceptions=False) as testing:
         yield testing
+
+
+class Running:
+    """Starts the echo service as a process of its own and waits until it is ready."""
+
+    @contextmanager
+    def __call__(
+        self, runs: Path, *flags: str, **environment: str
+    ) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """Start on a free port; give the process and its address as it printed it."""
+        process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), "--runs", str(runs), "--port", "0", *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            cwd=ROOT,
+        )
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found, process.communicate(timeout=10)[1]
+            yield process, found.group()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate(timeout=10)
+
+    def ready(self, url: str, seconds: float = 15.0) -> list[int]:
+        """Poll /readyz until it says 200; gives every status seen on the way."""
+        seen: list[int] = []
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            seen.append(httpx.get(f"{url}/readyz", timeout=5).status_code)
+            if seen[-1] == 200:
+                return seen
+            time.sleep(0.05)
+        raise AssertionError(f"not ready: {seen}")
+
+
+@pytest.fixture(scope="session")
+def running() -> Running:
+    return Running()
+
+
+@pytest.fixture(scope="session")
+def runs(echo_run: Any) -> Path:
+    return echo_run.path.parent.parent

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,55 +20,13 @@ SCRIPT = Path(__file__).with_name("echo_service.py")
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def command(runs: Path, *flags: str) -> list[str]:
-    return [sys.executable, str(SCRIPT), "--runs", str(runs), *flags]
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **more}
-
-
-@contextmanager
-def running(runs: Path, *flags: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start the server on a free port; give the process and its address as it printed it."""
-    process = subprocess.Popen(
-        command(runs, "--port", "0", *flags),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**more),
-        cwd=ROOT,
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found, process.communicate(timeout=10)[1]
-        yield process, found.group()
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=10)
-
-
-def wait_until_ready(url: str, seconds: float = 15.0) -> list[int]:
-    """Poll /readyz until it says 200; gives every status seen on the way."""
-    seen: list[int] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        seen.append(httpx.get(f"{url}/readyz", timeout=5).status_code)
-        if seen[-1] == 200:
-            return seen
-        time.sleep(0.05)
-    raise AssertionError(f"not ready: {seen}")
-
-
 def refused(runs: Path, *flags: str) -> str:
     """Run a command that must end with code 2 and one message: a line, or the parser's box."""
     done = subprocess.run(
-        command(runs, *flags),
+        [sys.executable, str(SCRIPT), "--runs", str(runs), *flags],
         capture_output=True,
         text=True,
-        env=environment(),
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         timeout=60,
         cwd=ROOT,
     )
@@ -82,16 +37,11 @@ def refused(runs: Path, *flags: str) -> str:
     return done.stderr
 
 
-@pytest.fixture(scope="module")
-def runs(echo_run: Any) -> Path:
-    return echo_run.path.parent.parent
-
-
-def test_start_predict_and_sigterm_with_a_request_in_flight(runs: Path) -> None:
+def test_start_predict_and_sigterm_with_a_request_in_flight(runs: Path, running: Any) -> None:
     answers: list[httpx.Response] = []
     with running(runs, ECHO_WARM_UP="0.7") as (process, url):
         assert url.startswith("http://127.0.0.1:")
-        assert set(wait_until_ready(url)) == {503, 200}  # alive before it was warm
+        assert set(running.ready(url)) == {503, 200}  # alive before it was warm
         body = {"text": "slow", "wait_seconds": 1.0}
         slow = threading.Thread(
             target=lambda: answers.append(httpx.post(f"{url}/predict", json=body, timeout=10))
@@ -121,16 +71,16 @@ def wait_until_in_flight(url: str) -> None:
     raise AssertionError("the slow request never arrived")
 
 
-def test_a_large_body_is_answered_over_a_real_socket(runs: Path) -> None:
+def test_a_large_body_is_answered_over_a_real_socket(runs: Path, running: Any) -> None:
     with running(runs, "--max-body-mb", "0.5") as (_, url):
-        wait_until_ready(url)
+        running.ready(url)
         response = httpx.post(f"{url}/predict", json={"text": "x" * 2_000_000})
         assert response.status_code == 413
         assert response.json()["error"]["field"] == "body"
         assert httpx.post(f"{url}/predict", json={"text": "y"}).status_code == 200
 
 
-def test_a_model_that_cannot_warm_up_ends_the_server(runs: Path) -> None:
+def test_a_model_that_cannot_warm_up_ends_the_server(runs: Path, running: Any) -> None:
     with running(runs, ECHO_BROKEN="1") as (process, _):
         err = process.communicate(timeout=20)[1]
     assert process.returncode == 2
