@@ -65,19 +65,14 @@ def _list() -> int:
 
     table = Table(box=None, pad_edge=False)
     for column in ("dataset", "task", "size", "where", "licence"):
-        table.add_column(
-            column,
-            overflow="fold",
-            no_wrap=column == "dataset",
-            justify="right" if column == "size" else "left",
-        )
+        table.add_column(column, no_wrap=True, justify="right" if column == "size" else "left")
     for name in registry.PUBLIC_NAMES:
         card = registry.card(name)
         size = megabytes(card.bytes) if card.bytes else "-"
         table.add_row(name, card.task, size, download.where(card), card.licence)
     for name in registry.SIMULATED_NAMES:
-        table.add_row(name, "simulated world, made from a seed", "-", "simulated", "Apache-2.0")
-    console = Console()
+        table.add_row(name, registry.SIMULATED_TASKS[name], "-", "made here", "Apache-2.0")
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     console.print(table)
     console.print(f"\ncache   {cache.home()}", soft_wrap=True)
     mirror = download.mirror_url() or download.mirror_folder()

@@ -41,13 +41,20 @@ def fetch(card: Card, *, form: str | None = None) -> Fetched:
             try:
                 return _from(place, card, known)
             except (Missing, Unreachable, Damaged) as error:
-                if str(error) not in reasons:
-                    reasons.append(str(error))
+                reasons.append(_reason(place, card, error))
     remedy = card.remedy or (
         f"Connect to the network once, or set {MIRROR_VARIABLE} to a folder or URL that holds "
         f"{card.folder}/."
     )
-    raise FetchError(f"{card.name} cannot be had: {'; '.join(reasons)}. {remedy}")
+    told = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+    raise FetchError(f"{card.name} cannot be had: {told}. {remedy}")
+
+
+def _reason(place: str, card: Card, error: FetchError) -> str:
+    """Say in a few words what a place answered; empty where it never had the form."""
+    if isinstance(error, Missing) and place == "cache":
+        return f"not in the cache ({cache.home() / card.folder})"
+    return str(error)
 
 
 def where(card: Card) -> str:
@@ -150,7 +157,7 @@ def _fetch_official(card: Card, files: list[File]) -> None:
     """Fetch plain files one by one, and each archive once for all that is in it."""
     for file in files:
         if not file.fetchable:
-            raise Missing(f"{file.name} is not officially published in this form")
+            raise Missing("")  # the form exists on mirrors alone, which the card's note says
     _say_licence(card)
     for file in (file for file in files if file.urls):
         _sound(file.urls, partial(_fetch_plain, card, file))

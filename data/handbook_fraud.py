@@ -25,9 +25,9 @@ CARD = Card(
     name="handbook-fraud",
     folder="handbook-fraud",
     title="Fraud Detection Handbook, simulated transactions",
-    task="fraud detection, 0.84 % fraud",
+    task="fraud detection",
     homepage="https://fraud-detection-handbook.github.io/fraud-detection-handbook/",
-    licence="none stated for the data; the code that made it is GPL v3",
+    licence="none stated (its code: GPL v3)",
     citation="Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection, "
     "2022",
     published={

@@ -49,6 +49,14 @@ _SIMULATED: dict[str, tuple[str, str]] = {
 NAMES: tuple[str, ...] = (*_PUBLIC, *_SIMULATED)
 PUBLIC_NAMES: tuple[str, ...] = tuple(_PUBLIC)
 SIMULATED_NAMES: tuple[str, ...] = tuple(_SIMULATED)
+SIMULATED_TASKS: dict[str, str] = {
+    "simulated-movies": "recommendation",
+    "simulated-films": "search",
+    "simulated-transactions": "fraud detection",
+    "simulated-intents": "text classification",
+    "simulated-cells": "object detection",
+    "simulated-nuclei": "instance segmentation",
+}
 
 
 def load(name: str, *, seed: int = 0, **options: Any) -> Any:

@@ -15,6 +15,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -94,7 +95,7 @@ class TextClassification:
     train: pl.DataFrame
     """text: str, label: i32, an index into `label_names`."""
     test: pl.DataFrame
-    """The same columns; empty when the source has no test set of its own."""
+    """The same columns."""
     label_names: tuple[str, ...]
 
 
@@ -144,13 +145,13 @@ class SegmentationImages:
 
 
 class EncodedImages(Sequence[np.ndarray]):
-    """Images kept as JPEG, PNG or WebP bytes and decoded when looked at.
+    """Images kept as JPEG, PNG or WebP bytes, or as paths, and decoded when looked at.
 
     364 photographs of 640 x 480 are 7 MB so, and 335 MB decoded. Each look decodes anew (a few
     milliseconds): whoever goes over them many times keeps what it needs.
     """
 
-    def __init__(self, encoded: Sequence[bytes], names: Sequence[str]) -> None:
+    def __init__(self, encoded: Sequence[bytes | Path], names: Sequence[str]) -> None:
         assert len(encoded) == len(names)
         self.encoded = list(encoded)
         self.names = list(names)
@@ -167,7 +168,10 @@ class EncodedImages(Sequence[np.ndarray]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return EncodedImages(self.encoded[index], self.names[index])
-        return decode_image(self.encoded[index], name=self.names[index])  # (H, W, 3)
+        encoded = self.encoded[index]
+        if isinstance(encoded, Path):
+            return decode_image(encoded.read_bytes(), name=str(encoded))  # (H, W, 3)
+        return decode_image(encoded, name=self.names[index])
 
 
 def decode_image(encoded: bytes, *, name: str) -> np.ndarray:

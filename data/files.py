@@ -1,0 +1,25 @@
+"""A user's own data, read into the same tables as the public sets.
+
+`--dataset csv --data.path F`, an image folder or a jsonl corpus end here. Columns are named by the
+user and checked: what is missing or malformed raises a ValueError that names the file, the column
+or row, what was found and what to do. Nothing is repaired in silence; what is odd but usable, such
+as repeated rows, is kept and said in the table's notice.
+"""
+
+from data.from_csv import interactions_from_csv, texts_from_csv, transactions_from_csv
+from data.from_folder import (
+    detection_from_voc,
+    images_from_folder,
+    search_from_beir,
+    segmentation_from_folder,
+)
+
+__all__ = [
+    "detection_from_voc",
+    "images_from_folder",
+    "interactions_from_csv",
+    "search_from_beir",
+    "segmentation_from_folder",
+    "texts_from_csv",
+    "transactions_from_csv",
+]
