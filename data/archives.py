@@ -17,6 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -82,12 +83,9 @@ def write_member(path: Path, member: str, target: Path, *, limit_bytes: int) -> 
 
 def write_gunzipped(path: Path, target: Path, *, limit_bytes: int) -> None:
     """Write the one file of a gzip to `target`, inflating at most `limit_bytes`."""
-    try:
-        with gzip.open(path) as stream, target.open("wb") as output:
-            for chunk in _limited(cast(IO[bytes], stream), path, path.name, None, limit_bytes):
-                output.write(chunk)
-    except _UNSOUND as error:
-        raise Damaged(f"{path.name}: not a sound gzip file ({error}).") from error
+    with gzip.open(path) as stream, target.open("wb") as output:
+        for chunk in _limited(cast(IO[bytes], stream), path, path.name, None, limit_bytes):
+            output.write(chunk)
 
 
 def content_digest(members: dict[str, bytes]) -> str:
@@ -100,11 +98,18 @@ def content_digest(members: dict[str, bytes]) -> str:
 
 def _walk(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Give each regular member's name, declared size and stream."""
-    try:
+    with _naming(path):
         if zipfile.is_zipfile(path):
             yield from _walk_zip(path)
         else:
             yield from _walk_tar(path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn the many ways in which an archive can be unsound into one error naming it."""
+    try:
+        yield
     except _UNSOUND as error:
         raise Damaged(f"{path.name}: not a sound archive ({error}).") from error
 

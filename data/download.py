@@ -219,9 +219,9 @@ def _unpack(packed: Path, archive: Archive, file: File, target: Path) -> None:
         else:
             assert file.member is not None, file.name
             archives.write_member(packed, file.member, target, limit_bytes=limit)
-    except OSError as error:
+    except (OSError, Damaged) as error:
         target.unlink(missing_ok=True)
-        if transfer.is_full(error):
+        if isinstance(error, OSError) and transfer.is_full(error):
             raise transfer.full_disk(target.parent, limit) from error
         raise
 
