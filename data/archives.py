@@ -64,7 +64,7 @@ def _below(name: str, folders: tuple[str, ...]) -> str | None:
     if not folders:
         return name
     for folder in folders:
-        begin = f"/{name}".find(f"/{folder}/")
+        begin = f"/{name}".find(f"/{folder}/")  # where the folder's own name starts in `name`
         if begin >= 0:
             return name[begin:]
     return None
@@ -159,7 +159,11 @@ def _limited(
     """Give the stream in chunks, refusing once it goes beyond the limit or what was declared."""
     bound = limit if declared is None else min(limit, declared)
     seen = 0
-    while chunk := stream.read(_CHUNK):
+    while True:
+        with _naming(path):
+            chunk = stream.read(_CHUNK)
+        if not chunk:
+            return
         seen += len(chunk)
         if seen > bound:
             raise Damaged(f"{path.name}: member {name!r} inflates beyond {bound:,} bytes; refused.")

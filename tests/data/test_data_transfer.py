@@ -8,10 +8,11 @@ import pytest
 from data import transfer
 from data.errors import Damaged, FetchError, Missing, Unreachable
 
-BODY = bytes(range(256)) * 2000  # 512,000 bytes
+BODY = bytes(range(256)) * 2000
+SIZE = 512_000
 
 
-def fetch(server, target, *, limit=len(BODY)):
+def fetch(server, target, *, limit=SIZE):
     transfer.fetch_url(server.url + "/file", target, limit_bytes=limit, label="file")
 
 
