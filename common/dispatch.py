@@ -15,9 +15,7 @@ from collections.abc import Sequence
 from common import console
 
 
-def run_task(
-    package: str, tasks: Sequence[str], default: str, *, command: str = "train"
-) -> None:
+def run_task(package: str, tasks: Sequence[str], default: str, *, command: str = "train") -> None:
     """Run `<package>.<task>.<command>` as the main, the task being the first argument.
 
     Arguments that follow are the task's own. An unknown word ends in one line and exit code 2.

@@ -1,4 +1,4 @@
-"""What the services of all three vision tasks share: an image out of a request, a profile of images.
+"""What the three vision tasks share: an image out of a request, and a profile of images.
 
 A service must survive whatever is sent as "an image": text that is not base64, a truncated file,
 a format nobody wants to parse, a 10 KB file that unpacks to 10 gigapixels. Each is refused with a
@@ -62,9 +62,7 @@ def _from_base64(encoded: str, field: str, row: int | None) -> bytes:
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise RequestError(
-            field, _start(encoded), "this is not base64", REMEDY, row=row
-        ) from None
+        raise RequestError(field, _start(encoded), "this is not base64", REMEDY, row=row) from None
 
 
 def _start(text: str) -> str:

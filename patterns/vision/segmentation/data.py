@@ -1,0 +1,184 @@
+"""Images with a mask per object, split so that no slide is on both sides.
+
+A row is an image; its label map numbers the objects, 0 is background. The published protocols draw
+images at random. But microscope fields are cut into tiles, and the 2018 Data Science Bowl holds the
+tiles: the last column of one image continues in the first column of another. Random drawing puts
+neighbours of one slide, same stain, same cells, in train and test. So the default split first finds
+these mosaics by their edges and keeps each of them together:
+
+    j is right of i   if  corr(last column of i, first column of j) > .9
+                      and mean |last of i − first of j| < 1.5 · (the change between neighbouring
+                      columns inside i and j) + .5          and likewise for rows, below
+
+Connected images are one group; a false edge only makes a group too large, which is the safe side.
+What remains is likeness of slides from one laboratory, which edges cannot show. Grey and stained
+images are split separately, so that both sides have their share.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import data
+from common.evaluation.splits import grouped_split
+from patterns.vision.segmentation.config import Config
+
+if TYPE_CHECKING:
+    from data.tables import SegmentationImages, Source
+
+PUBLIC, SIMULATED = "nuclei", "simulated-nuclei"
+SMALL_SIDE = 96
+CORRELATION, CHANGE, FLAT = 0.9, 1.5, 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images uint8 (H, W, 3), label maps uint16 (H, W), and for each image group and modality."""
+
+    images: list[np.ndarray]
+    masks: list[np.ndarray]
+    groups: np.ndarray
+    kinds: list[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts, and how much of the test part has a neighbour in the training part."""
+
+    source: Source
+    train: Part
+    valid: Part
+    test: Part
+    notice: str
+
+
+def load(config: Config) -> SegmentationImages:
+    """Load the dataset that the configuration names; "auto" falls back to simulated nuclei."""
+    from dataclasses import replace
+
+    if config.dataset == "folder":
+        from data.files import segmentation_from_folder
+
+        assert config.data.path is not None
+        return segmentation_from_folder(config.data.path)
+    name, notice = data.choose(config.dataset, public=PUBLIC, simulated=SIMULATED)
+    options = {"images": config.data.images} if name.startswith("simulated") else {}
+    table = data.load(name, seed=config.seed, **options)
+    from data.tables import SegmentationImages
+
+    if not isinstance(table, SegmentationImages):
+        raise ValueError(
+            f"dataset: {name!r} does not hold images with masks; give --dataset {PUBLIC},"
+            f" {SIMULATED}, or folder with --data.path"
+        )
+    return replace(table, source=replace(table.source, notice=notice)) if notice else table
+
+
+def split(table: SegmentationImages, config: Config) -> Splits:
+    """Split into train, valid and test by the protocol, each modality by itself."""
+    images, masks = list(table.images), list(table.masks)
+    mosaics = find_mosaics(images)
+    kinds = [modality(image) for image in images]
+    together = mosaics if config.protocol == "mosaic" else np.arange(len(images))
+    test, valid = config.data.test_share, config.data.valid_share
+    shares = ((1 - test) * (1 - valid), (1 - test) * valid, test)
+    chosen = _split_by_kind(together, kinds, shares, seed=config.seed)
+    if config.protocol == "dsb-96":
+        small = [shrink(image, mask) for image, mask in zip(images, masks, strict=True)]
+        images, masks = [image for image, _ in small], [mask for _, mask in small]
+    parts = [
+        Part(
+            [images[i] for i in rows],
+            [masks[i] for i in rows],
+            mosaics[rows],
+            [kinds[i] for i in rows],
+        )
+        for rows in chosen
+    ]
+    seen = np.isin(parts[2].groups, np.concatenate([parts[0].groups, parts[1].groups]))
+    notice = (
+        f"split {config.protocol}: {len(np.unique(mosaics))} slides in {len(images)} images;"
+        f" {seen.mean():.0%} of the test images have a tile of their slide in training"
+    )
+    return Splits(table.source, parts[0], parts[1], parts[2], notice)
+
+
+def _split_by_kind(
+    groups: np.ndarray, kinds: Sequence[str], shares: tuple[float, ...], *, seed: int
+) -> list[np.ndarray]:
+    """Give the rows of each part; a group goes by the modality of its first image."""
+    first = {group: kinds[row] for row, group in reversed(list(enumerate(groups)))}
+    kind_of = np.array([first[group] for group in groups])
+    parts: list[list[np.ndarray]] = [[] for _ in shares]
+    for kind in np.unique(kind_of):
+        rows = np.flatnonzero(kind_of == kind)
+        for part, chosen in zip(parts, grouped_split(groups[rows], shares, seed=seed), strict=True):
+            part.append(rows[chosen])
+    return [np.sort(np.concatenate(part)) for part in parts]
+
+
+def modality(image: np.ndarray) -> str:
+    """Tell a grey image (fluorescence) from a stained one by its colours."""
+    low, high = image.min(axis=2).astype(np.int16), image.max(axis=2).astype(np.int16)
+    return "grey" if float((high - low).mean()) < 2 else "stained"
+
+
+def shrink(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale to 96 x 96 as the published protocol does, image bilinear and labels nearest."""
+    from PIL import Image
+
+    side = (SMALL_SIDE, SMALL_SIDE)
+    small = np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BILINEAR))
+    labels = Image.fromarray(mask.astype(np.int32)).resize(side, Image.Resampling.NEAREST)
+    return small, np.asarray(labels).astype(np.uint16)
+
+
+def find_mosaics(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Give the group (N,) of each image: tiles that continue each other share one."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for row, image in enumerate(images):
+        by_shape[image.shape].append(row)
+    left: list[np.ndarray] = [np.zeros(0, np.int64)]
+    right: list[np.ndarray] = [np.zeros(0, np.int64)]
+    for rows in by_shape.values():
+        grey = np.stack([images[row].mean(axis=2, dtype=np.float32) for row in rows])  # (n, H, W)
+        for axis in (1, 2):
+            before, after = _continued(grey, axis)
+            left.append(np.array(rows)[before])
+            right.append(np.array(rows)[after])
+    pairs = (np.concatenate(left), np.concatenate(right))
+    graph = coo_matrix((np.ones(len(pairs[0])), pairs), shape=(len(images), len(images)))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _continued(grey: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find pairs (i, j) of images (n, H, W) where j continues i along `axis`."""
+    last, inner_last = np.take(grey, -1, axis), np.take(grey, -2, axis)  # (n, L)
+    first, inner_first = np.take(grey, 0, axis), np.take(grey, 1, axis)
+    correlation = _standardised(last) @ _standardised(first).T / last.shape[1]  # (n, n)
+    found = (correlation > CORRELATION) & (last.std(axis=1) > FLAT)[:, None]
+    np.fill_diagonal(found, False)
+    before, after = np.nonzero(found)
+    jump = np.abs(last[before] - first[after]).mean(axis=1)
+    change = (
+        np.abs(last - inner_last).mean(axis=1)[before]
+        + np.abs(first - inner_first).mean(axis=1)[after]
+    ) / 2
+    smooth = jump < CHANGE * change + 0.5
+    return before[smooth], after[smooth]
+
+
+def _standardised(edges: np.ndarray) -> np.ndarray:
+    centred = edges - edges.mean(axis=1, keepdims=True)
+    return centred / (centred.std(axis=1, keepdims=True) + 1e-6)

@@ -1,0 +1,90 @@
+"""Serve a trained segmenter over HTTP, from its artifact alone.
+
+`python -m patterns.vision.segmentation.serve` opens the latest run; POST to /predict
+`{"image": "<base64 of a PNG or JPEG>"}`, or open the page at / and pick a file. The answer's mask
+is a 16-bit grey PNG in base64: 0 is background, 1..count number the objects.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from common.artifacts import Run
+from common.serving import (
+    ImageBase64,
+    Service,
+    ServiceRequest,
+    ServiceResponse,
+    StageTimes,
+    serve_main,
+)
+
+NAME = "vision/segmentation"
+LARGEST_PIXELS = 4_000_000
+
+
+class SegmentationRequest(ServiceRequest):
+    """One image."""
+
+    image: ImageBase64
+
+
+class SegmentationResponse(ServiceResponse):
+    """The objects found in it."""
+
+    count: int = Field(ge=0, description="number of objects")
+    coverage: float = Field(ge=0, le=1, description="share of the pixels in an object")
+    height: int
+    width: int
+    mask: str = Field(description="16-bit PNG in base64: 0 background, 1..count the objects")
+
+
+class SegmentationService(Service):
+    """`predict` over a loaded pipeline."""
+
+    name = NAME
+    Request = SegmentationRequest
+    Response = SegmentationResponse
+    max_batch = 16
+
+    def __init__(self, run: Run) -> None:
+        from patterns.vision.images import encode_png
+        from patterns.vision.segmentation.pipeline import Pipeline
+
+        self.version = run.version
+        self.pipeline = Pipeline.load(run.pipeline)
+        assert self.pipeline.example is not None
+        self.example = {"image": encode_png(self.pipeline.example)}
+
+    def predict(self, requests: list[SegmentationRequest]) -> list[SegmentationResponse]:
+        """Decode each image, segment it, and encode its label map."""
+        from patterns.vision.images import decode_image, encode_png
+
+        times = StageTimes()
+        with times("decode"):
+            images = [
+                decode_image(
+                    request.image, row=row if len(requests) > 1 else None, largest=LARGEST_PIXELS
+                )
+                for row, request in enumerate(requests)
+            ]
+        with times("segment"):
+            answers = self.pipeline.segment(images)
+        with times("encode"):
+            masks = [encode_png(answer.mask) for answer in answers]
+        return [
+            SegmentationResponse(
+                model_version=self.version,
+                stage_ms=times.milliseconds,
+                count=answer.count,
+                coverage=answer.coverage,
+                height=answer.mask.shape[0],
+                width=answer.mask.shape[1],
+                mask=mask,
+            )
+            for answer, mask in zip(answers, masks, strict=True)
+        ]
+
+
+if __name__ == "__main__":
+    serve_main(SegmentationService, NAME, description="Serve a segmenter over HTTP.")
