@@ -19,6 +19,7 @@ from data.tables import Interactions, Source, TextClassification, Transactions
 
 _TRUE = ("1", "1.0", "true", "yes")
 _FALSE = ("0", "0.0", "false", "no")
+_MISSING = ("", "nan", "null", "none")
 _DAY_S = 86_400
 
 
@@ -191,7 +192,10 @@ def file_source(paths: list[Path] | tuple[Path, ...], *, rows: str, notice: str 
 def _read_texts(path: Path, text: str, label: str) -> pl.DataFrame:
     raw = _read(path, {"text": text, "label": label})
     return pl.DataFrame(
-        {"text": _filled(path, raw["text"], text), "label": _filled(path, raw["label"], label)}
+        {
+            "text": _filled(path, raw["text"], text, missing=("",)),  # "none" can be a whole text
+            "label": _filled(path, raw["label"], label),
+        }
     )
 
 
@@ -222,9 +226,11 @@ def _read(path: Path, columns: Mapping[str, str | None]) -> pl.DataFrame:
     )
 
 
-def _filled(path: Path, values: pl.Series, column: str) -> pl.Series:
+def _filled(
+    path: Path, values: pl.Series, column: str, *, missing: tuple[str, ...] = _MISSING
+) -> pl.Series:
     """Give the values, or raise for the first that is empty or NaN."""
-    empty = values.is_null() | values.str.to_lowercase().is_in(["", "nan", "null", "none"])
+    empty = values.is_null() | values.str.to_lowercase().is_in(list(missing))
     if empty.any():
         raise ValueError(
             f"{path}, row {_first(empty)}: column {column!r} is empty ({int(empty.sum()):,} such "

@@ -1,0 +1,188 @@
+"""A user's CSV files: what is read, and that what is wrong is named with its row."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from data.files import interactions_from_csv, texts_from_csv, transactions_from_csv
+
+
+@pytest.fixture
+def csv(tmp_path):
+    def write(content, name="own.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_bytes(content.encode(encoding))
+        return path
+
+    return write
+
+
+def test_interactions_keep_ids_as_they_are_written(csv):
+    path = csv("who,what,stars,when\n007,naïve café ☕,4.5,100\n李,2,3,2024-05-31T12:00:00\n")
+    with pytest.raises(ValueError, match="row 2.*'100'"):
+        interactions_from_csv(path, user="who", item="what", rating="stars", timestamp="when")
+    path = csv("who,what,stars,when\n007,naïve café ☕,4.5,100\n李,2,3,200.9\n")
+    table = interactions_from_csv(path, user="who", item="what", rating="stars", timestamp="when")
+    assert table.interactions.rows() == [("007", "naïve café ☕", 4.5, 100), ("李", "2", 3.0, 200)]
+    assert table.interactions.schema == {
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "rating": pl.Float32,
+        "timestamp": pl.Int64,
+    }
+    assert table.items.schema == {
+        "item_id": pl.String,
+        "title": pl.String,
+        "genres": pl.List(pl.String),
+        "year": pl.Int32,
+    }
+    assert table.source.origin == "file"
+    assert table.source.rows == "2 interactions, 2 users, 2 items"
+    assert len(table.source.checksums["own.csv"]) == 64
+
+
+def test_rating_and_timestamp_may_be_absent(csv):
+    table = interactions_from_csv(csv("user_id,item_id\na,x\nb,y\n"))
+    assert table.interactions["rating"].null_count() == 2
+    assert table.interactions["timestamp"].dtype == pl.Int64
+
+
+def test_repeated_rows_are_kept_and_said(csv):
+    table = interactions_from_csv(csv("user_id,item_id\na,x\na,x\na,x\nb,y\n"))
+    assert table.interactions.height == 4
+    assert table.source.notice == "2 rows repeat another exactly; they were kept."
+
+
+def test_tabs_and_a_byte_order_mark(csv):
+    table = interactions_from_csv(csv("\ufeffuser_id\titem_id\na, b\tx\n", "own.tsv"))
+    assert table.interactions.row(0)[:2] == ("a, b", "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("user_id,film\na,x\n", r"own\.csv: no column 'item_id'; it has 'user_id', 'film'"),
+        ("user_id,item_id\na,x\n,y\n", r"own\.csv, row 3: column 'user_id' is empty"),
+        ("user_id,item_id\na,x\nb,NaN\n", r"row 3: column 'item_id' is empty"),
+        ("user_id,item_id\n", r"own\.csv: a header and no rows"),
+        ("", r"own\.csv: the file is empty"),
+    ],
+)
+def test_what_is_wrong_is_named(csv, content, message):
+    with pytest.raises(ValueError, match=message):
+        interactions_from_csv(csv(content))
+
+
+@pytest.mark.parametrize("value", ["good", "inf", "", "nan", "1,5"])
+def test_rating_that_is_no_number_is_named_with_its_row(csv, value):
+    path = csv(f'user_id,item_id,rating\na,x,1\nb,y,"{value}"\n')
+    with pytest.raises(ValueError, match=r"own\.csv, row 3: column 'rating'"):
+        interactions_from_csv(path, rating="rating")
+
+
+def test_absent_file_and_wrong_encoding_are_named(csv, tmp_path):
+    with pytest.raises(ValueError, match=r"none\.csv: no such file"):
+        interactions_from_csv(tmp_path / "none.csv")
+    with pytest.raises(ValueError, match=r"own\.csv: not a readable CSV file .*UTF-8"):
+        interactions_from_csv(csv("user_id,item_id\né,x\n", encoding="latin-1"))
+
+
+def test_transactions_are_sorted_and_their_ids_numbered(csv):
+    path = csv(
+        "time,customer_id,terminal_id,amount,is_fraud\n"
+        "2024-03-02 01:00:00,b,t2,20.5,no\n"
+        "2024-03-01T00:00:05,ä,t1,10,1\n"
+        "2024-03-02T01:00:00+01:00,b,t1,-3,false\n"
+    )
+    table = transactions_from_csv(path)
+    assert table.start == date(2024, 3, 1)
+    assert table.frame["time_seconds"].to_list() == [5, 86_400, 90_000]
+    assert table.frame["day"].to_list() == [0, 1, 1]
+    assert table.frame["customer_id"].to_list() == [1, 0, 0]
+    assert table.frame["terminal_id"].to_list() == [1, 1, 0]
+    assert table.frame["is_fraud"].to_list() == [1, 0, 0]
+    assert table.frame["amount"].to_list() == [10, -3, 20.5]
+    assert table.extra["customers"].rows() == [(0, "b"), (1, "ä")]
+    assert table.frame.schema == {
+        "transaction_id": pl.Int64,
+        "time_seconds": pl.Int64,
+        "day": pl.Int16,
+        "customer_id": pl.Int32,
+        "terminal_id": pl.Int32,
+        "amount": pl.Float64,
+        "is_fraud": pl.Int8,
+        "scenario": pl.Int8,
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("5,a,t,1,", "row 3: column 'is_fraud' is empty"),
+        ("5,a,t,1,NaN", "row 3: column 'is_fraud' is empty"),
+        ("5,a,t,1,2", "row 3: column 'is_fraud' holds '2'; a label is 0 or 1"),
+        ("5,a,t,much,0", "row 3: column 'amount' holds 'much', which is no number"),
+        ("noon,a,t,1,0", "row 2: column 'time' holds '1'|row 3: column 'time' holds 'noon'"),
+    ],
+)
+def test_transaction_that_is_wrong_is_named(csv, row, message):
+    path = csv(f"time,customer_id,terminal_id,amount,is_fraud\n1,a,t,1,0\n{row}\n")
+    with pytest.raises(ValueError, match=message):
+        transactions_from_csv(path)
+
+
+def test_texts_are_split_by_seed_and_class(csv):
+    rows = "".join(f"text {n},{'b' if n % 4 else 'a'}\n" for n in range(40))
+    path = csv("text,label\n" + rows + "alone,c\n")
+    table = texts_from_csv(path, seed=1)
+    assert table.label_names == ("a", "b", "c")
+    assert (table.train.height, table.test.height) == (33, 8)
+    assert table.test["label"].value_counts().sort("label").rows() == [(0, 2), (1, 6)]
+    assert 2 in table.train["label"].to_list(), "a class of one row is for training"
+    assert table.train.schema == {"text": pl.String, "label": pl.Int32}
+    assert texts_from_csv(path, seed=1).test.equals(table.test)
+    assert not texts_from_csv(path, seed=2).test.equals(table.test)
+    texts = set(table.train["text"]) | set(table.test["text"])
+    assert len(texts) == 41
+
+
+def test_texts_with_a_test_file(csv):
+    train = csv("body,intent\nhello,greet\nbye,part\n")
+    table = texts_from_csv(
+        train, text="body", label="intent", test_path=csv("body,intent\nhi,greet\n", "test.csv")
+    )
+    assert (table.train.height, table.test.rows()) == (2, [("hi", 0)])
+    with pytest.raises(ValueError, match=r"test2\.csv, row 2: label 'new' does not occur"):
+        texts_from_csv(
+            train,
+            text="body",
+            label="intent",
+            test_path=csv("body,intent\nhi,new\n", "test2.csv"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,label\nhello,\nbye,a\n", r"row 2: column 'label' is empty"),
+        ("text,label\n  ,b\nbye,a\n", r"row 2: column 'text' is empty"),
+        ("text,label\nhello,a\nbye,a\n", r"holds one class \('a'\)"),
+    ],
+)
+def test_text_that_is_wrong_is_named(csv, content, message):
+    with pytest.raises(ValueError, match=message):
+        texts_from_csv(csv(content))
+
+
+def test_the_text_null_is_a_text(csv):
+    path = csv("text,label\nnan,a\nnone,b\n")
+    table = texts_from_csv(path, test_share=0.0)
+    assert table.train["text"].to_list() == ["nan", "none"]
+
+
+def test_share_out_of_range_is_named(csv):
+    with pytest.raises(ValueError, match=r"test_share: 1.5 is not in \[0, 1\)"):
+        texts_from_csv(csv("text,label\nx,a\ny,b\n"), test_share=1.5)
+    assert np.isfinite(1.5)

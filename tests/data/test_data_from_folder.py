@@ -1,0 +1,230 @@
+"""A user's folders of images, boxes, masks and search collections."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.files import (
+    detection_from_voc,
+    images_from_folder,
+    search_from_beir,
+    segmentation_from_folder,
+)
+
+
+def save(path, *, size=(8, 6), color=(10, 20, 30)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, color).save(path)
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def classes(tmp_path):
+    for number in range(10):
+        save(tmp_path / "cat" / f"{number}.png", color=(number, 0, 0))
+        save(tmp_path / "dög" / f"{number}.jpg", color=(0, number, 0))
+    write(tmp_path / "cat" / "notes.txt", "no image")
+    return tmp_path
+
+
+def test_images_one_class_a_folder(classes):
+    table = images_from_folder(classes, seed=4)
+    assert table.label_names == ("cat", "dög")
+    assert table.train_images.shape == (16, 6, 8, 3)
+    assert table.train_images.dtype == np.uint8
+    assert np.bincount(table.test_labels).tolist() == [2, 2]
+    again = images_from_folder(classes, seed=4)
+    assert (again.test_images == table.test_images).all()
+    assert table.source.rows == "16 train images, 4 test images, 2 classes"
+
+
+def test_grey_images_have_no_channels(tmp_path):
+    for name in "ab":
+        save(tmp_path / name / "1.png", color=(7, 7, 7))
+        save(tmp_path / name / "2.png", color=(9, 9, 9))
+    assert images_from_folder(tmp_path).train_images.shape[1:] == (6, 8)
+
+
+def test_split_of_the_folders_is_kept(tmp_path):
+    for part, count in (("train", 3), ("test", 2)):
+        for name in "ab":
+            for number in range(count):
+                save(tmp_path / part / name / f"{number}.png", color=(number, 1, 2))
+    table = images_from_folder(tmp_path)
+    assert (len(table.train_images), len(table.test_images)) == (6, 4)
+
+
+def test_sizes_must_agree_or_be_given(classes):
+    save(classes / "cat" / "wide.png", size=(20, 6))
+    with pytest.raises(ValueError, match=r"wide\.png: 20 x 6 pixels, but .*0\.png has 8 x 6"):
+        images_from_folder(classes)
+    assert images_from_folder(classes, size=5).train_images.shape[1:] == (5, 5, 3)
+
+
+def test_broken_image_is_named(classes):
+    whole = (classes / "cat" / "3.png").read_bytes()
+    (classes / "cat" / "3.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"cat/3\.png: not a readable image"):
+        images_from_folder(classes)
+
+
+def test_folders_that_hold_nothing_are_named(classes, tmp_path):
+    with pytest.raises(ValueError, match="none: no such folder"):
+        images_from_folder(tmp_path / "none")
+    with pytest.raises(ValueError, match="cat: 0 sub-folders"):
+        images_from_folder(classes / "cat")
+    (classes / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty: no image in it"):
+        images_from_folder(classes)
+
+
+def voc(*objects):
+    boxes = "".join(
+        f"<object><name>{name}</name><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin>"
+        f"<xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>"
+        for name, x0, y0, x1, y1 in objects
+    )
+    return f"<annotation>{boxes}</annotation>"
+
+
+@pytest.fixture
+def voc_folder(tmp_path):
+    for number in range(10):
+        save(tmp_path / "JPEGImages" / f"{number}.jpg", size=(40, 30))
+        write(tmp_path / "Annotations" / f"{number}.xml", voc(("cell", 1, 2, 10, 12)))
+    return tmp_path
+
+
+def test_voc_folder(voc_folder):
+    write(
+        voc_folder / "Annotations" / "0.xml",
+        voc(("virus", 30, 20, 45, 35), ("cell", 5, 5, 5, 9), ("cell", 0, 0, 4, 4)),
+    )
+    table = detection_from_voc(voc_folder, seed=0)
+    assert table.label_names == ("cell", "virus")
+    assert table.boxes[0].tolist() == [[30, 20, 40, 30], [0, 0, 4, 4]]
+    assert table.labels[0].tolist() == [1, 0]
+    assert table.images[0].shape == (30, 40, 3)
+    assert [len(table.split[part]) for part in ("train", "valid", "test")] == [7, 1, 2]
+    assert sorted(np.concatenate(list(table.split.values()))) == list(range(10))
+    assert "1 boxes were clipped" in table.source.notice
+    assert "1 boxes without area were dropped" in table.source.notice
+
+
+def test_voc_split_of_the_folder_is_kept(voc_folder):
+    write(voc_folder / "ImageSets" / "Main" / "train.txt", "1\n2\n")
+    write(voc_folder / "ImageSets" / "Main" / "test.txt", "0\n")
+    split = detection_from_voc(voc_folder).split
+    assert {part: rows.tolist() for part, rows in split.items()} == {
+        "train": [1, 2],
+        "valid": [],
+        "test": [0],
+    }
+    write(voc_folder / "ImageSets" / "Main" / "test.txt", "77\n")
+    with pytest.raises(ValueError, match=r"test\.txt: '77' has no annotation"):
+        detection_from_voc(voc_folder)
+
+
+@pytest.mark.parametrize(
+    ("xml", "message"),
+    [
+        ("<annotation><object>", "not a Pascal-VOC annotation"),
+        ("<annotation><object><name>a</name></object></annotation>", "not a Pascal-VOC annotation"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><annotation/>', "declares entities"),
+    ],
+)
+def test_malformed_annotation_is_named(voc_folder, xml, message):
+    write(voc_folder / "Annotations" / "4.xml", xml)
+    with pytest.raises(ValueError, match=rf"4\.xml: .*{message}"):
+        detection_from_voc(voc_folder)
+
+
+def test_broken_or_absent_image_of_an_annotation_is_named(voc_folder):
+    (voc_folder / "JPEGImages" / "5.jpg").write_bytes(b"\xff\xd8broken")
+    with pytest.raises(ValueError, match=r"5\.jpg: not a readable image"):
+        detection_from_voc(voc_folder)
+    (voc_folder / "JPEGImages" / "5.jpg").unlink()
+    with pytest.raises(ValueError, match=r"5\.xml: no image of that name"):
+        detection_from_voc(voc_folder)
+
+
+def test_masks(tmp_path):
+    mask = np.zeros((6, 8), np.uint16)
+    mask[0, 0], mask[5, 5] = 1, 700
+    save(tmp_path / "images" / "ü.jpg")
+    (tmp_path / "labels").mkdir()
+    Image.fromarray(mask).save(tmp_path / "labels" / "ü.png")
+    table = segmentation_from_folder(tmp_path)
+    assert table.names == ("ü",)
+    assert table.masks[0].dtype == np.uint16 and (table.masks[0] == mask).all()
+    assert table.source.rows == "1 images, 2 objects"
+
+
+def test_masks_that_do_not_fit_are_named(tmp_path):
+    save(tmp_path / "images" / "a.png")
+    with pytest.raises(ValueError, match=r"a\.png: no .*labels/a\.png"):
+        segmentation_from_folder(tmp_path)
+    save(tmp_path / "labels" / "a.png")
+    with pytest.raises(ValueError, match="a label image has one channel"):
+        segmentation_from_folder(tmp_path)
+    Image.new("L", (3, 3)).save(tmp_path / "labels" / "a.png")
+    with pytest.raises(ValueError, match="3 x 3 pixels, its image has 8 x 6"):
+        segmentation_from_folder(tmp_path)
+    (tmp_path / "labels" / "a.png").write_bytes(b"no png")
+    with pytest.raises(ValueError, match=r"labels/a\.png: not a readable image"):
+        segmentation_from_folder(tmp_path)
+
+
+@pytest.fixture
+def beir(tmp_path):
+    corpus = [
+        {"_id": "d1", "title": "Été", "text": "warm"},
+        {"_id": 2, "text": "cold", "metadata": {}},
+    ]
+    write(tmp_path / "corpus.jsonl", "\n".join(map(json.dumps, corpus)) + "\n\n")
+    write(tmp_path / "queries.jsonl", json.dumps({"_id": "q1", "text": "heat ☀"}))
+    write(
+        tmp_path / "qrels" / "test.tsv",
+        "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\t2\t0\nq1\td9\t1\n",
+    )
+    return tmp_path
+
+
+def test_beir(beir):
+    table = search_from_beir(beir)
+    assert table.documents.rows() == [("d1", "Été", "warm"), ("2", "", "cold")]
+    assert table.queries.rows() == [("q1", "heat ☀")]
+    assert table.judgments.sort("doc_id").rows() == [("q1", "2", 0), ("q1", "d1", 2)]
+    assert table.source.notice.startswith("1 judgments name unknown ids")
+
+
+def test_beir_qrels_beside_the_corpus_come_first(beir):
+    write(beir / "qrels.tsv", "q1\td1\t1\n")
+    assert search_from_beir(beir).judgments.rows() == [("q1", "d1", 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("corpus.jsonl", '{"_id": "a", "text": "x"}\n{broken\n', r"corpus\.jsonl, row 2: not JSON"),
+        ("corpus.jsonl", '{"_id": "a"}\n', r"corpus\.jsonl, row 1: no 'text'"),
+        ("corpus.jsonl", "[1]\n", r"corpus\.jsonl, row 1: no '_id'"),
+        ("qrels/test.tsv", "h\th\th\nq1 d1 1\n", r"test\.tsv, row 2: 'q1 d1 1' is not query id"),
+    ],
+)
+def test_malformed_collection_is_named(beir, name, content, message):
+    write(beir / name, content)
+    with pytest.raises(ValueError, match=message):
+        search_from_beir(beir)
+
+
+def test_absent_part_of_a_collection_is_named(beir):
+    (beir / "queries.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"queries\.jsonl: no such file"):
+        search_from_beir(beir)
