@@ -25,7 +25,7 @@ ImageBase64 = Annotated[
     Field(
         min_length=1,
         json_schema_extra={"format": "image", "contentEncoding": "base64"},
-        description="PNG or JPEG file, base64; a data: URL works too",
+        description="an image file in base64; a data: URL works too",
     ),
 ]
 """A field that carries an image file; the page at / shows a file picker for it."""
