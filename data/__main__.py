@@ -113,14 +113,9 @@ def _fetch(card: Card, form: str | None) -> int:
     except ValueError as error:
         say(f"error: {error}")
         return 1
-    _print(
-        [
-            (
-                card.name,
-                f"{fetched.origin}, {len(fetched.paths)} files verified, form {fetched.form.name}",
-            )
-        ]
-    )
+    count = len(fetched.paths)
+    what = f"{count} file{'s' if count > 1 else ''} verified, form {fetched.form.name}"
+    _print([(card.name, f"{fetched.origin}, {what}")])
     return 0
 
 

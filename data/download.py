@@ -149,7 +149,6 @@ def _local(place: str, card: Card, file: File) -> tuple[Path, str, str]:
 def _fetch_from_mirror(card: Card, files: list[File]) -> None:
     for file in files:
         url = f"{mirror_url()}/{card.folder}/{file.name}"
-        _say_licence(card)
         _sound((url,), partial(_fetch_plain, card, file))
 
 
@@ -158,7 +157,6 @@ def _fetch_official(card: Card, files: list[File]) -> None:
     for file in files:
         if not file.fetchable:
             raise Missing("")  # the form exists on mirrors alone, which the card's note says
-    _say_licence(card)
     for file in (file for file in files if file.urls):
         _sound(file.urls, partial(_fetch_plain, card, file))
     packed = list(dict.fromkeys(file.archive for file in files if file.archive and not file.urls))
@@ -190,6 +188,7 @@ def _aside(card: Card, name: str) -> Path:
 
 
 def _fetch_plain(card: Card, file: File, url: str) -> None:
+    _say_licence(card, url)
     aside = _aside(card, file.name)
     transfer.fetch_url(url, aside, limit_bytes=file.limit_bytes, label=f"{card.name} · {file.name}")
     _place(card, file, aside)
@@ -197,6 +196,7 @@ def _fetch_plain(card: Card, file: File, url: str) -> None:
 
 def _fetch_packed(card: Card, archive: Archive, files: list[File], url: str) -> None:
     """Fetch an archive, take the wanted members out of it, and delete it."""
+    _say_licence(card, url)
     name = url.rsplit("/", 1)[-1]
     packed = _aside(card, name)
     transfer.fetch_url(url, packed, limit_bytes=archive.limit_bytes, label=f"{card.name} · {name}")
@@ -238,7 +238,9 @@ def _place(card: Card, file: File, aside: Path) -> None:
     cache.record(target, file, digest)
 
 
-def _say_licence(card: Card) -> None:
+def _say_licence(card: Card, url: str) -> None:
+    """Show what the licence forbids, once it is known that there is somewhere to download from."""
+    transfer.check_host(url)
     if card.restriction:
         progress.say_once(
             f"{card.title} is under a licence that restricts its use: {card.restriction} "

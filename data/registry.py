@@ -10,6 +10,7 @@ Readers are imported when they are asked for, so naming the datasets costs nothi
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -67,8 +68,7 @@ def load(name: str, *, seed: int = 0, **options: Any) -> Any:
     table of its kind in `data.tables`.
     """
     if name in _SIMULATED:
-        module, function = _SIMULATED[name]
-        return _attribute(module, function)(seed=seed, **options)
+        return _simulate(name, seed, options)
     if name not in _PUBLIC:
         raise ValueError(f"dataset: {name!r} is not known. Choose one of {', '.join(NAMES)}.")
     form = options.pop("form", None)
@@ -84,21 +84,34 @@ def load(name: str, *, seed: int = 0, **options: Any) -> Any:
     return reader(download.fetch(card(name), form=form))
 
 
+def _simulate(name: str, seed: int, options: dict[str, Any]) -> Any:
+    generate = _attribute(*_SIMULATED[name])
+    known = set(inspect.signature(generate).parameters) - {"seed"}
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]}: not an option of {name}. Choose from {', '.join(sorted(known))}."
+        )
+    return generate(seed=seed, **options)
+
+
 def choose(name: str, *, public: str, simulated: str) -> tuple[str, str | None]:
     """Resolve "auto": the public dataset where it can be had (it is fetched), else the simulated.
 
     Gives the name to load and, on the fallback, a notice saying why; any other name is given back.
+    A bundled dataset can stand in for a simulated one.
     """
     if name != "auto":
         return name, None
-    assert public in _PUBLIC and simulated in _SIMULATED, (public, simulated)
+    assert public in _PUBLIC and simulated in NAMES, (public, simulated)
     chosen = card(public)
     try:
         if chosen.forms:
             download.fetch(chosen)
         return public, None
     except FetchError as error:
-        return simulated, (f"Running on simulated data ({simulated}): {error}")
+        what = "simulated data" if simulated in _SIMULATED else "bundled data"
+        return simulated, f"Running on {what} ({simulated}): {error}"
 
 
 def card(name: str) -> Card:

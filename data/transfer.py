@@ -67,7 +67,7 @@ def fetch_url(url: str, target: Path, *, limit_bytes: int, label: str) -> None:
     Raises Missing for an answer of 4xx, Unreachable when the host cannot be had, Damaged when
     more comes than may, FetchError on a full disk.
     """
-    _check_host(url)
+    check_host(url)
     part = target.with_name(target.name + ".part")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ def _judge_reason(url: str, reason: object) -> None:
     raise Unreachable(f"{_host(url)} cannot be reached ({reason})")
 
 
-def _check_host(url: str) -> None:
+def check_host(url: str) -> None:
     """Raise Unreachable at once for a host known to be out of reach, else try to connect briefly.
 
     The look-up of a name can hang for long without a timeout of its own, so it is given a thread.

@@ -268,6 +268,13 @@ def test_restricting_licence_is_shown_before_the_download(server, page, capsys):
     assert capsys.readouterr().err == ""  # nothing is downloaded, nothing is said
 
 
+def test_licence_is_not_shown_where_nothing_can_be_downloaded(server, monkeypatch, capsys):
+    monkeypatch.setenv("ML_PATTERNS_OFFLINE", "1")
+    with pytest.raises(FetchError, match="ML_PATTERNS_OFFLINE is set"):
+        download.fetch(Card(**{**vars(plain(server)), "restriction": "Not for sale."}))
+    assert capsys.readouterr().err == ""
+
+
 def test_stamp_saves_the_hash_and_any_write_voids_it(server, page, own_cache, monkeypatch):
     server.pages["/file"] = page(BODY)
     path = download.fetch(plain(server)).paths["file"]

@@ -35,6 +35,12 @@ def test_public_dataset_takes_no_sizes():
         data.load("msrd", users=3)
 
 
+@pytest.mark.parametrize("name", registry.SIMULATED_NAMES)
+def test_simulated_worlds_name_an_unknown_option(name):
+    with pytest.raises(ValueError, match=rf"nonsense: not an option of {name}. Choose from "):
+        data.load(name, nonsense=3)
+
+
 def test_digits_need_nothing():
     table = data.load("digits", seed=3)
     assert table.source.origin == "bundled"
@@ -54,6 +60,13 @@ def test_auto_falls_back_with_a_notice_that_says_why(monkeypatch):
     assert name == "simulated-films"
     assert notice.startswith("Running on simulated data (simulated-films): msrd cannot be had")
     assert "ML_PATTERNS_MIRROR" in notice
+
+
+def test_auto_can_fall_back_to_a_bundled_set(monkeypatch):
+    monkeypatch.setenv("ML_PATTERNS_OFFLINE", "1")
+    name, notice = data.choose("auto", public="fashion-mnist", simulated="digits")
+    assert name == "digits"
+    assert notice.startswith("Running on bundled data (digits): fashion-mnist cannot be had")
 
 
 def test_auto_takes_a_bundled_set():
