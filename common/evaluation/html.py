@@ -27,7 +27,7 @@ p.soft, figcaption, caption { color: var(--soft) } caption { caption-side: botto
        padding-top: .5rem; font-size: .9rem }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); text-align: right;
-       white-space: nowrap } 
+       white-space: nowrap }
        th:first-child, td:first-child { text-align: left; padding-left: .4rem }
 tr.base td { background: var(--base) } td.over { color: var(--over); font-weight: 600 }
 .notice { border-left: 4px solid var(--warn); padding: .5rem .9rem; background: var(--base) }

@@ -1,0 +1,1 @@
+"""Five patterns of ML systems, each a whole system, all with one listing."""

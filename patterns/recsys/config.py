@@ -1,0 +1,166 @@
+"""What can be turned in the recommender, and the presets to start from.
+
+Every default was chosen on the validation window of MovieLens 100K; the test window had no say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from common.config import RunConfig, check_range
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where a file of your own lies and how its columns are called (`--dataset csv`)."""
+
+    path: Path | None = None
+    """CSV file of interactions; needed with `--dataset csv`."""
+    user: str = "user_id"
+    """Column of the user's id."""
+    item: str = "item_id"
+    """Column of the item's id."""
+    rating: str | None = None
+    """Column of the rating, if there is one; without it every row counts the same."""
+    timestamp: str = "timestamp"
+    """Column of the time, in seconds."""
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """The global split in time: train, then validation, then test."""
+
+    valid_share: float = 0.15
+    """Share of the events, by time, on which rankers are fitted and choices are made."""
+    test_share: float = 0.15
+    """Share of the events, the latest, read once for the report."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range("valid_share", self.valid_share, 0.01, 0.45)
+        check_range("test_share", self.test_share, 0.01, 0.45)
+
+
+@dataclass(frozen=True)
+class CandidateConfig:
+    """From the catalogue to candidates."""
+
+    per_source: int = 150
+    """Candidates that each source gives."""
+    keep: int = 200
+    """Candidates that go to the ranker after the merge."""
+    half_life_days: float = 30.0
+    """Days after which an event counts half in popularity."""
+    als_factors: int = 32
+    """Dimensions of the ALS factors."""
+    als_iterations: int = 15
+    """Alternations of ALS."""
+    als_regularization: float = 0.05
+    """L2 weight of ALS."""
+    als_confidence: float = 2.0
+    """Confidence of an observed pair; an unobserved one has 1."""
+    tower_dimension: int = 64
+    """Dimensions of the two-tower embeddings."""
+    tower_epochs: int = 8
+    """Passes over the training events."""
+    tower_learning_rate: float = 0.01
+    """Peak learning rate of the two-tower network."""
+    index: Literal["flat", "ivf", "hnsw", "ivf-pq"] = "flat"
+    """FAISS index of the item vectors; flat is exact."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range("per_source", self.per_source, 1, 10_000)
+        check_range("keep", self.keep, 1, 10_000)
+        check_range("als_factors", self.als_factors, 1, 1024)
+        check_range("tower_dimension", self.tower_dimension, 4, 1024)
+        check_range("tower_epochs", self.tower_epochs, 1, 1000)
+
+
+@dataclass(frozen=True)
+class RankingConfig:
+    """From candidates to an order."""
+
+    model: Literal["best", "lightgbm", "deepfm"] = "best"
+    """The ranker to serve; `best` fits both and takes the better one on validation."""
+    trees: int = 300
+    """At most so many trees; early stopping may take fewer."""
+    leaves: int = 15
+    """Leaves of a tree."""
+    learning_rate: float = 0.05
+    """Shrinkage of the trees."""
+    deepfm_epochs: int = 6
+    """At most so many passes of DeepFM."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range("trees", self.trees, 1, 10_000)
+        check_range("leaves", self.leaves, 2, 1024)
+        check_range("learning_rate", self.learning_rate, 1e-4, 1.0)
+        check_range("deepfm_epochs", self.deepfm_epochs, 1, 1000)
+
+
+@dataclass(frozen=True)
+class RerankingConfig:
+    """From the ranker's order to the page."""
+
+    depth: int = 50
+    """Ranked items that the re-ranker may choose from."""
+    ndcg_budget: float = 0.02
+    """Share of validation NDCG@10 that diversity may cost; sets the trade-off of MMR."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range("depth", self.depth, 1, 10_000)
+        check_range("ndcg_budget", self.ndcg_budget, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """All of the recommender; `--dataset` also takes movielens-1m, movielens-latest-small, csv."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    """Your own file."""
+    split: SplitConfig = field(default_factory=SplitConfig)
+    """The split in time."""
+    candidates: CandidateConfig = field(default_factory=CandidateConfig)
+    """Candidate sources."""
+    ranking: RankingConfig = field(default_factory=RankingConfig)
+    """Rankers."""
+    reranking: RerankingConfig = field(default_factory=RerankingConfig)
+    """Re-ranker."""
+    world_users: int = 1_500
+    """Users of the simulated world, when it is used."""
+    world_events: int = 100_000
+    """Events of the simulated world, when it is used."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_range("world_users", self.world_users, 50, 10_000_000)
+        check_range("world_events", self.world_events, 1_000, 100_000_000)
+
+
+DEFAULT = Config()
+PRESETS = {
+    "smoke": replace(
+        DEFAULT,
+        dataset="simulated-movies",
+        world_users=200,
+        world_events=8_000,
+        candidates=CandidateConfig(
+            per_source=50, keep=60, als_factors=8, als_iterations=5, tower_epochs=2
+        ),
+        ranking=RankingConfig(trees=30, deepfm_epochs=1),
+    ),
+    "default": DEFAULT,
+    "large": replace(
+        DEFAULT,
+        world_users=20_000,
+        world_events=1_000_000,
+        candidates=CandidateConfig(als_factors=128, tower_dimension=128, tower_epochs=15),
+        ranking=RankingConfig(trees=1000, leaves=31, deepfm_epochs=15),
+    ),
+}

@@ -1,0 +1,380 @@
+"""The boxes wired: candidate sources -> merge -> features -> ranker -> re-ranker.
+
+The order of fitting keeps time honest. Sources learn on the train window. The ranker learns from
+what users took in the validation window, among the candidates those sources gave them there. Then
+sources and item statistics are fitted again on both windows, so that what goes out is fresh; the
+ranker keeps what it learned about how far each signal can be trusted.
+
+Legend: `B` requests, `K` candidates, `N` items.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from common.artifacts import write_json
+from common.retrieval import Candidates, reciprocal_rank_fusion
+from patterns.recsys.config import Config
+from patterns.recsys.data import Catalogue
+from patterns.recsys.requests import RECENT, UNKNOWN, Events, Requests, requests_within
+from patterns.recsys.stages.candidates.popularity import Popularity
+from patterns.recsys.stages.features import Features
+from patterns.recsys.stages.ranking.examples import Examples, labels_of
+from patterns.recsys.stages.reranking import Reranker
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+MOMENTS = (0.0, 0.2, 0.4, 0.6, 0.8)  # of a user's validation events, where rankers learn
+HELD_OUT = 0.3  # share of validation users kept from fitting, for early stopping and choices
+
+
+@dataclass
+class Recommendations:
+    """Pages of `B` requests with where each item came from and what each stage took."""
+
+    items: Candidates
+    sources: list[list[list[str]]]  # per request, per item: the sources that proposed it
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class RecsysPipeline:
+    """Two-stage recommendation with re-ranking."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        sources: list[Any],
+        rankers: list[Any],
+        reranker: Reranker,
+        *,
+        per_source: int,
+        keep: int,
+        seed: int = 0,
+    ) -> None:
+        self.catalogue = catalogue
+        self.sources = sources
+        self.rankers = rankers
+        self.reranker = reranker
+        self.per_source = per_source
+        self.keep = keep
+        self.seed = seed
+        self.features = Features()
+        self.ranker: Any = None
+        self.notices: list[str] = []
+
+    @classmethod
+    def from_config(cls, config: Config, catalogue: Catalogue) -> RecsysPipeline:
+        """Make the unfitted stages."""
+        from patterns.recsys.stages.candidates.als import ALS
+        from patterns.recsys.stages.candidates.two_tower import TwoTower
+        from patterns.recsys.stages.ranking.deepfm import DeepFM
+        from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
+
+        options, ranking = config.candidates, config.ranking
+        sources = [
+            Popularity(half_life_days=options.half_life_days),
+            ALS(
+                factors=options.als_factors,
+                iterations=options.als_iterations,
+                regularization=options.als_regularization,
+                confidence=options.als_confidence,
+                index=options.index,
+                seed=config.seed,
+            ),
+            TwoTower(
+                dimension=options.tower_dimension,
+                epochs=options.tower_epochs,
+                learning_rate=options.tower_learning_rate,
+                index=options.index,
+                device=config.device,
+                seed=config.seed,
+            ),
+        ]
+        rankers = [
+            LightGBMRanker(
+                trees=ranking.trees,
+                leaves=ranking.leaves,
+                learning_rate=ranking.learning_rate,
+                seed=config.seed,
+            ),
+            DeepFM(
+                items=len(catalogue.item_ids),
+                epochs=ranking.deepfm_epochs,
+                device=config.device,
+                seed=config.seed,
+            ),
+        ]
+        return cls(
+            catalogue,
+            sources,
+            [each for each in rankers if ranking.model in ("best", each.name)],
+            Reranker(depth=config.reranking.depth, ndcg_budget=config.reranking.ndcg_budget),
+            per_source=options.per_source,
+            keep=options.keep,
+            seed=config.seed,
+        )
+
+    def fit_candidates(
+        self, events: Events, *, checkpoints: Path | None = None, resume: bool = False
+    ) -> RecsysPipeline:
+        """Fit sources and item statistics on `events`, and remember the users' histories."""
+        popularity, als, towers = self.sources
+        catalogue = self.catalogue
+        users, items = len(catalogue.user_ids), len(catalogue.item_ids)
+        self.histories_ = events.matrix(users, items)
+        self.recent_ = _recent_by_user(events, users)
+        self.now_ = int(events.times.max())
+        popularity.fit(events.items, events.times, items)
+        als.fit(self.histories_)
+        recent, segments, taken = _tower_examples(events, catalogue)
+        towers.fit(
+            recent,
+            segments,
+            taken,
+            genres=catalogue.genres,
+            years=catalogue.years,
+            segment_sizes=catalogue.segment_sizes,
+            checkpoint=checkpoints and checkpoints / f"two-tower-{len(events)}",
+            resume=resume,
+        )
+        self.features.fit(events, genres=catalogue.genres, years=catalogue.years)
+        return self
+
+    def fit_ranker(
+        self,
+        past: Events,
+        window: Events,
+        *,
+        checkpoints: Path | None = None,
+        resume: bool = False,
+    ) -> dict[str, float]:
+        """Fit the rankers on `window`; returns NDCG@10 on its held-out users, per ranker.
+
+        Whole users are held out, so no one's taste is learned and judged at once.
+        """
+        requests, answers, users = requests_within(past, window, self.catalogue, moments=MOMENTS)
+        candidates = self.retrieve(requests)
+        examples = Examples(
+            self.describe(requests, candidates),
+            candidates.item_ids,
+            labels_of(candidates.item_ids, answers),
+        )
+        held = np.random.default_rng(self.seed).random(len(self.catalogue.user_ids)) < HELD_OUT
+        rows, held_rows = np.flatnonzero(~held[users]), np.flatnonzero(held[users])
+        train, valid = examples.part(rows), examples.part(held_rows)
+        quality = {}
+        for ranker in self.rankers:
+            if ranker.name == "deepfm":
+                folder = checkpoints and checkpoints / "deepfm"
+                ranker.fit(train, valid, checkpoint=folder, resume=resume)
+            else:
+                ranker.fit(train, valid)
+            quality[ranker.name] = _ndcg(
+                _ordered(
+                    candidates.item_ids[held_rows], ranker.score(valid.features, valid.item_ids)
+                ),
+                answers[held_rows],
+            )
+        self.ranker = max(self.rankers, key=lambda ranker: quality[ranker.name])
+        self.held_out_ = requests.part(held_rows), answers[held_rows]
+        self.profile_ = examples.flat()[0]
+        return quality
+
+    def fit_reranker(self) -> Reranker:
+        """Choose the diversity trade-off on the held-out users of the validation window."""
+        requests, answers = self.held_out_
+        norm = np.linalg.norm(self.catalogue.genres, axis=1, keepdims=True)
+        vectors = (self.catalogue.genres / np.maximum(norm, 1e-9)).astype(np.float32)
+        return self.reranker.fit(self.rank(requests, self.retrieve(requests)), answers, vectors)
+
+    def retrieve(self, requests: Requests) -> Candidates:
+        """Merge the sources' candidates by rank: (B, keep)."""
+        return self._merged([source.retrieve(requests, self.per_source) for source in self.sources])
+
+    def describe(self, requests: Requests, candidates: Candidates) -> np.ndarray:
+        """Give the ranker's features of candidates: (B, K, F)."""
+        item_ids = candidates.item_ids
+        scores = {source.name: source.score(requests, item_ids) for source in self.sources}
+        return self.features.build(requests, item_ids, scores, self._spaces())
+
+    def feature_names(self) -> list[str]:
+        """Name the columns of `describe`."""
+        names = {source.name: None for source in self.sources}
+        return Features.names(names, self._spaces(), self.catalogue.segments.shape[1])
+
+    def training_profile(self) -> pl.DataFrame:
+        """Give the features that the ranker was fitted on, the reference of drift."""
+        return pl.DataFrame(self.profile_, schema=self.feature_names())
+
+    def rank(self, requests: Requests, candidates: Candidates, ranker: Any = None) -> Candidates:
+        """Order candidates by the ranker."""
+        scores = (ranker or self.ranker).score(
+            self.describe(requests, candidates), candidates.item_ids
+        )
+        return _ordered(candidates.item_ids, scores)
+
+    def rerank(self, ranked: Candidates, k: int) -> Candidates:
+        """Give the pages."""
+        return self.reranker.rerank(ranked, k)
+
+    def recommend(self, requests: Requests, k: int) -> Recommendations:
+        """Run all stages; `k` beyond the candidates gives what there is."""
+        clock = [time.perf_counter()]
+        lists = [source.retrieve(requests, self.per_source) for source in self.sources]
+        candidates = self._merged(lists)
+        clock.append(time.perf_counter())
+        ranked = self.rank(requests, candidates)
+        clock.append(time.perf_counter())
+        page = self.rerank(ranked, k)
+        clock.append(time.perf_counter())
+        stages = ("candidates", "ranking", "re-ranking")
+        return Recommendations(
+            page, self._provenance(page, lists), dict(zip(stages, np.diff(clock), strict=True))
+        )
+
+    def requests_for(
+        self, users: np.ndarray, extra: list[list[int]], *, now: int | None = None
+    ) -> Requests:
+        """Make requests of `users` (B,), row numbers or -1, who also took the `extra` items since."""
+        known = np.maximum(users, 0)
+        segments = np.where(users[:, None] < 0, 0, self.catalogue.segments[known])
+        recent = np.where(users[:, None] < 0, UNKNOWN, self.recent_[known])
+        seen = self.histories_[known].tolil()
+        for row, items in enumerate(extra):
+            if users[row] < 0:
+                seen.rows[row], seen.data[row] = [], []
+            if items:
+                recent[row] = np.concatenate([items[::-1], recent[row]])[:RECENT]
+                seen[row, items] = 1.0
+        times = np.full(len(users), self.now_ if now is None else now, dtype=np.int64)
+        return Requests(segments, times, recent, seen.tocsr())
+
+    def save(self, folder: Path) -> None:
+        """Write every stage and what a server needs to know of users and items."""
+        for stage in (*self.sources, self.features, self.ranker, self.reranker):
+            stage.save(folder)
+        catalogue, matrix = self.catalogue, self.histories_
+        np.savez(
+            folder / "catalogue.npz",
+            **{name: getattr(catalogue, name) for name in CATALOGUE_ARRAYS},
+            genre_names=np.array(catalogue.genre_names),
+            segment_sizes=np.array(catalogue.segment_sizes),
+            history_items=matrix.indices,
+            history_ends=matrix.indptr,
+            recent=self.recent_,
+        )
+        settings = {
+            "ranker": self.ranker.name,
+            "per_source": self.per_source,
+            "keep": self.keep,
+            "now": self.now_,
+            "als_regularization": self.sources[1].regularization,
+            "als_confidence": self.sources[1].confidence,
+            "notices": self.notices,
+        }
+        write_json(folder / "pipeline.json", settings)
+
+    @classmethod
+    def load(cls, folder: Path) -> RecsysPipeline:
+        """Read what `save` wrote."""
+        from scipy.sparse import csr_matrix
+
+        from patterns.recsys.stages.candidates.als import ALS
+        from patterns.recsys.stages.candidates.two_tower import TwoTower
+        from patterns.recsys.stages.ranking.deepfm import DeepFM
+        from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
+
+        settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
+        with np.load(folder / "catalogue.npz") as arrays:
+            catalogue = Catalogue(
+                **{name: arrays[name] for name in CATALOGUE_ARRAYS},
+                genre_names=tuple(arrays["genre_names"].tolist()),
+                segment_sizes=tuple(arrays["segment_sizes"].tolist()),
+            )
+            items, ends, recent = arrays["history_items"], arrays["history_ends"], arrays["recent"]
+        als = ALS(
+            regularization=settings["als_regularization"], confidence=settings["als_confidence"]
+        )
+        sources = [stage.load(folder) for stage in (Popularity(), als, TwoTower())]
+        names = {"lightgbm": LightGBMRanker(), "deepfm": DeepFM(items=len(catalogue.item_ids))}
+        pipeline = cls(
+            catalogue,
+            sources,
+            [],
+            Reranker().load(folder),
+            per_source=settings["per_source"],
+            keep=settings["keep"],
+        )
+        pipeline.ranker = names[settings["ranker"]].load(folder)
+        pipeline.features.load(folder)
+        ones = np.ones(len(items), dtype=np.float32)
+        shape = (len(catalogue.user_ids), len(catalogue.item_ids))
+        pipeline.histories_ = csr_matrix((ones, items, ends), shape=shape)
+        pipeline.recent_, pipeline.now_ = recent, settings["now"]
+        pipeline.notices = settings["notices"]
+        return pipeline
+
+    def _merged(self, lists: list[Candidates]) -> Candidates:
+        return reciprocal_rank_fusion(lists, k=self.keep)
+
+    def _spaces(self) -> dict[str, np.ndarray]:
+        """Item vectors in which nearness is measured."""
+        return {source.name: source.items_.vectors for source in self.sources[1:]}
+
+    def _provenance(self, page: Candidates, lists: list[Candidates]) -> list[list[list[str]]]:
+        """Name, for each item of each page, the sources that proposed it."""
+        named = list(zip(self.sources, lists, strict=True))
+        return [
+            [
+                [source.name for source, found in named if item in found.item_ids[row]]
+                for item in items
+                if item != UNKNOWN
+            ]
+            for row, items in enumerate(page.item_ids)
+        ]
+
+
+CATALOGUE_ARRAYS = ("item_ids", "titles", "genres", "years", "user_ids", "segments")
+
+
+def _ordered(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return Candidates(
+        np.take_along_axis(item_ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    )
+
+
+def _ndcg(ranked: Candidates, answers: csr_matrix) -> float:
+    from common.evaluation.ranking import judge, ndcg
+
+    judged = judge(ranked.item_ids, answers)
+    return float(ndcg(judged.relevance, judged.ideal, 10).mean())
+
+
+def _tower_examples(
+    events: Events, catalogue: Catalogue
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give each event's recent items before it (E, H), the user's attributes, and the item."""
+    from patterns.recsys.requests import recent_items
+
+    by_user = events.part(np.lexsort((events.times, events.users)))
+    begins = np.searchsorted(by_user.users, np.arange(len(catalogue.user_ids)))[by_user.users]
+    recent = recent_items(by_user.items, begins, np.arange(len(by_user)))
+    return recent, catalogue.segments[by_user.users], by_user.items
+
+
+def _recent_by_user(events: Events, users: int) -> np.ndarray:
+    """Give each user's latest items (U, H), newest first."""
+    from patterns.recsys.requests import recent_items
+
+    by_user = events.part(np.lexsort((events.times, events.users)))
+    bounds = np.searchsorted(by_user.users, np.arange(users + 1))
+    return recent_items(by_user.items, bounds[:-1], bounds[1:])

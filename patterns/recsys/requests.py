@@ -1,0 +1,161 @@
+"""What a request, its answer and leakage mean in recommendation.
+
+A request is a user at a moment. What the user took strictly before the moment is known to the
+recommender (a server sees it live); what the user takes afterwards within the same window is the
+answer. So a user who first appears in a window is a request too, with a short history, and
+one who appears out of nowhere has an empty one: the cold start is part of the figures. Events in
+the same second as the moment belong to the answer, never to the history.
+
+Legend: `B` requests, `N` items, `U` users, `E` events, `H` recent items, `S` user attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+    from patterns.recsys.data import Catalogue
+
+UNKNOWN = -1
+RECENT = 50
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events in order of time; users and items are row numbers of the catalogue's tables."""
+
+    users: np.ndarray  # (E,) int64
+    items: np.ndarray  # (E,) int64
+    ratings: np.ndarray  # (E,) float32, NaN where there is none
+    times: np.ndarray  # (E,) int64 seconds
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def part(self, rows: np.ndarray | slice) -> Events:
+        """Give some rows."""
+        return Events(self.users[rows], self.items[rows], self.ratings[rows], self.times[rows])
+
+    def joined(self, later: Events) -> Events:
+        """Give these events followed by `later` ones."""
+        pairs = zip(self.__dict__.values(), later.__dict__.values(), strict=True)
+        return Events(*(np.concatenate(pair) for pair in pairs))
+
+    def matrix(self, users: int, items: int) -> csr_matrix:
+        """Give the user-item matrix (U, N) of 0 and 1; repeated events count once."""
+        from scipy.sparse import csr_matrix
+
+        ones = np.ones(len(self), dtype=np.float32)
+        matrix = csr_matrix((ones, (self.users, self.items)), shape=(users, items))
+        matrix.data[:] = 1.0
+        return matrix
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Users at a moment, with what is known of them then."""
+
+    segments: np.ndarray  # (B, S) int64
+    times: np.ndarray  # (B,) int64 seconds
+    recent: np.ndarray  # (B, H) int64, newest first, -1 padded
+    seen: csr_matrix  # (B, N) 1 where the user took the item before the moment
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def part(self, rows: np.ndarray | slice) -> Requests:
+        """Give some rows."""
+        return Requests(self.segments[rows], self.times[rows], self.recent[rows], self.seen[rows])
+
+
+def requests_within(
+    past: Events,
+    window: Events,
+    catalogue: Catalogue,
+    *,
+    moments: tuple[float, ...],
+) -> tuple[Requests, csr_matrix, np.ndarray]:
+    """Make requests of the users active in `window`, at shares `moments` of their events there.
+
+    Returns the requests, the answers (B, N) as 0/1, and each request's user (B,). A moment at
+    which nothing is left to answer is no request.
+    """
+    users, items = len(catalogue.user_ids), len(catalogue.item_ids)
+    every = past.joined(window)
+    order = np.lexsort((every.times, every.users))  # by user, then time
+    by_user = every.part(order)
+    begins = np.searchsorted(by_user.users, np.arange(users + 1))
+    active = np.unique(window.users)
+    counts = np.bincount(window.users, minlength=users)[active]
+    first = begins[active + 1] - counts  # first event of the window, per user
+    rows = [first + np.floor(share * counts).astype(int) for share in moments]
+    where, who = np.concatenate(rows), np.tile(active, len(moments))
+    kept = where < begins[who + 1]
+    where, who = where[kept], who[kept]
+    times = by_user.times[where]
+    where = _first_of_second(by_user, where, begins[who])  # the whole second is answer
+    who, where, times = _unique_requests(who, where, times)
+    return _requests_at(by_user, begins, who, where, times, catalogue, items)
+
+
+def _requests_at(
+    by_user: Events,
+    begins: np.ndarray,
+    who: np.ndarray,
+    where: np.ndarray,
+    times: np.ndarray,
+    catalogue: Catalogue,
+    items: int,
+) -> tuple[Requests, csr_matrix, np.ndarray]:
+    seen = _rows_of(by_user.items, begins[who], where, items)
+    answers = _rows_of(by_user.items, where, begins[who + 1], items)
+    answers = answers - answers.multiply(seen)  # a repeat is not a discovery
+    answers.eliminate_zeros()
+    requests = Requests(
+        catalogue.segments[who], times, recent_items(by_user.items, begins[who], where), seen
+    )
+    kept = np.flatnonzero(np.diff(answers.indptr))
+    return requests.part(kept), answers[kept], who[kept]
+
+
+def recent_items(items: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Give the latest items (B, H), newest first, of the slices [begin, end) of `items`."""
+    places = ends[:, None] - 1 - np.arange(RECENT)  # (B, H)
+    known = places >= begins[:, None]
+    return np.where(known, items[np.where(known, places, 0)], UNKNOWN)
+
+
+def _rows_of(items: np.ndarray, begins: np.ndarray, ends: np.ndarray, width: int) -> csr_matrix:
+    """Give a 0/1 matrix (B, N) whose rows are the slices [begin, end) of `items`."""
+    from scipy.sparse import csr_matrix
+
+    sizes = ends - begins
+    offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    columns = items[np.repeat(begins, sizes) + offsets]
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    ones = np.ones(len(columns), dtype=np.float32)
+    matrix = csr_matrix((ones, (rows, columns)), shape=(len(sizes), width))
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def _first_of_second(by_user: Events, where: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Move each place back to the user's first event of the same second."""
+    moved = where.copy()
+    while True:
+        same = (moved > begins) & (by_user.times[np.maximum(moved - 1, 0)] == by_user.times[moved])
+        if not same.any():
+            return moved
+        moved = np.where(same, moved - 1, moved)
+
+
+def _unique_requests(
+    who: np.ndarray, where: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    _, first = np.unique(where, return_index=True)
+    return who[first], where[first], times[first]

@@ -1,0 +1,1 @@
+"""One file per box of the diagram: candidates, features, ranking, re-ranking."""

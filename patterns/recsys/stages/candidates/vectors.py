@@ -1,0 +1,63 @@
+"""What ALS and the two-tower network share: a user vector, item vectors, an inner product.
+
+Retrieval is a maximum inner product search in FAISS. Seen items are dropped after the search, so
+the search asks for as many more as the longest history in the batch holds.
+
+Legend: `B` requests, `N` items, `K` candidates, `D` dimensions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.retrieval import NOTHING, Candidates, IndexKind, VectorIndex
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+
+class ItemVectors:
+    """Item vectors (N, D) with their index."""
+
+    def __init__(self, vectors: np.ndarray, *, kind: IndexKind = "flat") -> None:
+        self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        self.kind: IndexKind = kind
+        self.index = VectorIndex(kind).build(self.vectors)
+
+    def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
+        """Give the `k` unseen items of largest inner product with each of `users` (B, D)."""
+        longest = int(np.diff(seen.indptr).max(initial=0))
+        return without_seen(self.index.search(users, k + longest), seen, k)
+
+    def score(self, users: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
+        """Give the inner products of `users` (B, D) with any items (B, K); padding scores 0."""
+        products = np.einsum("bd,bkd->bk", users, self.vectors[item_ids])
+        return np.where(item_ids < 0, 0.0, products).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write the vectors; the index is rebuilt from them."""
+        np.savez(path, vectors=self.vectors, kind=np.array(self.kind))
+
+    @classmethod
+    def load(cls, path: Path) -> ItemVectors:
+        """Read what `save` wrote."""
+        with np.load(path) as arrays:
+            return cls(arrays["vectors"], kind=str(arrays["kind"]))  # type: ignore[arg-type]
+
+
+def without_seen(found: Candidates, seen: csr_matrix, k: int) -> Candidates:
+    """Drop what each user has seen and keep the first `k`; the order stays."""
+    keys = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)) * seen.shape[1] + seen.indices
+    wanted = np.arange(len(found))[:, None] * seen.shape[1] + found.item_ids
+    dropped = np.isin(wanted, keys) | (found.item_ids == NOTHING)
+    order = np.argsort(dropped, axis=1, kind="stable")[:, :k]  # kept ones first, in their order
+    dropped = np.take_along_axis(dropped, order, axis=1)
+    return Candidates(
+        np.where(dropped, NOTHING, np.take_along_axis(found.item_ids, order, axis=1)),
+        np.where(dropped, -np.inf, np.take_along_axis(found.scores, order, axis=1)).astype(
+            np.float32
+        ),
+    )

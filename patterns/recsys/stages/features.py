@@ -1,0 +1,137 @@
+"""One row of numbers for each request and candidate, by one function offline and online.
+
+The ranker sees what the sources think (score and rank), what the item is (counts, age, rating),
+what the user is (attributes, length of history), when it is, and how the two meet: likeness of
+genres, and nearness of the candidate to the items the user took last. Item statistics are fitted
+on the same events as the sources, so nothing later than the fit reaches a feature.
+
+Legend: `B` requests, `K` candidates, `N` items, `F` features, `G` genres, `H` recent items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from patterns.recsys.requests import Events, Requests
+
+DAY = 86_400.0
+LAST = 10
+ITEM_COLUMNS = ("log count", "recent share", "days out", "mean rating", "year")
+
+
+class Features:
+    """Item statistics and the function that joins them with a request."""
+
+    def __init__(self, *, recent_days: float = 30.0, rating_prior: float = 10.0) -> None:
+        self.recent_days = recent_days
+        self.rating_prior = rating_prior
+
+    def fit(self, events: Events, *, genres: np.ndarray, years: np.ndarray) -> Features:
+        """Count the items of `events`; `genres` (N, G) and `years` (N,) describe the catalogue."""
+        size = len(genres)
+        now = events.times.max(initial=0)
+        count = np.bincount(events.items, minlength=size)
+        late = events.items[events.times > now - self.recent_days * DAY]
+        first = np.full(size, now, dtype=np.int64)
+        np.minimum.at(first, events.items, events.times)
+        self.items_ = np.stack(
+            [
+                np.log1p(count),
+                np.bincount(late, minlength=size) / np.maximum(count, 1),
+                (now - first) / DAY,
+                _shrunk_mean(events, size, self.rating_prior),
+                years,
+            ],
+            axis=1,
+        ).astype(np.float32)  # (N, 5)
+        norm = np.linalg.norm(genres, axis=1, keepdims=True)
+        self.genres_ = (genres / np.maximum(norm, 1e-9)).astype(np.float32)  # (N, G)
+        return self
+
+    def build(
+        self,
+        requests: Requests,
+        item_ids: np.ndarray,
+        scores: Mapping[str, np.ndarray],
+        vectors: Mapping[str, np.ndarray],
+    ) -> np.ndarray:
+        """Give the features (B, K, F) of candidates `item_ids` (B, K).
+
+        `scores` holds each source's opinion (B, K); `vectors` holds item vectors (N, D) in which
+        nearness to recent items is measured.
+        """
+        columns = []
+        for opinion in scores.values():
+            columns += [opinion, _rank(opinion, item_ids)]
+        columns += list(np.moveaxis(self.items_[item_ids], 2, 0))
+        columns += [self._likeness(requests.seen @ self.genres_, item_ids)]
+        for space in vectors.values():
+            columns += list(_nearness(space, requests.recent[:, :LAST], item_ids))
+        columns += [np.broadcast_to(row[:, None], item_ids.shape) for row in _context(requests)]
+        return np.stack(columns, axis=2).astype(np.float32)
+
+    @staticmethod
+    def names(
+        scores: Mapping[str, object], vectors: Mapping[str, object], segments: int
+    ) -> list[str]:
+        """Name the columns of `build`."""
+        names = [f"{source} {what}" for source in scores for what in ("score", "rank")]
+        names += [*ITEM_COLUMNS, "genre likeness"]
+        names += [f"{space} {what}" for space in vectors for what in ("nearest", "mean nearness")]
+        return [*names, "history", "hour", *(f"segment {s}" for s in range(segments))]
+
+    def _likeness(self, profile: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
+        """Cosine of the user's genres (B, G) and the candidate's: (B, K)."""
+        profile = profile / np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-9)
+        return np.einsum("bg,bkg->bk", profile, self.genres_[item_ids])
+
+    def save(self, folder: Path) -> None:
+        """Write the item statistics."""
+        np.savez(folder / "features.npz", items=self.items_, genres=self.genres_)
+
+    def load(self, folder: Path) -> Features:
+        """Read what `save` wrote."""
+        with np.load(folder / "features.npz") as arrays:
+            self.items_, self.genres_ = arrays["items"], arrays["genres"]
+        return self
+
+
+def _shrunk_mean(events: Events, size: int, prior: float) -> np.ndarray:
+    """Mean rating, pulled to the overall mean as if by `prior` more ratings; 0 without ratings."""
+    rated = ~np.isnan(events.ratings)
+    if not rated.any():
+        return np.zeros(size)
+    items, ratings = events.items[rated], events.ratings[rated]
+    count = np.bincount(items, minlength=size)
+    total = np.bincount(items, weights=ratings, minlength=size)
+    return (total + prior * ratings.mean()) / (count + prior)
+
+
+def _rank(opinion: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
+    """Rank of each candidate by one source's score, 0 the best: (B, K)."""
+    order = np.argsort(-np.where(item_ids < 0, -np.inf, opinion), axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(order.shape[1]), order.shape), axis=1)
+    return ranks
+
+
+def _nearness(
+    space: np.ndarray, recent: np.ndarray, item_ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Largest and mean cosine of a candidate with the user's recent items (B, H): two (B, K)."""
+    unit = space / np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-9)
+    cosine = np.einsum("bkd,bhd->bkh", unit[item_ids], unit[recent], optimize=True)  # (B, K, H)
+    known = (recent >= 0)[:, None, :]  # (B, 1, H)
+    count = np.maximum(known.sum(2), 1)
+    nearest = np.where(known, cosine, -1.0).max(axis=2)
+    return nearest, np.where(known, cosine, 0.0).sum(axis=2) / count
+
+
+def _context(requests: Requests) -> list[np.ndarray]:
+    """What does not depend on the candidate: history length, hour of day, attributes, each (B,)."""
+    history = np.log1p(np.diff(requests.seen.indptr))
+    hour = requests.times % DAY // 3600
+    return [history, hour, *requests.segments.T]

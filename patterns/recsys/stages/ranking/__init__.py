@@ -1,0 +1,1 @@
+"""Rankers: one interface, `fit(examples, valid)` and `score(features, item_ids)`."""

@@ -1,0 +1,98 @@
+"""LambdaMART: trees whose gradients are weighted by what swapping two items does to NDCG.
+
+Needs no scaling, takes missing values, trains in seconds on a few hundred thousand rows: the
+ranker to beat. One group is one request.
+
+Source: Burges, From RankNet to LambdaRank to LambdaMART, MSR-TR-2010-82, as LightGBM has it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from patterns.recsys.stages.ranking.examples import Examples
+
+
+class LightGBMRanker:
+    """Gradient-boosted trees on the lambdarank objective."""
+
+    name = "lightgbm"
+
+    def __init__(
+        self,
+        *,
+        trees: int = 300,
+        leaves: int = 15,
+        learning_rate: float = 0.05,
+        minimum_rows: int = 50,
+        patience: int = 30,
+        seed: int = 0,
+    ) -> None:
+        self.trees = trees
+        self.leaves = leaves
+        self.learning_rate = learning_rate
+        self.minimum_rows = minimum_rows
+        self.patience = patience
+        self.seed = seed
+        self.booster_: Any = None
+
+    def fit(self, examples: Examples, valid: Examples) -> LightGBMRanker:
+        """Boost until NDCG@10 on `valid` has not improved for `patience` trees."""
+        import lightgbm
+
+        train_set, valid_set = _grouped(examples), _grouped(valid)
+        self.booster_ = lightgbm.train(
+            {
+                "objective": "lambdarank",
+                "metric": "ndcg",
+                "eval_at": [10],
+                "num_leaves": self.leaves,
+                "learning_rate": self.learning_rate,
+                "min_data_in_leaf": self.minimum_rows,
+                "feature_fraction": 0.7,
+                "bagging_fraction": 0.8,
+                "bagging_freq": 1,
+                "deterministic": True,
+                "force_row_wise": True,
+                "seed": self.seed,
+                "verbosity": -1,
+            },
+            train_set,
+            num_boost_round=self.trees,
+            valid_sets=[valid_set],
+            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
+        )
+        return self
+
+    def score(self, features: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
+        """Score candidates (B, K); padding scores -inf."""
+        flat = features.reshape(-1, features.shape[-1])
+        threads = 1 if len(flat) < 5_000 else 0  # a pool costs one request more than it gives
+        scores = self.booster_.predict(flat, num_threads=threads).reshape(item_ids.shape)
+        return np.where(item_ids < 0, -np.inf, scores).astype(np.float32)
+
+    def importance(self) -> np.ndarray:
+        """Give the total gain of each feature (F,)."""
+        return np.asarray(self.booster_.feature_importance("gain"))
+
+    def save(self, folder: Path) -> None:
+        """Write LightGBM's own text format."""
+        self.booster_.save_model(folder / "ranker.txt", num_iteration=self.booster_.best_iteration)
+
+    def load(self, folder: Path) -> LightGBMRanker:
+        """Read what `save` wrote."""
+        import lightgbm
+
+        self.booster_ = lightgbm.Booster(model_file=folder / "ranker.txt")
+        return self
+
+
+def _grouped(examples: Examples) -> Any:
+    import lightgbm
+
+    features, _, labels = examples.flat()
+    sizes = (examples.item_ids >= 0).sum(axis=1)
+    return lightgbm.Dataset(features, labels, group=sizes[sizes > 0], free_raw_data=False)

@@ -1,0 +1,53 @@
+"""Build, evaluate and save a two-stage recommender: `python -m patterns.recsys.train`.
+
+data -> train | valid | test -> sources -> ranker -> re-ranker -> report -> artifact
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from common import artifacts, config, console
+from patterns.recsys.config import PRESETS, Config
+from patterns.recsys.data import load, split
+
+NAME = "recsys"
+
+
+def main(settings: Config) -> Path:
+    """Train and return the run's folder."""
+    from patterns.recsys.evaluate import evaluate
+    from patterns.recsys.pipeline import RecsysPipeline
+
+    table = load(settings)
+    console.header(NAME, table.source, settings)
+    splits = split(table, settings.split)
+    checkpoints = artifacts.checkpoints(settings, NAME)
+    keep_going = {"checkpoints": checkpoints, "resume": settings.resume}
+
+    pipeline = RecsysPipeline.from_config(settings, splits.catalogue)
+    with console.stage("candidates") as stage:
+        pipeline.fit_candidates(splits.train, **keep_going)
+        stage.note(f"{len(pipeline.sources)} sources on {len(splits.train):,} events")
+    with console.stage("ranking") as stage:
+        quality = pipeline.fit_ranker(splits.train, splits.valid, **keep_going)
+        for name, ndcg in quality.items():
+            stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")
+    with console.stage("re-ranking") as stage:
+        reranker = pipeline.fit_reranker()
+        stage.note(f"trade-off {reranker.trade_off}")
+    with console.stage("refresh") as stage:
+        fresh = splits.train.joined(splits.valid)
+        pipeline.fit_candidates(fresh, **keep_going)
+        stage.note(f"sources on {len(fresh):,} events")
+    with console.stage("evaluation"):
+        report = evaluate(pipeline, splits)
+
+    profile = pipeline.training_profile()
+    run = artifacts.save(pipeline, report, settings, name=NAME, profile=profile)
+    console.summary(report, run, next_command=f"python -m patterns.recsys.serve --run {run}")
+    return run
+
+
+if __name__ == "__main__":
+    config.run(main, PRESETS, description=__doc__)
