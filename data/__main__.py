@@ -36,11 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted; the next fetch goes on from here")
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m data", description="List, fetch and verify the public datasets."
+        prog="python -m data",
+        description="List, fetch and verify the public datasets.",
+        epilog="environment: ML_PATTERNS_HOME (cache folder), ML_PATTERNS_MIRROR (folder or URL "
+        "laid out as the cache is), ML_PATTERNS_OFFLINE=1 (never ask the network)",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="every dataset with size, licence and where it stands")

@@ -1,4 +1,11 @@
-"""What can go wrong on the way to a dataset, each a ValueError that names the remedy."""
+"""What can go wrong on the way to a dataset, each a ValueError that names the remedy.
+
+    Missing, Unreachable, Damaged    one place cannot give the file: the next one is asked
+    FetchError                       no place can, or something else is in the way (a full disk,
+                                     a cache that cannot be written): the user has to act
+
+A caller that can do without the dataset, as `data.choose` can, catches FetchError alone.
+"""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ OFFLINE_VARIABLE = "ML_PATTERNS_OFFLINE"
 _LONGEST_WAIT_S = 30.0
 _CHUNK = 1 << 18
 _unreachable: dict[str, tuple[float, str]] = {}
+_reached: set[str] = set()
 
 
 class _Interrupted(Exception):
@@ -227,12 +228,13 @@ def check_host(url: str) -> None:
     when, reason = _unreachable.get(_host(url), (-REMEMBER_S, ""))
     if time.monotonic() - when < REMEMBER_S:
         raise Unreachable(f"{_host(url)} cannot be reached ({reason})")
-    if parts.scheme in urllib.request.getproxies():
-        return  # the proxy connects for us
+    if _host(url) in _reached or parts.scheme in urllib.request.getproxies():
+        return  # known already, or the proxy's affair
     problem = _connect(parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme])
     if problem:
         _remember(url, problem)
         raise Unreachable(f"{_host(url)} cannot be reached ({problem})")
+    _reached.add(_host(url))
 
 
 def _connect(host: str, port: int) -> str:
@@ -253,6 +255,7 @@ def _connect(host: str, port: int) -> str:
 
 
 def _remember(url: str, reason: str) -> None:
+    _reached.discard(_host(url))
     _unreachable[_host(url)] = (time.monotonic(), reason)
 
 

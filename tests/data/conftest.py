@@ -132,4 +132,5 @@ def own_cache(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(proxy, raising=False)
     monkeypatch.setattr(transfer, "BACKOFF_S", 0.01)
     monkeypatch.setattr(transfer, "_unreachable", {})
+    monkeypatch.setattr(transfer, "_reached", set())
     return home
