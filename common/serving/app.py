@@ -17,7 +17,6 @@ by the framework's own machinery, which lets NaN through and costs more than a s
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -82,7 +81,7 @@ class Server:
             await self.worker.run(self.service.warm_up)
         except Exception as problem:
             self.failure = f"warm-up failed: {type(problem).__name__}: {problem}"
-            log.exception(json.dumps({"event": "warm-up-failed"}))
+            log.exception("warm-up failed")
             self.on_failure()
             return
         self.set_ready(True)

@@ -10,7 +10,6 @@ predictions the number of rows with the milliseconds waited and computed.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
@@ -59,7 +58,7 @@ class Observed:
             await self.app(scope, receive, send_with_headers)
         except Exception:
             self.metrics.errors.labels("internal").inc()
-            log.exception(json.dumps({"event": "unhandled", "id": request_id}))
+            log.exception("unhandled", extra={"fields": {"id": request_id}})
             if status:
                 raise  # the answer has begun; only cutting the connection is honest now
             await internal_error(request_id)(scope, receive, send_with_headers)
@@ -72,7 +71,6 @@ class Observed:
         self.metrics.observe_request(scope["method"], route, status, seconds)
         if log.isEnabledFor(logging.INFO):
             line: dict[str, Any] = {
-                "event": "request",
                 "id": request_id,
                 "method": scope["method"][:SHOWN_PATH],
                 "path": scope["path"][:SHOWN_PATH],
@@ -82,7 +80,7 @@ class Observed:
                 "version": self.version,
                 **scope["state"].get("log", {}),
             }
-            log.info(json.dumps(line))
+            log.info("request", extra={"fields": line})
 
 
 def internal_error(request_id: str) -> Any:

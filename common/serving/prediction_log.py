@@ -71,7 +71,7 @@ class PredictionLog:
                     os.write(self._descriptor, b"\n")
                 return written == len(line)
             except OSError as problem:
-                log.warning(json.dumps({"event": "prediction-log", "lost": str(problem)}))
+                log.warning("prediction lost", extra={"fields": {"reason": str(problem)}})
                 return False
 
     def _open_next(self) -> None:
@@ -115,5 +115,5 @@ def read(folder: Path) -> list[dict[str, Any]]:
             try:
                 records.append(json.loads(line))
             except json.JSONDecodeError:
-                log.warning(json.dumps({"event": "prediction-log", "broken": file.name}))
+                log.warning("broken line", extra={"fields": {"file": file.name}})
     return records

@@ -178,17 +178,17 @@ def configure_logging(*, requests: bool) -> None:
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object per record; a message that is JSON already keeps its keys."""
+    """One JSON object per record: time, level, event, and what `extra={"fields": ...}` adds."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
-        message = record.getMessage()
-        try:
-            line |= json.loads(message)
-        except (ValueError, TypeError):
-            line["message"] = message
+        line = {
+            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)
