@@ -16,7 +16,7 @@ from common.evaluation.bootstrap import interval, paired_difference
 from common.evaluation.report import Estimate, Report, Row, Table, figure
 from common.retrieval import NOTHING, Candidates
 from patterns.recsys.data import Splits
-from patterns.recsys.pipeline import RecsysPipeline
+from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.requests import Requests, requests_within
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PAGE = 10
 LONG_HISTORY = 50
 
 
-def evaluate(pipeline: RecsysPipeline, splits: Splits) -> Report:
+def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     """Measure every stage on the test window."""
     past = splits.train.joined(splits.valid)
     requests, answers, _ = requests_within(past, splits.test, splits.catalogue, moments=(0.5,))
@@ -47,7 +47,7 @@ def evaluate(pipeline: RecsysPipeline, splits: Splits) -> Report:
     return report
 
 
-def _ranked_lists(pipeline: RecsysPipeline, requests: Requests) -> dict[str, Candidates]:
+def _ranked_lists(pipeline: Pipeline, requests: Requests) -> dict[str, Candidates]:
     """Give the list of each source alone and after each stage, the baseline first."""
     lists = {source.name: source.retrieve(requests, 100) for source in pipeline.sources}
     lists["merged"] = pipeline.retrieve(requests)
@@ -59,7 +59,7 @@ def _ranked_lists(pipeline: RecsysPipeline, requests: Requests) -> dict[str, Can
 class _Scorer:
     """The metrics of a list against the answers."""
 
-    def __init__(self, pipeline: RecsysPipeline, past: object, answers: csr_matrix) -> None:
+    def __init__(self, pipeline: Pipeline, past: object, answers: csr_matrix) -> None:
         self.answers = answers
         self.genres = pipeline.reranker.vectors_
         self.items = len(self.genres)
@@ -142,7 +142,7 @@ def _slices(scorer: _Scorer, lists: dict[str, Candidates], requests: Requests) -
     return Table("NDCG@10 by history", ("users", *lists), tuple(rows))
 
 
-def _rankers_table(pipeline: RecsysPipeline, scorer: _Scorer, requests: Requests) -> Table:
+def _rankers_table(pipeline: Pipeline, scorer: _Scorer, requests: Requests) -> Table:
     """Give the rankers side by side on the same candidates."""
     candidates = pipeline.retrieve(requests)
     rows = [
@@ -156,7 +156,7 @@ def _rankers_table(pipeline: RecsysPipeline, scorer: _Scorer, requests: Requests
     return Table("rankers", COLUMNS, tuple(rows), caption)
 
 
-def _latencies(pipeline: RecsysPipeline, requests: Requests) -> list[latency.Latency]:
+def _latencies(pipeline: Pipeline, requests: Requests) -> list[latency.Latency]:
     """Time single requests stage by stage on one thread."""
     from threadpoolctl import threadpool_limits
 
@@ -187,7 +187,7 @@ def _latencies(pipeline: RecsysPipeline, requests: Requests) -> list[latency.Lat
 
 
 def _draw(
-    report: Report, pipeline: RecsysPipeline, scorer: _Scorer, lists: dict[str, Candidates]
+    report: Report, pipeline: Pipeline, scorer: _Scorer, lists: dict[str, Candidates]
 ) -> None:
     with figure(report, "Funnel", "Share of the answers within the first k, by list.") as axes:
         ks = np.array([5, 10, 20, 50, 100])
@@ -208,7 +208,7 @@ def _draw(
     _draw_popularity(report, scorer, lists)
 
 
-def _draw_importance(report: Report, pipeline: RecsysPipeline) -> None:
+def _draw_importance(report: Report, pipeline: Pipeline) -> None:
     gain = pipeline.ranker.importance()
     order = np.argsort(gain)[-15:]
     names = np.array(pipeline.feature_names())[order]

@@ -21,8 +21,8 @@ import polars as pl
 
 from common.artifacts import write_json
 from common.retrieval import Candidates, reciprocal_rank_fusion
+from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
-from patterns.recsys.data import Catalogue
 from patterns.recsys.requests import RECENT, UNKNOWN, Events, Requests, requests_within
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.features import Features
@@ -45,7 +45,7 @@ class Recommendations:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-class RecsysPipeline:
+class Pipeline:
     """Two-stage recommendation with re-ranking."""
 
     def __init__(
@@ -71,7 +71,7 @@ class RecsysPipeline:
         self.notices: list[str] = []
 
     @classmethod
-    def from_config(cls, config: Config, catalogue: Catalogue) -> RecsysPipeline:
+    def from_config(cls, config: Config, catalogue: Catalogue) -> Pipeline:
         """Make the unfitted stages."""
         from patterns.recsys.stages.candidates.als import ALS
         from patterns.recsys.stages.candidates.two_tower import TwoTower
@@ -98,7 +98,7 @@ class RecsysPipeline:
                 seed=config.seed,
             ),
         ]
-        rankers = [
+        rankers: list[Any] = [
             LightGBMRanker(
                 trees=ranking.trees,
                 leaves=ranking.leaves,
@@ -124,7 +124,7 @@ class RecsysPipeline:
 
     def fit_candidates(
         self, events: Events, *, checkpoints: Path | None = None, resume: bool = False
-    ) -> RecsysPipeline:
+    ) -> Pipeline:
         """Fit sources and item statistics on `events`, and remember the users' histories."""
         popularity, als, towers = self.sources
         catalogue = self.catalogue
@@ -191,9 +191,8 @@ class RecsysPipeline:
     def fit_reranker(self) -> Reranker:
         """Choose the diversity trade-off on the held-out users of the validation window."""
         requests, answers = self.held_out_
-        norm = np.linalg.norm(self.catalogue.genres, axis=1, keepdims=True)
-        vectors = (self.catalogue.genres / np.maximum(norm, 1e-9)).astype(np.float32)
-        return self.reranker.fit(self.rank(requests, self.retrieve(requests)), answers, vectors)
+        ranked = self.rank(requests, self.retrieve(requests))
+        return self.reranker.fit(ranked, answers, self.catalogue.genre_vectors())
 
     def retrieve(self, requests: Requests) -> Candidates:
         """Merge the sources' candidates by rank: (B, keep)."""
@@ -243,7 +242,7 @@ class RecsysPipeline:
     def requests_for(
         self, users: np.ndarray, extra: list[list[int]], *, now: int | None = None
     ) -> Requests:
-        """Make requests of `users` (B,), row numbers or -1, who also took the `extra` items since."""
+        """Make requests of `users` (B,), row numbers or -1, who took the `extra` items since."""
         known = np.maximum(users, 0)
         segments = np.where(users[:, None] < 0, 0, self.catalogue.segments[known])
         recent = np.where(users[:, None] < 0, UNKNOWN, self.recent_[known])
@@ -261,14 +260,11 @@ class RecsysPipeline:
         """Write every stage and what a server needs to know of users and items."""
         for stage in (*self.sources, self.features, self.ranker, self.reranker):
             stage.save(folder)
-        catalogue, matrix = self.catalogue, self.histories_
+        self.catalogue.save(folder / "catalogue.npz")
         np.savez(
-            folder / "catalogue.npz",
-            **{name: getattr(catalogue, name) for name in CATALOGUE_ARRAYS},
-            genre_names=np.array(catalogue.genre_names),
-            segment_sizes=np.array(catalogue.segment_sizes),
-            history_items=matrix.indices,
-            history_ends=matrix.indptr,
+            folder / "histories.npz",
+            items=self.histories_.indices,
+            ends=self.histories_.indptr,
             recent=self.recent_,
         )
         settings = {
@@ -276,51 +272,43 @@ class RecsysPipeline:
             "per_source": self.per_source,
             "keep": self.keep,
             "now": self.now_,
-            "als_regularization": self.sources[1].regularization,
-            "als_confidence": self.sources[1].confidence,
             "notices": self.notices,
         }
         write_json(folder / "pipeline.json", settings)
 
     @classmethod
-    def load(cls, folder: Path) -> RecsysPipeline:
+    def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote."""
-        from scipy.sparse import csr_matrix
-
         from patterns.recsys.stages.candidates.als import ALS
         from patterns.recsys.stages.candidates.two_tower import TwoTower
         from patterns.recsys.stages.ranking.deepfm import DeepFM
         from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
 
         settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        with np.load(folder / "catalogue.npz") as arrays:
-            catalogue = Catalogue(
-                **{name: arrays[name] for name in CATALOGUE_ARRAYS},
-                genre_names=tuple(arrays["genre_names"].tolist()),
-                segment_sizes=tuple(arrays["segment_sizes"].tolist()),
-            )
-            items, ends, recent = arrays["history_items"], arrays["history_ends"], arrays["recent"]
-        als = ALS(
-            regularization=settings["als_regularization"], confidence=settings["als_confidence"]
-        )
-        sources = [stage.load(folder) for stage in (Popularity(), als, TwoTower())]
-        names = {"lightgbm": LightGBMRanker(), "deepfm": DeepFM(items=len(catalogue.item_ids))}
+        catalogue = Catalogue.load(folder / "catalogue.npz")
         pipeline = cls(
             catalogue,
-            sources,
-            [],
+            [stage.load(folder) for stage in (Popularity(), ALS(), TwoTower())],
+            [LightGBMRanker(), DeepFM(items=len(catalogue.item_ids))],
             Reranker().load(folder),
             per_source=settings["per_source"],
             keep=settings["keep"],
         )
-        pipeline.ranker = names[settings["ranker"]].load(folder)
+        served = {ranker.name: ranker for ranker in pipeline.rankers}[settings["ranker"]]
+        pipeline.ranker = served.load(folder)
+        pipeline.rankers = [pipeline.ranker]
         pipeline.features.load(folder)
-        ones = np.ones(len(items), dtype=np.float32)
-        shape = (len(catalogue.user_ids), len(catalogue.item_ids))
-        pipeline.histories_ = csr_matrix((ones, items, ends), shape=shape)
-        pipeline.recent_, pipeline.now_ = recent, settings["now"]
-        pipeline.notices = settings["notices"]
+        pipeline.now_, pipeline.notices = settings["now"], settings["notices"]
+        pipeline._load_histories(folder / "histories.npz")
         return pipeline
+
+    def _load_histories(self, path: Path) -> None:
+        from scipy.sparse import csr_matrix
+
+        with np.load(path) as arrays:
+            items, ends, self.recent_ = arrays["items"], arrays["ends"], arrays["recent"]
+        shape = (len(self.catalogue.user_ids), len(self.catalogue.item_ids))
+        self.histories_ = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=shape)
 
     def _merged(self, lists: list[Candidates]) -> Candidates:
         return reciprocal_rank_fusion(lists, k=self.keep)
@@ -340,9 +328,6 @@ class RecsysPipeline:
             ]
             for row, items in enumerate(page.item_ids)
         ]
-
-
-CATALOGUE_ARRAYS = ("item_ids", "titles", "genres", "years", "user_ids", "segments")
 
 
 def _ordered(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:

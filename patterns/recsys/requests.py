@@ -19,7 +19,7 @@ import numpy as np
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from patterns.recsys.data import Catalogue
+    from patterns.recsys.catalogue import Catalogue
 
 UNKNOWN = -1
 RECENT = 50

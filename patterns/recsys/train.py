@@ -9,28 +9,29 @@ from pathlib import Path
 
 from common import artifacts, config, console
 from patterns.recsys.config import PRESETS, Config
-from patterns.recsys.data import load, split
 
 NAME = "recsys"
 
 
 def main(settings: Config) -> Path:
     """Train and return the run's folder."""
+    from patterns.recsys.data import load, split
     from patterns.recsys.evaluate import evaluate
-    from patterns.recsys.pipeline import RecsysPipeline
+    from patterns.recsys.pipeline import Pipeline
 
     table = load(settings)
     console.header(NAME, table.source, settings)
     splits = split(table, settings.split)
     checkpoints = artifacts.checkpoints(settings, NAME)
-    keep_going = {"checkpoints": checkpoints, "resume": settings.resume}
 
-    pipeline = RecsysPipeline.from_config(settings, splits.catalogue)
+    pipeline = Pipeline.from_config(settings, splits.catalogue)
     with console.stage("candidates") as stage:
-        pipeline.fit_candidates(splits.train, **keep_going)
+        pipeline.fit_candidates(splits.train, checkpoints=checkpoints, resume=settings.resume)
         stage.note(f"{len(pipeline.sources)} sources on {len(splits.train):,} events")
     with console.stage("ranking") as stage:
-        quality = pipeline.fit_ranker(splits.train, splits.valid, **keep_going)
+        quality = pipeline.fit_ranker(
+            splits.train, splits.valid, checkpoints=checkpoints, resume=settings.resume
+        )
         for name, ndcg in quality.items():
             stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")
     with console.stage("re-ranking") as stage:
@@ -38,7 +39,7 @@ def main(settings: Config) -> Path:
         stage.note(f"trade-off {reranker.trade_off}")
     with console.stage("refresh") as stage:
         fresh = splits.train.joined(splits.valid)
-        pipeline.fit_candidates(fresh, **keep_going)
+        pipeline.fit_candidates(fresh, checkpoints=checkpoints, resume=settings.resume)
         stage.note(f"sources on {len(fresh):,} events")
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)

@@ -13,13 +13,18 @@ Source: Carbonell & Goldstein, The Use of MMR, SIGIR 1998.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.artifacts import write_json
 from common.evaluation.ranking import judge, ndcg
 from common.retrieval import NOTHING, Candidates, mmr
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 TRADE_OFFS = (1.0, 0.98, 0.96, 0.94, 0.92, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
 
@@ -34,12 +39,12 @@ class Reranker:
         self.ndcg_budget = ndcg_budget
         self.trade_off = trade_off
 
-    def fit(self, ranked: Candidates, answers: object, vectors: np.ndarray) -> Reranker:
+    def fit(self, ranked: Candidates, answers: csr_matrix, vectors: np.ndarray) -> Reranker:
         """Choose the trade-off on `ranked` candidates whose `answers` (B, N) are known."""
         self.vectors_ = vectors
         self.curve_: list[tuple[float, float]] = []  # (trade-off, NDCG@10)
         for trade_off in TRADE_OFFS:
-            judged = judge(self.rerank(ranked, 10, trade_off=trade_off).item_ids, answers)  # type: ignore[arg-type]
+            judged = judge(self.rerank(ranked, 10, trade_off=trade_off).item_ids, answers)
             self.curve_.append((trade_off, float(ndcg(judged.relevance, judged.ideal, 10).mean())))
         floor = self.curve_[0][1] * (1 - self.ndcg_budget)
         self.trade_off = min(trade_off for trade_off, value in self.curve_ if value >= floor)
@@ -79,8 +84,6 @@ class Reranker:
 
     def load(self, folder: Path) -> Reranker:
         """Read what `save` wrote."""
-        import json
-
         settings = json.loads((folder / "reranking.json").read_text(encoding="utf-8"))
         self.depth, self.trade_off = settings["depth"], settings["trade_off"]
         self.curve_ = [(a, b) for a, b in settings["curve"]]

@@ -13,12 +13,14 @@ Source: Hu, Koren & Volinsky, Collaborative Filtering for Implicit Feedback Data
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.retrieval import Candidates, IndexKind
+from common.artifacts import write_json
+from common.retrieval import NOTHING, Candidates, IndexKind
 from patterns.recsys.requests import Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
@@ -63,7 +65,7 @@ class ALS:
                 use_gpu=False,
             )
             model.fit(seen, show_progress=False)
-        return self._with(np.asarray(model.item_factors))
+        return self._with(ItemVectors(np.asarray(model.item_factors), kind=self.index))
 
     def user_vectors(self, requests: Requests) -> np.ndarray:
         """Fold in the history of each request: (B, D); an empty history gives zeros."""
@@ -78,24 +80,32 @@ class ALS:
         return vectors
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Give the `k` unseen items of largest predicted preference."""
-        return self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
+        """Give the `k` unseen items of largest predicted preference; none without a history."""
+        found = self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
+        empty = np.diff(requests.seen.indptr)[:, None] == 0
+        return Candidates(
+            np.where(empty, NOTHING, found.item_ids),
+            np.where(empty, -np.inf, found.scores).astype(np.float32),
+        )
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""
         return self.items_.score(self.user_vectors(requests), item_ids)
 
     def save(self, folder: Path) -> None:
-        """Write the item factors; user factors follow from histories."""
+        """Write the item factors and what fold-in needs; user factors follow from histories."""
         self.items_.save(folder / "als.npz")
+        settings = {"regularization": self.regularization, "confidence": self.confidence}
+        write_json(folder / "als.json", settings)
 
     def load(self, folder: Path) -> ALS:
         """Read what `save` wrote."""
-        self.items_ = ItemVectors.load(folder / "als.npz")
-        self.gram_ = self.items_.vectors.T @ self.items_.vectors
-        return self
+        settings = json.loads((folder / "als.json").read_text(encoding="utf-8"))
+        self.regularization = settings["regularization"]
+        self.confidence = settings["confidence"]
+        return self._with(ItemVectors.load(folder / "als.npz"))
 
-    def _with(self, item_factors: np.ndarray) -> ALS:
-        self.items_ = ItemVectors(item_factors, kind=self.index)
-        self.gram_ = self.items_.vectors.T @ self.items_.vectors  # (D, D)
+    def _with(self, items: ItemVectors) -> ALS:
+        self.items_ = items
+        self.gram_ = items.vectors.T @ items.vectors  # (D, D)
         return self

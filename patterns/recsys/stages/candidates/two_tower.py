@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,9 @@ from patterns.recsys.stages.candidates.vectors import ItemVectors
 
 class Towers(nn.Module):
     """The two networks; both end in unit vectors."""
+
+    genres: Tensor
+    years: Tensor
 
     def __init__(
         self, genres: Tensor, years: Tensor, segment_sizes: Sequence[int], dimension: int
@@ -137,7 +141,7 @@ class TwoTower:
 
     def _loss(self, model: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         recent, segments, items = batch
-        towers = getattr(model, "module", model)
+        towers: Any = getattr(model, "module", model)
         logits = towers.users(recent, segments) @ towers.items(items).T / self.temperature  # (B, B)
         logits = logits - self.log_share_.to(items.device)[items]
         same = (items[:, None] == items) & ~torch.eye(len(items), dtype=torch.bool).to(items.device)
@@ -162,13 +166,16 @@ class TwoTower:
         """Write the towers as safetensors; the index is rebuilt from them."""
         from safetensors.torch import save_file
 
-        save_file(self.towers_.state_dict(), folder / "two_tower.safetensors")
+        kind: dict[str, str] = {"index": self.index}
+        save_file(self.towers_.state_dict(), folder / "two_tower.safetensors", metadata=kind)
 
     def load(self, folder: Path) -> TwoTower:
         """Read what `save` wrote."""
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
-        state = load_file(folder / "two_tower.safetensors")
+        with safe_open(folder / "two_tower.safetensors", "pt") as file:
+            self.index = file.metadata()["index"]
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         sizes = [len(state[key]) for key in sorted(state) if key.startswith("segments.")]
         width = state["item_id.weight"].shape[1]
         self.towers_ = Towers(state["genres"], state["years"], sizes, width)

@@ -28,6 +28,9 @@ CLIP = 5.0
 class DeepFMNetwork(nn.Module):
     """The network; gives logits."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(
         self, features: int, items: int, dimension: int, hidden: int, dropout: float
     ) -> None:

@@ -1,0 +1,103 @@
+"""What is known of users and items apart from what passed between them.
+
+Inside the pattern users and items are row numbers of these tables; the ids of the outside occur
+only here and in `serve`. The catalogue travels in the artifact, so a server needs no dataset.
+
+Legend: `N` items, `G` genres, `U` users, `S` user attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What is known of users and items apart from events; row numbers are the ids inside."""
+
+    item_ids: np.ndarray  # (N,) str, the ids outside
+    titles: np.ndarray  # (N,) str
+    genres: np.ndarray  # (N, G) float32, 0 or 1
+    genre_names: tuple[str, ...]
+    years: np.ndarray  # (N,) float32, NaN where unknown
+    user_ids: np.ndarray  # (U,) str
+    segments: np.ndarray  # (U, S) int64: codes of age band, gender, occupation; 0 is unknown
+    segment_sizes: tuple[int, ...]
+
+    @classmethod
+    def from_table(
+        cls, items: pl.DataFrame, users: pl.DataFrame, events: pl.DataFrame
+    ) -> Catalogue:
+        """Collect users and items; ids that occur only in `events` come without attributes."""
+        item_ids = pl.concat([items["item_id"], events["item_id"]]).unique(maintain_order=True)
+        items = pl.DataFrame({"item_id": item_ids}).join(items, on="item_id", how="left")
+        user_ids = pl.concat([users["user_id"], events["user_id"]]).unique(maintain_order=True)
+        users = pl.DataFrame({"user_id": user_ids}).join(users, on="user_id", how="left")
+        genres, names = _genres(items)
+        segments, sizes = _segments(users)
+        titles = items["title"] if "title" in items.columns else items["item_id"]
+        years = items["year"] if "year" in items.columns else pl.Series([None] * items.height)
+        return cls(
+            item_ids=items["item_id"].to_numpy().astype(str),
+            titles=titles.fill_null("").to_numpy().astype(str),
+            genres=genres,
+            genre_names=names,
+            years=years.cast(pl.Float32).fill_null(float("nan")).to_numpy(),
+            user_ids=users["user_id"].to_numpy().astype(str),
+            segments=segments,
+            segment_sizes=sizes,
+        )
+
+    def genre_vectors(self) -> np.ndarray:
+        """Give the genres as unit vectors (N, G); an item without genres is zero."""
+        norm = np.linalg.norm(self.genres, axis=1, keepdims=True)
+        return (self.genres / np.maximum(norm, 1e-9)).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write all as one npz without objects."""
+        np.savez(path, **{name: np.asarray(value) for name, value in vars(self).items()})
+
+    @classmethod
+    def load(cls, path: Path) -> Catalogue:
+        """Read what `save` wrote."""
+        with np.load(path) as arrays:
+            values = {name: arrays[name] for name in arrays.files}
+        for name in ("genre_names", "segment_sizes"):
+            values[name] = tuple(values[name].tolist())
+        return cls(**values)
+
+
+def _genres(items: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Give the genres as 0/1 columns; without any there is one empty column."""
+    if "genres" not in items.columns:
+        return np.zeros((items.height, 1), dtype=np.float32), ("none",)
+    exploded = items.with_row_index("row").select("row", "genres").explode("genres").drop_nulls()
+    names = sorted(exploded["genres"].unique().to_list()) or ["none"]
+    matrix = np.zeros((items.height, len(names)), dtype=np.float32)
+    column = {name: index for index, name in enumerate(names)}
+    matrix[exploded["row"].to_numpy(), [column[name] for name in exploded["genres"]]] = 1.0
+    return matrix, tuple(names)
+
+
+def _segments(users: pl.DataFrame) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Code age band, gender and occupation; 0 is unknown."""
+    columns, sizes = [], []
+    if "age" in users.columns:
+        age = users["age"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+        bands = np.digitize(age, [18, 25, 35, 45, 50, 56]) + 1
+        columns.append(np.where(np.isnan(age), 0, bands))
+        sizes.append(8)
+    for name in ("gender", "occupation"):
+        if name in users.columns:
+            values = users[name].cast(pl.String).fill_null("")
+            known = sorted(set(values) - {""})
+            code = {value: index for index, value in enumerate(known, start=1)}
+            columns.append(np.array([code.get(value, 0) for value in values]))
+            sizes.append(len(known) + 1)
+    if not columns:
+        return np.zeros((users.height, 1), dtype=np.int64), (1,)
+    return np.stack(columns, axis=1).astype(np.int64), tuple(sizes)
