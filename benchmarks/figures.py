@@ -117,9 +117,9 @@ def markdown(result: dict[str, Any]) -> str:
     metrics = result["metrics"]
     source = metrics["dataset"]
     lines = [
-        f"`{result['command']}` on {source['name']} ({source['origin']}): {result['seconds']:.0f} s,"
-        f" peak memory {result['peak_memory_gib']:.2f} GiB, {result['machine']},"
-        f" {result['date']}.",
+        f"`{result['command']}` on {source['name']} ({source['origin']}):"
+        f" {result['seconds']:.0f} s, peak memory {result['peak_memory_gib']:.2f} GiB,"
+        f" {result['machine']}, {result['date']}.",
     ]
     for table in metrics["tables"]:
         lines += ["", f"**{table['name']}**", "", *_table(table)]
