@@ -7,6 +7,6 @@ Reading order: tables → cards → registry → download → archives → the r
 files (a user's own data) → simulated. Nothing here imports `common` or a pattern.
 """
 
-from data.registry import NAMES, choose, load
+from data.registry import NAMES, choose, load, load_table
 
-__all__ = ["NAMES", "choose", "load"]
+__all__ = ["NAMES", "choose", "load", "load_table"]

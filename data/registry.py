@@ -12,11 +12,14 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from data import download
 from data.cards import Card
 from data.errors import FetchError
+
+T = TypeVar("T")
 
 # name -> (module of the card, its attribute, module of the reader, its function)
 _PUBLIC: dict[str, tuple[str, str, str, str]] = {
@@ -112,6 +115,26 @@ def choose(name: str, *, public: str, simulated: str) -> tuple[str, str | None]:
     except FetchError as error:
         what = "simulated data" if simulated in _SIMULATED else "bundled data"
         return simulated, f"Running on {what} ({simulated}): {error}"
+
+
+def load_table(
+    kind: type[T], name: str, *, public: str, offline: str, seed: int = 0, **options: Any
+) -> T:
+    """Give the table that a pattern asks for: `name`, or with "auto" what `choose` gives.
+
+    `options` are sizes of the simulated world and reach nothing else. A fallback is told in the
+    notice of the table's source; a dataset of another kind than `kind` raises `ValueError`.
+    """
+    chosen, notice = choose(name, public=public, simulated=offline)
+    table = load(chosen, seed=seed, **(options if chosen in _SIMULATED else {}))
+    if not isinstance(table, kind):
+        raise ValueError(
+            f"dataset: {name!r} holds {type(table).__name__}, and {kind.__name__} are needed; give"
+            f" --dataset {public} or {offline}"
+        )
+    if notice:
+        table = replace(table, source=replace(table.source, notice=notice))  # type: ignore[type-var, attr-defined]
+    return table
 
 
 def card(name: str) -> Card:

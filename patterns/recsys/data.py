@@ -14,7 +14,7 @@ Legend: `E` events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,17 +44,19 @@ class Splits:
 def load(config: Config) -> Interactions:
     """Read the dataset that `config` names."""
     import data
+    from data.tables import Interactions
 
     if config.dataset == "csv":
         return _own_file(config.data)
-    name, notice = data.choose(config.dataset, public=PUBLIC, simulated=SIMULATED)
-    if name == SIMULATED:
-        table = data.load(
-            name, seed=config.seed, users=config.world_users, events=config.world_events
-        )
-    else:
-        table = data.load(name)
-    return replace(table, source=replace(table.source, notice=notice or table.source.notice))
+    return data.load_table(
+        Interactions,
+        config.dataset,
+        public=PUBLIC,
+        offline=SIMULATED,
+        seed=config.seed,
+        users=config.world_users,
+        events=config.world_events,
+    )
 
 
 def split(table: Interactions, config: SplitConfig) -> Splits:
