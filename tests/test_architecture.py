@@ -1,0 +1,125 @@
+"""The arrows between packages, held by reading the imports of every module.
+
+`data` and `common` import nothing of ours outside themselves; a pattern imports `common`, `data`
+and itself; only a pattern's `data.py` imports `data` at run time; `serve.py` never reaches
+`train.py` or a dataset.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("benchmarks", "common", "data", "patterns")
+FILES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
+LISTING = ("README.md", "__init__.py", "config.py", "data.py", "stages", "pipeline.py")
+LISTING += ("evaluate.py", "train.py", "serve.py")
+PIPELINES = (
+    "recsys",
+    "search_ranking",
+    "fraud",
+    "nlp/classification",
+    "vision/classification",
+    "vision/detection",
+    "vision/segmentation",
+)
+MAINS = [
+    f"patterns.{name.replace('/', '.')}.{command}"
+    for name in (*PIPELINES, "nlp", "vision")
+    for command in ("train", "serve")
+]
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, *, run_time_only: bool = True) -> Iterator[str]:
+    """Yield the modules of ours that a file imports, those under TYPE_CHECKING left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if run_time_only and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            skipped.update(inner for child in node.body for inner in ast.walk(child))
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names = [node.module or ""]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] in OURS)
+
+
+def pattern_of(module: str) -> str:
+    return module.split(".")[1] if module.startswith("patterns.") else ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_arrows(path: Path) -> None:
+    module = name_of(path)
+    package = module.split(".")[0]
+    for imported in imports(path):
+        target = imported.split(".")[0]
+        if package in ("common", "data"):
+            assert target == package, f"{module} imports {imported}"
+        if package == "patterns" and target == "patterns" and imported != "patterns":
+            assert pattern_of(imported) == pattern_of(module), f"{module} imports {imported}"
+        if package == "patterns" and target == "data":
+            assert path.name == "data.py", f"{module} imports {imported}: only data.py may"
+        if path.name == "serve.py":
+            assert not imported.endswith((".train", ".data")), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_pattern_has_the_listing(name: str) -> None:
+    missing = [each for each in LISTING if not (ROOT / "patterns" / name / each).exists()]
+    assert not missing, f"patterns/{name} lacks {missing}"
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_train_is_a_table_of_contents(name: str) -> None:
+    lines = (ROOT / "patterns" / name / "train.py").read_text(encoding="utf-8").splitlines()
+    assert 40 <= len(lines) <= 120, f"{name}/train.py has {len(lines)} lines"
+
+
+def test_nothing_unpickles() -> None:
+    banned = ("import pickle", "joblib.dump", "joblib.load", "allow_pickle=True", "torch.load(")
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in banned if word in text], path
+
+
+def test_only_the_console_prints() -> None:
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        prints = [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+        allowed = name_of(path) in ("data.__main__", "data.download")
+        assert allowed or not prints, f"{name_of(path)} prints; use common.console"
+
+
+@pytest.mark.parametrize("main", [*MAINS, "data", "patterns.search_ranking.search"])
+def test_help_is_quick(main: str) -> None:
+    """`--help` imports nothing heavy, which keeps it under a second on any machine."""
+    heavy = ("torch", "sklearn", "faiss", "lightgbm", "xgboost", "transformers", "matplotlib")
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{main!r}, '--help']\n"
+        "try:\n"
+        f"    runpy.run_module({main!r}, run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as stop:\n"
+        "    assert not stop.code, stop.code\n"
+        f"loaded = [name for name in {heavy!r} if name in sys.modules]\n"
+        "assert not loaded, loaded\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "usage" in done.stdout.lower()

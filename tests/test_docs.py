@@ -1,0 +1,84 @@
+"""What the documents claim: links resolve, figures come from kept results, commands parse."""
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from benchmarks import figures
+from common import config as command
+
+ROOT = Path(__file__).resolve().parent.parent
+IGNORED = {".venv", ".git", "runs", "node_modules"}
+PAGES = sorted(
+    path for path in ROOT.rglob("*.md") if not IGNORED & set(path.relative_to(ROOT).parts)
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"```(?:bash|console|sh)\n(.*?)```", re.DOTALL)
+OPENING = ("Requirements", "Model", "API", "Data", "Evaluation")
+
+
+def commands(page: Path) -> list[str]:
+    """Give the command lines of a page's shell blocks, continuations joined."""
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.strip() and line[0] != "#"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://", "mailto:", "#")):
+            continue
+        path = (page.parent / target.split("#")[0]).resolve()
+        assert path.exists(), f"{page}: {target} leads nowhere"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_parse(page: Path) -> None:
+    """Every `python -m` of a page names a module, and a train command's flags are known."""
+    for line in commands(page):
+        words = shlex.split(line.split("|")[0].split("&&")[-1])
+        if words[:2] != ["python", "-m"]:
+            continue
+        module, flags = words[2], words[3:]
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists() or (
+            ROOT / module.replace(".", "/") / "__main__.py"
+        ).exists(), f"{page}: python -m {module} does not exist"
+        if module.endswith(".train"):
+            _parse(module, [flag for flag in flags if flag != "&"])
+
+
+def _parse(module: str, flags: list[str]) -> None:
+    package = module.removesuffix(".train")
+    if not (ROOT / package.replace(".", "/") / "config.py").exists():  # a pattern of several tasks
+        task = flags.pop(0) if flags and not flags[0].startswith("-") else "classification"
+        package = f"{package}.{task}"
+    presets = import_module(f"{package}.config").PRESETS
+    command.parse(presets, description="", argv=flags)
+
+
+@pytest.mark.parametrize("name", figures.COMMANDS)
+def test_figures_come_from_a_kept_run(name: str) -> None:
+    text = (ROOT / "patterns" / name / "README.md").read_text(encoding="utf-8")
+    block = text.split(figures.BEGIN)[1].split(figures.END)[0]
+    assert block.strip() == figures.markdown(figures.read(name)).strip()
+
+
+@pytest.mark.parametrize("name", figures.COMMANDS)
+def test_readme_is_a_design_document(name: str) -> None:
+    text = (ROOT / "patterns" / name / "README.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    places = [headings.index(heading) for heading in OPENING]
+    assert places == sorted(places), f"{name}: {headings}"
+
+
+def test_nothing_of_one_machine_or_session() -> None:
+    hosts = ["pypi" + ".org", "python" + "hosted", "/" + "work/", "/" + "root/"]
+    for path in [*PAGES, *ROOT.glob("*.toml"), *ROOT.glob("Makefile"), *ROOT.glob("*/**/*.py")]:
+        if IGNORED & set(path.relative_to(ROOT).parts):
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert not [host for host in hosts if host in text], path
