@@ -138,7 +138,8 @@ def average_precision(matched: ArrayLike, total: int) -> Floats:
     `total` true boxes, at least 1; a single column may be passed as (n,). Without a detection: 0.
     """
     claims = np.asarray(matched, dtype=bool)
-    return _interpolated(claims.reshape(len(claims), -1), whole("total", total)).mean(axis=1)
+    claims = claims[:, None] if claims.ndim == 1 else claims
+    return _interpolated(claims, whole("total", total)).mean(axis=1)
 
 
 def _interpolated(matched: Booleans, total: int) -> Floats:
