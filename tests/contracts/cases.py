@@ -1,0 +1,87 @@
+"""The pipelines under contract: how each is trained small, asked, and asked wrongly."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from common.artifacts import Run
+from common.serving import Service
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pipeline."""
+
+    name: str
+    service: str  # the class in the pattern's serve.py
+    requests: Callable[[Service], list[Payload]]  # different requests that must be answered
+    refused: tuple[Payload, ...]  # changes to the example that must be refused with a 4xx
+    k_beyond: Payload | None = None  # a change that asks for more than there is
+    unknown: Payload | None = None  # a change that names an id never seen
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def package(self) -> str:
+        return f"patterns.{self.name.replace('/', '.')}"
+
+    def train(self, runs: Path) -> Path:
+        """Run the smoke preset through the pattern's own main."""
+        from dataclasses import replace
+
+        preset = import_module(f"{self.package}.config").PRESETS["smoke"]
+        run: Path = import_module(f"{self.package}.train").main(replace(preset, runs=runs))
+        return run
+
+    def open(self, run: Run) -> Service:
+        """Make a fresh service from the artifact."""
+        service: Service = getattr(import_module(f"{self.package}.serve"), self.service)(run)
+        return service
+
+
+def with_changes(*changes: Payload) -> Callable[[Service], list[Payload]]:
+    """Give the example and one variation of it per change."""
+    return lambda service: [service.example, *(service.example | change for change in changes)]
+
+
+def images(service: Service) -> list[Payload]:
+    """Give the example image, its mirror image and a plain one."""
+    import base64
+    import io
+
+    from PIL import Image, ImageOps
+
+    first = Image.open(io.BytesIO(base64.b64decode(service.example["image"].split(",")[-1])))
+    payloads = [service.example]
+    for picture in (ImageOps.mirror(first), Image.new(first.mode, first.size, 128)):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        payloads.append(
+            service.example | {"image": base64.b64encode(buffer.getvalue()).decode("ascii")}
+        )
+    return payloads
+
+
+NOT_AN_IMAGE = ({"image": "aGVsbG8="}, {"image": "???"}, {"image": ""}, {"image": None})
+CASES = [
+    Case(
+        "recsys",
+        "RecommendService",
+        with_changes({"user_id": "u00007", "k": 3}, {"user_id": "nobody", "recent": ["m00001"]}),
+        refused=({"k": 0}, {"recent": ["no such item"]}, {"typo": 1}, {"user_id": 7}),
+        k_beyond={"k": 1000},
+        unknown={"user_id": "Zoë 🎬"},
+    ),
+    Case(
+        "vision/classification",
+        "ClassificationService",
+        images,
+        refused=(*NOT_AN_IMAGE, {"k": 0}),
+        k_beyond={"k": 1000},
+    ),
+    Case("vision/detection", "DetectionService", images, refused=NOT_AN_IMAGE),
+    Case("vision/segmentation", "SegmentationService", images, refused=NOT_AN_IMAGE),
+]
