@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import secrets
 import shutil
 import sys
@@ -30,6 +29,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from common.config import program
 
 if TYPE_CHECKING:
     import polars as pl
@@ -199,7 +200,7 @@ def _manifest(folder: Path, report: Report, config: Any, name: str) -> dict[str,
         "format": FORMAT,
         "name": name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m", _module(), *sys.argv[1:]]),
+        "command": " ".join([program(), *sys.argv[1:]]),
         "config": _plain(config),
         "seed": getattr(config, "seed", None),
         "dataset": source,
@@ -261,11 +262,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
-
-
-def _module() -> str:
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return re.sub(r"\.__main__$", "", spec.name) if spec else Path(sys.argv[0]).name
 
 
 def _train_command(name: str) -> str:

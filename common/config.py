@@ -10,9 +10,13 @@ The habit of dataclass configs with flags made by tyro is CleanRL's.
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -48,20 +52,30 @@ C = TypeVar("C", bound=object)
 
 
 def check_range(field: str, value: float, low: float, high: float) -> None:
-    """Raise `ValueError` unless `low <= value <= high`; NaN is outside every range."""
+    """Raise `ValueError` unless `low <= value <= high`; NaN is outside every range.
+
+    `field` is the whole path of the flag, as in `ranking.trees`.
+    """
     if not low <= value <= high:
-        flag = "--" + field.replace("_", "-")
+        bounds = f"from {_bound(low)} to {_bound(high)}"
         raise ValueError(
-            f"{field}: {value} is out of range; give {flag} a value from {low:g} to {high:g}"
+            f"{field}: {value} is out of range; give {_flag(field)} a value {bounds}"
         )
 
 
 def check_choice(field: str, value: str, choices: Sequence[str]) -> None:
     """Raise `ValueError` unless `value` is one of `choices`."""
     if value not in choices:
-        flag = "--" + field.replace("_", "-")
         known = ", ".join(choices)
-        raise ValueError(f"{field}: {value!r} is not known; give {flag} one of {known}")
+        raise ValueError(f"{field}: {value!r} is not known; give {_flag(field)} one of {known}")
+
+
+def program() -> str:
+    """Say how this process was started: `python -m patterns.recsys.train`."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None:
+        return Path(sys.argv[0]).name
+    return "python -m " + re.sub(r"\.__main__$", "", spec.name)
 
 
 def run(
@@ -90,14 +104,41 @@ def run(
 
 
 def parse(presets: Mapping[str, C], *, description: str, argv: Sequence[str]) -> C:
-    """Give the preset named by `--preset` (`default` where there is none), with flags applied."""
+    """Give the preset named by `--preset` (`default` where there is none), with flags applied.
+
+    Raises `ValueError` where a config's `__post_init__` refuses a value. For what it refuses
+    itself, an unknown flag or a word in place of a number, tyro prints a box and exits with 2.
+    """
     import tyro
 
     name, rest = _take_preset(list(argv), presets)
     default = presets[name]
     choices = ",".join(presets)
     notes = f"{description}\n\n--preset {{{choices}}} sets the starting point (now: {name})"
-    return tyro.cli(type(default), default=default, args=rest, description=notes)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(
+                type(default), prog=program(), default=default, args=rest, description=notes
+            )
+    except SystemExit as end:
+        refused = _refused_by_config(end)
+        if refused is not None:
+            raise refused from None
+        sys.stderr.write(said.getvalue())
+        raise
+
+
+def _refused_by_config(end: SystemExit) -> ValueError | None:
+    """Find the error of a `__post_init__` that made tyro exit; its box would bury the message."""
+    problem: BaseException | None = end
+    while problem is not None:
+        frames = traceback.walk_tb(problem.__traceback__)
+        inside = any(frame.f_code.co_name == "__post_init__" for frame, _ in frames)
+        if isinstance(problem, ValueError) and inside:
+            return problem
+        problem = problem.__context__
+    return None
 
 
 def _take_preset(argv: list[str], presets: Mapping[str, C]) -> tuple[str, list[str]]:
@@ -114,6 +155,14 @@ def _take_preset(argv: list[str], presets: Mapping[str, C]) -> tuple[str, list[s
             rest.append(argument)
     check_choice("preset", name, tuple(presets))
     return name, rest
+
+
+def _flag(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def _bound(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _in_words(problem: Exception) -> str:

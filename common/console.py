@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from common.evaluation.report import Report, Table
 
 T = TypeVar("T")
 BAR_AFTER_SECONDS = 2.0
 PLAIN_EVERY_SECONDS = 10.0
+PLAIN_WIDTH = 300  # of a table in a log, where nothing needs to fit a screen
 
 
 class Stage:
@@ -43,10 +45,8 @@ def header(name: str, source: object, config: object) -> None:
     rows, origin = getattr(source, "rows", ""), getattr(source, "origin", "")
     dataset = getattr(source, "name", str(source))
     device = _device_in_words(getattr(config, "device", "auto"))
-    _out().print(
-        f"[bold]{name}[/] · {dataset} ({origin}, {rows}) · seed {getattr(config, 'seed', 0)}"
-        f" · {device}"
-    )
+    seed = getattr(config, "seed", 0)
+    _say(_out(), (name, "bold"), f" · {dataset} ({origin}, {rows}) · seed {seed} · {device}")
     text = getattr(source, "notice", None)
     if text:
         notice(text)
@@ -54,13 +54,18 @@ def header(name: str, source: object, config: object) -> None:
 
 @contextmanager
 def stage(name: str) -> Iterator[Stage]:
-    """Time a stage and print one line when it ends: name, seconds, notes."""
+    """Time a stage and print one line when it ends, by an error too: name, seconds, notes."""
     current = Stage(name)
     start = time.perf_counter()
-    yield current
-    current.seconds = time.perf_counter() - start
-    notes = "   ".join(current.notes)
-    _out().print(f"  {name:<13}{current.seconds:7.1f} s   {notes}".rstrip(), highlight=False)
+    try:
+        yield current
+    except BaseException:
+        current.note("stopped here")
+        raise
+    finally:
+        current.seconds = time.perf_counter() - start
+        notes = "   ".join(current.notes)
+        _say(_out(), f"  {name:<13}{current.seconds:7.1f} s   {notes}".rstrip())
 
 
 def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
@@ -75,31 +80,43 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
 
 def notice(text: str) -> None:
     """Say what must not be missed: a fallback, a licence, a degraded result."""
-    _err().print(f"[bold yellow]NOTICE[/] {_escape(text)}", highlight=False)
+    _say(_err(), ("NOTICE", "bold yellow"), f" {text}")
 
 
 def info(text: str) -> None:
     """Print one indented line."""
-    _out().print(f"  {_escape(text)}", highlight=False)
+    _say(_out(), f"  {text}")
 
 
 def error(text: str) -> None:
     """Print one line on the error stream."""
-    _err().print(f"[bold red]error[/] {_escape(text)}", highlight=False)
+    _say(_err(), ("error", "bold red"), f" {text}")
 
 
 def table(content: Table) -> None:
-    """Print a table; baseline rows are marked, estimates carry their intervals."""
+    """Print a table; baseline rows are marked, estimates carry their intervals.
+
+    A terminal too narrow for that gets the estimates without intervals, closer together.
+    """
+    out = _out()
+    grid = _grid(content, intervals=True, gap=3)
+    if out.measure(grid, options=out.options.update(width=10_000)).maximum > out.width:
+        grid = _grid(content, intervals=False, gap=1)
+    out.print(grid)
+
+
+def _grid(content: Table, *, intervals: bool, gap: int) -> RichTable:
     from rich.table import Table as RichTable
 
-    grid = RichTable(title=None, box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    grid.add_column(content.name, style="bold", no_wrap=True)
+    grid = RichTable(box=None, pad_edge=False, padding=(0, gap, 0, 0))
+    grid.add_column(content.name, style="bold", overflow="fold")
     for column in content.columns:
-        grid.add_column(column, justify="right", no_wrap=True)
+        grid.add_column(column, justify="right", overflow="fold")
     for row in content.rows:
         name = f"{row.name} (base)" if row.baseline else row.name
-        grid.add_row(f"  {name}", *(row.text(column) for column in content.columns))
-    _out().print(grid)
+        cells = (row.text(column, interval=intervals) for column in content.columns)
+        grid.add_row(f"  {name}", *cells)
+    return grid
 
 
 def summary(report: Report, run: Path, next_command: str) -> None:
@@ -108,16 +125,17 @@ def summary(report: Report, run: Path, next_command: str) -> None:
         table(content)
     if report.latency:
         table(report.latency_table())
-    _out().print(f"report  {run / 'report.html'}", highlight=False, soft_wrap=True)
-    _out().print(f"next    {next_command}", highlight=False, soft_wrap=True)
+    _say(_out(), f"report  {run / 'report.html'}")
+    _say(_out(), f"next    {next_command}")
 
 
 def _bar(iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+    from rich.markup import escape
     from rich.progress import Progress
 
     start = time.perf_counter()
     bar = Progress(console=_out(), transient=True)
-    task = bar.add_task(f"  {label}", total=total)
+    task = bar.add_task(f"  {escape(label)}", total=total)
     shown = False
     try:
         for item in iterable:
@@ -138,7 +156,7 @@ def _plain_progress(iterable: Iterable[T], label: str, total: int | None) -> Ite
         if time.perf_counter() - said > PLAIN_EVERY_SECONDS:
             said = time.perf_counter()
             of = f" of {total:,}" if total else ""
-            _out().print(f"  {label}: {done:,}{of}", highlight=False)
+            _say(_out(), f"  {label}: {done:,}{of}")
 
 
 def _device_in_words(device: str) -> str:
@@ -153,10 +171,11 @@ def _device_in_words(device: str) -> str:
     return f"cpu, {threads} threads"
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def _say(console: Console, *parts: str | tuple[str, str]) -> None:
+    """Print one line of texts, some with a style; nothing in them is read as markup."""
+    from rich.text import Text
 
-    return escape(text)
+    console.print(Text.assemble(*parts), soft_wrap=True)
 
 
 _consoles: dict[str, Console] = {}
@@ -177,6 +196,8 @@ def _console(stream: str) -> Console:
     file = sys.stderr if stream == "err" else sys.stdout
     known = _consoles.get(stream)
     if known is None or known.file is not file:
-        width = None if file.isatty() else 160
-        known = _consoles[stream] = Console(file=file, width=width, soft_wrap=not file.isatty())
+        width = None if file.isatty() else PLAIN_WIDTH
+        known = _consoles[stream] = Console(
+            file=file, width=width, markup=False, emoji=False, highlight=False
+        )
     return known

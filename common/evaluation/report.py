@@ -79,12 +79,15 @@ class Row:
     values: Mapping[str, Value]
     baseline: bool = False
 
-    def text(self, column: str) -> str:
+    def text(self, column: str, *, interval: bool = True) -> str:
         """Give the cell as it is shown; a column the row lacks is a dash."""
         value = self.values.get(column)
         if value is None:
             return "–"
-        return value if isinstance(value, str) else str(_estimate(value))
+        if isinstance(value, str):
+            return value
+        estimate = _estimate(value)
+        return str(estimate) if interval else number(estimate.value)
 
 
 @dataclass(frozen=True)

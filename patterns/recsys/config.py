@@ -39,8 +39,8 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("valid_share", self.valid_share, 0.01, 0.45)
-        check_range("test_share", self.test_share, 0.01, 0.45)
+        check_range("split.valid_share", self.valid_share, 0.01, 0.45)
+        check_range("split.test_share", self.test_share, 0.01, 0.45)
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,16 @@ class CandidateConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("per_source", self.per_source, 1, 10_000)
-        check_range("keep", self.keep, 1, 10_000)
-        check_range("als_factors", self.als_factors, 1, 1024)
-        check_range("tower_dimension", self.tower_dimension, 4, 1024)
-        check_range("tower_epochs", self.tower_epochs, 1, 1000)
+        check_range("candidates.per_source", self.per_source, 1, 10_000)
+        check_range("candidates.keep", self.keep, 1, 10_000)
+        check_range("candidates.half_life_days", self.half_life_days, 0.01, 100_000)
+        check_range("candidates.als_factors", self.als_factors, 1, 1024)
+        check_range("candidates.als_iterations", self.als_iterations, 1, 1000)
+        check_range("candidates.als_regularization", self.als_regularization, 1e-6, 1000)
+        check_range("candidates.als_confidence", self.als_confidence, 1, 1000)
+        check_range("candidates.tower_dimension", self.tower_dimension, 4, 1024)
+        check_range("candidates.tower_epochs", self.tower_epochs, 1, 1000)
+        check_range("candidates.tower_learning_rate", self.tower_learning_rate, 1e-7, 1)
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,10 @@ class RankingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("trees", self.trees, 1, 10_000)
-        check_range("leaves", self.leaves, 2, 1024)
-        check_range("learning_rate", self.learning_rate, 1e-4, 1.0)
-        check_range("deepfm_epochs", self.deepfm_epochs, 1, 1000)
+        check_range("ranking.trees", self.trees, 1, 10_000)
+        check_range("ranking.leaves", self.leaves, 2, 1024)
+        check_range("ranking.learning_rate", self.learning_rate, 1e-4, 1.0)
+        check_range("ranking.deepfm_epochs", self.deepfm_epochs, 1, 1000)
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,8 @@ class RerankingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("depth", self.depth, 1, 10_000)
-        check_range("ndcg_budget", self.ndcg_budget, 0.0, 1.0)
+        check_range("reranking.depth", self.depth, 1, 10_000)
+        check_range("reranking.ndcg_budget", self.ndcg_budget, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,230 @@
+"""Presets, flags, ranges; every wrong input ends in words, exit code 2 and no traceback."""
+
+import errno
+import math
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from common import config
+from common.config import RunConfig, check_choice, check_range
+
+ROOT = Path(__file__).parents[2]
+MAINS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for name in ("train", "serve", "search")
+    for path in ROOT.glob(f"patterns/**/{name}.py")
+)
+
+
+@dataclass(frozen=True)
+class Trees:
+    count: int = 10
+    """How many."""
+    shrinkage: float = 0.1
+    """How slow."""
+
+    def __post_init__(self) -> None:
+        check_range("trees.count", self.count, 1, 1000)
+        check_range("trees.shrinkage", self.shrinkage, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    trees: Trees = field(default_factory=Trees)
+    """The trees."""
+    depth: int = 3
+    """Their depth."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("depth", self.depth, 1, 9)
+        if self.depth == 7:
+            raise ValueError("depth: 7 is unlucky\nuse 6")
+
+
+PRESETS = {
+    "smoke": Config(depth=1, trees=Trees(count=2)),
+    "default": Config(),
+    "large": replace(Config(), depth=9),
+}
+
+
+def started(*argv: str) -> Config:
+    """Give the config that `main` receives."""
+    received: list[Config] = []
+    config.run(received.append, PRESETS, description="A test.", argv=argv)
+    return received[0]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Give what is said of a wrong command line."""
+    with pytest.raises(SystemExit) as end:
+        started(*argv)
+    said = capsys.readouterr()
+    assert end.value.code == 2
+    assert said.out == "" and "Traceback" not in said.err
+    return said.err
+
+
+def test_no_flag_gives_the_default_preset() -> None:
+    assert started() == Config()
+
+
+@pytest.mark.parametrize("argv", [("--preset", "smoke"), ("--preset=smoke",)])
+def test_a_preset_is_the_starting_point(argv: tuple[str, ...]) -> None:
+    assert started(*argv) == PRESETS["smoke"]
+
+
+def test_flags_win_over_the_preset_wherever_it_stands() -> None:
+    expected = replace(PRESETS["smoke"], seed=5, trees=Trees(count=2, shrinkage=0.5))
+    flags = ("--seed", "5", "--trees.shrinkage", "0.5")
+    assert started(*flags, "--preset", "smoke") == expected
+    assert started("--preset", "smoke", *flags) == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (("--seed", "-1"), "seed: -1 is out of range; give --seed a value from 0 to 2147483647"),
+        (
+            ("--trees.count", "0"),
+            "trees.count: 0 is out of range; give --trees.count a value from 1 to 1000",
+        ),
+        (
+            ("--trees.shrinkage", "nan"),
+            "trees.shrinkage: nan is out of range; give --trees.shrinkage a value from 0 to 1",
+        ),
+        (
+            ("--trees.shrinkage", "inf"),
+            "trees.shrinkage: inf is out of range; give --trees.shrinkage a value from 0 to 1",
+        ),
+        (("--device", "tpu"), "device: 'tpu' is not known; give --device one of auto, cpu, cuda"),
+        (
+            ("--preset", "huge"),
+            "preset: 'huge' is not known; give --preset one of smoke, default, large",
+        ),
+        (("--preset",), "preset: '' is not known; give --preset one of smoke, default, large"),
+    ],
+)
+def test_a_value_out_of_range_is_one_line(
+    capsys: pytest.CaptureFixture[str], argv: tuple[str, ...], line: str
+) -> None:
+    assert refused(capsys, *argv) == f"error {line}\n"
+
+
+def test_the_words_of_a_post_init_survive(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "--depth", "7") == "error depth: 7 is unlucky\nuse 6\n"
+
+
+def test_an_unknown_flag_is_named_with_a_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "--trees.cuont", "4")
+    assert "--trees.cuont" in said and "--trees.count" in said and "--help" in said
+
+
+@pytest.mark.parametrize("argv", [("--seed", "three"), ("--seed",), ("stray",), ("--seed", "1.5")])
+def test_a_flag_that_does_not_parse_is_named(
+    capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
+) -> None:
+    assert argv[0] in refused(capsys, *argv)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.01, 1.01])
+def test_check_range_refuses(value: float) -> None:
+    with pytest.raises(ValueError, match=r"a\.share_of: .* --a\.share-of a value from 0 to 1$"):
+        check_range("a.share_of", value, 0, 1)
+
+
+def test_check_range_takes_its_ends_and_check_choice_its_choices() -> None:
+    check_range("share", 0.0, 0, 1)
+    check_range("share", 1.0, 0, 1)
+    check_choice("device", "cuda", config.DEVICES)
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (ValueError("path: nothing there"), "error path: nothing there\n"),
+        (FileNotFoundError(2, "No such file", "a.csv"), "error [Errno 2] No such file: 'a.csv'\n"),
+        (ImportError("no onnx; pip install onnx"), "error no onnx; pip install onnx\n"),
+        (ValueError(), "error ValueError\n"),
+    ],
+)
+def test_errors_of_main_end_in_words(
+    capsys: pytest.CaptureFixture[str], problem: Exception, words: str
+) -> None:
+    def main(_: Config) -> None:
+        raise problem
+
+    with pytest.raises(SystemExit) as end:
+        config.run(main, PRESETS, description="A test.", argv=())
+    assert end.value.code == 2 and capsys.readouterr().err == words
+
+
+def test_a_full_disk_is_named_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_: Config) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/x/report.html")
+
+    with pytest.raises(SystemExit):
+        config.run(main, PRESETS, description="A test.", argv=())
+    said = capsys.readouterr().err
+    assert "the disk is full" in said and "runs/x/report.html" in said and "--runs" in said
+
+
+def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_: Config) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        config.run(main, PRESETS, description="A test.", argv=())
+    assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_stays_a_traceback() -> None:
+    def main(_: Config) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        config.run(main, PRESETS, description="A test.", argv=())
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ML_PATTERNS_DEBUG", "1")
+    with pytest.raises(ValueError, match="seed: -1"):
+        started("--seed", "-1")
+
+
+@pytest.mark.parametrize("module", MAINS)
+def test_help_answers_within_a_second(module: str) -> None:
+    seconds = []
+    for _ in range(5):  # the best of a few: the machine may be busy, the imports are what counts
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds.append(time.perf_counter() - start)
+        if seconds[-1] < 1.0:
+            break
+    assert done.returncode == 0, done.stderr
+    assert "usage: python -m patterns." in done.stdout
+    assert min(seconds) < 1.0, f"{module} --help takes {min(seconds):.2f} s"
+
+
+@pytest.mark.parametrize("module", MAINS)
+def test_an_unknown_flag_of_any_command_ends_with_two(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--no-such-flag", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "--no-such-flag" in done.stderr

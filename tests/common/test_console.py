@@ -1,0 +1,195 @@
+"""What a run says: plain off a terminal, notices on the error stream, user text never markup."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from common import console
+from common.evaluation.report import Estimate, Report, Row, Table
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = "[red]films[/] [/nothing] :warning: [link=x]y \\"
+
+
+@dataclass(frozen=True)
+class Source:
+    name: str = "a [bold]name[/].csv"
+    origin: str = "file"
+    rows: str = "3 rows"
+    notice: str | None = "fell back to [dim]nothing[/]"
+
+
+@dataclass(frozen=True)
+class Config:
+    seed: int = 7
+    device: str = "cpu"
+
+
+def wide_table(name: str = "quality") -> Table:
+    columns = ("NDCG@10", "Recall@100", "P@10", "MRR", "ILS@10", "coverage@10")
+    values = {column: Estimate(0.5, 0.25, 0.75) for column in columns}
+    return Table(name, columns, (Row("popularity", values, baseline=True), Row("+ all", values)))
+
+
+@pytest.mark.parametrize("say", [console.info, console.notice, console.error])
+def test_markup_in_a_users_text_is_shown_as_it_is(
+    say: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(HOSTILE)  # type: ignore[operator]
+    said = capsys.readouterr()
+    assert HOSTILE in said.out + said.err
+
+
+def test_markup_in_stages_headers_tables_and_paths_is_shown_as_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.header("recsys", Source(), Config())
+    with console.stage("[red]fit[/]") as stage:
+        stage.note(HOSTILE)
+    console.table(Table(HOSTILE, (HOSTILE,), (Row(HOSTILE, {HOSTILE: HOSTILE}),)))
+    report = Report("recsys", Source())  # type: ignore[arg-type]
+    console.summary(report, Path("runs/[bold]/x"), next_command="python -m x --path '[red]a'")
+    said = capsys.readouterr()
+    assert "a [bold]name[/].csv (file, 3 rows) · seed 7 · cpu" in said.out
+    assert "  [red]fit[/] " in said.out and said.out.count(HOSTILE) == 5
+    assert "report  runs/[bold]/x/report.html\n" in said.out
+    assert "next    python -m x --path '[red]a'\n" in said.out
+
+
+def test_notices_and_errors_go_to_the_error_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    console.notice("simulated data")
+    console.error("no such file")
+    console.header("recsys", Source(), Config())
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "NOTICE simulated data",
+        "error no such file",
+        "NOTICE fell back to [dim]nothing[/]",
+    ]
+    assert "NOTICE" not in said.out
+
+
+def test_a_stage_prints_one_timed_line_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.stage("ranking") as stage:
+        time.sleep(0.06)
+        stage.note("valid AUC .71")
+        stage.note("30 trees")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert re.fullmatch(r"  ranking {6}\s+0\.\d s   valid AUC \.71   30 trees", lines[0])
+    assert stage.seconds >= 0.06
+
+
+def test_a_stage_that_raises_says_where_it_stopped_and_passes_the_error_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ValueError, match="too few rows"), console.stage("ranking") as stage:
+        stage.note("half way")
+        raise ValueError("too few rows")
+    line = capsys.readouterr().out
+    assert line.startswith("  ranking") and line.endswith("half way   stopped here\n")
+
+
+def test_a_table_off_a_terminal_is_whole_however_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(wide_table())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["quality", "popularity", "+"]
+    assert lines[1].count("0.5000 [0.2500, 0.7500]") == 6 and "(base)" in lines[1]
+    assert "…" not in "".join(lines)
+
+
+def test_what_a_row_lacks_or_is_not_a_number_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (Row("one", {"a": float("nan"), "b": None, "c": 3}),)
+    console.table(Table("t", ("a", "b", "c", "d"), rows))
+    assert capsys.readouterr().out.splitlines()[1].split() == ["one", "–", "–", "3", "–"]
+
+
+def test_progress_yields_everything_and_is_silent_when_quick(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert list(console.progress(range(5), "towers")) == [0, 1, 2, 3, 4]
+    assert list(console.progress(iter("ab"), "towers", total=2)) == ["a", "b"]
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_off_a_terminal_is_plain_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "PLAIN_EVERY_SECONDS", 0.0)
+    list(console.progress([1, 2], "[towers]"))
+    assert capsys.readouterr().out == "  [towers]: 1 of 2\n  [towers]: 2 of 2\n"
+
+
+def test_progress_stops_with_its_consumer_and_passes_errors_on() -> None:
+    closed = []
+
+    def numbers() -> Iterator[int]:
+        try:
+            yield from range(10)
+        finally:
+            closed.append(True)
+
+    for number in console.progress(numbers(), "x"):
+        if number == 3:
+            break
+    with pytest.raises(ZeroDivisionError):
+        list(console.progress((1 // (2 - n) for n in range(5)), "x"))
+    assert closed == [True]
+
+
+def run_child(code: str, *, columns: int | None = None) -> str:
+    """Run code off a terminal, or on one of some `columns`; gives its standard output."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    command = [sys.executable, "-c", code]
+    if columns is None:
+        environment["COLUMNS"] = "40"  # must not matter
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        return done.stdout.decode()
+    environment |= {"TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "40"}
+    primary, secondary = pty.openpty()
+    child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=secondary)
+    os.close(secondary)
+    said = b""
+    while True:
+        try:
+            piece = os.read(primary, 65536)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not piece:
+            break
+        said += piece
+    os.close(primary)
+    assert child.wait() == 0
+    return said.decode()
+
+
+TABLE_OF_THREE = """
+from common import console
+from common.evaluation.report import Estimate, Row, Table
+columns = ("NDCG@10", "Recall@100", "P@10", "MRR")
+values = {column: Estimate(0.5, 0.25, 0.75) for column in columns}
+console.table(Table("quality", columns, (Row("popularity", values, baseline=True),)))
+"""
+
+
+def test_off_a_terminal_there_is_no_escape_sequence_and_no_folding() -> None:
+    said = run_child(TABLE_OF_THREE)
+    assert "\x1b" not in said and said.count("0.5000 [0.2500, 0.7500]") == 4
+
+
+def test_a_narrow_terminal_drops_intervals_before_it_cuts_figures() -> None:
+    said = run_child(TABLE_OF_THREE, columns=70)
+    assert "\x1b[" in said  # coloured
+    assert said.count("0.5000") == 4 and "[0.2500" not in said and "…" not in said
+
+
+def test_importing_the_console_is_free() -> None:
+    code = "import sys, common.console as c; print([m for m in ('rich', 'torch') if m in sys.modules])"
+    assert run_child(code).strip() == "[]"
