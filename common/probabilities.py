@@ -1,0 +1,51 @@
+"""From logits to an answer: calibrated probabilities, then the k most likely labels.
+
+A network trained to zero training loss is overconfident: of the answers it gives .99 to, fewer
+than 99 % are right (label smoothing errs the other way). Temperature scaling divides all logits by
+one number T > 0,
+
+    p = softmax(z / T),     T = argmin_T  −Σ_i log p_i[y_i]   on the validation set,
+
+which changes no decision, only the confidence. One parameter cannot overfit a validation set that
+also chose the epoch. Guo et al. 2017, "On Calibration of Modern Neural Networks", § 4.2.
+
+Legend: N rows, C classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+LOWEST, HIGHEST = 0.05, 20.0
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Give probabilities (N, C) that sum to 1."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    scaled -= scaled.max(axis=1, keepdims=True, initial=-np.inf)
+    exponent = np.exp(scaled)
+    return exponent / exponent.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Find the T between .05 and 20 with the least log loss; logits (N, C), labels (N,)."""
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        chosen = softmax(logits, float(np.exp(log_temperature)))[rows, labels]
+        return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+    bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x))
+
+
+def top_k(probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the k likeliest labels of each row and their probabilities, (N, min(k, C)) each.
+
+    Ties go to the lower label.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return order, np.take_along_axis(probabilities, order, axis=1)

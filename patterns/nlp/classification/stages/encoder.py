@@ -1,0 +1,227 @@
+"""The model: a pretrained transformer, mean-pooled, with a new classification layer on top.
+
+    h = Encoder(ids) (B, L, D),   v = Σ_t m_t h_t / Σ_t m_t,   logits = W dropout(v) + b
+
+Devlin et al. 2019 (BERT, § 4.1) take the first token's vector; a sentence encoder such as MiniLM
+was trained on the mean, so the mean is used for all. What makes a few epochs enough:
+
+- the new layer learns `head_factor` times faster, layers below the top ever more slowly
+  (rate · decay^depth, Howard & Ruder 2018), so that what pretraining put low down survives;
+- the rate warms up, then falls linearly to 0 (Mosbach et al. 2021 on the stability of it);
+- targets are smoothed, since neighbouring intents are labelled inconsistently.
+
+Batches hold texts of like length: on a CPU, three quarters of the time would go into padding.
+
+Shapes: B batch, L tokens, D hidden size, C classes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from common.pretrained import load_transformer
+from common.training import History, LengthLoader, cpu_has_fast_bf16, fit
+from patterns.nlp.classification.stages.tokens import Tokens, length_batches
+
+WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
+
+
+class PooledClassifier(nn.Module):
+    """Encoder, mean over the real tokens, linear layer."""
+
+    def __init__(self, encoder: Any, *, classes: int, dropout: float) -> None:
+        super().__init__()
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None  # the first-token layer of BERT, unused by the mean
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.config.hidden_size, classes)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Give logits (B, C) from ids and mask (B, L)."""
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, L, D)
+        weights = mask[:, :, None].to(hidden.dtype)  # (B, L, 1)
+        pooled = (hidden * weights).sum(1) / weights.sum(1)  # (B, D)
+        return self.head(self.dropout(pooled)).float()
+
+
+class EncoderClassifier:
+    """A fine-tuned transformer, any that `AutoModel` knows and that has a fast tokenizer."""
+
+    def __init__(
+        self,
+        *,
+        model: str = "auto",
+        classes: int = 2,
+        epochs: int = 6,
+        batch_size: int = 64,
+        learning_rate: float = 3e-4,
+        head_factor: float = 10.0,
+        layer_decay: float = 0.9,
+        warmup: float = 0.1,
+        weight_decay: float = 0.01,
+        label_smoothing: float = 0.1,
+        dropout: float = 0.1,
+        max_length: int = 128,
+        precision: str = "auto",
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.model, self.classes, self.dropout = model, classes, dropout
+        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+        self.head_factor, self.layer_decay, self.warmup = head_factor, layer_decay, warmup
+        self.weight_decay, self.label_smoothing = weight_decay, label_smoothing
+        self.max_length, self.device, self.seed = max_length, device, seed
+        self.precision = _precision(precision, device)
+        self.tokens_: Tokens | None = None
+        self.module_: PooledClassifier | None = None
+        self.history_: History | None = None
+
+    def fit(
+        self,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        valid_texts: Sequence[str],
+        valid_labels: np.ndarray,
+        *,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Fine-tune; the weights of the epoch with the best validation accuracy are kept.
+
+        Raises `EncoderUnavailable` where the pretrained model cannot be had.
+        """
+        tokenizer, encoder = load_transformer(self.model)
+        tokens = self.tokens_ = Tokens.of_transformer(tokenizer, max_length=self.max_length)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            module = PooledClassifier(encoder, classes=self.classes, dropout=self.dropout)
+        self.module_ = module
+        loader = LengthLoader(
+            tokens(texts), labels, batch_size=self.batch_size, pad=tokens.pad, seed=self.seed
+        )
+        valid_ids = tokens(valid_texts)
+        objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
+        self.history_ = fit(
+            module,
+            loader,
+            lambda model, batch: objective(model(batch[0], batch[1]), batch[2]),
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            schedule="linear",
+            warmup=self.warmup,
+            gradient_clip=1.0,
+            parameter_groups=self.parameter_groups(module),
+            precision=self.precision,
+            device=self.device,
+            seed=self.seed,
+            validate=lambda model: _accuracy(_logits(model, valid_ids, tokens.pad), valid_labels),
+            checkpoint=checkpoint,
+            resume=resume,
+            label="fine-tuning",
+        )
+        return self
+
+    def parameter_groups(self, module: PooledClassifier) -> list[dict[str, Any]]:
+        """Give each depth its rate: the head fastest, embeddings slowest; vectors do not decay."""
+        named = list(module.encoder.named_parameters())
+        depth = 1 + max((_layer(name) or 0) for name, _ in named)
+        groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
+        for name, parameter in named:
+            layer = _layer(name)
+            below = depth - 1 - layer if layer is not None else (depth if "embed" in name else 0)
+            groups.setdefault((below, parameter.ndim >= 2), []).append(parameter)
+        rated = [
+            {
+                "params": parameters,
+                "lr": self.learning_rate * self.layer_decay**below,
+                "weight_decay": self.weight_decay if matrix else 0.0,
+            }
+            for (below, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
+        ]
+        head = {"params": module.head.parameters(), "lr": self.learning_rate * self.head_factor}
+        return [*rated, {**head, "weight_decay": self.weight_decay}]
+
+    def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        """Give logits (N, C) in fp32."""
+        assert self.module_ is not None and self.tokens_ is not None, "fit or load it first"
+        self.module_.eval()
+        return _logits(self.module_, self.tokens_(texts), self.tokens_.pad, batch_size)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, the encoder's configuration and the tokenizer."""
+        assert self.module_ is not None and self.tokens_ is not None, "fit it first"
+        self.tokens_.save(folder)
+        state = {name: value.contiguous() for name, value in self.module_.state_dict().items()}
+        save_file(state, folder / WEIGHTS)
+        self.module_.encoder.config.save_pretrained(folder)
+        facts = {
+            "model": self.model, "classes": self.classes, "dropout": self.dropout,
+            "pad": self.tokens_.pad, "max_length": self.tokens_.max_length,
+        }  # fmt: skip
+        (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a saved classifier; nothing is looked up elsewhere."""
+        from transformers import AutoConfig, AutoModel
+
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        stage = cls(
+            model=facts["model"], classes=facts["classes"], dropout=facts["dropout"], device="cpu"
+        )
+        length = facts["max_length"]
+        stage.tokens_ = Tokens.load(folder, pad=facts["pad"], max_length=length)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        encoder = AutoModel.from_config(config)
+        stage.module_ = PooledClassifier(
+            encoder, classes=facts["classes"], dropout=facts["dropout"]
+        )
+        stage.module_.load_state_dict(load_file(folder / WEIGHTS))
+        stage.module_.eval()
+        return stage
+
+
+@torch.inference_mode()
+def _logits(
+    module: nn.Module, sequences: Sequence[Sequence[int]], pad: int, batch_size: int = 64
+) -> np.ndarray:
+    device = next(module.parameters()).device
+    pieces = [
+        (rows, module(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)))
+        for rows, ids, mask in length_batches(sequences, batch_size=batch_size, pad=pad)
+    ]
+    if not pieces:
+        head: Any = module.head
+        return np.zeros((0, head.out_features), dtype=np.float32)
+    logits = np.empty((len(sequences), pieces[0][1].shape[1]), dtype=np.float32)  # (N, C)
+    for rows, values in pieces:
+        logits[rows] = values.float().cpu().numpy()
+    return logits
+
+
+def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    return float((logits.argmax(axis=1) == labels).mean())
+
+
+def _layer(name: str) -> int | None:
+    """Give the number of the layer a parameter belongs to (`encoder.layer.3.…`), if it has one."""
+    found = re.search(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.", name)
+    return int(found.group(1)) if found else None
+
+
+def _precision(asked: str, device: str) -> str:
+    """Take bf16 on a CPU that computes it in hardware; elsewhere leave "auto" to the loop."""
+    on_cpu = device == "cpu" or not torch.cuda.is_available()
+    return "bf16" if asked == "auto" and on_cpu and cpu_has_fast_bf16() else asked

@@ -1,0 +1,124 @@
+"""From torch to ONNX: one file that ONNX Runtime answers from, checked against what was trained.
+
+The graph is taken with batch size and length left open. An export can go wrong without an error
+(a traced branch, a mask that became a constant), so it is compared with torch on texts of many
+lengths before anything is served by it:
+
+    max |z_onnx − z_torch| ≤ 1e-3    and    the same label on at least 99.9 % of the texts
+
+A failed check leaves torch in service, said aloud. ONNX Runtime folds and fuses the graph, and a
+server with it imports neither torch nor transformers.
+
+Shapes: B batch, L tokens, C classes.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from patterns.nlp.classification.stages.tokens import Tokens, length_batches
+
+if TYPE_CHECKING:
+    from patterns.nlp.classification.stages.encoder import EncoderClassifier
+
+MODEL, FACTS = "model.onnx", "onnx.json"
+MOST_DIFFERENCE, LEAST_AGREEMENT = 1e-3, 0.999
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the exported model is from the trained one."""
+
+    max_difference: float
+    agreement: float
+    texts: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the export may serve."""
+        return self.max_difference <= MOST_DIFFERENCE and self.agreement >= LEAST_AGREEMENT
+
+
+class OnnxClassifier:
+    """An exported classifier in ONNX Runtime, from text to logits."""
+
+    def __init__(self, session: Any, tokens: Tokens, model: bytes) -> None:
+        self.session, self.tokens, self.model = session, tokens, model
+        self.classes = int(session.get_outputs()[0].shape[1])
+
+    def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        """Give logits (N, C) in fp32."""
+        sequences = self.tokens(texts)
+        logits = np.zeros((len(texts), self.classes), dtype=np.float32)
+        for rows, ids, mask in length_batches(
+            sequences, batch_size=batch_size, pad=self.tokens.pad
+        ):
+            logits[rows] = self.session.run(None, {"ids": ids, "mask": mask})[0]
+        return logits
+
+    def save(self, folder: Path) -> None:
+        """Write `model.onnx` and the tokenizer."""
+        (folder / MODEL).write_bytes(self.model)
+        self.tokens.save(folder)
+        facts = {"pad": self.tokens.pad, "max_length": self.tokens.max_length}
+        (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read an exported classifier."""
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        model = (folder / MODEL).read_bytes()
+        return cls(_session(model), Tokens.load(folder, **facts), model)
+
+
+def export(trained: EncoderClassifier) -> OnnxClassifier:
+    """Export a fine-tuned encoder with batch size and length open."""
+    import torch
+
+    assert trained.module_ is not None and trained.tokens_ is not None, "fit it first"
+    module = trained.module_.cpu().eval()
+    ids = torch.ones((2, 8), dtype=torch.long)
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    open_sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module,
+            (ids, mask),
+            input_names=["ids", "mask"],
+            output_names=["logits"],
+            dynamic_shapes=(open_sizes, open_sizes),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto.SerializeToString()
+    return OnnxClassifier(_session(model), trained.tokens_, model)
+
+
+def parity(exported: OnnxClassifier, trained: EncoderClassifier, texts: Sequence[str]) -> Parity:
+    """Compare both on `texts`, padded in batches and one by one."""
+    ours, theirs = exported.predict(texts), trained.predict(texts)  # (N, C)
+    few = list(texts[:8])
+    alone = np.concatenate([exported.predict([text]) for text in few])
+    difference = max(float(np.abs(ours - theirs).max()), float(np.abs(alone - theirs[:8]).max()))
+    agreement = float((ours.argmax(1) == theirs.argmax(1)).mean())
+    return Parity(difference, agreement, len(texts))
+
+
+def _session(model: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Waiting threads sleep rather than spin: a server shares its cores with others.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,100 @@
+"""The baseline: TF-IDF weights of words and word pairs, and logistic regression on them.
+
+    tfidf(w, d) = (1 + log tf(w, d)) · (log((1 + N) / (1 + df(w))) + 1),   rows scaled to length 1
+    p(c | d) = softmax(W tfidf(d) + b)_c,   W minimises log loss + |W|² / (2 C)
+
+Seconds to train, a fraction of a millisecond to answer, and on many tasks within two points of a
+transformer: any model must first beat it. C is chosen on the validation texts. Salton & Buckley
+1988 for the weights.
+
+It is saved with skops, and a file that holds any type off its allow-list is refused when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+FILE = "tfidf.skops"
+STRENGTHS = (3.0, 10.0, 30.0)
+# Types accepted beyond those of sklearn and numpy that skops trusts by itself: none is needed.
+ALLOWED_TYPES: tuple[str, ...] = ()
+
+
+class TfidfClassifier:
+    """TF-IDF + logistic regression; `strengths` are the values of C to choose from."""
+
+    def __init__(
+        self, *, strengths: Sequence[float] = STRENGTHS, max_features: int = 100_000
+    ) -> None:
+        self.strengths, self.max_features = tuple(strengths), max_features
+        self.strength_: float | None = None
+        self.model_: Any = None
+
+    def fit(
+        self,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        valid_texts: Sequence[str],
+        valid_labels: np.ndarray,
+    ) -> Self:
+        """Fit once per C and keep the one with the best validation accuracy."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        vectorizer = TfidfVectorizer(
+            sublinear_tf=True,
+            ngram_range=(1, 2),
+            min_df=2 if len(texts) > 2000 else 1,
+            max_features=self.max_features,
+            token_pattern=r"(?u)\b\w+\b",
+        )
+        try:
+            weights = vectorizer.fit_transform(texts)  # (N, V) sparse
+        except ValueError as cause:
+            raise ValueError(f"texts: no words in {len(texts)} training texts") from cause
+        valid_weights = vectorizer.transform(valid_texts)
+        best = -1.0
+        for strength in self.strengths:
+            model = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(weights, labels)
+            score = float(model.score(valid_weights, valid_labels))
+            if score > best:
+                best, self.strength_ = score, strength
+                self.model_ = make_pipeline(vectorizer, model)
+        return self
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """Give logits (N, C), which a softmax turns into probabilities."""
+        assert self.model_ is not None, "fit or load it first"
+        if not len(texts):
+            return np.zeros((0, len(self.model_.classes_)))
+        scores = self.model_.decision_function(list(texts))
+        if scores.ndim == 1:  # two classes: sklearn gives the log odds of the second
+            return np.stack([np.zeros_like(scores), scores], axis=1)
+        return scores
+
+    def save(self, folder: Path) -> None:
+        """Write the model; no pickle."""
+        import skops.io
+
+        skops.io.dump(self.model_, folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read the model, refusing any type that is not on the list."""
+        import skops.io
+
+        path = folder / FILE
+        unknown = set(skops.io.get_untrusted_types(file=path)) - set(ALLOWED_TYPES)
+        if unknown:
+            raise ValueError(
+                f"{path} holds types that are not accepted: {', '.join(sorted(unknown))}; "
+                "it was not written by this project: train again"
+            )
+        stage = cls()
+        stage.model_ = skops.io.load(path, trusted=list(ALLOWED_TYPES))
+        return stage
