@@ -8,8 +8,9 @@
     runs/<name>/latest    a pointer: a text file holding the name of a run
 
 A run is written to a hidden folder and renamed when it is whole, so a killed process leaves no
-half artifact and never harms an older one. Opening a run checks every file against the manifest;
-a single changed byte refuses to load. Pointers are replaced by rename, hence atomic.
+half artifact and never harms an older one; the next save sweeps away what was left. Opening a run
+checks every file against the manifest, and the manifest against its own digest; a single changed
+byte refuses to load. Pointers are replaced by rename, hence atomic.
 """
 
 from __future__ import annotations
@@ -17,19 +18,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from common.atomic import sha256, write_json, write_text, written_aside
 from common.config import program
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def save(
     """
     home = Path(config.runs) / name
     run = home / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    with _written_aside(run) as folder:
+    with written_aside(run) as folder:
         (folder / "pipeline").mkdir()
         pipeline.save(folder / "pipeline")
         report.save(folder)
@@ -106,7 +106,7 @@ def save(
             from common.monitoring.profile import describe
 
             write_json(folder / "profile.json", describe(profile))
-        write_json(folder / MANIFEST, _manifest(folder, report, config, name))
+        write_json(folder / MANIFEST, _signed(_manifest(folder, report, config, name)))
     point("latest", run)
     shutil.rmtree(checkpoints(config, name), ignore_errors=True)
     return run
@@ -136,7 +136,13 @@ def resolve(run: str | Path, *, name: str, runs: Path = Path("runs")) -> Path:
         pointer = home / str(run)
         if not pointer.is_file():
             raise ValueError(f"{pointer} does not exist; train first: {_train_command(name)}")
-        return home / pointer.read_text(encoding="utf-8").strip()
+        path = home / pointer.read_text(encoding="utf-8").strip()
+        if path == home or not path.is_dir():
+            raise ValueError(
+                f"{pointer} names the run {path.name!r}, which is not there; name another one"
+                f" under {home}, or train again: {_train_command(name)}"
+            )
+        return path
     for path in (Path(run), home / str(run)):
         if (path / MANIFEST).is_file():
             return path
@@ -152,43 +158,26 @@ def point(pointer: str, run: Path) -> None:
 def checkpoints(config: Any, name: str) -> Path:
     """Folder for the checkpoints of this very configuration; removed once the run is saved.
 
-    Two runs share it only if all that could change the result is the same.
+    Two runs share it only if all that could change the result is the same, the size and time of
+    the input files that the config names included.
     """
-    settings = _plain(config)
+    settings = dataclasses.asdict(config)
     for field in ("resume", "runs"):
         settings.pop(field, None)
+    settings = _as_json(settings) | {"inputs": sorted(_input_files(settings))}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     return Path(config.runs) / name / f".unfinished-{digest}"
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON aside and rename; keys keep their order, NaN is refused."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text aside and rename, so that a reader sees the old text or the new one."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-@contextmanager
-def _written_aside(run: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `run`, renamed to `run` on success and removed on failure."""
-    aside = run.with_name(f".{run.name}.part")
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        aside.rename(run)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+def _input_files(value: Any) -> Iterator[tuple[str, int, int]]:
+    """Find the paths in a config, and give name, size and time of the files there."""
+    if isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _input_files(each)
+    elif isinstance(value, Path):
+        for file in value.rglob("*") if value.is_dir() else [value]:
+            if file.is_file():
+                yield str(file), file.stat().st_size, file.stat().st_mtime_ns
 
 
 def _manifest(folder: Path, report: Report, config: Any, name: str) -> dict[str, Any]:
@@ -201,7 +190,7 @@ def _manifest(folder: Path, report: Report, config: Any, name: str) -> dict[str,
         "name": name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join([program(), *sys.argv[1:]]),
-        "config": _plain(config),
+        "config": _as_json(dataclasses.asdict(config)),
         "seed": getattr(config, "seed", None),
         "dataset": source,
         "notices": report.notices,
@@ -216,9 +205,9 @@ def _manifest(folder: Path, report: Report, config: Any, name: str) -> dict[str,
 
 
 def _check_files(path: Path, files: dict[str, str]) -> None:
-    present = {
-        file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()
-    } - {MANIFEST}
+    present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()} - {
+        MANIFEST
+    }
     for missing in sorted(set(files) - present):
         raise ValueError(f"{path / missing} is missing; the run is damaged, train it again")
     for extra in sorted(present - set(files)):
@@ -240,18 +229,24 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"{path / MANIFEST} is missing or unreadable; the run is damaged, train it again"
         ) from problem
+    if _signed(manifest) != manifest:
+        raise ValueError(
+            f"{path / MANIFEST} does not have the sha256 it gives of itself; the file was changed"
+            " or damaged: restore it, or train again"
+        )
     return manifest
 
 
-def sha256(path: Path) -> str:
-    """Give the hexadecimal digest of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _signed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Add the digest of all other fields."""
+    content = {field: value for field, value in manifest.items() if field != "sha256"}
+    text = json.dumps(content, sort_keys=True)
+    return content | {"sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _plain(config: Any) -> dict[str, Any]:
-    """Give a config as JSON values."""
-    return json.loads(json.dumps(dataclasses.asdict(config), default=str))
+def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
+    """Give settings as JSON values; paths and what is not a finite number become text."""
+    return json.loads(json.dumps(settings, default=str), parse_constant=str)
 
 
 def _versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ The habit of dataclass configs with flags made by tyro is CleanRL's.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -58,9 +59,7 @@ def check_range(field: str, value: float, low: float, high: float) -> None:
     """
     if not low <= value <= high:
         bounds = f"from {_bound(low)} to {_bound(high)}"
-        raise ValueError(
-            f"{field}: {value} is out of range; give {_flag(field)} a value {bounds}"
-        )
+        raise ValueError(f"{field}: {value} is out of range; give {_flag(field)} a value {bounds}")
 
 
 def check_choice(field: str, value: str, choices: Sequence[str]) -> None:
@@ -166,7 +165,7 @@ def _bound(value: float) -> str:
 
 
 def _in_words(problem: Exception) -> str:
-    if isinstance(problem, OSError) and problem.errno == 28:
+    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" while writing {problem.filename}" if problem.filename else ""
         return f"the disk is full{where}; free some space, or point --runs at another disk"
     return str(problem) or type(problem).__name__

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+
 from common import config
 from common.config import RunConfig, check_choice, check_range
 

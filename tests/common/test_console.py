@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from common import console
 from common.evaluation.report import Estimate, Report, Row, Table
 
@@ -191,5 +192,7 @@ def test_a_narrow_terminal_drops_intervals_before_it_cuts_figures() -> None:
 
 
 def test_importing_the_console_is_free() -> None:
-    code = "import sys, common.console as c; print([m for m in ('rich', 'torch') if m in sys.modules])"
+    code = (
+        "import sys, common.console as c; print([m for m in ('rich', 'torch') if m in sys.modules])"
+    )
     assert run_child(code).strip() == "[]"
