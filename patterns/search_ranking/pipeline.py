@@ -1,0 +1,391 @@
+"""The boxes wired: BM25 and dense candidates -> merge -> features -> ranker -> re-ranker.
+
+What is fitted on what: the index and the vectors know documents alone. The fusion, the ranker's
+early stopping and the diversity trade-off are chosen on validation queries, the trees are grown on
+training queries; test queries come in nowhere. The ranker trains on the judged documents and on a
+few unjudged candidates a query, taken as not relevant, because unjudged candidates are most of what
+it will have to order.
+
+Legend: `B` queries, `K` candidates, `N` documents, `D` vector width, `F` features.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from common.artifacts import write_json
+from common.retrieval import Candidates
+from patterns.search_ranking.config import Config
+from patterns.search_ranking.stages.documents import ANALYSED, dense_texts, field_texts, tidy
+from patterns.search_ranking.stages.rules import Condition, read_rules
+
+if TYPE_CHECKING:
+    from patterns.search_ranking.data import JudgedQueries
+    from patterns.search_ranking.stages.candidates.hybrid import Retrieved
+    from patterns.search_ranking.stages.ranking import RankingSet
+
+STAGES = ("candidates", "ranking", "re-ranking", "reasons")
+BLOCK = 256  # queries scored against the whole corpus at a time, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Query texts with their vectors, which two stages need."""
+
+    texts: tuple[str, ...]
+    vectors: np.ndarray  # (B, D)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def part(self, rows: slice) -> Queries:
+        """The queries at `rows`."""
+        return Queries(self.texts[rows], self.vectors[rows])
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One result: the document's row and id, its place in each source, and why it is here."""
+
+    row: int
+    doc_id: str
+    title: str
+    score: float | None  # None: pinned, not ranked
+    lexical_rank: int | None
+    dense_rank: int | None
+    reasons: tuple[str, ...]
+
+
+@dataclass
+class Results:
+    """Hits of each query, and what each stage took for the batch."""
+
+    hits: list[list[Hit]]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class SearchPipeline:
+    """Search in four boxes."""
+
+    def __init__(
+        self,
+        *,
+        encoder: Any,
+        bm25: Any,
+        dense: Any,
+        hybrid: Any,
+        ranker: Any,
+        reranker: Any,
+        per_source: int,
+        keep: int,
+        unjudged: int = 0,
+        seed: int = 0,
+    ) -> None:
+        from patterns.search_ranking.stages.features import Features
+
+        self.encoder, self.bm25, self.dense, self.hybrid = encoder, bm25, dense, hybrid
+        self.ranker, self.reranker = ranker, reranker
+        self.features = Features(bm25=bm25, dense=dense)
+        self.per_source, self.keep, self.unjudged, self.seed = per_source, keep, unjudged, seed
+        self.notices: list[str] = [encoder.notice] if encoder.notice else []
+
+    @classmethod
+    def from_config(cls, config: Config) -> SearchPipeline:
+        """Make the unfitted stages."""
+        from common.encoders import load_encoder
+        from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
+        from patterns.search_ranking.stages.candidates.dense import Dense
+        from patterns.search_ranking.stages.candidates.hybrid import Hybrid
+        from patterns.search_ranking.stages.features import NAMES
+        from patterns.search_ranking.stages.ranking import LambdaMart
+        from patterns.search_ranking.stages.reranking import Reranker
+
+        options, ranking, page = config.candidates, config.ranking, config.reranking
+        encoder = load_encoder(
+            options.encoder, max_length=options.max_length, device=config.device
+        )
+        fields = {
+            name: Field(analyser=analyser, k1=options.k1, b=options.b)
+            for name, analyser in ANALYSED.items()
+        }
+        return cls(
+            encoder=encoder,
+            bm25=BM25(fields=fields, weights=vars(options.weights)),
+            dense=Dense(encoder=encoder, index=options.index),
+            hybrid=Hybrid(),
+            ranker=LambdaMart(
+                names=NAMES,
+                rounds=ranking.rounds,
+                learning_rate=ranking.learning_rate,
+                leaves=ranking.leaves,
+                minimum_leaf=ranking.minimum_leaf,
+                seed=config.seed,
+            ),
+            reranker=Reranker(
+                depth=page.depth,
+                ndcg_budget=page.ndcg_budget,
+                rules=read_rules(page.rules) if page.rules else (),
+            ),
+            per_source=options.per_source,
+            keep=options.keep,
+            unjudged=ranking.unjudged,
+            seed=config.seed,
+        )
+
+    def fit_candidates(self, documents: pl.DataFrame) -> SearchPipeline:
+        """Index and encode the corpus."""
+        self.documents = tidy(documents)
+        texts = dense_texts(self.documents)
+        self.bm25.fit(field_texts(self.documents))
+        self.encoder.fit(texts)
+        self.dense.fit(texts)
+        self.features.fit(self.documents)
+        self.reranker.prepare(self.documents, self.dense.vectors_)
+        return self
+
+    def fit_fusion(self, valid: JudgedQueries) -> float:
+        """Choose how the two lists are merged; returns validation Recall at `keep`."""
+        queries = self.encode(valid.texts)
+        lexical, nearest = self.sources(queries)
+        return float(self.hybrid.tune(lexical, nearest, valid.relevant(), self.keep))
+
+    def fit_ranker(self, train: JudgedQueries, valid: JudgedQueries) -> float:
+        """Grow the trees; returns validation NDCG@10 over the rows it was asked to order."""
+        learning = self.ranking_set(train)
+        self.ranker.fit(learning, self.ranking_set(valid))
+        sample = np.random.default_rng(self.seed).permutation(len(learning.features))[:20_000]
+        self.profile_ = learning.features[np.sort(sample)]
+        return float(self.ranker.valid_ndcg_)
+
+    def fit_reranker(self, valid: JudgedQueries) -> Any:
+        """Choose the diversity trade-off on validation queries."""
+        queries = self.encode(valid.texts)
+        ranked = self.rank(queries, self.retrieve(queries).candidates)
+        return self.reranker.fit(valid.texts, ranked, lambda page: _ndcg(page, valid))
+
+    def ranking_set(self, judged: JudgedQueries) -> RankingSet:
+        """Feature rows of judged documents and of `unjudged` further candidates a query."""
+        from patterns.search_ranking.stages.ranking import RankingSet
+
+        queries = self.encode(judged.texts)
+        rows, grades = judged.rows, judged.grades
+        if self.unjudged:
+            more = self._unjudged(queries, rows)
+            rows = np.hstack([rows, more])
+            grades = np.hstack([grades, np.zeros_like(more, dtype=np.int8)])
+        kept = rows >= 0  # (B, M)
+        features = self.describe(queries, rows)[kept]
+        return RankingSet(features, grades[kept].astype(np.int64), kept.sum(axis=1))
+
+    def _unjudged(self, queries: Queries, judged: np.ndarray) -> np.ndarray:
+        """Rows (B, unjudged) drawn from the candidates that nobody judged, -1 padded."""
+        rng = np.random.default_rng(self.seed)
+        found = self.retrieve(queries).candidates.item_ids
+        out = np.full((len(found), self.unjudged), -1, np.int64)
+        for row, items in enumerate(found):
+            free = items[(items >= 0) & ~np.isin(items, judged[row])]
+            drawn = rng.permutation(free)[: self.unjudged]
+            out[row, : len(drawn)] = drawn
+        return out
+
+    def encode(self, texts: Sequence[str]) -> Queries:
+        """Encode query texts."""
+        return Queries(tuple(texts), self.dense.encode(texts))
+
+    def sources(
+        self, queries: Queries, depth: int | None = None, allowed: np.ndarray | None = None
+    ) -> tuple[Candidates, Candidates]:
+        """The lexical and the dense list, `depth` each."""
+        k = min(depth or self.per_source, self.documents.height)
+        parts = [queries.part(slice(at, at + BLOCK)) for at in range(0, len(queries), BLOCK)]
+        lexical = [self.bm25.retrieve(part.texts, k, allowed=allowed) for part in parts]
+        return _stacked(lexical, k), self.dense.retrieve(queries.vectors, k, allowed=allowed)
+
+    def retrieve(
+        self, queries: Queries, k: int | None = None, allowed: np.ndarray | None = None
+    ) -> Retrieved:
+        """Merged candidates, `keep` or, where more are asked for, k of them."""
+        keep = max(self.keep, k or 0)
+        lexical, nearest = self.sources(queries, max(self.per_source, keep), allowed)
+        return self.hybrid.merge(lexical, nearest, keep)
+
+    def describe(self, queries: Queries, rows: np.ndarray) -> np.ndarray:
+        """Features of given documents: rows (B, K) → (B, K, F)."""
+        return self.features.transform(queries.texts, queries.vectors, rows)
+
+    def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
+        """Order candidates by the ranker, in blocks of queries."""
+        parts = []
+        for at in range(0, len(queries), BLOCK):
+            block = slice(at, at + BLOCK)
+            rows = candidates.item_ids[block]
+            scores = self.ranker.score(self.describe(queries.part(block), rows))
+            parts.append(_ordered(rows, scores))
+        return _stacked(parts, candidates.item_ids.shape[1])
+
+    def rerank(self, queries: Queries, ranked: Candidates, k: int) -> Candidates:
+        """Give the pages."""
+        return self.reranker.rerank(queries.texts, ranked, k)
+
+    def allowed(self, conditions: Sequence[Condition]) -> np.ndarray | None:
+        """Documents (N,) that meet all conditions; None where there are none to meet."""
+        if not conditions:
+            return None
+        return np.logical_and.reduce([each.mask(self.documents) for each in conditions])
+
+    def search(
+        self, texts: Sequence[str], k: int = 10, *, filters: Sequence[Condition] = ()
+    ) -> Results:
+        """Run all stages; `k` beyond the corpus gives every document, the best first.
+
+        A query without a letter or digit is refused, and so is a filter that nothing meets.
+        """
+        if k < 1:
+            raise ValueError(f"k: {k} is out of range; ask for at least 1 result")
+        for text in texts:
+            if not any(letter.isalnum() for letter in text):
+                raise ValueError(f"query: {text!r} has no word to search for; give one")
+        allowed = self.allowed(filters)
+        clock = [time.perf_counter()]
+        queries = self.encode(texts)
+        found = self.retrieve(queries, min(k, self.documents.height), allowed)
+        clock.append(time.perf_counter())
+        ranked = self.rank(queries, found.candidates)
+        clock.append(time.perf_counter())
+        page = self.rerank(queries, ranked, k)
+        clock.append(time.perf_counter())
+        hits = [self._hits(queries, row, page, found) for row in range(len(queries))]
+        clock.append(time.perf_counter())
+        return Results(hits, dict(zip(STAGES, np.diff(clock).tolist(), strict=True)))
+
+    def _hits(self, queries: Queries, row: int, page: Candidates, found: Retrieved) -> list[Hit]:
+        """One page with provenance and reasons; only the first ten are explained."""
+        from patterns.search_ranking.stages.reasons import reasons
+
+        items = page.item_ids[row][page.item_ids[row] >= 0]
+        shown = items[:10]
+        told: list[list[str]] = []
+        if len(shown):
+            features = self.describe(queries.part(slice(row, row + 1)), shown[None])[0]
+            account = self.ranker.contributions(features)
+            told = [reasons(*pair) for pair in zip(features, account, strict=True)]
+        place = {item: at for at, item in enumerate(found.candidates.item_ids[row].tolist())}
+        hits = []
+        for at, item in enumerate(items.tolist()):
+            source = place.get(item)
+            score = float(page.scores[row, at])
+            lexical = 0 if source is None else int(found.lexical_ranks[row, source])
+            nearest = 0 if source is None else int(found.dense_ranks[row, source])
+            hits.append(
+                Hit(
+                    row=item,
+                    doc_id=self.documents["doc_id"][item],
+                    title=self.documents["title"][item],
+                    score=score if np.isfinite(score) else None,
+                    lexical_rank=lexical or None,
+                    dense_rank=nearest or None,
+                    reasons=tuple(told[at]) if at < len(told) else (),
+                )
+            )
+        return hits
+
+    def training_profile(self) -> pl.DataFrame:
+        """A sample of the features the ranker was fitted on, the reference of drift."""
+        return pl.DataFrame(self.profile_, schema=list(self.ranker.names))
+
+    def save(self, folder: Path) -> None:
+        """Write every stage, the encoder and the documents."""
+        self.bm25.save(folder / "bm25")
+        self.dense.save(folder / "dense")
+        self.encoder.save(folder / "encoder")
+        self.ranker.save(folder)
+        self.reranker.save(folder)
+        self.documents.write_parquet(folder / "documents.parquet")
+        settings = {
+            "weights": self.bm25.weights,
+            "index": self.dense.kind,
+            "constant": self.hybrid.constant,
+            "lexical_weight": self.hybrid.lexical_weight,
+            "per_source": self.per_source,
+            "keep": self.keep,
+            "features": self.ranker.names,
+            "notices": self.notices,
+        }
+        write_json(folder / "pipeline.json", settings)
+
+    @classmethod
+    def load(cls, folder: Path) -> SearchPipeline:
+        """Read what `save` wrote."""
+        from common.encoders import Encoder
+        from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
+        from patterns.search_ranking.stages.candidates.dense import Dense
+        from patterns.search_ranking.stages.candidates.hybrid import Hybrid
+        from patterns.search_ranking.stages.ranking import LambdaMart
+        from patterns.search_ranking.stages.reranking import Reranker
+
+        settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
+        encoder = Encoder.load(folder / "encoder")
+        fields = {name: Field(analyser) for name, analyser in ANALYSED.items()}
+        pipeline = cls(
+            encoder=encoder,
+            bm25=BM25(fields=fields, weights=settings["weights"]).load(folder / "bm25"),
+            dense=Dense(encoder=encoder, index=settings["index"]).load(folder / "dense"),
+            hybrid=Hybrid(
+                constant=settings["constant"], lexical_weight=settings["lexical_weight"]
+            ),
+            ranker=LambdaMart(names=settings["features"]).load(folder),
+            reranker=Reranker().load(folder),
+            per_source=settings["per_source"],
+            keep=settings["keep"],
+        )
+        pipeline.documents = pl.read_parquet(folder / "documents.parquet")
+        pipeline.features.fit(pipeline.documents)
+        pipeline.reranker.prepare(pipeline.documents, pipeline.dense.vectors_)
+        pipeline.notices = settings["notices"]
+        return pipeline
+
+
+def _ordered(rows: np.ndarray, scores: np.ndarray) -> Candidates:
+    """Rows by falling score, padding last; equal scores keep the order they came in."""
+    scores = np.where(rows < 0, -np.inf, scores)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return Candidates(
+        np.take_along_axis(rows, order, axis=1),
+        np.take_along_axis(scores, order, axis=1).astype(np.float32),
+    )
+
+
+def _stacked(parts: Sequence[Candidates], width: int) -> Candidates:
+    if not parts:
+        return Candidates(np.empty((0, width), np.int64), np.empty((0, width), np.float32))
+    return Candidates(
+        np.concatenate([part.item_ids for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def _ndcg(page: Candidates, judged: JudgedQueries) -> float:
+    """Mean NDCG@10 where what nobody judged counts as not relevant."""
+    from common.evaluation.ranking import ndcg
+
+    gains = gains_of(page.item_ids, judged)
+    return float(ndcg(gains, np.maximum(judged.grades, 0), 10).mean())
+
+
+def gains_of(item_ids: np.ndarray, judged: JudgedQueries, *, unjudged: float = 0.0) -> np.ndarray:
+    """Grade of each ranked document (B, K); `unjudged` stands for those without one."""
+    gains = np.full(item_ids.shape, unjudged)
+    for row in range(len(judged)):
+        known = judged.rows[row] >= 0
+        grades = dict(zip(judged.rows[row][known].tolist(), judged.grades[row][known].tolist(),
+                          strict=True))  # fmt: skip
+        gains[row] = [grades.get(item, unjudged) for item in item_ids[row].tolist()]
+    return np.where(item_ids < 0, 0.0 if unjudged >= 0 else unjudged, gains)

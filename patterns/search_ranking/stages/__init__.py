@@ -1,0 +1,1 @@
+"""The boxes of the search diagram, one a file: analysis, candidates, features, ranking, reranking."""

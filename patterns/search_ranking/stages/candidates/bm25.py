@@ -1,0 +1,239 @@
+"""Candidates, box 1a: an inverted index per field, scored by BM25. The baseline of the pattern.
+
+A postings list holds, for one term, the documents that contain it. The lists stand one after the
+other in two flat arrays, with a third of offsets (compressed sparse rows: term → documents). What
+a term adds to a document's score depends on nothing in the query, so it is worked out once, when
+the index is built, and a search is a sum over the lists of the query's terms:
+
+    score(q, d) = Σ_{t in q} ln(1 + (N - n_t + ½) / (n_t + ½)) · f / (f + k1 (1 - b + b |d| / avg|d|))
+
+f: occurrences of t in d; n_t: documents with t; N: documents; |d|: length in tokens; k1: how soon
+repetition stops counting; b: how much long documents are held back. A term that a query repeats
+counts as often. Source: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework", §3;
+the constant factor k1 + 1 is left out as in Lucene 8 (it changes no order).
+`BM25` is the weighted sum over fields, a linear mix rather than BM25F's pooled term frequencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba
+import numpy as np
+
+from common.retrieval import Candidates, top_k
+from patterns.search_ranking.stages.analysis import ANALYSERS
+
+# Shapes: B queries, N documents, K candidates, V terms, P postings
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one field is indexed: analyser and BM25 constants."""
+
+    analyser: str = "english"
+    k1: float = 1.2
+    b: float = 0.75
+
+
+class InvertedIndex:
+    """BM25 over one field."""
+
+    def __init__(self, *, analyser: str = "english", k1: float = 1.2, b: float = 0.75) -> None:
+        assert analyser in ANALYSERS, analyser
+        self.analyser, self.k1, self.b = analyser, k1, b
+
+    def fit(self, texts: Sequence[str]) -> InvertedIndex:
+        """Index `texts`; row numbers are the document numbers of every answer."""
+        analyse = ANALYSERS[self.analyser]
+        vocabulary: dict[str, int] = {}
+        lengths = np.zeros(len(texts), np.int64)
+        term_ids: list[int] = []
+        for row, text in enumerate(texts):
+            words = analyse(text)
+            lengths[row] = len(words)
+            term_ids.extend(vocabulary.setdefault(word, len(vocabulary)) for word in words)
+        self.vocabulary_, self.count_ = vocabulary, len(texts)
+        self._invert(np.array(term_ids, np.int64), lengths)
+        return self
+
+    def _invert(self, term_ids: np.ndarray, lengths: np.ndarray) -> None:
+        """Occurrences in reading order → postings by term, each with its finished weight."""
+        rows = np.repeat(np.arange(self.count_), lengths)  # document of each occurrence
+        pairs, frequency = np.unique(term_ids * max(1, self.count_) + rows, return_counts=True)
+        terms, documents = np.divmod(pairs, max(1, self.count_))  # (P,) by term, then document
+        held_by = np.bincount(terms, minlength=len(self.vocabulary_))  # (V,) n_t
+        self.offsets_ = np.concatenate([[0], np.cumsum(held_by)]).astype(np.int64)
+        self.idf_ = _idf(held_by, self.count_).astype(np.float32)
+        average = lengths.mean() if lengths.sum() else 1.0
+        norm = self.k1 * (1 - self.b + self.b * lengths / average)  # (N,)
+        weights = self.idf_[terms] * frequency / (frequency + norm[documents])
+        self.documents_ = documents.astype(np.int32)
+        self.weights_ = weights.astype(np.float32)
+
+    def terms(self, queries: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Term numbers of a batch, flat, -1 where the index lacks the term, and offsets (B+1,)."""
+        analyse = ANALYSERS[self.analyser]
+        found = [[self.vocabulary_.get(word, -1) for word in analyse(query)] for query in queries]
+        offsets = np.zeros(len(queries) + 1, np.int64)
+        np.cumsum([len(row) for row in found], out=offsets[1:])
+        return np.array([term for row in found for term in row], np.int64), offsets
+
+    def idf(self, terms: np.ndarray) -> np.ndarray:
+        """Rarity of each term; a term the index lacks is as rare as can be."""
+        unseen = _idf(np.zeros(1), self.count_)[0]
+        known = np.append(self.idf_, np.float32(unseen))
+        return known[terms]  # -1 takes the last: the unseen one
+
+    def scores(self, queries: Sequence[str]) -> np.ndarray:
+        """(B, N) float32, 0 where a document shares no term."""
+        out = np.zeros((len(queries), self.count_), np.float32)
+        postings = self.offsets_, self.documents_, self.weights_
+        _score_all(*self.terms(queries), *postings, out)
+        return out
+
+    def score_pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
+        """Scores of given documents only: rows (B, K), -1 padding scores 0 → (B, K) float32."""
+        assert len(rows) == len(queries), (rows.shape, len(queries))
+        out = np.zeros(rows.shape, np.float32)
+        postings = self.offsets_, self.documents_, self.weights_
+        _score_pairs(*self.terms(queries), *postings, np.ascontiguousarray(rows, np.int64), out)
+        return out
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything learned, as plain arrays for an npz file."""
+        return {
+            "words": np.array(list(self.vocabulary_), dtype=np.str_),
+            "offsets": self.offsets_,
+            "documents": self.documents_,
+            "weights": self.weights_,
+            "idf": self.idf_,
+            "count": np.array(self.count_),
+            "analyser": np.array(self.analyser),
+            "constants": np.array([self.k1, self.b]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> InvertedIndex:
+        """The index that `arrays` came from."""
+        k1, b = (float(value) for value in arrays["constants"])
+        index = cls(analyser=str(arrays["analyser"]), k1=k1, b=b)
+        index.vocabulary_ = {str(word): number for number, word in enumerate(arrays["words"])}
+        index.offsets_, index.documents_ = arrays["offsets"], arrays["documents"]
+        index.weights_, index.idf_ = arrays["weights"], arrays["idf"]
+        index.count_ = int(arrays["count"])
+        return index
+
+
+class BM25:
+    """A weighted sum of the fields' scores."""
+
+    def __init__(self, *, fields: Mapping[str, Field], weights: Mapping[str, float]) -> None:
+        unknown = sorted(set(weights) - set(fields))
+        if unknown:
+            raise ValueError(f"weights name no field: {unknown}; the fields are {sorted(fields)}")
+        self.fields, self.weights = dict(fields), dict(weights)
+
+    def fit(self, texts: Mapping[str, Sequence[str]]) -> BM25:
+        """Index each field: field name → one text a document, all of one length."""
+        self.indices_ = {
+            name: InvertedIndex(analyser=field.analyser, k1=field.k1, b=field.b).fit(texts[name])
+            for name, field in self.fields.items()
+        }
+        return self
+
+    def scores(
+        self, queries: Sequence[str], *, weights: Mapping[str, float] | None = None
+    ) -> np.ndarray:
+        """(B, N) weighted sum of the fields' scores."""
+        mix = self.weights if weights is None else weights
+        total = np.zeros((len(queries), self.count), np.float32)
+        for name, weight in mix.items():
+            if weight:
+                total += np.float32(weight) * self.indices_[name].scores(queries)
+        return total
+
+    def retrieve(
+        self,
+        queries: Sequence[str],
+        k: int,
+        *,
+        weights: Mapping[str, float] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> Candidates:
+        """The best k documents that share a term with the query and are `allowed` (N,) bool."""
+        scores = self.scores(queries, weights=weights)
+        matches = scores > 0
+        if allowed is not None:
+            matches &= allowed
+        return top_k(np.where(matches, scores, -np.inf), k)
+
+    @property
+    def count(self) -> int:
+        """Documents in the index."""
+        return next(iter(self.indices_.values())).count_
+
+    def save(self, folder: Path) -> None:
+        """One npz a field."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, index in self.indices_.items():
+            np.savez_compressed(folder / f"{name}.npz", **index.arrays())  # type: ignore[arg-type]
+
+    def load(self, folder: Path) -> BM25:
+        """Read back what `save` wrote for the same fields."""
+        self.indices_ = {}
+        for name in self.fields:
+            with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+                self.indices_[name] = InvertedIndex.from_arrays(arrays)
+        return self
+
+
+def _idf(held_by: np.ndarray, count: int) -> np.ndarray:
+    """ln(1 + (N - n_t + ½) / (n_t + ½)), never negative."""
+    return np.log1p((count - held_by + 0.5) / (held_by + 0.5))
+
+
+@numba.njit(cache=True)
+def _score_all(
+    terms: np.ndarray,
+    starts: np.ndarray,
+    offsets: np.ndarray,
+    documents: np.ndarray,
+    weights: np.ndarray,
+    out: np.ndarray,
+) -> None:  # pragma: no cover - compiled
+    """Walk the postings of each query's terms and add their weights up, in `out` (B, N)."""
+    for query in range(len(starts) - 1):
+        for term in terms[starts[query] : starts[query + 1]]:
+            if term < 0:
+                continue
+            for place in range(offsets[term], offsets[term + 1]):
+                out[query, documents[place]] += weights[place]
+
+
+@numba.njit(cache=True)
+def _score_pairs(
+    terms: np.ndarray,
+    starts: np.ndarray,
+    offsets: np.ndarray,
+    documents: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    out: np.ndarray,
+) -> None:  # pragma: no cover - compiled
+    """Look each document up in each postings list by bisection, in `out` (B, K)."""
+    for query in range(len(starts) - 1):
+        for term in terms[starts[query] : starts[query + 1]]:
+            if term < 0:
+                continue
+            low, high = offsets[term], offsets[term + 1]
+            postings = documents[low:high]
+            for column in range(rows.shape[1]):
+                row = rows[query, column]
+                if row < 0:
+                    continue
+                place = np.searchsorted(postings, row)
+                if place < high - low and postings[place] == row:
+                    out[query, column] += weights[low + place]

@@ -1,0 +1,89 @@
+"""Candidates, box 1c: the lexical and the dense list merged into one, by rank.
+
+The two scores share no scale (BM25 grows with the query, a cosine ends at 1), so the lists are
+merged by rank alone, reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009):
+
+    score(d) = w / (c + rank_lexical(d)) + (1 - w) / (c + rank_dense(d))
+
+A large constant c lets many middling ranks outweigh one top rank; the paper takes 60 and w = ½.
+Here both are chosen on the validation queries, by Recall@k, in `tune`: where the lexical list is
+the stronger one, an even vote would throw good documents out. Ties in recall go to the paper's
+values first. The merged list keeps, per document, its rank in each source: the answer's provenance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from common.evaluation.ranking import recall
+from common.retrieval import Candidates, reciprocal_rank_fusion
+
+# Shapes: B queries, K candidates
+
+CONSTANTS = (60.0, 30.0, 10.0, 100.0)
+LEXICAL_WEIGHTS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.4)
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """Merged candidates with the rank of each in its sources, from 1, 0 where absent."""
+
+    candidates: Candidates
+    lexical_ranks: np.ndarray  # (B, K) int64
+    dense_ranks: np.ndarray  # (B, K) int64
+
+
+class Hybrid:
+    """Weighted reciprocal rank fusion of two lists."""
+
+    def __init__(self, *, constant: float = 60.0, lexical_weight: float = 0.5) -> None:
+        self.constant, self.lexical_weight = constant, lexical_weight
+
+    def merge(self, lexical: Candidates, dense: Candidates, k: int) -> Retrieved:
+        """The best k of the merged lists; both must have the same number of rows."""
+        merged = reciprocal_rank_fusion(
+            [lexical, dense],
+            k=k,
+            constant=self.constant,
+            weights=(self.lexical_weight, 1 - self.lexical_weight),
+        )
+        return Retrieved(merged, _ranks(merged, lexical), _ranks(merged, dense))
+
+    def tune(
+        self, lexical: Candidates, dense: Candidates, relevant: Sequence[np.ndarray], k: int
+    ) -> float:
+        """Choose constant and weight by mean Recall@k against `relevant` rows; returns it."""
+        best, chosen = -1.0, (self.constant, self.lexical_weight)
+        for constant, weight in product(CONSTANTS, LEXICAL_WEIGHTS):
+            self.constant, self.lexical_weight = constant, weight
+            found = self.merge(lexical, dense, k).candidates
+            value = float(recall_of(found, relevant, k).mean())
+            if value > best + 1e-9:
+                best, chosen = value, (constant, weight)
+        self.constant, self.lexical_weight = chosen
+        return best
+
+
+def recall_of(candidates: Candidates, relevant: Sequence[np.ndarray], k: int) -> np.ndarray:
+    """Recall@k of each query, (B,): the share of its relevant rows among the first k."""
+    hits = np.zeros(candidates.item_ids.shape, np.float32)
+    for row, wanted in enumerate(relevant):
+        hits[row] = np.isin(candidates.item_ids[row], wanted)
+    return recall(hits, np.array([len(wanted) for wanted in relevant]), k)
+
+
+def _ranks(merged: Candidates, source: Candidates) -> np.ndarray:
+    """Rank in `source` of each merged document, from 1; 0 where the source lacks it."""
+    ranks = np.zeros(merged.item_ids.shape, np.int64)
+    for row in range(len(merged)):
+        wanted, listed = merged.item_ids[row], source.item_ids[row]
+        order = np.argsort(listed, kind="stable")
+        place = np.searchsorted(listed, wanted, sorter=order).clip(max=max(0, len(listed) - 1))
+        if len(listed):
+            found = order[place]
+            ranks[row] = np.where((listed[found] == wanted) & (wanted >= 0), found + 1, 0)
+    return ranks

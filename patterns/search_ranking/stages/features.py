@@ -1,0 +1,301 @@
+"""Features, box 2: one row of numbers for each pair of a query and a candidate document.
+
+The only place where a feature is computed. Training calls it with thousands of queries and their
+judged documents, the service with one query and its candidates; a test holds the two equal to the
+last bit. Three kinds (S7 of docs/CONCEPTS.md, the user-independent ones):
+
+    match       BM25 per field, cosine, and how exactly the title is what was typed
+    document    votes, rating, popularity, year: what searchers mean when the words do not say
+    query       length, rarity: they change nothing alone, but tell the trees which match to trust
+
+Title matches are on stems in order: prefix, longest common run, idf-weighted coverage both ways,
+and trigrams of the title without its spaces, which sees through "spiderman" and most misspellings.
+A field that the corpus lacks gives NaN (documents) or 0 (matches), which the trees can take.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+import polars as pl
+
+from patterns.search_ranking.stages.analysis import fold, tokens
+from patterns.search_ranking.stages.candidates.bm25 import BM25
+from patterns.search_ranking.stages.candidates.dense import Dense
+
+# Shapes: B queries, K candidates (-1 padded), N documents, F features
+
+BM25_FIELDS = ("title", "overview", "tags", "genres", "people", "characters", "text")
+COVERED = ("text", "people", "characters")  # fields with the idf share of the query they hold
+TITLE = ("title_exact", "title_prefix", "title_run", "title_coverage", "query_in_title")
+TRIGRAMS = ("trigrams_of_title", "trigrams_of_query")
+DOCUMENT = ("votes", "rating", "popularity", "budget", "year", "title_length")
+QUERY = ("query_length", "query_idf", "query_rarest")
+NAMES: tuple[str, ...] = (
+    *(f"bm25_{field}" for field in BM25_FIELDS),
+    "cosine",
+    *(f"coverage_{field}" for field in COVERED),
+    *TITLE,
+    *TRIGRAMS,
+    "year_gap",
+    "number_match",
+    *DOCUMENT,
+    *QUERY,
+)
+_ROMAN = {"ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
+_YEAR = re.compile(r"\b(19\d\d|20\d\d)\b")
+
+
+class Features:
+    """Builds (B, K, F) feature blocks; document-side tables are made once, in `fit`."""
+
+    def __init__(self, *, bm25: BM25, dense: Dense) -> None:
+        self.bm25, self.dense = bm25, dense
+
+    def fit(self, documents: pl.DataFrame) -> Features:
+        """Prepare what depends on documents alone: numbers, title stems, title trigrams."""
+        titles = documents["title"].to_list()
+        self.title_terms_, self.title_starts_ = self.bm25.indices_["title"].terms(titles)
+        self.trigram_ids_: dict[str, int] = {}
+        grams = [_trigrams(title) for title in titles]
+        for gram in sorted(set().union(*grams)):
+            self.trigram_ids_[gram] = len(self.trigram_ids_)
+        self.title_grams_, self.gram_starts_ = self._gram_numbers(grams)
+        self.title_numbers_ = np.array([_number(title) for title in titles], np.int64)
+        numbers = documents.select(
+            pl.col("votes").cast(pl.Float64).log1p(),
+            pl.col("rating").cast(pl.Float64),
+            pl.col("popularity").cast(pl.Float64).log1p(),
+            pl.col("budget").cast(pl.Float64).log1p(),
+            pl.col("year").cast(pl.Float64),
+        ).to_numpy()
+        lengths = np.diff(self.title_starts_)[:, None]
+        self.document_ = np.hstack([numbers, lengths]).astype(np.float32)  # (N, 6)
+        return self
+
+    def transform(
+        self, queries: Sequence[str], query_vectors: np.ndarray, rows: np.ndarray
+    ) -> np.ndarray:
+        """Feature rows of each query's documents: rows (B, K), -1 padded → (B, K, F) float32."""
+        assert len(queries) == len(rows) == len(query_vectors)
+        rows = np.ascontiguousarray(rows, np.int64)
+        block = np.zeros((*rows.shape, len(NAMES)), np.float32)
+        columns = {name: block[:, :, place] for place, name in enumerate(NAMES)}
+        for field in BM25_FIELDS:
+            columns[f"bm25_{field}"][:] = self.bm25.indices_[field].score_pairs(queries, rows)
+        columns["cosine"][:] = self.dense.cosines(query_vectors, rows)
+        for field in COVERED:
+            columns[f"coverage_{field}"][:] = self._coverage(field, queries, rows)
+        self._title_matches(queries, rows, block)
+        self._trigram_matches(queries, rows, block)
+        self._numbers(queries, rows, columns)
+        self._document_and_query(queries, rows, columns)
+        return block
+
+    def _coverage(self, field: str, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
+        """Share of the query's idf that the field of each document holds."""
+        index = self.bm25.indices_[field]
+        terms, starts = index.terms(queries)
+        out = np.zeros(rows.shape, np.float32)
+        postings = index.offsets_, index.documents_
+        _covered(terms, starts, index.idf(terms), *postings, rows, out)
+        return out
+
+    def _title_matches(self, queries: Sequence[str], rows: np.ndarray, block: np.ndarray) -> None:
+        index = self.bm25.indices_["title"]
+        terms, starts = index.terms(queries)
+        first = NAMES.index(TITLE[0])
+        out = np.zeros((*rows.shape, len(TITLE)), np.float32)
+        _compare_titles(
+            terms,
+            starts,
+            index.idf(terms),
+            self.title_terms_,
+            self.title_starts_,
+            index.idf(self.title_terms_),
+            rows,
+            out,
+        )
+        block[:, :, first : first + len(TITLE)] = out
+
+    def _trigram_matches(self, queries: Sequence[str], rows: np.ndarray, block: np.ndarray) -> None:
+        grams, starts = self._gram_numbers([_trigrams(query) for query in queries])
+        first = NAMES.index(TRIGRAMS[0])
+        out = np.zeros((*rows.shape, len(TRIGRAMS)), np.float32)
+        _share_grams(grams, starts, self.title_grams_, self.gram_starts_, rows, out)
+        block[:, :, first : first + len(TRIGRAMS)] = out
+
+    def _gram_numbers(self, grams: Sequence[set[str]]) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted trigram numbers of each text, flat, -1 where unknown, and offsets."""
+        numbers = [sorted(self.trigram_ids_.get(gram, -1) for gram in row) for row in grams]
+        starts = np.zeros(len(grams) + 1, np.int64)
+        np.cumsum([len(row) for row in numbers], out=starts[1:])
+        return np.array([gram for row in numbers for gram in row], np.int64), starts
+
+    def _numbers(
+        self, queries: Sequence[str], rows: np.ndarray, columns: dict[str, np.ndarray]
+    ) -> None:
+        """Distance to a year that was typed (NaN where none was), and sequel numbers compared."""
+        years = np.array([_year(query) for query in queries], np.float32)[:, None]  # (B, 1)
+        known = self.document_[:, DOCUMENT.index("year")][rows]
+        columns["year_gap"][:] = np.minimum(np.abs(known - years), 30)
+        typed = np.array([_number(query) for query in queries], np.int64)[:, None]
+        numbers = self.title_numbers_[rows]
+        agrees = np.where(typed == numbers, 1, np.where(numbers > 0, -1, -2))
+        columns["number_match"][:] = np.where(typed > 0, agrees, np.where(numbers > 0, -3, 0))
+
+    def _document_and_query(
+        self, queries: Sequence[str], rows: np.ndarray, columns: dict[str, np.ndarray]
+    ) -> None:
+        for place, name in enumerate(DOCUMENT):
+            columns[name][:] = self.document_[:, place][rows]
+        index = self.bm25.indices_["text"]
+        terms, starts = index.terms(queries)
+        weights = index.idf(terms)
+        for query in range(len(queries)):
+            own = weights[starts[query] : starts[query + 1]]
+            columns["query_length"][query] = len(own)
+            columns["query_idf"][query] = own.sum()
+            columns["query_rarest"][query] = own.max() if len(own) else 0.0
+
+
+def _year(query: str) -> float:
+    """The last year typed, NaN where there is none."""
+    found = _YEAR.findall(query)
+    return float(found[-1]) if found else np.nan
+
+
+def _number(text: str) -> int:
+    """The number of a sequel (1 to 99, Arabic or Roman) in a text, the last one; 0 for none."""
+    for word in reversed(tokens(text)):
+        if word.isascii() and word.isdigit() and 0 < int(word) < 100:
+            return int(word)
+        if word in _ROMAN:
+            return _ROMAN[word]
+    return 0
+
+
+def _trigrams(text: str) -> set[str]:
+    """Letter trigrams of the text without spaces and signs; short texts give themselves."""
+    letters = re.sub(r"[\W_]", "", fold(text))
+    return {letters[place : place + 3] for place in range(max(1, len(letters) - 2))} - {""}
+
+
+@numba.njit(cache=True)
+def _covered(
+    terms: np.ndarray,
+    starts: np.ndarray,
+    term_idf: np.ndarray,
+    offsets: np.ndarray,
+    documents: np.ndarray,
+    rows: np.ndarray,
+    out: np.ndarray,
+) -> None:  # pragma: no cover - compiled
+    """Σ idf of the query terms a document holds / Σ idf of the query, into out (B, K)."""
+    for query in range(rows.shape[0]):
+        total = term_idf[starts[query] : starts[query + 1]].sum()
+        for place in range(starts[query], starts[query + 1]):
+            term = terms[place]
+            if term < 0:
+                continue
+            postings = documents[offsets[term] : offsets[term + 1]]
+            share = term_idf[place] / total
+            for column in range(rows.shape[1]):
+                row = rows[query, column]
+                found = np.searchsorted(postings, row)
+                if row >= 0 and found < len(postings) and postings[found] == row:
+                    out[query, column] += share
+
+
+@numba.njit(cache=True)
+def _compare_titles(
+    terms: np.ndarray,
+    starts: np.ndarray,
+    term_idf: np.ndarray,
+    title_terms: np.ndarray,
+    title_starts: np.ndarray,
+    title_idf: np.ndarray,
+    rows: np.ndarray,
+    out: np.ndarray,
+) -> None:  # pragma: no cover - compiled
+    """exact, prefix, longest run (both as shares of the title), coverage both ways → (B, K, 5)."""
+    for query in range(rows.shape[0]):
+        typed = terms[starts[query] : starts[query + 1]]
+        typed_idf = term_idf[starts[query] : starts[query + 1]]
+        for column in range(rows.shape[1]):
+            row = rows[query, column]
+            if row < 0:
+                continue
+            title = title_terms[title_starts[row] : title_starts[row + 1]]
+            own_idf = title_idf[title_starts[row] : title_starts[row + 1]]
+            if len(title) == 0 or len(typed) == 0:
+                continue
+            prefix, run = _common_runs(typed, title)
+            out[query, column, 0] = prefix == len(title) and prefix == len(typed)
+            out[query, column, 1] = prefix / len(title)
+            out[query, column, 2] = run / len(title)
+            out[query, column, 3] = _held(title, own_idf, typed)
+            out[query, column, 4] = _held(typed, typed_idf, title)
+
+
+@numba.njit(cache=True)
+def _common_runs(typed: np.ndarray, title: np.ndarray) -> tuple[int, int]:  # pragma: no cover
+    """Length of the common prefix and of the longest common run of terms."""
+    prefix, longest = 0, 0
+    for start in range(len(typed)):
+        for other in range(len(title)):
+            length = 0
+            while (
+                start + length < len(typed)
+                and other + length < len(title)
+                and typed[start + length] == title[other + length]
+            ):
+                length += 1
+            longest = max(longest, length)
+            if start == 0 and other == 0:
+                prefix = length
+    return prefix, longest
+
+
+@numba.njit(cache=True)
+def _held(terms: np.ndarray, idf: np.ndarray, by: np.ndarray) -> float:  # pragma: no cover
+    """Share of the idf of `terms` whose terms are among `by`."""
+    held, total = 0.0, 0.0
+    for place in range(len(terms)):
+        total += idf[place]
+        for term in by:
+            if term == terms[place] and term >= 0:
+                held += idf[place]
+                break
+    return held / total
+
+
+@numba.njit(cache=True)
+def _share_grams(
+    grams: np.ndarray,
+    starts: np.ndarray,
+    title_grams: np.ndarray,
+    title_starts: np.ndarray,
+    rows: np.ndarray,
+    out: np.ndarray,
+) -> None:  # pragma: no cover - compiled
+    """Common trigrams as a share of the title's and of the query's; both lists are sorted."""
+    for query in range(rows.shape[0]):
+        low, high = starts[query], starts[query + 1]
+        for column in range(rows.shape[1]):
+            row = rows[query, column]
+            if row < 0 or low == high or title_starts[row] == title_starts[row + 1]:
+                continue
+            here, there, common = low, title_starts[row], 0
+            while here < high and there < title_starts[row + 1]:
+                if grams[here] == title_grams[there]:
+                    common, here, there = common + 1, here + 1, there + 1
+                elif grams[here] < title_grams[there]:
+                    here += 1
+                else:
+                    there += 1
+            out[query, column, 0] = common / (title_starts[row + 1] - title_starts[row])
+            out[query, column, 1] = common / (high - low)
