@@ -68,6 +68,9 @@ class ServiceResponse(BaseModel):
 class Service(ABC):
     """A loaded pipeline with a typed request and response.
 
+    The first paragraph of a subclass's docstring stands at the head of the page at /, those of
+    `Request` and `Response` above the form and the answer: write them for the caller.
+
     `predict` is called from a worker thread, by default one call at a time, so that a pipeline
     need not be thread-safe unless it is served with `--concurrency` above 1.
     """
