@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "nlp/classification"
 BUDGET_MS = 50.0
-TIMED_TEXTS = 300
+TIMED_TEXTS = 200
 COLUMNS = ("accuracy", "macro F1", "log loss", "ECE", "p50 ms", "p99 ms")
 
 
@@ -37,10 +37,13 @@ def evaluate(pipeline: Pipeline, splits: Splits, *, seed: int = 0) -> Report:
     labels, models = splits.test_labels, _models(pipeline)
     timed = splits.test_texts[:TIMED_TEXTS]
     answers: dict[str, np.ndarray] = {}  # name -> probabilities (N, C)
+    times: dict[int, Latency] = {}  # what serves is listed twice and timed once
     rows: list[Row] = []
     for name, (model, temperature) in models.items():
         answers[name] = softmax(model.predict(splits.test_texts), temperature)
-        time = _time(name, model, timed)
+        if id(model) not in times:
+            times[id(model)] = _time(name, model, timed)
+        time = times[id(model)]
         rows.append(_row(name, labels, answers[name], time, seed, baseline=not rows))
     base, final = next(iter(answers.values())), list(answers.values())[-1]
     report = Report(NAME, splits.source, notices=list(pipeline.notices))
@@ -289,8 +292,8 @@ def _draw_training(report: Report, pipeline: Pipeline) -> None:
     if history is None or len(history.valid) < 2:
         return
     epochs = np.arange(1, len(history.valid) + 1)
-    caption = "Validation accuracy after each epoch; the best epoch's weights are kept."
+    caption = "Validation score after each epoch; the best epoch's weights are kept."
     with figure(report, "training", caption) as axes:
         axes.plot(epochs, history.valid, marker="o")
         axes.set_xlabel("epoch")
-        axes.set_ylabel("validation accuracy")
+        axes.set_ylabel("accuracy" if pipeline.kind != "features" else "minus log loss")

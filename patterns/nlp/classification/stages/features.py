@@ -62,7 +62,7 @@ class FeatureClassifier:
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Self:
-        """Fit features and network; the epoch with the best validation accuracy is kept."""
+        """Fit features and network; the epoch with the lowest validation loss is kept."""
         self.encoder_ = load_encoder("tfidf-svd", dimension=self.dimension).fit(texts)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -71,12 +71,12 @@ class FeatureClassifier:
             self.encoder_.encode(texts), labels, batch_size=self.batch_size, seed=self.seed
         )
         valid = torch.from_numpy(self.encoder_.encode(valid_texts))  # (N, D)
+        targets = torch.from_numpy(valid_labels)
         objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
 
-        def accuracy(module: nn.Module) -> float:
+        def likelihood(module: nn.Module) -> float:
             device = next(module.parameters()).device
-            predicted = module(valid.to(device)).argmax(1).cpu().numpy()
-            return float((predicted == valid_labels).mean())
+            return -float(objective(module(valid.to(device)), targets.to(device)))
 
         self.history_ = fit(
             self.module_,
@@ -87,7 +87,7 @@ class FeatureClassifier:
             weight_decay=0.01,
             schedule="cosine",
             warmup=0.1,
-            validate=accuracy,
+            validate=likelihood,
             patience=10,
             device=self.device,
             seed=self.seed,

@@ -1,0 +1,204 @@
+"""The text classifier end to end: fallback said aloud, leakage, bad input, service, resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from common import artifacts, pretrained
+from data.tables import Source, TextClassification
+from patterns.nlp.classification.config import (
+    PRESETS,
+    Config,
+    DataOptions,
+    EncoderOptions,
+    WorldOptions,
+)
+from patterns.nlp.classification.data import Splits, load, split
+from patterns.nlp.classification.evaluate import evaluate
+from patterns.nlp.classification.pipeline import Pipeline
+from patterns.nlp.classification.train import main
+
+FEATURES = dataclasses.replace(PRESETS["smoke"], model="tfidf-svd")
+
+
+@pytest.fixture(scope="module")
+def splits() -> Splits:
+    return split(load(FEATURES), FEATURES)
+
+
+def fitted(splits: Splits, config: Config = FEATURES) -> Pipeline:
+    pipeline = Pipeline.from_config(config).fit_baseline(splits).fit_encoder(splits)
+    return pipeline.export(splits).fit_temperature(splits)
+
+
+@pytest.fixture(scope="module")
+def pipeline(splits: Splits) -> Pipeline:
+    return fitted(splits)
+
+
+def test_it_learns(pipeline: Pipeline, splits: Splits) -> None:
+    predicted = pipeline.logits(splits.test_texts).argmax(axis=1)
+    assert (predicted == splits.test_labels).mean() > 0.85
+
+
+def test_no_text_lies_in_two_parts() -> None:
+    texts = ["Card lost!", "card lost", "lost the card", "top up now", "TOP UP: now", "top it up"]
+    train = pl.DataFrame(
+        {"text": [*texts, *(f"my card {n}" for n in range(9)), *(f"top up {n}" for n in range(9))],
+         "label": [0, 0, 0, 1, 1, 1, *[0] * 9, *[1] * 9]},
+        schema={"text": pl.String, "label": pl.Int32},
+    )  # fmt: skip
+    test = pl.DataFrame(
+        {"text": ["Lost the card?", "My card 3."], "label": [0, 0]},
+        schema={"text": pl.String, "label": pl.Int32},
+    )
+    source = Source("t", "file", "t", "t", {}, "t")
+    parts = split(TextClassification(source, train, test, ("card", "top_up")), Config())
+    kept = parts.train_texts + parts.valid_texts
+    assert parts.dropped == 4
+    assert not set(kept) & {"card lost", "TOP UP: now", "lost the card", "my card 3"}
+    assert len(set(kept)) == len(kept) == 20
+    assert set(parts.valid_labels.tolist()) == {0, 1}
+
+
+def test_test_labels_and_texts_have_no_say(pipeline: Pipeline, splits: Splits) -> None:
+    garbled = dataclasses.replace(splits, test_labels=np.zeros_like(splits.test_labels))
+    again = fitted(garbled)
+    assert again.temperature == pipeline.temperature
+    assert np.array_equal(again.logits(splits.test_texts), pipeline.logits(splits.test_texts))
+
+
+def test_a_class_with_one_text_is_named() -> None:
+    frame = pl.DataFrame(
+        {"text": ["a b", "c d", "e f"], "label": [0, 0, 1]},
+        schema={"text": pl.String, "label": pl.Int32},
+    )
+    source = Source("t", "file", "t", "t", {}, "t")
+    table = TextClassification(source, frame, frame.clear(), ("many", "single"))
+    with pytest.raises(ValueError, match="'single' has 1 training texts"):
+        split(table, Config())
+
+
+def test_saved_and_loaded_gives_equal_answers(
+    pipeline: Pipeline, splits: Splits, tmp_path: Path
+) -> None:
+    pipeline.save(tmp_path)
+    loaded = Pipeline.load(tmp_path)
+    texts = [*splits.test_texts[:30], "日本語 🎬"]
+    assert loaded.classify(texts) == pipeline.classify(texts)
+    suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+    assert suffixes <= {".json", ".npz", ".safetensors"}
+
+
+@pytest.mark.parametrize("empty", ["", "  \n\t"])
+def test_an_empty_text_is_refused_and_named(pipeline: Pipeline, empty: str) -> None:
+    with pytest.raises(ValueError, match=r"texts\[1\]: it is empty"):
+        pipeline.classify(["card", empty])
+
+
+def test_k_beyond_the_labels_gives_all_of_them(pipeline: Pipeline, splits: Splits) -> None:
+    (answer,) = pipeline.classify(["cancel my card"], k=500)
+    assert sorted(answer.labels) == sorted(splits.label_names)
+    assert sum(answer.probabilities) == pytest.approx(1)
+    assert pipeline.classify([]) == []
+
+
+def test_without_a_transformer_features_stand_in_and_it_is_said(
+    splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrained, "_snapshot", lambda repository, local: None)
+    monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
+    config = dataclasses.replace(FEATURES, model="auto")
+    pipeline = fitted(splits, config)
+    assert pipeline.kind == "features"
+    assert len(pipeline.notices) == 1 and "stand in" in pipeline.notices[0]
+    assert evaluate(pipeline, splits).notices == pipeline.notices
+    named = dataclasses.replace(FEATURES, model="no/such-model")
+    with pytest.raises(ValueError, match="'no/such-model' is neither"):
+        fitted(splits, named)
+
+
+def test_the_report_leads_with_the_baseline_and_slices(pipeline: Pipeline, splits: Splits) -> None:
+    report = evaluate(pipeline, splits)
+    first = report.tables[0]
+    assert first.rows[0].baseline and first.rows[0].name == "TF-IDF + LR"
+    assert [row.name for row in first.rows][-1] == "+ temperature"
+    tables = {table.name: table for table in report.tables}
+    by_words = [r for r in tables["slices"].rows if r.name.endswith(" words")]
+    assert sum(float(row.values["texts"]) for row in by_words) == len(splits.test_texts)
+    assert {"confused pairs", "by class", "surest mistakes", "model against baseline"} <= set(
+        tables
+    )
+    assert len(report.figures) == 4 and report.latency[0].samples > 100
+    assert json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
+    pipeline = fitted(splits, dataclasses.replace(FEATURES, model="tfidf"))
+    assert pipeline.kind == "tfidf"
+    pipeline.save(tmp_path)
+    assert Pipeline.load(tmp_path).classify(["stop my wire"]) == pipeline.classify(["stop my wire"])
+    assert len(evaluate(pipeline, splits).tables[0].rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: Config(k=0), "k"),
+        (lambda: Config(runtime="tensorrt"), "runtime"),
+        (lambda: Config(model=" "), "model"),
+        (lambda: Config(dataset="csv"), "data.path"),
+        (lambda: DataOptions(valid_share=0.9), "data.valid_share"),
+        (lambda: WorldOptions(intents=1), "world.intents"),
+        (lambda: EncoderOptions(learning_rate=0.0), "encoder.learning_rate"),
+        (lambda: EncoderOptions(precision="int8"), "encoder.precision"),
+    ],
+)
+def test_a_value_out_of_range_is_named(make, named: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{named}: "):
+        make()
+
+
+def test_a_dataset_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not hold labelled texts"):
+        load(dataclasses.replace(FEATURES, dataset="simulated-movies"))
+
+
+def test_texts_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    rows = [f'"please {verb} this {n}",{verb}' for n in range(20) for verb in ("open", "close")]
+    path.write_text("question,what\n" + "\n".join(rows))
+    options = DataOptions(path=path, text="question", label="what")
+    config = dataclasses.replace(FEATURES, dataset="csv", data=options)
+    parts = split(load(config), config)
+    assert parts.label_names == ("close", "open")
+    assert fitted(parts, config).classify(["please open this"])[0].labels[0] == "open"
+
+
+def test_the_main_makes_an_artifact_that_answers_over_http(tmp_path: Path) -> None:
+    from fastapi.testclient import TestClient
+
+    from common.serving import create_app
+    from patterns.nlp.classification.serve import ClassificationService
+
+    path = main(dataclasses.replace(FEATURES, runs=tmp_path))
+    run = artifacts.open_run("latest", name="nlp/classification", runs=tmp_path)
+    assert run.path == path and (path / "report.html").stat().st_size > 10_000
+    service = ClassificationService(run)
+    text = "Could you cancel my card?"
+    with TestClient(create_app(service, run)) as client:
+        body = client.post("/predict", json={"text": text, "k": 2}).json()
+        (answer,) = service.pipeline.classify([text], k=2)
+        assert [guess["label"] for guess in body["labels"]] == answer.labels
+        assert body["label"] == answer.labels[0]
+        assert body["probability"] == pytest.approx(answer.probabilities[0])
+        for bad in ({"text": ""}, {"text": "   "}, {}, {"text": text, "k": 0}, {"text": 7}):
+            response = client.post("/predict", json=bad)
+            assert 400 <= response.status_code < 500
+            assert ("k" if "k" in bad else "text") in response.text

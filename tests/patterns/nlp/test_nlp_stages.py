@@ -1,0 +1,215 @@
+"""The stages of text classification, on planted texts and a tiny random transformer."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.probabilities import fit_temperature, softmax, top_k
+from data.simulated.intents import generate
+from patterns.nlp.classification.stages.encoder import EncoderClassifier
+from patterns.nlp.classification.stages.export import OnnxClassifier, export, parity
+from patterns.nlp.classification.stages.features import FeatureClassifier
+from patterns.nlp.classification.stages.tfidf import TfidfClassifier
+from patterns.nlp.classification.stages.tokens import Tokens, length_batches
+
+Parts = tuple[list[str], np.ndarray, list[str], np.ndarray]
+ODD = ["", "日本語 🎬", "word " * 400, "a"]
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    world = generate(intents=5, texts=500, typos=0.0)
+    train, test = world.train, world.test
+    return (
+        train["text"].to_list(), train["label"].to_numpy().astype(np.int64),
+        test["text"].to_list(), test["label"].to_numpy().astype(np.int64),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tiny(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A random two-layer BERT whose vocabulary is the words of the texts."""
+    import re
+
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    words = sorted({word for text in parts[0] for word in re.findall(r"\w+", text.lower())})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ",", "?", "-", "'", *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
+    return str(folder)
+
+
+def small_encoder(tiny: str, **options: object) -> EncoderClassifier:
+    settings: dict = {
+        "model": tiny, "classes": 5, "epochs": 10, "learning_rate": 4e-3, "head_factor": 1.0,
+        "batch_size": 32, "precision": "fp32", "device": "cpu", **options,
+    }  # fmt: skip
+    return EncoderClassifier(**settings)
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny: str, parts: Parts) -> EncoderClassifier:
+    return small_encoder(tiny).fit(*parts)
+
+
+@pytest.fixture(scope="module")
+def exported(encoder: EncoderClassifier) -> OnnxClassifier:
+    return export(encoder)
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    return float((logits.argmax(axis=1) == labels).mean())
+
+
+def test_tfidf_learns_and_chooses_its_strength(parts: Parts) -> None:
+    stage = TfidfClassifier().fit(*parts)
+    assert stage.strength_ in (3.0, 10.0, 30.0)
+    assert accuracy(stage.predict(parts[2]), parts[3]) > 0.95
+    assert stage.predict([]).shape == (0, 5)
+
+
+def test_tfidf_gives_two_columns_for_two_classes() -> None:
+    texts, labels = ["good film", "bad film"] * 5, np.array([1, 0] * 5)
+    logits = TfidfClassifier().fit(texts, labels, texts, labels).predict(["good", "bad"])
+    assert logits.shape == (2, 2) and logits.argmax(1).tolist() == [1, 0]
+
+
+def test_tfidf_refuses_texts_without_words() -> None:
+    with pytest.raises(ValueError, match="no words"):
+        TfidfClassifier().fit(["?", "!"], np.array([0, 1]), ["?"], np.array([0]))
+
+
+def test_tfidf_is_saved_without_pickle_and_refuses_foreign_types(
+    parts: Parts, tmp_path: Path
+) -> None:
+    stage = TfidfClassifier(strengths=(3.0,)).fit(*parts)
+    stage.save(tmp_path)
+    assert np.array_equal(TfidfClassifier.load(tmp_path).predict(ODD), stage.predict(ODD))
+    path = tmp_path / "tfidf.skops"
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(files["schema.json"])
+    schema["__module__"], schema["__class__"] = "os", "system"
+    files["schema.json"] = json.dumps(schema).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match=r"not accepted: os\.system"):
+        TfidfClassifier.load(tmp_path)
+
+
+def test_features_learn_and_come_back_equal(parts: Parts, tmp_path: Path) -> None:
+    stage = FeatureClassifier(classes=5, epochs=10, device="cpu").fit(*parts)
+    assert accuracy(stage.predict(parts[2]), parts[3]) > 0.9
+    stage.save(tmp_path)
+    assert np.array_equal(FeatureClassifier.load(tmp_path).predict(ODD), stage.predict(ODD))
+
+
+def test_length_batches_hold_every_row_once_with_its_tokens() -> None:
+    sequences = [[7] * n for n in (5, 1, 3, 9, 2)]
+    seen = {}
+    for rows, ids, mask in length_batches(sequences, batch_size=2, pad=0):
+        assert ids.shape == mask.shape == (len(rows), max(len(sequences[r]) for r in rows))
+        for row, tokens, real in zip(rows.tolist(), ids, mask, strict=True):
+            seen[row] = tokens[real == 1].tolist()
+    assert [seen[row] for row in range(5)] == sequences
+    assert list(length_batches([], batch_size=2, pad=0)) == []
+
+
+def test_tokens_are_the_transformers_own(tiny: str, parts: Parts) -> None:
+    from common.pretrained import load_transformer
+
+    tokenizer, _ = load_transformer(tiny)
+    expected = tokenizer(parts[0][:50] + ODD, truncation=True, max_length=16)["input_ids"]
+    assert Tokens.of_transformer(tokenizer, max_length=16)(parts[0][:50] + ODD) == expected
+    assert Tokens.of_transformer(tokenizer, max_length=999).max_length == 64
+
+
+def test_encoder_learns_what_words_say(encoder: EncoderClassifier, parts: Parts) -> None:
+    said, true = encoder.predict(parts[2]).argmax(axis=1), parts[3]
+    # Labels 0 and 1 differ in word order alone, too little for a network this small to learn.
+    assert (np.maximum(said, 1) == np.maximum(true, 1)).mean() > 0.95
+    assert encoder.history_ is not None and len(encoder.history_.valid) == 10
+
+
+def test_layers_learn_at_falling_rates(encoder: EncoderClassifier) -> None:
+    assert encoder.module_ is not None
+    encoder.layer_decay, encoder.head_factor = 0.5, 10.0
+    rates: dict[float, int] = {}
+    for group in encoder.parameter_groups(encoder.module_):
+        rates[group["lr"]] = rates.get(group["lr"], 0) + sum(p.numel() for p in group["params"])
+    encoder.layer_decay, encoder.head_factor = 0.9, 1.0
+    base = encoder.learning_rate
+    assert sorted(rates) == pytest.approx([base / 4, base / 2, base, base * 10])
+    assert sum(rates.values()) == sum(p.numel() for p in encoder.module_.parameters())
+
+
+def test_encoder_comes_back_equal_and_answers_odd_texts(
+    encoder: EncoderClassifier, tmp_path: Path
+) -> None:
+    encoder.save(tmp_path)
+    loaded = EncoderClassifier.load(tmp_path)
+    assert np.array_equal(loaded.predict(ODD), encoder.predict(ODD))
+    assert loaded.predict([]).shape == (0, 5)
+    single = np.concatenate([encoder.predict([text]) for text in ODD])
+    assert np.allclose(encoder.predict(ODD), single, atol=1e-4)
+
+
+def test_same_seed_same_encoder(tiny: str, parts: Parts, encoder: EncoderClassifier) -> None:
+    again = small_encoder(tiny).fit(*parts)
+    assert np.array_equal(again.predict(parts[2]), encoder.predict(parts[2]))
+
+
+def test_export_answers_as_torch_does(
+    exported: OnnxClassifier, encoder: EncoderClassifier, parts: Parts, tmp_path: Path
+) -> None:
+    found = parity(exported, encoder, parts[2] + ODD)
+    assert found.holds and found.agreement == 1.0 and found.max_difference < 1e-4
+    exported.save(tmp_path)
+    loaded = OnnxClassifier.load(tmp_path)
+    assert np.array_equal(loaded.predict(ODD), exported.predict(ODD))
+    assert loaded.predict([]).shape == (0, 5)
+
+
+def test_parity_notices_another_model(
+    exported: OnnxClassifier, tiny: str, parts: Parts, encoder: EncoderClassifier
+) -> None:
+    other = small_encoder(tiny, epochs=1, seed=1).fit(*parts)
+    found = parity(exported, other, parts[2])
+    assert not found.holds and found.max_difference > 1e-2
+
+
+def test_temperature_makes_confidence_true_and_changes_no_decision() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 4))
+    true = softmax(logits)
+    labels = (true.cumsum(axis=1) > rng.random((4000, 1))).argmax(axis=1)
+    assert fit_temperature(logits * 3.0, labels) == pytest.approx(3.0, rel=0.08)
+    assert (softmax(logits, 3.0).argmax(1) == logits.argmax(1)).all()
+    assert np.allclose(softmax(np.array([[1000.0, 0.0]])), [[1.0, 0.0]])
+    assert softmax(np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_temperature_of_a_faultless_validation_set_stays_humble() -> None:
+    logits = np.eye(3)[[0, 1, 2] * 10] * 2.0
+    labels = np.array([0, 1, 2] * 10)
+    sure = softmax(logits, fit_temperature(logits, labels))[np.arange(30), labels]
+    assert sure.mean() == pytest.approx(31 / 32, abs=0.005)
+
+
+def test_top_k_orders_and_breaks_ties_by_the_lower_label() -> None:
+    labels, shares = top_k(np.array([[0.2, 0.5, 0.2, 0.1]]), 3)
+    assert labels.tolist() == [[1, 0, 2]] and shares.tolist() == [[0.5, 0.2, 0.2]]
+    assert top_k(np.array([[0.4, 0.6]]), 9)[0].shape == (1, 2)
