@@ -19,11 +19,10 @@ dimension.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
 from common.evaluation.checks import (
     Booleans,
@@ -34,6 +33,9 @@ from common.evaluation.checks import (
     same_length,
     whole,
 )
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Gain = Literal["linear", "exponential"]
 
@@ -50,13 +52,15 @@ class Judged:
     """Number of relevant items of each query (B,)."""
 
 
-def judge(ranked: ArrayLike, truth: sparse.csr_matrix | sparse.csr_array) -> Judged:
+def judge(ranked: ArrayLike, truth: "sparse.csr_array | sparse.csr_matrix") -> Judged:
     """Look the gains of ranked item rows up in a matrix of judgments.
 
     `ranked` (B, K) holds item rows in rank order, -1 where a list is shorter; `truth` (B, N) holds
     the gains, rows in the same order. An item ranked twice in one list, a negative gain or an item
     outside the matrix raises.
     """
+    from scipy import sparse
+
     ranked = np.asarray(ranked, dtype=np.int64)
     truth = sparse.csr_array(truth, dtype=np.float64)
     truth.sum_duplicates()

@@ -110,13 +110,22 @@ def instance_precision(
 
 def _instance_iou(said: NDArray[Any], true: NDArray[Any]) -> Floats:
     """IoU of every predicted with every true object (P, Q), background left out."""
-    said_ids, said = np.unique(said, return_inverse=True)
-    true_ids, true = np.unique(true, return_inverse=True)
+    said_ids, said = _numbered("predicted", said)
+    true_ids, true = _numbered("truth", true)
     shape = (len(said_ids), len(true_ids))
-    shared = np.bincount(said.ravel() * shape[1] + true.ravel(), minlength=shape[0] * shape[1])
+    shared = np.bincount(said * shape[1] + true, minlength=shape[0] * shape[1])
     shared = shared.reshape(shape)
     union = shared.sum(axis=1)[:, None] + shared.sum(axis=0)[None, :] - shared
     return (shared / np.maximum(union, 1))[np.ix_(said_ids != 0, true_ids != 0)]
+
+
+def _numbered(name: str, mask: NDArray[Any]) -> tuple[Integers, Integers]:
+    """Instance numbers that occur (P,) and each pixel's place among them, without sorting."""
+    if mask.dtype.kind not in "iub" or (mask.size and mask.min() < 0):
+        raise ValueError(f"{name} ({mask.dtype}) is no instance map: pass whole numbers from 0 up")
+    pixels = mask.ravel().astype(np.int64)
+    present = np.bincount(pixels) > 0
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[pixels]
 
 
 def _foreground(predicted: Masks, truth: Masks) -> tuple[Integers, Integers, Integers]:

@@ -87,6 +87,7 @@ def test_instances_by_hand():
         (lambda: s.iou([np.full((2, 2), np.nan)], [np.zeros((2, 2))]), "other than 0 and 1"),
         (lambda: s.mean_iou([np.full((2, 2), 3)], [np.zeros((2, 2), int)], 2), "classes is 2"),
         (lambda: s.mean_iou([np.zeros((2, 2))], [np.zeros((2, 2))], 2), "pass class numbers"),
+        (lambda: s.instance_precision([np.eye(2)], [np.eye(2)]), "predicted .float64.*whole"),
         (
             lambda: s.instance_precision([np.eye(2)], [np.eye(2)], thresholds=[0.3]),
             "match twice",
