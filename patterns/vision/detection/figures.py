@@ -1,0 +1,125 @@
+"""The pictures of the detection report.
+
+Curves say how precision is traded for recall, the grid of test pictures shows what the figures
+mean: it runs from the best picture to the worst, evenly spaced, so that nobody picks the good ones.
+Found boxes are solid in the colour of their class, true boxes dashed and white. The counts show at
+a glance whether errors are a bias (off the diagonal) or chance (around it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.evaluation.detection import DetectionScore
+from common.evaluation.report import Report, add_canvas, figure
+from patterns.vision.detection.stages.postprocess import Detections, match
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from patterns.vision.detection.data import Part
+    from patterns.vision.detection.pipeline import Pipeline
+
+COLOURS = ("tab:red", "tab:blue", "tab:green", "tab:orange", "tab:purple", "tab:cyan")
+
+
+def draw_curves(report: Report, score: DetectionScore, names: Sequence[str]) -> None:
+    """Precision and recall of each class."""
+    caption = "Precision against recall of each class at IoU .5; the area is its AP@.5."
+    with figure(report, "precision and recall", caption) as axes:
+        for label, name in enumerate(names):
+            if score.true_boxes[label]:
+                text = f"{name} {score.average_precision[0, label]:.3f}"
+                axes.plot(
+                    np.linspace(0, 1, score.precision.shape[1]), score.precision[0, :, label],
+                    color=COLOURS[label % len(COLOURS)], label=text,
+                )  # fmt: skip
+        axes.set_xlabel("recall")
+        axes.set_ylabel("precision")
+        axes.set_ylim(0, 1.02)
+        axes.legend()
+
+
+def draw_pictures(
+    report: Report, kept: Sequence[Detections], part: Part, names: Sequence[str], *, most: int = 9
+) -> None:
+    """Evenly spaced test pictures from the best to the worst by F1."""
+    from matplotlib.figure import Figure
+
+    quality = np.array(
+        [_f1(k, b, t) for k, b, t in zip(kept, part.boxes, part.labels, strict=True)]
+    )
+    order = np.argsort(-quality, kind="stable")
+    count = min(most, len(order))
+    chosen = order[np.linspace(0, len(order) - 1, count).round().astype(int)]
+    canvas = Figure(figsize=(10.5, 2.9 * -(-count // 3)), dpi=110, layout="constrained")
+    grid = canvas.subplots(-(-count // 3), 3, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, row in zip(grid, chosen, strict=False):
+        axes.imshow(part.images[row])
+        axes.set_title(f"F1 {quality[row]:.2f}", fontsize=8)
+        _draw_boxes(axes, part.boxes[row], part.labels[row], dashed=True)
+        _draw_boxes(axes, kept[row].boxes, kept[row].labels, dashed=False)
+    legend = ", ".join(
+        f"{name} {COLOURS[label % len(COLOURS)].split(':')[1]}" for label, name in enumerate(names)
+    )
+    caption = f"From the best to the worst. Solid: found; dashed white: true. {legend}."
+    add_canvas(report, "found and true boxes", caption, canvas)
+
+
+def _draw_boxes(axes: Axes, boxes: np.ndarray, labels: np.ndarray, *, dashed: bool) -> None:
+    from matplotlib.patches import Rectangle
+
+    for (x0, y0, x1, y1), label in zip(boxes, labels, strict=True):
+        colour = "white" if dashed else COLOURS[label % len(COLOURS)]
+        axes.add_patch(
+            Rectangle(
+                (x0, y0),
+                x1 - x0,
+                y1 - y0,
+                fill=False,
+                edgecolor=colour,
+                linewidth=0.9 if dashed else 1.3,
+                linestyle="--" if dashed else "-",
+            )  # fmt: skip
+        )
+
+
+def _f1(found: Detections, boxes: np.ndarray, labels: np.ndarray) -> float:
+    right = int((match(found, boxes, labels) >= 0).sum())
+    return 2 * right / max(1, len(found.scores) + len(boxes))
+
+
+def draw_counts(
+    report: Report, kept: Sequence[Detections], part: Part, names: Sequence[str]
+) -> None:
+    """Found against labelled counts."""
+    caption = "Objects found against objects labelled in each picture; on the diagonal, it counts."
+    with figure(report, "counting", caption) as axes:
+        top = 1
+        for label, name in enumerate(names):
+            true = np.array([(labels == label).sum() for labels in part.labels])
+            said = np.array([(each.labels == label).sum() for each in kept])
+            top = max(top, int(true.max()), int(said.max()))
+            axes.plot(true, said, "o", alpha=0.4, color=COLOURS[label % len(COLOURS)], label=name)
+        axes.plot([0, top], [0, top], color="grey", linewidth=1, linestyle="--")
+        axes.set_xlabel("labelled")
+        axes.set_ylabel("found")
+        axes.legend()
+
+
+def draw_training(report: Report, pipeline: Pipeline) -> None:
+    """Validation over the epochs."""
+    history = pipeline.detector.history_ if pipeline.detector else None
+    if history is None or len(history.valid) < 2:
+        return
+    epochs = np.arange(1, len(history.valid) + 1)
+    caption = "Validation mAP@.5 after each epoch; the best epoch's weights are kept."
+    with figure(report, "training", caption) as axes:
+        axes.plot(epochs, history.valid, marker="o" if len(epochs) < 30 else None)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("validation mAP@.5")

@@ -1,0 +1,223 @@
+"""The detection pipeline end to end on simulated cells: contracts, leakage, service."""
+
+import base64
+import dataclasses
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from common import artifacts
+from common.evaluation.report import Report
+from patterns.vision.detection import config as configuration
+from patterns.vision.detection.config import (
+    AugmentOptions,
+    Config,
+    DataOptions,
+    NetworkOptions,
+    PostprocessOptions,
+    TrainingOptions,
+)
+from patterns.vision.detection.data import Splits, load, split
+from patterns.vision.detection.evaluate import count_errors, evaluate
+from patterns.vision.detection.pipeline import Pipeline
+from patterns.vision.detection.stages.postprocess import Detections
+
+SMALL = Config(
+    dataset="simulated-cells",
+    data=DataOptions(simulated_images=30),
+    network=NetworkOptions(height=64, width=96, channels=8),
+    training=TrainingOptions(
+        epochs=3, steps=30, batch_size=8, ema=0.9, learning_rate=1e-2, precision="fp32"
+    ),
+    augment=AugmentOptions(mosaic=0.2, zoom=(0.8, 1.25)),
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Work this small is slower on two threads, and far slower where the cores are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def splits() -> Splits:
+    return split(load(SMALL))
+
+
+def fitted(splits: Splits, config: Config = SMALL) -> Pipeline:
+    pipeline = Pipeline.from_config(config).fit_baseline(splits)
+    return pipeline.fit_detector(splits).fit_thresholds(splits.valid)
+
+
+@pytest.fixture(scope="module")
+def pipeline(splits: Splits) -> Pipeline:
+    return fitted(splits)
+
+
+@pytest.fixture(scope="module")
+def report(pipeline: Pipeline, splits: Splits) -> Report:
+    return evaluate(pipeline, splits)
+
+
+def equal(left: list[Detections], right: list[Detections]) -> bool:
+    return len(left) == len(right) and all(
+        np.array_equal(a.boxes, b.boxes)
+        and np.array_equal(a.scores, b.scores)
+        and np.array_equal(a.labels, b.labels)
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def test_it_learns_something(pipeline: Pipeline) -> None:
+    assert pipeline.detector is not None and pipeline.detector.history_ is not None
+    history = pipeline.detector.history_
+    assert history.train_loss[-1] < history.train_loss[0]
+    assert max(history.valid) > 0.02
+
+
+def test_same_seed_gives_the_same_model_and_test_labels_do_not_matter(splits: Splits) -> None:
+    garbled = dataclasses.replace(
+        splits.test, labels=[np.zeros_like(labels) for labels in splits.test.labels]
+    )
+    short = dataclasses.replace(
+        SMALL, training=dataclasses.replace(SMALL.training, epochs=1, steps=6)
+    )
+    once, again = (fitted(s, short) for s in (splits, dataclasses.replace(splits, test=garbled)))
+    assert once.detector is not None and again.detector is not None
+    before, after = once.detector.network.state_dict(), again.detector.network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert np.array_equal(again.thresholds, once.thresholds)
+
+
+def test_saved_and_loaded_gives_equal_answers(
+    pipeline: Pipeline, splits: Splits, tmp_path: Path
+) -> None:
+    pipeline.save(tmp_path)
+    loaded = Pipeline.load(tmp_path)
+    images = splits.test.images
+    assert equal(loaded.candidates(images), pipeline.candidates(images))
+    assert equal(loaded.detect(images), pipeline.detect(images))
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".pt", ".pkl", ".joblib")]
+
+
+def test_a_batch_equals_its_pictures_one_by_one(pipeline: Pipeline, splits: Splits) -> None:
+    images = splits.test.images
+    one_by_one = [pipeline.candidates([image])[0] for image in images]
+    assert equal(pipeline.candidates(images), one_by_one)
+
+
+def test_no_picture_gives_no_answer_and_a_high_confidence_no_box(
+    pipeline: Pipeline, splits: Splits
+) -> None:
+    assert pipeline.detect([]) == []
+    (found,) = pipeline.detect(splits.test.images[:1], confidence=1.0)
+    assert found.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 700), (700, 3), (64, 64)])
+def test_any_shape_is_answered_with_boxes_inside(
+    pipeline: Pipeline, shape: tuple[int, int]
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    (found,) = pipeline.detect([picture], confidence=0.01)
+    assert (found.boxes >= 0).all()
+    assert (found.boxes[:, [0, 2]] <= shape[1]).all() and (found.boxes[:, [1, 3]] <= shape[0]).all()
+
+
+def test_the_report_starts_with_the_baseline(report: Report) -> None:
+    assert [row.name for row in report.tables[0].rows] == ["blobs", "yolo"]
+    assert report.tables[0].rows[0].baseline
+    assert {figure.name for figure in report.figures} >= {"precision and recall", "counting"}
+    assert [each.stage for each in report.latency][-1] == "one picture"
+    assert {table.name for table in report.tables} >= {"by class", "by size", "counting"}
+
+
+def test_count_errors_by_hand(splits: Splits) -> None:
+    part = dataclasses.replace(
+        splits.test, images=splits.test.images[:1], boxes=[np.zeros((3, 4))],
+        labels=[np.array([0, 0, 1])],
+    )  # fmt: skip
+    found = [Detections(np.zeros((3, 4)), np.ones(3), np.array([0, 2, 2]))]
+    assert count_errors(found, part, 3).tolist() == [[1, 1, 2]]
+
+
+def test_no_picture_is_in_two_parts() -> None:
+    table = load(SMALL)
+    rows = np.concatenate([table.split[name] for name in ("train", "valid", "test")])
+    assert len(set(rows.tolist())) == len(rows) == 30
+
+
+def test_a_given_confidence_replaces_the_chosen_thresholds(
+    pipeline: Pipeline, splits: Splits
+) -> None:
+    config = dataclasses.replace(SMALL, postprocess=PostprocessOptions(confidence=0.4))
+    other = Pipeline.from_config(config)
+    other.label_names, other.detector = pipeline.label_names, pipeline.detector
+    assert other.fit_thresholds(splits.valid).thresholds.tolist() == [0.4] * 3
+
+
+def test_a_part_without_boxes_is_named() -> None:
+    table = load(SMALL)
+    empty = [np.zeros((0, 4), np.float32)] * len(table.boxes)
+    with pytest.raises(ValueError, match="train: none of its"):
+        split(dataclasses.replace(table, boxes=empty))
+
+
+def test_wrong_choices_name_the_flag() -> None:
+    with pytest.raises(ValueError, match=r"--data\.path"):
+        Config(dataset="voc")
+    with pytest.raises(ValueError, match=r"network\.height"):
+        NetworkOptions(height=100)
+    with pytest.raises(ValueError, match=r"training\.epochs"):
+        TrainingOptions(epochs=0)
+    with pytest.raises(ValueError, match=r"augment\.zoom"):
+        AugmentOptions(zoom=(2.0, 3.0))
+    with pytest.raises(ValueError, match="does not hold pictures with boxes"):
+        load(Config(dataset="digits"))
+    assert set(configuration.PRESETS) == {"smoke", "default", "large"}
+
+
+def encoded(image: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_the_service_answers_what_the_pipeline_answers(
+    pipeline: Pipeline, splits: Splits, report: Report, tmp_path: Path
+) -> None:
+    from fastapi.testclient import TestClient
+
+    from common.serving import create_app
+    from patterns.vision.detection.serve import DetectionService
+
+    config = dataclasses.replace(SMALL, runs=tmp_path)
+    artifacts.save(pipeline, report, config, name="vision/detection")
+    run = artifacts.open_run("latest", name="vision/detection", runs=tmp_path)
+    with TestClient(create_app(DetectionService(run), run)) as client:
+        image = splits.test.images[0]
+        request = {"image": encoded(image), "confidence": 0.05, "k": 5}
+        answer = client.post("/predict", json=request).json()
+        (expected,) = pipeline.detect([image], confidence=0.05)
+        assert (answer["width"], answer["height"]) == (320, 240)
+        assert len(answer["objects"]) == min(5, len(expected.scores)) > 0
+        for item, box, score in zip(
+            answer["objects"], expected.boxes, expected.scores, strict=False
+        ):
+            assert np.allclose(item["box"], box) and item["score"] == pytest.approx(float(score))
+        assert sum(answer["counts"].values()) == len(answer["objects"])
+        whole = base64.b64decode(encoded(image))
+        for broken in ("@@", "aGVsbG8=", base64.b64encode(whole[:60]).decode(), ""):
+            refused = client.post("/predict", json={"image": broken})
+            assert 400 <= refused.status_code < 500, broken
+            assert "image" in refused.text
+        refused = client.post("/predict", json={"image": encoded(image), "confidence": 2})
+        assert refused.status_code == 422 and "confidence" in refused.text
