@@ -53,7 +53,7 @@ def decode_image(
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
         message = f"the image cannot be read ({type(problem).__name__}: {problem})"
-        raise RequestError(field, _start(encoded), message, REMEDY, row=row) from None
+        raise RequestError(field, _start(encoded), message, REMEDY, status=415, row=row) from None
 
 
 def _from_base64(encoded: str, field: str, row: int | None) -> bytes:

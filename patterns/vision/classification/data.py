@@ -12,21 +12,18 @@ What else belongs to the labels: whether a mirror image still has its label (`mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
 import data
 from common.evaluation.splits import stratified_split
-from data.errors import FetchError
+from data.tables import Images, Source
 from patterns.vision.classification.config import Config
-
-if TYPE_CHECKING:
-    from data.tables import Images, Source
 
 PUBLIC, OFFLINE = "fashion-mnist", "digits"
 MIRROR_SAFE = ("fashion-mnist",)
+FOLDER_SIZE = 64  # photos of a folder are of all sizes, so they are brought to one
 
 
 @dataclass(frozen=True)
@@ -51,26 +48,9 @@ def load(config: Config) -> Images:
         from data.files import images_from_folder
 
         assert config.data.path is not None
-        return images_from_folder(config.data.path, seed=config.seed)
-    if config.dataset != "auto":
-        return _of_images(data.load(config.dataset, seed=config.seed), config.dataset)
-    try:
-        return data.load(PUBLIC)
-    except FetchError as problem:
-        images: Images = data.load(OFFLINE)
-        notice = f"Running on {OFFLINE}, bundled, because {PUBLIC} is not to be had: {problem}"
-        return replace(images, source=replace(images.source, notice=notice))
-
-
-def _of_images(table: object, name: str) -> Images:
-    from data.tables import Images
-
-    if not isinstance(table, Images):
-        raise ValueError(
-            f"dataset: {name!r} does not hold labelled images; give --dataset {PUBLIC}, {OFFLINE},"
-            " or folder with --data.path"
-        )
-    return table
+        size = config.image_size or FOLDER_SIZE
+        return images_from_folder(config.data.path, size=size, seed=config.seed)
+    return data.load_table(Images, config.dataset, public=PUBLIC, offline=OFFLINE, seed=config.seed)
 
 
 def split(images: Images, config: Config) -> Splits:

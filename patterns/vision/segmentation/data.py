@@ -20,16 +20,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 import data
 from common.evaluation.splits import grouped_split
+from data.tables import SegmentationImages, Source
 from patterns.vision.segmentation.config import Config
-
-if TYPE_CHECKING:
-    from data.tables import SegmentationImages, Source
 
 PUBLIC, SIMULATED = "nuclei", "simulated-nuclei"
 SMALL_SIDE = 96
@@ -62,24 +59,19 @@ class Splits:
 
 def load(config: Config) -> SegmentationImages:
     """Load the dataset that the configuration names; "auto" falls back to simulated nuclei."""
-    from dataclasses import replace
-
     if config.dataset == "folder":
         from data.files import segmentation_from_folder
 
         assert config.data.path is not None
         return segmentation_from_folder(config.data.path)
-    name, notice = data.choose(config.dataset, public=PUBLIC, simulated=SIMULATED)
-    options = {"images": config.data.images} if name.startswith("simulated") else {}
-    table = data.load(name, seed=config.seed, **options)
-    from data.tables import SegmentationImages
-
-    if not isinstance(table, SegmentationImages):
-        raise ValueError(
-            f"dataset: {name!r} does not hold images with masks; give --dataset {PUBLIC},"
-            f" {SIMULATED}, or folder with --data.path"
-        )
-    return replace(table, source=replace(table.source, notice=notice)) if notice else table
+    return data.load_table(
+        SegmentationImages,
+        config.dataset,
+        public=PUBLIC,
+        offline=SIMULATED,
+        seed=config.seed,
+        images=config.data.images,
+    )
 
 
 def split(table: SegmentationImages, config: Config) -> Splits:

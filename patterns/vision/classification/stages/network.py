@@ -19,8 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.training import History, TensorLoader, cpu_has_fast_bf16, fit
+from common.training import History, TensorLoader, fit
 from patterns.vision.classification.stages.augment import Augment
+from patterns.vision.precision import choose_precision
 
 WEIGHTS = "network.safetensors"
 
@@ -129,9 +130,3 @@ class Network:
         self.module.load_state_dict(load_file(folder / WEIGHTS))
         self.module.eval()
         return self
-
-
-def choose_precision(precision: str, device: str) -> str:
-    """Turn "auto" into bf16 on a CPU that multiplies it in hardware: twice as fast, as accurate."""
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    return "bf16" if precision == "auto" and on_cpu and cpu_has_fast_bf16() else precision

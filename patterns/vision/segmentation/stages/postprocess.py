@@ -6,10 +6,10 @@ told apart by their centres, which lie farthest from the background:
     d = distance of each object pixel to the background, smoothed by a Gaussian
     seeds = local maxima of d;  watershed of −d from the seeds, inside the mask
 
-(Beucher & Lantuéjoul 1979; the flooding is scipy's image-foresting transform). Smoothing sets how
-easily an object is split: too little and every bump is a nucleus. Threshold, smoothing and smallest
-area are chosen on the validation images, the threshold by IoU, the others by how many objects are
-found at an IoU of one half.
+(Beucher & Lantuéjoul 1979), flooded level by level on whole arrays instead of pixel by pixel from
+a queue. Smoothing sets how easily an object is split: too little and every bump is a nucleus.
+Threshold, smoothing and smallest area are chosen on the validation images, the threshold by IoU,
+the others by how many objects are found at an IoU of one half.
 
 Shapes: H x W pixels.
 """
@@ -26,8 +26,9 @@ from scipy import ndimage
 from common.evaluation.segmentation import instance_precision, iou
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
-SMOOTHINGS = (0.0, 1.0, 1.5, 2.5)
+SMOOTHINGS = (0.0, 1.0, 1.5, 2.0, 3.0)
 AREAS = (5, 15, 30)
+LEVEL = 0.5  # of the distance in pixels that is flooded at once
 EVERYWHERE = np.ones((3, 3), bool)  # diagonal neighbours touch
 
 
@@ -79,20 +80,35 @@ class Postprocess:
 
 def split_touching(mask: np.ndarray, *, smoothing: float) -> np.ndarray:
     """Label a boolean mask (H, W), cutting connected objects between their centres."""
-    if not mask.any():
-        return np.zeros(mask.shape, np.int32)
-    padded = np.pad(mask, 1)  # the border of the image is background, so a cut nucleus has a centre
+    padded = np.pad(mask, 1)  # beyond the image is background, so a cut nucleus has a centre too
     distance = ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
-    smooth = ndimage.gaussian_filter(distance, smoothing) * mask
+    height = ndimage.gaussian_filter(distance, smoothing)
     side = 2 * max(1, round(2 * smoothing)) + 1
-    peaks = (smooth == ndimage.maximum_filter(smooth, size=side)) & mask
+    peaks = mask & (height == ndimage.maximum_filter(height, size=side))
     seeds, _ = ndimage.label(peaks, structure=EVERYWHERE)
-    depth = np.rint(65534 * (1 - smooth / max(float(smooth.max()), 1e-6))).astype(np.uint16)
-    depth[~mask] = 65535
-    background = seeds.max() + 1
-    markers = np.where(mask, seeds, background).astype(np.int32)
-    flooded = ndimage.watershed_ift(depth, markers, structure=EVERYWHERE.astype(np.int8))
-    return np.where(mask & (flooded != background), flooded, 0).astype(np.int32)
+    labels, count = ndimage.label(mask, structure=EVERYWHERE)
+    for number, window in enumerate(ndimage.find_objects(labels), start=1):
+        inside = labels[window] == number
+        own = np.where(inside, seeds[window], 0)
+        if len(np.unique(own)) > 2:  # 0 and more than one centre
+            parts = flood(height[window], own, inside)
+            labels[window][inside] = count + parts[inside]
+    return labels
+
+
+def flood(height: np.ndarray, seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Grow seeds (H, W) downhill, one level of `height` after the other, over a connected mask."""
+    labels = seeds.copy()
+    for level in [*np.arange(float(height.max()), 0, -LEVEL), 0.0]:
+        open_ = mask & (height >= level)
+        while True:
+            reached = open_ & (labels == 0)
+            grown = ndimage.maximum_filter(labels, size=3) if reached.any() else labels
+            reached &= grown > 0
+            if not reached.any():
+                break
+            labels[reached] = grown[reached]
+    return labels
 
 
 def drop_small(labels: np.ndarray, *, smallest: int) -> np.ndarray:

@@ -1,0 +1,179 @@
+"""Stages of image classification on planted data and hand cases."""
+
+import numpy as np
+import pytest
+import torch
+
+from patterns.vision.classification.stages import augment, mobilenet
+from patterns.vision.classification.stages.cnn import ResNet
+from patterns.vision.classification.stages.linear import Linear
+from patterns.vision.classification.stages.network import Network
+from patterns.vision.classification.stages.postprocess import fit_temperature, softmax, top_k
+from patterns.vision.classification.stages.preprocess import Normalise, Preprocess
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def some_images(count: int = 6, channels: int = 1, size: int = 12) -> torch.Tensor:
+    return torch.randint(
+        0, 256, (count, channels, size, size), generator=generator(), dtype=torch.uint8
+    )
+
+
+def test_shift_without_flip_moves_the_image_and_fills_with_black() -> None:
+    image = torch.zeros(1, 1, 9, 9, dtype=torch.uint8)
+    image[0, 0, 4, 4] = 255
+    places = set()
+    for seed in range(60):
+        moved = augment.shift_and_flip(image, generator(seed), pixels=1, flip=False)
+        assert moved.sum() == 255
+        row, column = divmod(int(moved.flatten().argmax()), 9)
+        places.add((row - 4, column - 4))
+    assert places == {(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)}
+
+
+def test_flip_alone_gives_the_image_or_its_mirror() -> None:
+    images = some_images(count=40, channels=3)
+    flipped = augment.shift_and_flip(images, generator(), pixels=0, flip=True)
+    same = (flipped == images).flatten(1).all(dim=1)
+    mirrored = (flipped == images.flip(3)).flatten(1).all(dim=1)
+    assert (same | mirrored).all()
+    assert 8 < int(mirrored.sum()) < 32
+
+
+def test_rotation_by_nothing_keeps_and_by_much_changes() -> None:
+    images = some_images()
+    assert torch.equal(augment.rotate(images, generator(), degrees=0.0), images)
+    turned = augment.rotate(images, generator(), degrees=45.0)
+    assert turned.shape == images.shape and turned.dtype == torch.uint8
+    assert not torch.equal(turned, images)
+
+
+def test_erasing_takes_one_rectangle_of_the_promised_area() -> None:
+    images = torch.zeros(200, 1, 30, 30, dtype=torch.uint8)
+    images[:, :, :15] = 200
+    assert torch.equal(augment.erase(images, generator(), share=0.0), images)
+    changed = augment.erase(images, generator(), share=1.0) == 100  # the mean
+    area = changed.float().mean(dim=(1, 2, 3))
+    assert area.max() < 0.36 and area.min() > 0.01
+    rows, columns = changed.any(dim=3).sum(dim=2), changed.any(dim=2).sum(dim=2)
+    assert torch.equal((rows * columns)[:, 0], changed.sum(dim=(1, 2, 3)))  # filled rectangles
+
+
+def test_mixup_keeps_targets_a_distribution_and_blends_images_alike() -> None:
+    images = torch.tensor([0, 100], dtype=torch.uint8)[:, None, None, None].expand(2, 1, 4, 4)
+    targets = torch.eye(2)
+    mixed, blended = augment.mix(images, targets, generator(3), alpha=1.0)
+    assert torch.allclose(blended.sum(dim=1), torch.ones(2))
+    assert torch.allclose(mixed[:, 0, 0, 0], 100 * blended[:, 1])
+
+
+def test_augmenting_is_a_function_of_the_generator() -> None:
+    change = augment.Augment(crop=2, flip=True, rotation=10, erasing=0.5, mixup=0.2)
+    images, targets = some_images(), torch.eye(6)
+    first, second, other = (change(images, targets, generator(s))[0] for s in (1, 1, 2))
+    assert torch.equal(first, second) and not torch.equal(first, other)
+
+
+def test_preprocess_brings_any_image_to_the_training_shape() -> None:
+    grey = Preprocess(size=8, channels=1)
+    images = [np.full((8, 8), 7, np.uint8), np.full((20, 10, 3), 90, np.uint8)]
+    batch = grey.batch(images)
+    assert batch.shape == (2, 1, 8, 8) and batch.dtype == torch.uint8
+    assert batch[0].unique().tolist() == [7] and batch[1].unique().tolist() == [90]
+    colour = Preprocess(size=8, channels=3)
+    assert colour.batch(images).shape == (2, 3, 8, 8)
+    assert colour.batch([]).shape == (0, 3, 8, 8)
+
+
+def test_preprocess_of_an_array_equals_image_by_image() -> None:
+    for shape in ((5, 8, 8), (5, 8, 8, 3)):
+        images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        stage = Preprocess.like(images)
+        assert torch.equal(stage.batch(images), stage.batch(list(images)))
+
+
+def test_normalise_gives_zero_mean_and_unit_deviation() -> None:
+    images = some_images(count=50, channels=3)
+    out = Normalise(3).fit(images)(images)
+    assert torch.allclose(out.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-3)
+    assert torch.allclose(out.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-3)
+
+
+def test_temperature_recovers_what_was_planted() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, 4)) * 2
+    labels = np.array([rng.choice(4, p=row) for row in softmax(logits)])
+    assert fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.06)
+    assert fit_temperature(logits * 0.5, labels) == pytest.approx(0.5, rel=0.06)
+
+
+def test_top_k_breaks_ties_by_the_lower_label_and_stops_at_all_labels() -> None:
+    labels, shares = top_k(np.array([[0.2, 0.4, 0.4]]), 9)
+    assert labels.tolist() == [[1, 2, 0]] and shares.tolist() == [[0.4, 0.4, 0.2]]
+
+
+def stripes(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows or columns of random brightness at a random phase: no pixel alone tells which."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    wave = np.sin(np.arange(12)[None, :] * 1.5 + rng.uniform(0, 6.3, count)[:, None])
+    plane = np.repeat((128 + 100 * wave)[:, :, None], 12, axis=2)
+    images = np.where(labels[:, None, None] == 1, plane, plane.transpose(0, 2, 1))
+    images = np.clip(images + rng.normal(0, 10, images.shape), 0, 255).astype(np.uint8)
+    return torch.from_numpy(images[:, None]), torch.from_numpy(labels)
+
+
+def test_the_network_learns_shapes_that_the_linear_baseline_cannot() -> None:
+    train, valid, test = stripes(384, 0), stripes(64, 1), stripes(200, 2)
+    torch.manual_seed(0)
+    modules = {
+        "linear": Linear(channels=1, size=12, classes=2),
+        "cnn": ResNet(channels=1, classes=2, widths=(8, 16)),
+    }
+    scores = {}
+    for name, module in modules.items():
+        network = Network(module, classes=2, epochs=4, batch_size=32, precision="fp32")
+        scores[name] = network.fit(train, valid).accuracy(*test)
+    assert scores["cnn"] > 0.95
+    assert scores["linear"] < 0.7
+
+
+def test_mobilenet_says_that_it_starts_from_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(mobilenet, "_from_torchvision", refuse)
+    network, notice = mobilenet.build(classes=5, input_size=32)
+    assert notice is not None and "from scratch" in notice and "no network" in notice
+    assert network(some_images(count=2)).shape == (2, 5)
+    assert mobilenet.build(classes=5, input_size=32, weights="none")[1] is None
+
+
+def test_mobilenet_takes_a_backbone_from_a_safetensors_file(tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    donor, _ = mobilenet.build(classes=1000, input_size=32, weights="none")
+    save_file(donor.network.state_dict(), tmp_path / "weights.safetensors")
+    network, notice = mobilenet.build(
+        classes=3, input_size=32, weights=str(tmp_path / "weights.safetensors")
+    )
+    assert notice is None
+    assert torch.equal(network.network.features[0][0].weight, donor.network.features[0][0].weight)
+    assert network(some_images(count=2)).shape == (2, 3)
+
+
+def test_mobilenet_refuses_wrong_weights_naming_the_flag(tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    with pytest.raises(ValueError, match=r"mobilenet.weights.*does not exist"):
+        mobilenet.build(classes=3, weights=str(tmp_path / "none.safetensors"))
+    (tmp_path / "text.safetensors").write_text("not weights")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        mobilenet.build(classes=3, weights=str(tmp_path / "text.safetensors"))
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="are not in the file"):
+        mobilenet.build(classes=3, weights=str(tmp_path / "other.safetensors"))

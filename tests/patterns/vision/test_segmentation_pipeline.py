@@ -1,0 +1,208 @@
+"""The segmentation pipeline end to end on simulated nuclei: contracts, leakage, service."""
+
+import base64
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from common import artifacts
+from patterns.vision.segmentation.config import (
+    PRESETS,
+    Config,
+    DataOptions,
+    TilingOptions,
+    TrainingOptions,
+    UNetOptions,
+)
+from patterns.vision.segmentation.data import Splits, find_mosaics, load, modality, shrink, split
+from patterns.vision.segmentation.evaluate import evaluate
+from patterns.vision.segmentation.pipeline import Pipeline
+
+SMALL = dataclasses.replace(
+    PRESETS["smoke"],
+    data=DataOptions(images=24),
+    unet=UNetOptions(width=6, levels=2),
+    training=TrainingOptions(epochs=25, crop=64, batch_size=4, learning_rate=1e-2),
+)
+
+
+@pytest.fixture(scope="module")
+def splits() -> Splits:
+    return split(load(SMALL), SMALL)
+
+
+def fitted(splits: Splits, config: Config = SMALL) -> Pipeline:
+    return Pipeline.from_config(config).fit_network(splits).fit_postprocess(splits)
+
+
+@pytest.fixture(scope="module")
+def pipeline(splits: Splits) -> Pipeline:
+    return fitted(splits)
+
+
+def test_it_learns(pipeline: Pipeline, splits: Splits) -> None:
+    report = evaluate(pipeline, splits)
+    head = report.tables[0]
+    assert head.rows[0].baseline and head.rows[0].name == "otsu"
+    figures = report.headline()
+    assert figures["+ splitting"]["IoU"] > 0.6
+    assert figures["+ splitting"]["objects found"] >= figures["unet"]["objects found"] - 0.05
+    assert {"pictures", "counts", "IoU by image"} <= {figure.name for figure in report.figures}
+    assert any("training" in text for text in report.notices)
+
+
+def test_same_seed_gives_the_same_model_and_test_masks_do_not_matter(splits: Splits) -> None:
+    quick = dataclasses.replace(SMALL, training=TrainingOptions(epochs=2, crop=64, batch_size=8))
+    garbled = dataclasses.replace(
+        splits,
+        test=dataclasses.replace(splits.test, masks=[0 * mask for mask in splits.test.masks]),
+    )
+    first, second = fitted(splits, quick), fitted(garbled, quick)
+    images = splits.test.images[:3]
+    assert first.postprocess == second.postprocess
+    for left, right in zip(first.probabilities(images), second.probabilities(images), strict=True):
+        assert np.array_equal(left, right)
+
+
+def test_saved_and_loaded_gives_equal_answers(
+    pipeline: Pipeline, splits: Splits, tmp_path: Path
+) -> None:
+    pipeline.save(tmp_path)
+    loaded = Pipeline.load(tmp_path)
+    images = splits.test.images[:4]
+    for left, right in zip(loaded.segment(images), pipeline.segment(images), strict=True):
+        assert np.array_equal(left.mask, right.mask) and left.count == right.count
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors", ".png"}
+
+
+def test_a_batch_equals_its_images_one_by_one_and_none_gives_none(
+    pipeline: Pipeline, splits: Splits
+) -> None:
+    images = splits.test.images[:3]
+    together = pipeline.segment(images)
+    for image, answer in zip(images, together, strict=True):
+        (alone,) = pipeline.segment([image])
+        assert np.array_equal(alone.mask, answer.mask)
+        assert answer.count == answer.mask.max()
+    assert pipeline.segment([]) == []
+
+
+def test_any_size_is_answered_at_its_size(pipeline: Pipeline) -> None:
+    for shape in ((1, 1), (7, 90), (131, 64, 3), (700, 530, 3)):
+        (answer,) = pipeline.segment([np.full(shape, 30, np.uint8)])
+        assert answer.mask.shape == shape[:2]
+
+
+def test_the_baseline_alone_is_a_pipeline(splits: Splits, tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, model="threshold")
+    pipeline = fitted(splits, config)
+    pipeline.save(tmp_path)
+    images = splits.test.images[:2]
+    for left, right in zip(
+        Pipeline.load(tmp_path).segment(images), pipeline.segment(images), strict=True
+    ):
+        assert np.array_equal(left.mask, right.mask)
+
+
+def mosaic(seed: int, size: int = 64) -> list[np.ndarray]:
+    """Cut one smooth picture into four tiles."""
+    noise = np.random.default_rng(seed).normal(size=(2 * size, 2 * size, 3))
+    smooth = gaussian_filter(noise, (4, 4, 0))
+    picture = np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+    return [picture[r : r + size, c : c + size] for r in (0, size) for c in (0, size)]
+
+
+def test_tiles_of_one_picture_are_found_and_others_are_not() -> None:
+    pictures = [mosaic(seed) for seed in range(6)]
+    order = np.random.default_rng(0).permutation(24)
+    tiles = [tile for picture in pictures for tile in picture]
+    groups = find_mosaics([tiles[i] for i in order])
+    truth = order // 4
+    assert len(np.unique(groups)) == 6
+    assert all(len(np.unique(groups[truth == picture])) == 1 for picture in range(6))
+
+
+def test_dark_images_are_not_taken_for_one_slide() -> None:
+    assert len(np.unique(find_mosaics([np.full((32, 32, 3), 3, np.uint8)] * 5))) == 5
+
+
+def test_the_mosaic_split_keeps_slides_together_and_the_random_one_does_not() -> None:
+    table = load(SMALL)
+    tiles = [tile for seed in range(15) for tile in mosaic(seed)]
+    masks = [np.zeros(tile.shape[:2], np.uint16) for tile in tiles]
+    table = dataclasses.replace(table, images=tiles, masks=masks)
+    kept = split(table, SMALL)
+    parts = [set(part.groups) for part in (kept.train, kept.valid, kept.test)]
+    assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+    assert sum(len(part) for part in (kept.train, kept.valid, kept.test)) == 60
+    assert " 0% of the test images" in kept.notice
+    loose = split(table, dataclasses.replace(SMALL, protocol="random"))
+    assert set(loose.train.groups) & set(loose.test.groups)
+    assert " 0% of the test images" not in loose.notice
+
+
+def test_the_published_protocol_shrinks_every_image() -> None:
+    parts = split(load(SMALL), dataclasses.replace(SMALL, protocol="dsb-96"))
+    assert {image.shape for image in parts.train.images} == {(96, 96, 3)}
+    labels = np.zeros((200, 200), np.uint16)
+    labels[50:150, 50:150] = 40_000
+    _, small = shrink(np.zeros((200, 200, 3), np.uint8), labels)
+    assert set(np.unique(small)) == {0, 40_000} and small.dtype == np.uint16
+
+
+def test_modality_is_told_by_colour() -> None:
+    grey = np.repeat(np.arange(64, dtype=np.uint8).reshape(8, 8, 1), 3, axis=2)
+    stained = grey.copy()
+    stained[..., 1] //= 2
+    assert modality(grey) == "grey" and modality(stained) == "stained"
+
+
+def test_wrong_choices_name_the_flag() -> None:
+    with pytest.raises(ValueError, match=r"--data\.path"):
+        Config(dataset="folder")
+    with pytest.raises(ValueError, match="multiple of 16"):
+        Config(training=TrainingOptions(crop=100))
+    with pytest.raises(ValueError, match="--protocol"):
+        Config(protocol="best")
+    with pytest.raises(ValueError, match="multiple of 64"):
+        TilingOptions(tile=500)
+    with pytest.raises(ValueError, match="SegmentationImages"):
+        load(Config(dataset="digits"))
+
+
+def encoded(image: np.ndarray, kind: str = "PNG") -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format=kind)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_the_service_answers_what_the_pipeline_answers(
+    pipeline: Pipeline, splits: Splits, tmp_path: Path
+) -> None:
+    from fastapi.testclient import TestClient
+
+    from common.serving import create_app
+    from patterns.vision.segmentation.serve import SegmentationService
+
+    config = dataclasses.replace(SMALL, runs=tmp_path)
+    artifacts.save(pipeline, evaluate(pipeline, splits), config, name="vision/segmentation")
+    run = artifacts.open_run("latest", name="vision/segmentation", runs=tmp_path)
+    with TestClient(create_app(SegmentationService(run), run)) as client:
+        image = splits.test.images[0]
+        answer = client.post("/predict", json={"image": encoded(image)}).json()
+        (expected,) = pipeline.segment([image])
+        assert answer["count"] == expected.count
+        with Image.open(io.BytesIO(base64.b64decode(answer["mask"]))) as mask:
+            assert np.array_equal(np.asarray(mask), expected.mask)
+        whole = base64.b64decode(encoded(image))
+        huge = encoded(np.zeros((3000, 3000), np.uint8))
+        for broken in ("@@", "aGVsbG8=", base64.b64encode(whole[:90]).decode(), huge):
+            refused = client.post("/predict", json={"image": broken})
+            assert 400 <= refused.status_code < 500
+            assert "image" in refused.text
+        assert client.post("/predict", json={"image": encoded(image, "GIF")}).status_code == 415
