@@ -68,6 +68,26 @@ class FeatureStream:
                 found |= known is not None and known.relabel(transaction_id, int(is_fraud))
         return found
 
+    def knows(self, key: str, identifier: int) -> bool:
+        """Whether a customer or terminal has a past here."""
+        if key == "customer_id":
+            return identifier in self._customers
+        return any((identifier,) in g.entities for g in self._groups if g.keys == (key,))
+
+    def some(self, key: str) -> int:
+        """A known customer or terminal; 0 if there is none."""
+        if key == "customer_id":
+            return next(iter(self._customers), 0)
+        return next((k[0] for g in self._groups if g.keys == (key,) for k in g.entities), 0)
+
+    def latest_time(self) -> int:
+        """Time of the newest payment, in seconds since `start`; 0 if there is none."""
+        return max((last for _, last in self._customers.values()), default=0)
+
+    def largest_id(self) -> int:
+        """The highest transaction id that is remembered; -1 if there is none."""
+        return max((max(h.ids) for g in self._groups for h in g.entities.values()), default=-1)
+
     def _row(self, payment: Payment, histories: list[History]) -> tuple[np.ndarray, int]:
         """Features of the payment, appended to `histories`, and the time it was taken at."""
         seen = [history.times[-1] for history in histories if history.times]

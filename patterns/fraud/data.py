@@ -1,0 +1,151 @@
+"""What a row, a label and leakage mean in card fraud.
+
+A row is a payment; its label says whether it was a fraud, which the bank learns days later, when
+the customer complains. So time is cut into days, and between the parts lies the label delay:
+
+    fill the windows | train | wait | valid | wait | test
+                                                     read once
+
+At the first payment of a part, every label of the parts before it was known, and no training time
+is after a test time. Label features (a terminal's fraud share) end one delay before the payment, in
+the table and in the stream alike, so nothing that a live system could not know enters a feature.
+Accounts go on living through the cut: the same customers pay in all parts, as they would in
+production.
+
+Legend: `N` payments of a part, `F` features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from patterns.fraud.config import Config, DataConfig, SplitConfig
+
+if TYPE_CHECKING:
+    from data.tables import Source, Transactions
+
+PUBLIC, SIMULATED = "handbook-fraud", "simulated-transactions"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All payments in order of time, and the rows of each part."""
+
+    source: Source
+    start: date  # of day 0
+    frame: pl.DataFrame
+    train: np.ndarray  # (N,) int64 rows of `frame`
+    valid: np.ndarray
+    test: np.ndarray
+    names: dict[str, dict[str, int]]  # own ids of customers and terminals -> numbers, if any
+
+
+@dataclass(frozen=True)
+class Part:
+    """The payments of one part as arrays."""
+
+    features: np.ndarray  # (N, F) float32
+    labels: np.ndarray  # (N,) int8
+    amounts: np.ndarray  # (N,) float64
+    days: np.ndarray  # (N,) int16
+    customers: np.ndarray  # (N,) int32
+    scenarios: np.ndarray  # (N,) int8, 0 where genuine or unknown
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load(config: Config) -> Transactions:
+    """Read the payments that `config` names."""
+    import data
+    from data.tables import Transactions
+
+    if config.dataset == "csv":
+        return _own_file(config.data)
+    return data.load_table(
+        Transactions,
+        config.dataset,
+        public=PUBLIC,
+        offline=SIMULATED,
+        seed=config.seed,
+        customers=config.world.customers,
+        terminals=config.world.terminals,
+        days=config.world.days,
+    )
+
+
+def split(table: Transactions, config: SplitConfig) -> Splits:
+    """Cut the days of `table`; a part without a fraud is an error, since nothing can be learned."""
+    frame = table.frame
+    days = frame["day"].to_numpy()
+    delay = config.label_delay_days
+    last = int(days.max()) + 1
+    test = last - config.test_days
+    valid = test - delay - config.valid_days
+    train = valid - delay - config.train_days
+    if train < int(days.min()):
+        needed = config.train_days + config.valid_days + config.test_days + 2 * delay
+        raise ValueError(
+            f"split: its parts and two label delays take {needed} days, the payments cover"
+            f" {last - int(days.min())}; lower --split.train-days or --split.test-days"
+        )
+    bounds = {
+        "train": (train, train + config.train_days),
+        "valid": (valid, valid + config.valid_days),
+        "test": (test, last),
+    }
+    labels = frame["is_fraud"].to_numpy()
+    parts = {}
+    for name, (first, end) in bounds.items():
+        parts[name] = np.flatnonzero((days >= first) & (days < end))
+        found = labels[parts[name]]
+        if not 0 < found.sum() < found.size:
+            raise ValueError(
+                f"split: the {name} days {first} to {end - 1} hold {int(found.sum())} frauds among"
+                f" {found.size:,} payments; both kinds are needed, give --split.{name}-days more"
+            )
+    return Splits(table.source, table.start, frame, **parts, names=_names(table))
+
+
+def part_of(frame: pl.DataFrame, features: np.ndarray, rows: np.ndarray) -> Part:
+    """The payments `rows` of the table with their features, given for all its rows."""
+    chosen = frame[rows]
+    return Part(
+        features=features[rows],
+        labels=chosen["is_fraud"].to_numpy(),
+        amounts=chosen["amount"].to_numpy(),
+        days=chosen["day"].to_numpy(),
+        customers=chosen["customer_id"].to_numpy(),
+        scenarios=chosen["scenario"].to_numpy(),
+    )
+
+
+def _names(table: Transactions) -> dict[str, dict[str, int]]:
+    """Own names of customers and terminals, where the table numbered them."""
+    names = {}
+    for kind in ("customers", "terminals"):
+        if kind in table.extra:
+            column = kind.removesuffix("s") + "_id"
+            known = table.extra[kind]
+            names[kind] = dict(zip(known["name"].to_list(), known[column].to_list(), strict=True))
+    return names
+
+
+def _own_file(config: DataConfig) -> Transactions:
+    from data.files import transactions_from_csv
+
+    if config.path is None:
+        raise ValueError("data.path: --dataset csv needs --data.path FILE")
+    return transactions_from_csv(
+        config.path,
+        time=config.time,
+        customer=config.customer,
+        terminal=config.terminal,
+        amount=config.amount,
+        label=config.label,
+    )

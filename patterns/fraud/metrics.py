@@ -1,0 +1,60 @@
+"""Average precision with an interval that respects customers, fast enough for 250,000 payments.
+
+    AP = sum over payments by falling score of  w y P / sum w y,    P = precision down to that score
+
+A resample of customers is a vector of weights w, how often each was drawn. The order of the
+payments never changes, so scores are sorted once and a resample costs two cumulative sums instead
+of a sort. Equal scores share the precision at the end of their run, as in `common.evaluation`; a
+test holds the two equal for w = 1. Source of the resampling: Efron and Tibshirani, An Introduction
+to the Bootstrap.
+
+Legend: `N` payments, `C` customers, `S` resamples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def average_precision_interval(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    customers: np.ndarray,
+    *,
+    samples: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval (low, high) of the average precision, customers resampled."""
+    rng = np.random.default_rng(seed)
+    codes = np.unique(customers, return_inverse=True)[1]  # (N,)
+    count = int(codes.max()) + 1
+    weighted = WeightedAveragePrecision(labels, scores)
+    values = []
+    for _ in range(samples):
+        drawn = np.bincount(rng.integers(count, size=count), minlength=count)  # (C,)
+        values.append(weighted(drawn[codes].astype(np.float64)))
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+class WeightedAveragePrecision:
+    """Average precision of fixed labels and scores under changing weights."""
+
+    def __init__(self, labels: np.ndarray, scores: np.ndarray) -> None:
+        """Sort once; labels and scores are (N,)."""
+        self.order = np.argsort(-scores, kind="stable")
+        ordered = scores[self.order]
+        self.labels = labels[self.order].astype(np.float64)
+        self.ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # of equal runs
+
+    def __call__(self, weights: np.ndarray) -> float:
+        """Average precision with a weight (N,) for every payment; NaN without a fraud."""
+        ordered = weights[self.order]
+        frauds = np.cumsum(ordered * self.labels)[self.ends]
+        alarms = np.cumsum(ordered)[self.ends]
+        if not frauds[-1]:
+            return float("nan")
+        gained = np.diff(frauds, prepend=0.0)
+        return float((gained * frauds / np.maximum(alarms, 1e-12)).sum() / frauds[-1])

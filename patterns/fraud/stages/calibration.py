@@ -1,0 +1,86 @@
+"""Making a score a probability: of the payments scored 0.3, three in ten should be fraud.
+
+Box "calibration". Costs are weighed with probabilities, and rebalancing or early stopping leave
+scores that are ordered well but too high or too low. Fitted on validation, never on training rows:
+
+    platt       sigmoid(a logit(s) + b): two numbers, keeps the order of the payments
+    isotonic    the nondecreasing step function of least squared error: any shape, but payments
+                on one step become ties, which costs a little average precision
+
+Source: Platt, 1999; Zadrozny and Elkan, KDD 2002. Saved as two short arrays in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+KINDS = ("platt", "isotonic", "none")
+EPSILON = 1e-7
+
+
+class Calibration:
+    """A nondecreasing map from scores to probabilities."""
+
+    def __init__(self, *, kind: str = "platt") -> None:
+        """`kind` is one of `KINDS`."""
+        assert kind in KINDS, kind
+        self.kind = kind
+
+    def fit(self, scores: np.ndarray, labels: np.ndarray) -> Calibration:
+        """Fit on validation scores and labels (N,); one class alone leaves scores as they are."""
+        self.x_, self.y_ = np.array([0.0, 1.0]), np.array([0.0, 1.0])
+        if self.kind == "none" or len(np.unique(labels)) < 2:
+            self.kind = "none"
+        elif self.kind == "platt":
+            self.y_ = _platt(_logit(scores), labels)
+        else:
+            from sklearn.isotonic import IsotonicRegression
+
+            fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
+            self.x_, self.y_ = fitted.X_thresholds_, fitted.y_thresholds_
+        return self
+
+    def transform(self, scores: np.ndarray) -> np.ndarray:
+        """Probabilities (N,) of scores (N,)."""
+        if self.kind == "none":
+            return scores
+        if self.kind == "platt":
+            slope, intercept = self.y_
+            return 1 / (1 + np.exp(-(slope * _logit(scores) + intercept)))
+        return np.interp(scores, self.x_, self.y_)
+
+    def save(self, path: Path) -> None:
+        """Write the map as JSON."""
+        values = {"kind": self.kind, "x": self.x_.tolist(), "y": self.y_.tolist()}
+        path.write_text(json.dumps(values), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Calibration:
+        """Read what `save` wrote."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        calibration = cls(kind=values["kind"])
+        calibration.x_, calibration.y_ = np.array(values["x"]), np.array(values["y"])
+        return calibration
+
+
+def _logit(scores: np.ndarray) -> np.ndarray:
+    clipped = np.clip(scores.astype(np.float64), EPSILON, 1 - EPSILON)
+    return np.log(clipped / (1 - clipped))
+
+
+def _platt(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Slope and intercept (2,) by Newton's method on the log loss."""
+    inputs = np.stack([logits, np.ones_like(logits)], axis=1)  # (N, 2)
+    weights = np.array([1.0, 0.0])
+    for _ in range(50):
+        probability = 1 / (1 + np.exp(-inputs @ weights))
+        gradient = inputs.T @ (probability - labels)
+        curvature = (inputs * (probability * (1 - probability))[:, None]).T @ inputs
+        step = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
+        weights = weights - np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-10:
+            break
+    return weights if weights[0] > 0 else np.array([1.0, 0.0])
