@@ -82,3 +82,12 @@ def test_nothing_of_one_machine_or_session() -> None:
             continue
         text = path.read_text(encoding="utf-8")
         assert not [host for host in hosts if host in text], path
+
+
+def test_concepts_name_symbols_that_exist() -> None:
+    page = ROOT / "docs" / "CONCEPTS.md"
+    named = re.findall(r"\[`(\w+)`\]\(([^)]+\.py)\)", page.read_text(encoding="utf-8"))
+    assert len(named) > 30
+    for symbol, target in named:
+        source = (page.parent / target).resolve().read_text(encoding="utf-8")
+        assert re.search(rf"^\s*(class|def) {symbol}\b", source, re.MULTILINE), (symbol, target)

@@ -20,7 +20,7 @@ STYLE = """
   :root { --ink: #e6e9ed; --soft: #9aa4af; --line: #343b43; --bg: #14181d; --base: #1d232a;
           --warn: #e3b341; --over: #ff8a80; } }
 * { box-sizing: border-box }
-body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.2rem 4rem; background: var(--bg);
+body { margin: 0 auto; max-width: 74rem; padding: 2rem 1.2rem 4rem; background: var(--bg);
        color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
 h1 { font-size: 1.7rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem }
 p.soft, figcaption, caption { color: var(--soft) } caption { caption-side: bottom; text-align: left;
