@@ -53,7 +53,6 @@ def evaluate(pipeline: Pipeline, splits: Splits, *, seed: int = 0) -> Report:
         slices(splits, base, final),
         confused_pairs(labels, final.argmax(axis=1), splits.label_names),
         per_class(labels, base, final, splits.label_names),
-        surest_mistakes(splits, final),
     ]
     if pipeline.parity is not None:
         report.tables.insert(2, _parity_table(pipeline))
@@ -63,6 +62,7 @@ def evaluate(pipeline: Pipeline, splits: Splits, *, seed: int = 0) -> Report:
     _draw_reliability(report, labels, answers)
     _draw_cost(report, rows)
     _draw_classes(report, labels, base, final)
+    _draw_mistakes(report, splits, final)
     _draw_training(report, pipeline)
     return report
 
@@ -183,9 +183,9 @@ def confused_pairs(
 
 
 def per_class(
-    labels: np.ndarray, base: np.ndarray, final: np.ndarray, names: Sequence[str]
+    labels: np.ndarray, base: np.ndarray, final: np.ndarray, names: Sequence[str], *, most: int = 15
 ) -> Table:
-    """Slice by true class, hardest first, the baseline's F1 beside it."""
+    """Slice by true class, the hardest ones, with the baseline's F1 beside it."""
     classes = len(names)
     ours = metrics.precision_recall_f1(labels, final.argmax(axis=1), classes=classes)
     theirs = metrics.precision_recall_f1(labels, base.argmax(axis=1), classes=classes)
@@ -201,31 +201,12 @@ def per_class(
                 "texts": float(counts[label]),
             },
         )
-        for label in np.argsort(ours.f1_per_class, kind="stable")
+        for label in np.argsort(ours.f1_per_class, kind="stable")[:most]
     ]
     columns = ("baseline F1", "F1", "precision", "recall", "texts")
-    return Table("by class", columns, tuple(rows), "Test texts by their true class, worst first.")
-
-
-def surest_mistakes(splits: Splits, final: np.ndarray, *, most: int = 12) -> Table:
-    """List the wrong answers given with the most confidence: mislabelled texts show up here."""
-    predicted, said = final.argmax(axis=1), final.max(axis=1)
-    wrong = np.flatnonzero(predicted != splits.test_labels)
-    wrong = wrong[np.argsort(-said[wrong], kind="stable")][:most]
-    names = splits.label_names
-    rows = [
-        Row(
-            splits.test_texts[row][:90],
-            {
-                "label": names[splits.test_labels[row]],
-                "predicted": names[predicted[row]],
-                "probability": float(said[row]),
-            },
-        )
-        for row in wrong
-    ]
-    caption = "Wrong with the most confidence; wrong labels are found here first."
-    return Table("surest mistakes", ("label", "predicted", "probability"), tuple(rows), caption)
+    return Table(
+        "by class", columns, tuple(rows), "The hardest classes; the figure has all of them."
+    )
 
 
 def _parity_table(pipeline: Pipeline) -> Table:
@@ -285,6 +266,27 @@ def _draw_classes(report: Report, labels: np.ndarray, base: np.ndarray, final: n
         axes.plot([low, 1], [low, 1], color="grey", linewidth=1, linestyle="--")
         axes.set_xlabel("F1 of TF-IDF + LR")
         axes.set_ylabel("F1 of the model")
+
+
+def _draw_mistakes(report: Report, splits: Splits, final: np.ndarray, *, most: int = 12) -> None:
+    """Draw the texts rather than list them: tables are published with the code, texts are not."""
+    predicted, said = final.argmax(axis=1), final.max(axis=1)
+    wrong = np.flatnonzero(predicted != splits.test_labels)
+    wrong = wrong[np.argsort(-said[wrong], kind="stable")][:most]
+    if not len(wrong):
+        return
+    names = splits.label_names
+    lines = [
+        f"“{splits.test_texts[row].strip()[:95]}”\n"
+        f"     labelled {names[splits.test_labels[row]]}, said {names[predicted[row]]}"
+        f" ({said[row]:.2f})"
+        for row in wrong
+    ]
+    caption = "Wrong with the most confidence; wrong labels are found here first."
+    size = (9.0, 0.42 * len(lines) + 0.2)
+    with figure(report, "surest mistakes", caption, size=size) as axes:
+        axes.axis("off")
+        axes.text(0, 1, "\n".join(lines), va="top", fontsize=8, linespacing=1.45, parse_math=False)
 
 
 def _draw_training(report: Report, pipeline: Pipeline) -> None:
