@@ -72,7 +72,7 @@ class Results:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-class SearchPipeline:
+class Pipeline:
     """Search in four boxes."""
 
     def __init__(
@@ -98,7 +98,7 @@ class SearchPipeline:
         self.notices: list[str] = [encoder.notice] if encoder.notice else []
 
     @classmethod
-    def from_config(cls, config: Config) -> SearchPipeline:
+    def from_config(cls, config: Config) -> Pipeline:
         """Make the unfitted stages."""
         from common.encoders import load_encoder
         from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
@@ -140,7 +140,7 @@ class SearchPipeline:
             seed=config.seed,
         )
 
-    def fit_candidates(self, documents: pl.DataFrame) -> SearchPipeline:
+    def fit_candidates(self, documents: pl.DataFrame) -> Pipeline:
         """Index and encode the corpus."""
         self.documents = tidy(documents)
         texts = dense_texts(self.documents)
@@ -160,10 +160,19 @@ class SearchPipeline:
     def fit_ranker(self, train: JudgedQueries, valid: JudgedQueries) -> float:
         """Grow the trees; returns validation NDCG@10 over the rows it was asked to order."""
         learning = self.ranking_set(train)
-        self.ranker.fit(learning, self.ranking_set(valid))
+        self.learning_ = learning, self.ranking_set(valid)
+        self.ranker.fit(*self.learning_)
         sample = np.random.default_rng(self.seed).permutation(len(learning.features))[:20_000]
         self.profile_ = learning.features[np.sort(sample)]
         return float(self.ranker.valid_ndcg_)
+
+    def refitted(self, columns: Sequence[int]) -> Any:
+        """A second ranker, grown on some of the features alone; the served one is not touched."""
+        import copy
+
+        ranker = copy.copy(self.ranker)
+        ranker.names = [self.ranker.names[place] for place in columns]
+        return ranker.fit(*(part.with_columns(columns) for part in self.learning_))
 
     def fit_reranker(self, valid: JudgedQueries) -> Any:
         """Choose the diversity trade-off on validation queries."""
@@ -322,7 +331,7 @@ class SearchPipeline:
         write_json(folder / "pipeline.json", settings)
 
     @classmethod
-    def load(cls, folder: Path) -> SearchPipeline:
+    def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote."""
         from common.encoders import Encoder
         from patterns.search_ranking.stages.candidates.bm25 import BM25, Field

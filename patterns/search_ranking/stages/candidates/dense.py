@@ -62,11 +62,8 @@ class Dense:
 
     def cosines(self, query_vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Cosine of each query with given documents: rows (B, K), -1 padding → 0."""
-        if len(rows) == 1:
-            values = (self.vectors_[rows[0]] @ query_vectors[0])[None]
-        else:
-            values = _row_products(query_vectors, self.vectors_, rows)
-        return np.where(rows < 0, 0.0, values).astype(np.float32)
+        values = _row_products(query_vectors, self.vectors_, rows)
+        return np.where(rows < 0, np.float32(0), values)
 
     def save(self, folder: Path) -> None:
         """The vectors and the FAISS index; the encoder is saved by its owner."""

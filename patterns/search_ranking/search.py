@@ -1,0 +1,71 @@
+"""Ask a trained search from the command line: `python -m patterns.search_ranking.search "space heist"`.
+
+Prints the page of the latest run: each result with its year, where it came from (its place in the
+BM25 and in the dense list) and the reasons that raised it, then the time each stage took.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from common import config, console
+from common.config import check_range
+
+NAME = "search_ranking"
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """What to search, and in which run."""
+
+    query: Positional[Annotated[str, "what a person would type"]]
+    """What a person would type."""
+    k: int = 10
+    """Results wanted."""
+    genre: str | None = None
+    """Only documents of this genre."""
+    run: str = "latest"
+    """latest, production, or a run's folder."""
+    runs: Path = Path("runs")
+    """Folder of the runs."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range("k", self.k, 1, 10_000)
+
+
+def main(settings: SearchConfig) -> None:
+    """Search and print."""
+    from common.artifacts import open_run
+    from patterns.search_ranking.pipeline import Pipeline
+    from patterns.search_ranking.stages.rules import Condition
+
+    run = open_run(settings.run, name=NAME, runs=settings.runs)
+    pipeline = Pipeline.load(run.pipeline)
+    filters = [] if settings.genre is None else [Condition("genres", settings.genre)]
+    found = pipeline.search([settings.query], settings.k, filters=filters)
+    console.info(f"{settings.query!r} · {run.version} · {pipeline.documents.height:,} documents")
+    for place, hit in enumerate(found.hits[0], start=1):
+        document = pipeline.documents.row(hit.row, named=True)
+        year = f" ({document['year']:.0f})" if document["year"] is not None else ""
+        score = "pinned" if hit.score is None else f"{hit.score:6.2f}"
+        origin = f"bm25 {_place(hit.lexical_rank)}, dense {_place(hit.dense_rank)}"
+        console.info(f"{place:>3}. {score}  {hit.title}{year}  [{origin}]")
+        if hit.reasons:
+            console.info(f"             {' · '.join(hit.reasons)}")
+    if not found.hits[0]:
+        console.info("nothing found")
+    times = "  ".join(f"{stage} {1000 * spent:.1f} ms" for stage, spent in found.seconds.items())
+    console.info(times)
+
+
+def _place(rank: int | None) -> str:
+    return "–" if rank is None else f"#{rank}"
+
+
+if __name__ == "__main__":
+    config.run(main, {"default": SearchConfig(query="")}, description=__doc__)

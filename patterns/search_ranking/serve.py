@@ -1,0 +1,132 @@
+"""Artifact -> HTTP: a query in, a page of results out, each with its sources and its reasons.
+
+    python -m patterns.search_ranking.serve --run latest
+    curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \\
+      -d '{"query": "space heist", "k": 5, "year_from": 1990}'
+
+Filters are obeyed before candidates are drawn, so a narrow one still fills the page. A genre or
+person that the corpus does not have is refused with the nearest names, not answered with nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from common.artifacts import Run
+from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
+
+NAME = "search_ranking"
+
+
+class SearchRequest(ServiceRequest):
+    """What is searched, how much of it is wanted, and within which documents."""
+
+    query: str = Field(min_length=1, max_length=500, description="what a person would type")
+    k: int = Field(10, ge=1, le=10_000, description="results wanted")
+    genre: str | None = Field(None, max_length=100, description="only documents of this genre")
+    actor: str | None = Field(None, max_length=200, description="only with this actor")
+    director: str | None = Field(None, max_length=200, description="only by this director")
+    year_from: int | None = Field(None, ge=0, le=9999, description="earliest year")
+    year_to: int | None = Field(None, ge=0, le=9999, description="latest year")
+
+    def filters(self) -> tuple[Any, ...]:
+        """The conditions that documents must meet."""
+        from patterns.search_ranking.stages.rules import Condition
+
+        named = {"genres": self.genre, "actors": self.actor, "director": self.director}
+        found = [Condition(name, value) for name, value in named.items() if value is not None]
+        if self.year_from is not None:
+            found.append(Condition("year", above=self.year_from - 0.5))
+        if self.year_to is not None:
+            found.append(Condition("year", below=self.year_to + 0.5))
+        return tuple(found)
+
+
+class SearchResult(BaseModel):
+    """One document of the page."""
+
+    doc_id: str
+    title: str
+    score: float | None = Field(description="the ranker's score; null for a pinned document")
+    lexical_rank: int | None = Field(description="place in the BM25 list; null if not in it")
+    dense_rank: int | None = Field(description="place in the dense list; null if not in it")
+    reasons: list[str] = Field(description="what raised it most; given for the first ten")
+
+
+class SearchResponse(ServiceResponse):
+    """A page, best first; shorter than `k` where no more documents meet the filters."""
+
+    results: list[SearchResult]
+
+
+class SearchService(Service):
+    """`predict` over a loaded pipeline."""
+
+    name = NAME
+    Request = SearchRequest
+    Response = SearchResponse
+
+    def __init__(self, run: Run) -> None:
+        from patterns.search_ranking.pipeline import Pipeline
+
+        self.version = run.version
+        self.pipeline = Pipeline.load(run.pipeline)
+        title = next(filter(None, self.pipeline.documents["title"]), "film")
+        self.example = {"query": title.lower(), "k": 5}
+
+    def predict(self, requests: list[Any]) -> list[Any]:
+        """Search once for all requests of equal filters and length, and answer in order."""
+        alike: dict[Any, list[int]] = {}
+        for row, request in enumerate(requests):
+            self._check(request, row)
+            alike.setdefault((request.filters(), request.k), []).append(row)
+        answers: list[Any] = [None] * len(requests)
+        for (filters, k), rows in alike.items():
+            found = self.pipeline.search(
+                [requests[row].query for row in rows], k, filters=filters
+            )
+            times = {stage: round(1000 * spent, 3) for stage, spent in found.seconds.items()}
+            for row, hits in zip(rows, found.hits, strict=True):
+                answers[row] = SearchResponse(
+                    model_version=self.version,
+                    stage_ms=times,
+                    results=[_result(hit) for hit in hits],
+                )
+        return answers
+
+    def _check(self, request: SearchRequest, row: int) -> None:
+        """Refuse what only the corpus can know to be wrong."""
+        if not any(letter.isalnum() for letter in request.query):
+            raise RequestError(
+                "query", request.query, "has no word to search for", "give one", row=row
+            )
+        first, last = request.year_from, request.year_to
+        if first is not None and last is not None and first > last:
+            raise RequestError(
+                "year_from", first, f"is after year_to ({last})", "swap the two", row=row
+            )
+        for condition in request.filters():
+            try:
+                condition.mask(self.pipeline.documents)
+            except ValueError as problem:
+                message, _, remedy = str(problem).partition("; ")
+                raise RequestError(
+                    condition.field, condition.value, message, remedy, row=row
+                ) from problem
+
+
+def _result(hit: Any) -> SearchResult:
+    return SearchResult(
+        doc_id=hit.doc_id,
+        title=hit.title,
+        score=hit.score,
+        lexical_rank=hit.lexical_rank,
+        dense_rank=hit.dense_rank,
+        reasons=list(hit.reasons),
+    )
+
+
+if __name__ == "__main__":
+    serve_main(SearchService, NAME, description="Serve search over HTTP.")
