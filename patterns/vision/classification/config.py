@@ -91,7 +91,7 @@ class TrainingOptions:
 class CnnOptions:
     """The small ResNet."""
 
-    widths: tuple[int, ...] = (32, 64, 128)
+    widths: tuple[int, ...] = (48, 96, 192)
     """Channels of each stage; every stage halves the resolution."""
     blocks: int = 1
     """Residual blocks a stage."""
@@ -150,7 +150,7 @@ class Config(RunConfig):
 PRESETS = {
     "smoke": Config(
         dataset="digits",
-        training=TrainingOptions(epochs=6, least_steps=0, batch_size=64),
+        training=TrainingOptions(epochs=1, least_steps=250, batch_size=64, learning_rate=1e-2),
         cnn=CnnOptions(widths=(16, 32)),
         augment=AugmentOptions(crop=1),
     ),
