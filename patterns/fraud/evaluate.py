@@ -12,6 +12,7 @@ Legend: `N` payments, `F` features, `S` resamples.
 from __future__ import annotations
 
 import tempfile
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,13 +26,13 @@ from common.evaluation.classification import (
     precision_recall_f1,
     roc_auc,
 )
-from common.evaluation.report import Estimate, Report, Row, Table
+from common.evaluation.report import Estimate, Report, Row, Table, Value
 from patterns.fraud.config import Config
 from patterns.fraud.data import Part, Splits
 from patterns.fraud.metrics import average_precision_interval
 from patterns.fraud.pipeline import LOGISTIC, RULES, XGBOOST, Parts, Pipeline, Variant
 from patterns.fraud.plots import draw
-from patterns.fraud.stages.decision import card_precision, money
+from patterns.fraud.stages.decision import CostDecision, Money, card_precision, money
 from patterns.fraud.stages.features.definition import DAY
 from patterns.fraud.stages.features.history import Payment
 
@@ -69,7 +70,7 @@ def _headline(
 ) -> Table:
     k = config.decision.alerts
     columns = ("AP", "AUC", f"CP@{k}", "Brier", "money saved")
-    rows = []
+    rows: list[Row] = []
     for name, variant in pipeline.variants.items():
         by_day = card_precision(
             days=test.days, customers=test.customers, labels=test.labels, scores=scores[name], k=k
@@ -77,7 +78,7 @@ def _headline(
         low, high = average_precision_interval(
             test.labels, scores[name], test.customers, seed=config.seed
         )
-        cells = {
+        cells: dict[str, Value] = {
             "AP": Estimate(average_precision(test.labels, scores[name]), low, high),
             "AUC": roc_auc(test.labels, scores[name]),
             columns[2]: Estimate(float(by_day.mean()), *interval(by_day, seed=config.seed)),
@@ -97,7 +98,7 @@ def _headline(
     return Table("quality", columns, tuple(rows), caption)
 
 
-def _money(variant: Variant, test: Part, probabilities: np.ndarray):  # type: ignore[no-untyped-def]
+def _money(variant: Variant, test: Part, probabilities: np.ndarray) -> Money:
     declined = variant.decision.decline(probabilities, test.amounts)
     cost = variant.decision.false_positive_cost
     return money(test.labels, test.amounts, declined, false_positive_cost=cost)
@@ -109,8 +110,8 @@ def _decisions(
     """What each way to decide costs and saves on the test days."""
     served = pipeline.served
     p = true[served.name]
-    by_loss = replace_policy(served, "expected-loss").decline(p, test.amounts)
-    by_cost = replace_policy(served, "threshold").decline(p, test.amounts)
+    by_loss = _under(served.decision, "expected-loss").decline(p, test.amounts)
+    by_cost = _under(served.decision, "threshold").decline(p, test.amounts)
     rules = pipeline.rules.decision.decline(true[RULES], test.amounts)
     ways = {
         "accept everything": np.zeros(len(test), dtype=bool),
@@ -123,12 +124,12 @@ def _decisions(
         "served, expected loss": by_loss,
     }
     columns = ("precision", "recall", "F1", "declined", "prevented", "lost", "friction", "saved")
-    rows = []
+    rows: list[Row] = []
     for name, declined in ways.items():
         found = precision_recall_f1(test.labels, declined.astype(np.int8), average="binary")
         cost = config.decision.false_positive_cost
         priced = money(test.labels, test.amounts, declined, false_positive_cost=cost)
-        cells = {
+        cells: dict[str, Value] = {
             "precision": found.precision,
             "recall": found.recall,
             "F1": found.f1,
@@ -143,11 +144,9 @@ def _decisions(
     return Table("decisions", columns, tuple(rows), caption)
 
 
-def replace_policy(variant: Variant, policy: str):  # type: ignore[no-untyped-def]
-    """The variant's decision under another policy."""
-    from copy import copy
-
-    decision = copy(variant.decision)
+def _under(decision: CostDecision, policy: str) -> CostDecision:
+    """The same costs and threshold under another policy."""
+    decision = copy(decision)
     decision.policy = policy
     return decision
 
@@ -157,10 +156,10 @@ def _imbalance(
 ) -> Table:
     """What rebalancing does to the order and to the probabilities."""
     columns = ("AP", "predicted/actual", "calibrated", "Brier raw", "Brier", "trees", "fit s")
-    rows = []
+    rows: list[Row] = []
     for name in XGBOOST.values():
         raw, notes = scores[name], pipeline.variants[name].notes
-        cells = {
+        cells: dict[str, Value] = {
             "AP": average_precision(test.labels, raw),
             "predicted/actual": f"{raw.mean() / test.labels.mean():.2f}",
             "calibrated": f"{true[name].mean() / test.labels.mean():.2f}",
@@ -190,13 +189,13 @@ def _slices(pipeline: Pipeline, test: Part, true: dict[str, np.ndarray]) -> Tabl
     columns = ("payments", "frauds", "rules recall", "recall", "precision", "AP")
     declined = pipeline.served.decision.decline(true[pipeline.served.name], test.amounts)
     by_rules = pipeline.rules.decision.decline(true[RULES], test.amounts)
-    rows = []
+    rows: list[Row] = []
     for name, members in slices.items():
         labels = test.labels[members]
         if not labels.sum():
             continue
         found = precision_recall_f1(labels, declined[members].astype(np.int8), average="binary")
-        cells: dict[str, float | str | None] = {
+        cells: dict[str, Value] = {
             "payments": f"{len(labels):,}",
             "frauds": f"{int(labels.sum()):,}",
             "rules recall": float(by_rules[members][labels == 1].mean()),
@@ -212,25 +211,23 @@ def _slices(pipeline: Pipeline, test: Part, true: dict[str, np.ndarray]) -> Tabl
 def _windows(pipeline: Pipeline, parts: Parts) -> Table:
     """The served kind of trees on parts of the features: which windows earn their keep."""
     names = np.array(pipeline.features.names)
-    is_window = np.array(["_count_" in n or "_mean_" in n or "_risk_" in n for n in names])
-    handbook = np.array([n.endswith(("_1d", "_7d", "_30d")) for n in names])
-    textbook = np.array([n.endswith(("_1h", "_1d", "_7d")) for n in names])
-    basic = np.array(
-        [n.startswith(("customer_count", "customer_mean", "terminal_")) for n in names]
-    )
+    plain = np.isin(names, ["amount", "weekend", "night", "hour"])
+    basic = np.array([n.startswith(("customer_count", "customer_mean", "terminal")) for n in names])
+    textbook = basic & np.array([n.endswith(("_1h", "_1d", "_7d")) for n in names])
+    handbook = basic & np.array([n.endswith(("_1d", "_7d", "_30d")) for n in names])
     sets = {
-        "amount and time only": np.isin(names, ["amount", "weekend", "night", "hour"]),
-        "+ textbook windows 1 h, 24 h, 7 d": ~is_window & _plain(names) | basic & textbook,
-        "+ handbook windows 1, 7, 30 d": ~is_window & _plain(names) | basic & handbook,
+        "amount and time only": plain,
+        "+ textbook windows 1 h, 24 h, 7 d": plain | textbook,
+        "+ handbook windows 1, 7, 30 d": plain | handbook,
         "all features": np.ones(len(names), dtype=bool),
         "all but terminal risk": np.array(["_risk_" not in n for n in names]),
     }
-    rows = []
+    rows: list[Row] = []
     for name, chosen in sets.items():
         train, valid, test = (p.features[:, chosen] for p in (parts.train, parts.valid, parts.test))
         trees = pipeline.trees().fit((train, parts.train.labels), (valid, parts.valid.labels))
         scores = trees.predict(test)
-        cells = {
+        cells: dict[str, Value] = {
             "features": f"{int(chosen.sum())}",
             "valid AP": average_precision(parts.valid.labels, trees.predict(valid)),
             "AP": average_precision(parts.test.labels, scores),
@@ -241,19 +238,15 @@ def _windows(pipeline: Pipeline, parts: Parts) -> Table:
     return Table("windows", ("features", "valid AP", "AP", "AUC"), tuple(rows), caption)
 
 
-def _plain(names: np.ndarray) -> np.ndarray:
-    return np.isin(names, ["amount", "weekend", "night", "hour"])
-
-
 def _rules(pipeline: Pipeline, test: Part) -> Table:
     rules = pipeline.rules.model
-    rows = []
+    rows: list[Row] = []
     for rule, learned in zip(rules.rules_, rules.precision_, strict=True):
         hit, frauds = rules.table(test.features, test.labels)[rule.code]
         condition = f"{rule.feature} > {rule.limit:g}"
         if rule.also:
             condition += f" and {rule.also} > {rule.also_limit:g}"
-        cells = {
+        cells: dict[str, Value] = {
             "condition": condition,
             "train precision": float(learned),
             "test precision": frauds / hit if hit else None,
@@ -296,9 +289,15 @@ def latencies(pipeline: Pipeline, splits: Splits, *, samples: int = 1000) -> lis
 
 def last_payments(splits: Splits, count: int) -> list[Payment]:
     """The last `count` payments of the table as they would arrive, without their labels."""
-    own = ["transaction_id", "time_seconds", "customer_id", "terminal_id", "amount"]
     extra = [c for c in ("device_id", "distance", "account_opened") if c in splits.frame.columns]
     return [
-        Payment(*row[: len(own)], extras=dict(zip(extra, row[len(own) :], strict=True)))
-        for row in splits.frame.select(own + extra).tail(count).iter_rows()
+        Payment(
+            transaction_id=row["transaction_id"],
+            time_seconds=row["time_seconds"],
+            customer_id=row["customer_id"],
+            terminal_id=row["terminal_id"],
+            amount=row["amount"],
+            extras={column: row[column] for column in extra},
+        )
+        for row in splits.frame.tail(count).iter_rows(named=True)
     ]

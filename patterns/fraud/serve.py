@@ -16,7 +16,7 @@ A customer or terminal that the state does not know is served with an empty past
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime
@@ -89,7 +89,7 @@ class FraudService(Service):
         self.answers: OrderedDict[int, PaymentResponse] = OrderedDict()
         self.next_id = self.pipeline.stream.largest_id() + 1
         start = self.pipeline.stream.start
-        self.zero = datetime(start.year, start.month, start.day, tzinfo=timezone.utc)
+        self.zero = datetime(start.year, start.month, start.day, tzinfo=UTC)
         self.example = self._example()
 
     def predict(self, requests: list[Any]) -> list[Any]:
@@ -130,7 +130,7 @@ class FraudService(Service):
 
     def _reasons(self, features: Any, *, fallback: bool) -> list[Reason]:
         rules = self.pipeline.rules.model.reasons(features)[0]
-        reasons = [Reason(code=rule.code, text=rule.reason) for rule in rules]
+        reasons = [Reason(code=r.code, text=r.reason, contribution=None) for r in rules]
         if fallback:
             return reasons
         for name, value, added in self.pipeline.reasons(features)[0]:
@@ -165,7 +165,7 @@ class FraudService(Service):
             return self.pipeline.stream.latest_time()
         moment = request.time
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
+            moment = moment.replace(tzinfo=UTC)
         if moment < self.zero:
             raise RequestError(
                 "time", moment.isoformat(), f"before {self.zero:%Y-%m-%d}, the state's first day",

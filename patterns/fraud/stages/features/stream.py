@@ -43,6 +43,7 @@ class FeatureStream:
             for (keys, value), positions in features.groups.items()
         ]
         self._customers: dict[int, tuple[int, int]] = {}  # first and latest time
+        self._latest = 0
 
     def update(self, payment: Payment) -> np.ndarray:
         """Features (F,) of the payment, which is recorded."""
@@ -52,6 +53,7 @@ class FeatureStream:
             group.keep(payment, history)
         first, _ = self._customers.get(payment.customer_id, (time, time))
         self._customers[payment.customer_id] = (first, time)
+        self._latest = max(self._latest, time)
         return row
 
     def peek(self, payment: Payment) -> np.ndarray:
@@ -82,7 +84,7 @@ class FeatureStream:
 
     def latest_time(self) -> int:
         """Time of the newest payment, in seconds since `start`; 0 if there is none."""
-        return max((last for _, last in self._customers.values()), default=0)
+        return self._latest
 
     def largest_id(self) -> int:
         """The highest transaction id that is remembered; -1 if there is none."""
@@ -125,6 +127,7 @@ class FeatureStream:
             pl.col("time_seconds").last().alias("last"),
         )
         stream._customers = {c: (first, last) for c, first, last in ends.iter_rows()}
+        stream._latest = int(frame["time_seconds"][-1])
         for group in stream._groups:
             group.fill(frame)
         return stream
@@ -149,6 +152,7 @@ class FeatureStream:
             stream = cls(features, start=date.fromisoformat(definition["start"]))
             for customer, first, last in arrays["customers"].tolist():
                 stream._customers[customer] = (first, last)
+                stream._latest = max(stream._latest, last)
             for position, group in enumerate(stream._groups):
                 names = ("keys", "sizes", "times", "values", "ids")
                 group.from_arrays({name: arrays[f"{position}.{name}"] for name in names})

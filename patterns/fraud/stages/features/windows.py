@@ -16,6 +16,7 @@ Shapes: N rows of the table, F features, W windows of one entity.
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numba
 import numpy as np
@@ -24,6 +25,7 @@ import polars as pl
 from patterns.fraud.stages.features.definition import DAY, HOUR, MEMORY, UNITS, FeatureSet
 
 WEEKEND = 5  # Saturday is weekday 5
+Numbers = np.ndarray | np.number  # of all rows, or of one
 
 
 def compute(features: FeatureSet, frame: pl.DataFrame, *, start: date) -> np.ndarray:
@@ -151,14 +153,14 @@ def _past(frame: pl.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def row_features(
     *,
-    amount: np.ndarray,
-    time: np.ndarray,
+    amount: Numbers,
+    time: Numbers,
     start_weekday: int,
-    habit: np.ndarray,
-    previous: np.ndarray,
-    opened: np.ndarray,
-    distance: np.ndarray,
-) -> dict[str, np.ndarray]:
+    habit: Numbers,
+    previous: Numbers,
+    opened: Numbers,
+    distance: Numbers,
+) -> dict[str, Any]:
     """Every row feature, of arrays or of single numbers; the stream calls this very function."""
     day, second = np.divmod(time, DAY)
     return {
