@@ -14,8 +14,7 @@ Legend: `N` payments, `F` features.
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,7 +67,6 @@ class Variant:
     calibration: Calibration
     decision: CostDecision
     valid_ap: float = 0.0
-    notes: dict[str, float] = field(default_factory=dict)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of fraud (N,)."""
@@ -161,19 +159,13 @@ class Pipeline:
         logistic = LogisticModel().fit((train.features, train.labels))
         self._variant(LOGISTIC, "logistic", logistic, valid)
         for method in METHODS:
-            started = time.perf_counter()
             features, labels, weights = rebalance(
                 train.features, train.labels, method=method, seed=self.config.seed
             )
             trees = self.trees().fit(
                 (features, labels), (valid.features, valid.labels), weights=weights
             )
-            variant = self._variant(XGBOOST[method], "xgboost", trees, valid)
-            variant.notes |= {
-                "trees": trees.trees_,
-                "rows": len(labels),
-                "seconds": time.perf_counter() - started,
-            }
+            self._variant(XGBOOST[method], "xgboost", trees, valid)
         self.served = max(
             (self.variants[name] for name in self._servable()), key=lambda v: v.valid_ap
         )

@@ -27,6 +27,7 @@ from patterns.fraud.stages.decision import card_precision
 from patterns.fraud.stages.features.definition import HANDBOOK
 from patterns.fraud.stages.features.windows import compute
 
+DATASET = "handbook-fraud"
 NAMES = ("handbook-single",)
 TRAIN_START, WEEK, DELAY = date(2018, 7, 25), 7, 7
 ALERTS = 100

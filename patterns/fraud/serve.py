@@ -7,7 +7,8 @@
 The service holds the feature state in memory, loaded from the artifact as it was after the last
 training payment, and moves it forward with every payment, so the next one of the same customer sees
 it. A batch is a sequence: its payments are taken in order, as if sent one after another. A repeated
-`transaction_id` is a retry: it gets the answer of the first time and is not counted twice.
+`transaction_id` is a retry: it gets the answer of the first time and is not counted twice; the id
+of another payment is refused. `record: false` asks what-if and leaves the state as it is.
 
 A customer or terminal that the state does not know is served with an empty past (`known_customer`,
 `known_terminal` say so). If the model fails, the rules answer, and `fallback` says why.
@@ -86,7 +87,7 @@ class FraudService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        self.answers: OrderedDict[int, PaymentResponse] = OrderedDict()
+        self.answers: OrderedDict[int, tuple[PaymentRequest, PaymentResponse]] = OrderedDict()
         self.next_id = self.pipeline.stream.largest_id() + 1
         start = self.pipeline.stream.start
         self.zero = datetime(start.year, start.month, start.day, tzinfo=UTC)
@@ -94,18 +95,19 @@ class FraudService(Service):
 
     def predict(self, requests: list[Any]) -> list[Any]:
         """Answer payments one after another: each is in the past of the next."""
+        self._refuse_used_ids(requests)
         payments = [self._payment(request, row) for row, request in enumerate(requests)]
         return [self._answer(*pair) for pair in zip(requests, payments, strict=True)]
 
     def warm_up(self) -> None:
         """Answer the example as a what-if, so that no payment is made up."""
-        request = self.Request.model_validate({**self.example, "record": False})
+        request = self.Request.model_validate(self.example)
         for _ in range(3):
             self.predict([request])
 
     def _answer(self, request: PaymentRequest, payment: Any) -> PaymentResponse:
         if request.record and payment.transaction_id in self.answers:
-            return self.answers[payment.transaction_id]
+            return self.answers[payment.transaction_id][1]
         times, stream = StageTimes(), self.pipeline.stream
         known_customer = stream.knows("customer_id", payment.customer_id)
         known_terminal = stream.knows("terminal_id", payment.terminal_id)
@@ -125,8 +127,28 @@ class FraudService(Service):
             known_terminal=known_terminal,
         )
         if request.record:
-            self._remember(payment.transaction_id, answer)
+            self._remember(payment.transaction_id, request, answer)
         return answer
+
+    def _refuse_used_ids(self, requests: list[Any]) -> None:
+        """Refuse an id that another payment had, before anything of the batch is recorded."""
+        seen: dict[int, PaymentRequest] = {}
+        for row, request in enumerate(requests):
+            identifier = request.transaction_id
+            if identifier is None or not request.record:
+                continue
+            known = seen.setdefault(identifier, request)
+            if identifier in self.answers:
+                known = self.answers[identifier][0]
+            if known != request:
+                raise RequestError(
+                    "transaction_id",
+                    identifier,
+                    "another payment had this id",
+                    "give each payment its own; send a retry unchanged",
+                    status=409,
+                    row=row,
+                )
 
     def _reasons(self, features: Any, *, fallback: bool) -> list[Reason]:
         rules = self.pipeline.rules.model.reasons(features)[0]
@@ -189,8 +211,8 @@ class FraudService(Service):
             )  # fmt: skip
         return number
 
-    def _remember(self, identifier: int, answer: PaymentResponse) -> None:
-        self.answers[identifier] = answer
+    def _remember(self, identifier: int, request: PaymentRequest, answer: PaymentResponse) -> None:
+        self.answers[identifier] = (request, answer)
         while len(self.answers) > REMEMBERED:
             self.answers.popitem(last=False)
 
@@ -199,11 +221,11 @@ class FraudService(Service):
         stream = self.pipeline.stream
         moment = self.zero + timedelta(seconds=stream.latest_time() + 60)
         example = {
-            "transaction_id": self.next_id + 1_000_000,
             "time": moment.isoformat(),
             "customer_id": self._name("customers", stream.some("customer_id")),
             "terminal_id": self._name("terminals", stream.some("terminal_id")),
             "amount": 950.0,
+            "record": False,
         }
         needed = self.pipeline.features.columns
         return example | {c: v for c, v in (("device_id", 1), ("distance", 1.0)) if c in needed}

@@ -47,6 +47,10 @@ def main(settings: Config) -> Path | None:
         pipeline.remember(splits)
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits, parts, settings)
+    if table.source.name == protocols.DATASET:
+        with console.stage("protocol") as stage:
+            report.tables.append(protocols.run(protocols.NAMES[0], table.frame, start=table.start))
+            stage.note(f"{protocols.NAMES[0]}, in the report beside the published figures")
 
     run = artifacts.save(
         pipeline, report, settings, name=NAME, profile=pipeline.profile(parts.train)

@@ -92,9 +92,7 @@ def test_calendar_and_empty_table():
 
 def test_batch_equals_a_slow_reference(world):
     found = compute(HANDBOOK, world, start=START)
-    times, amounts, fraud = (
-        world[c].to_numpy() for c in ("time_seconds", "amount", "is_fraud")
-    )
+    times, amounts, fraud = (world[c].to_numpy() for c in ("time_seconds", "amount", "is_fraud"))
     ids = {c: world[c].to_numpy() for c in ("customer_id", "terminal_id")}
     rows = np.random.default_rng(0).integers(len(times), size=300)
     names = HANDBOOK.names

@@ -1,0 +1,191 @@
+"""Rules, rebalancing, calibration, models and decisions on planted data and hand cases."""
+
+import numpy as np
+import pytest
+
+from common.evaluation.classification import average_precision
+from patterns.fraud.metrics import WeightedAveragePrecision, average_precision_interval
+from patterns.fraud.stages.calibration import Calibration
+from patterns.fraud.stages.decision import CostDecision, card_precision, money
+from patterns.fraud.stages.imbalance import METHODS, rebalance, smote
+from patterns.fraud.stages.models.logistic import LogisticModel
+from patterns.fraud.stages.models.xgboost import BoostedTrees
+from patterns.fraud.stages.rules import Rule, Rules
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """One feature decides, one interacts, one is noise: (6000, 3) and labels."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(6_000, 3)).astype(np.float32)
+    margin = 2.5 * features[:, 0] + 2 * features[:, 0] * features[:, 1] - 4.5
+    labels = (rng.random(6_000) < 1 / (1 + np.exp(-margin))).astype(np.int8)
+    return features, labels
+
+
+# ---------------------------------------------------------------- models
+
+
+@pytest.mark.parametrize("make", [LogisticModel, lambda: BoostedTrees(trees=60, threads=1)])
+def test_models_beat_chance_and_survive_saving(planted, make, tmp_path):
+    features, labels = planted
+    train, valid = (features[:4_000], labels[:4_000]), (features[4_000:], labels[4_000:])
+    model = make().fit(train, valid)
+    scores = model.predict(valid[0])
+    assert average_precision(valid[1], scores) > 3 * valid[1].mean()
+    assert np.all((scores >= 0) & (scores <= 1))
+    model.save(tmp_path / "model.ubj")
+    loaded = type(model).load(tmp_path / "model.ubj")
+    assert np.array_equal(loaded.predict(valid[0]), scores)
+    single = np.concatenate([loaded.predict(valid[0][row : row + 1]) for row in range(20)])
+    assert np.allclose(single, scores[:20], rtol=1e-6)
+
+
+def test_contributions_add_up_to_the_log_odds(planted):
+    import xgboost
+
+    features, labels = planted
+    trees = BoostedTrees(trees=20, threads=1).fit((features, labels))
+    added = trees.contributions(features[:50])
+    margin = trees.booster_.predict(xgboost.DMatrix(features[:50]), output_margin=True)
+    bias = margin - added.sum(1)
+    assert np.allclose(bias, bias[0], atol=1e-4)
+    assert np.abs(added[:, 0]).mean() > 5 * np.abs(added[:, 2]).mean()  # noise explains nothing
+
+
+def test_early_stopping_keeps_fewer_trees(planted):
+    features, labels = planted
+    model = BoostedTrees(trees=400, learning_rate=0.5, patience=10, threads=1)
+    model.fit((features[:3_000], labels[:3_000]), (features[3_000:], labels[3_000:]))
+    assert model.trees_ < 400
+
+
+# ---------------------------------------------------------------- imbalance
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rebalancing_reaches_its_ratio(planted, method):
+    features, labels = planted
+    new_features, new_labels, weights = rebalance(features, labels, method=method, ratio=2, seed=1)
+    assert len(new_features) == len(new_labels)
+    weights = np.ones(len(new_labels)) if weights is None else weights
+    ratio = weights[new_labels == 0].sum() / weights[new_labels == 1].sum()
+    assert ratio == pytest.approx(
+        (labels == 0).sum() / labels.sum() if method == "none" else 2, rel=0.01
+    )
+
+
+def test_smote_stays_between_neighbours():
+    frauds = np.array([[0, 0], [1, 10], [2, 20]], dtype=np.float32)  # on a line
+    made = smote(frauds, 200, neighbours=1, seed=0)
+    assert made.shape == (200, 2) and made.dtype == np.float32
+    assert np.allclose(made[:, 1], 10 * made[:, 0], atol=1e-4)
+    assert made.min() >= 0 and made[:, 0].max() <= 2
+    assert np.array_equal(smote(frauds[:1], 3), np.repeat(frauds[:1], 3, axis=0))
+
+
+# ---------------------------------------------------------------- calibration
+
+
+@pytest.mark.parametrize("kind", ["platt", "isotonic"])
+def test_calibration_undoes_rebalancing(kind, tmp_path):
+    rng = np.random.default_rng(0)
+    logit = rng.normal(-4, 2, 60_000)
+    labels = (rng.random(60_000) < 1 / (1 + np.exp(-logit))).astype(np.int8)
+    inflated = 1 / (1 + np.exp(-(logit + np.log(100))))  # as if fraud were 100 times as common
+    assert inflated.mean() > 5 * labels.mean()
+    calibration = Calibration(kind=kind).fit(inflated, labels)
+    true = calibration.transform(inflated)
+    assert true.mean() == pytest.approx(labels.mean(), rel=0.01)
+    order = np.argsort(inflated)
+    assert np.all(np.diff(true[order]) >= -1e-12)
+    calibration.save(tmp_path / "c.json")
+    assert np.array_equal(Calibration.load(tmp_path / "c.json").transform(inflated), true)
+
+
+def test_calibration_without_both_classes_changes_nothing():
+    scores = np.array([0.1, 0.9])
+    assert np.array_equal(Calibration().fit(scores, np.zeros(2)).transform(scores), scores)
+
+
+# ---------------------------------------------------------------- rules
+
+
+def test_rules_score_by_their_measured_precision(tmp_path):
+    names = ("amount", "customer_count_1h")
+    features = np.array([[300, 1]] * 10 + [[10, 9]] * 10 + [[10, 1]] * 980, dtype=np.float32)
+    labels = np.array([1] * 9 + [0] + [1] * 2 + [0] * 988, dtype=np.int8)
+    rules = Rules(
+        rules=(
+            Rule("BIG", "amount", 220, "big"),
+            Rule("FAST", "customer_count_1h", 4, "fast"),
+        )
+    ).fit(features, labels, names)
+    scores = rules.predict(features)
+    assert scores[0] > scores[10] > scores[20] >= 0
+    assert [r.code for r in rules.reasons(np.array([[300, 9]], dtype=np.float32))[0]] == [
+        "BIG",
+        "FAST",
+    ]
+    assert rules.table(features, labels) == {"BIG": (10, 9), "FAST": (10, 2)}
+    rules.save(tmp_path / "rules.json")
+    assert np.array_equal(Rules.load(tmp_path / "rules.json").predict(features), scores)
+
+
+def test_default_rules_need_only_the_features_there_are():
+    features = np.array([[10.0], [500.0]] * 50, dtype=np.float32)
+    labels = np.array([0, 1] * 50, dtype=np.int8)
+    rules = Rules().fit(features, labels, ("amount",))
+    assert [rule.code for rule in rules.rules_] == ["AMOUNT_LIMIT"]
+    assert rules.predict(features)[1] > rules.predict(features)[0]
+
+
+# ---------------------------------------------------------------- decision
+
+
+def test_threshold_is_the_cheapest_and_money_adds_up(tmp_path):
+    probabilities = np.array([0.1, 0.4, 0.6, 0.9])
+    labels, amounts = np.array([0, 1, 0, 1]), np.array([50.0, 30.0, 50.0, 100.0])
+    decision = CostDecision(false_positive_cost=10).fit(probabilities, labels, amounts)
+    declined = decision.decline(probabilities, amounts)
+    assert declined.tolist() == [False, True, True, True]  # 10 of friction against 30 lost
+    priced = money(labels, amounts, declined, false_positive_cost=10)
+    assert (priced.prevented, priced.lost, priced.friction) == (130, 0, 10)
+    assert priced.saved == 120 and priced.saved_share == pytest.approx(120 / 130)
+    decision.save(tmp_path / "d.json")
+    assert vars(CostDecision.load(tmp_path / "d.json")) == vars(decision)
+
+
+def test_expected_loss_lets_small_payments_through():
+    decision = CostDecision(false_positive_cost=10, policy="expected-loss")
+    decision.fit(np.array([0.2, 0.8]), np.array([0, 1]), np.array([1.0, 1.0]))
+    declined = decision.decline(np.array([0.5, 0.5, 0.01]), np.array([5.0, 20.0, 5_000.0]))
+    assert declined.tolist() == [False, True, True]
+
+
+def test_card_precision_counts_cards_once_and_can_drop_found_ones():
+    days = np.array([0, 0, 0, 0, 1, 1, 1])
+    customers = np.array([1, 1, 2, 3, 1, 2, 3])
+    labels = np.array([1, 0, 0, 1, 1, 0, 1])
+    scores = np.array([0.2, 0.9, 0.8, 0.1, 0.9, 0.5, 0.4])
+    case = {"days": days, "customers": customers, "labels": labels, "scores": scores}
+    assert card_precision(**case, k=2).tolist() == [0.5, 0.5]  # cards 1, 2 on both days
+    assert card_precision(**case, k=2, remove_found=True).tolist() == [0.5, 0.5]  # then 2, 3
+    assert card_precision(**case, k=1, remove_found=True).tolist() == [1.0, 0.0]
+    assert card_precision(**case, k=10).tolist() == [0.2, 0.2]  # fewer cards than alerts
+
+
+# ---------------------------------------------------------------- metrics
+
+
+def test_weighted_average_precision_equals_the_plain_one_and_repetition():
+    rng = np.random.default_rng(3)
+    labels = (rng.random(400) < 0.1).astype(np.int8)
+    scores = np.round(rng.random(400) + 0.3 * labels, 1)  # many ties
+    weighted = WeightedAveragePrecision(labels, scores)
+    assert weighted(np.ones(400)) == pytest.approx(average_precision(labels, scores))
+    times = rng.integers(0, 4, 400)
+    repeated = average_precision(np.repeat(labels, times), np.repeat(scores, times))
+    assert weighted(times.astype(float)) == pytest.approx(repeated)
+    low, high = average_precision_interval(labels, scores, np.arange(400) // 4)
+    assert low < average_precision(labels, scores) < high
