@@ -257,3 +257,37 @@ def test_resume_after_sigkill_gives_identical_weights(tmp_path: Path) -> None:
                   checkpoint=tmp_path, **options)  # fmt: skip
     assert history.resumed_from is not None and 0 < history.resumed_from < 400
     assert same(model, whole)
+
+
+TWO_PROCESSES = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    from test_training_loop import TensorLoader, accuracy, fit, loss, planted, torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+    fit(model, TensorLoader(*planted(), batch_size=25), loss, epochs=6, learning_rate=0.02,
+        ema=0.9, validate=accuracy, device="cpu")
+    weights = torch.cat([value.flatten() for value in model.state_dict().values()])
+    sys.stdout.write(f"{weights.double().sum().item():.17g} {accuracy(model)}\\n")
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_batches_and_end_with_one_model(tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(textwrap.dedent(TWO_PROCESSES))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = {
+        **os.environ, "PYTHONPATH": str(Path(__file__).parents[3]),
+        "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    done = subprocess.run(
+        [*launch, str(script), str(Path(__file__).parent)],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = [line for line in done.stdout.splitlines() if line]
+    assert first == second
+    assert float(first.split()[1]) > 0.85
