@@ -171,7 +171,12 @@ def _paint_smear(
     for cell, label in enumerate(cells.labels):
         window = _window(cells, cell, height, width)
         depth, relative = _depth(cells, cell, window)
-        colour = (_red, _white, _platelet)[label](rng, depth, relative, cells.radii[cell]) + tone
+        if label == 1:
+            centre = cells.centres[cell] - (window[1].start, window[0].start)
+            colour = _white(rng, depth.shape, centre, cells.radii[cell])
+        else:
+            colour = (_platelet if label == 2 else _red)(rng, relative)
+        colour = colour + tone
         _blend(canvas[window], colour, depth)
         inside = depth > 0
         mask[window][inside] = cell + 1
@@ -179,33 +184,30 @@ def _paint_smear(
     return _photograph(rng, canvas), mask, boxes
 
 
-def _red(
-    rng: np.random.Generator, depth: np.ndarray, relative: np.ndarray, radius: float
-) -> np.ndarray:
+def _red(rng: np.random.Generator, relative: np.ndarray) -> np.ndarray:
     """Pink, with the pale centre of a biconcave disc."""
     pale = np.exp(-((relative / rng.uniform(0.35, 0.6)) ** 4))[..., None]  # (h, w, 1)
     return np.array([205, 150, 152]) + pale * np.array([18, 50, 46]) + rng.normal(0, 4, 3)
 
 
 def _white(
-    rng: np.random.Generator, depth: np.ndarray, relative: np.ndarray, radius: float
+    rng: np.random.Generator, shape: tuple[int, int], centre: np.ndarray, radius: float
 ) -> np.ndarray:
-    """Lilac, with a dark nucleus of two or three lobes."""
-    colour = np.broadcast_to(np.array([196.0, 178.0, 206.0]), (*depth.shape, 3)).copy()
-    height, width = depth.shape
-    y, x = np.mgrid[:height, :width] - (np.array([height, width]) / 2)[:, None, None]
+    """Lilac, with a dark nucleus of two or three lobes around the centre (x, y)."""
+    colour = np.empty((*shape, 3))
+    colour[:] = [196.0, 178.0, 206.0]
+    y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     for _ in range(rng.integers(2, 4)):
-        shift = rng.uniform(-0.3, 0.3, 2) * radius
-        lobe = 0.5 * radius - np.hypot(x - shift[0], y - shift[1])
-        _blend(colour, np.array([98.0, 62.0, 140.0]) + rng.normal(0, 5, 3), lobe)
+        lobe = centre + rng.uniform(-0.3, 0.3, 2) * radius
+        depth = 0.5 * radius - np.hypot(x - lobe[0], y - lobe[1])
+        _blend(colour, np.array([98.0, 62.0, 140.0]) + rng.normal(0, 5, 3), depth)
     return colour
 
 
-def _platelet(
-    rng: np.random.Generator, depth: np.ndarray, relative: np.ndarray, radius: float
-) -> np.ndarray:
+def _platelet(rng: np.random.Generator, relative: np.ndarray) -> np.ndarray:
     """Purple, darker towards the centre."""
-    return np.array([170, 130, 178]) - 35 * (1 - np.clip(relative, 0, 1))[..., None]
+    shade = 35 * (1 - np.clip(relative, 0, 1))[..., None]  # (h, w, 1)
+    return np.array([170, 130, 178]) - shade + rng.normal(0, 4, 3)
 
 
 def _paint_nuclei(
