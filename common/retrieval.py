@@ -50,11 +50,14 @@ def top_k(scores: np.ndarray, k: int, *, exclude: csr_matrix | None = None) -> C
     `exclude` (B, N) marks items that must not appear. Items scored -inf never appear.
     """
     scores = np.array(scores, dtype=np.float32)  # a copy: exclusion writes into it
+    assert k >= 0 and not np.isnan(scores).any()
     if exclude is not None:
         rows = np.repeat(np.arange(exclude.shape[0]), np.diff(exclude.indptr))
         scores[rows, exclude.indices] = -np.inf
     k = min(k, scores.shape[1])
-    if k < scores.shape[1]:
+    if k == 0 or not len(scores):
+        item_ids = np.empty((len(scores), k), dtype=np.int64)
+    elif k < scores.shape[1]:
         kth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # (B, 1)
         pairs = zip(scores, kth, strict=True)
         item_ids = np.stack([_best_of(row, bound, k) for row, bound in pairs])
@@ -101,15 +104,24 @@ class VectorIndex:
 
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         count, width = vectors.shape
+        least = {"ivf": 1, "ivf-pq": 2}.get(self.kind, 0)
+        if count < least:
+            raise ValueError(
+                f"kind: {self.kind!r} learns from {least} or more vectors, not {count}; use flat"
+            )
         cells = int(np.clip(4 * np.sqrt(count), 1, max(1, count // 39)))
         pieces = max(piece for piece in (1, 2, 4, 8, 16, 32) if width % piece == 0)
+        # np: no polysemous training, which takes a minute and serves Hamming search only
+        bits = int(np.clip(np.log2(max(count, 1)), 1, 8))  # a codebook of at most `count` entries
         recipe = {
             "flat": "Flat",
             "ivf": f"IVF{cells},Flat",
             "hnsw": "HNSW32,Flat",
-            "ivf-pq": f"IVF{cells},PQ{pieces}x8",
+            "ivf-pq": f"IVF{cells},PQ{pieces}x{bits}np",
         }[self.kind]
         self.index_ = faiss.index_factory(width, recipe, faiss.METRIC_INNER_PRODUCT)
+        for clustering in self._clusterings():
+            clustering.min_points_per_centroid = 1  # few points are no news worth a warning
         self.index_.train(vectors)
         self.index_.add(vectors)
         self._tune()
@@ -138,6 +150,11 @@ class VectorIndex:
         self._tune()
         return self
 
+    def _clusterings(self) -> list[Any]:
+        """Give the settings of each k-means that the index trains."""
+        parts = [self.index_] if self.kind.startswith("ivf") else []
+        return [part.cp for part in [*parts, *(part.pq for part in parts if hasattr(part, "pq"))]]
+
     def _tune(self) -> None:
         if self.kind.startswith("ivf"):
             self.index_.nprobe = self.probes
@@ -156,6 +173,7 @@ def reciprocal_rank_fusion(
 
     Ranks start at 1; an item absent from a list gains nothing there; ties go to the lower id.
     """
+    assert len(lists) > 0
     weights = [1.0] * len(lists) if weights is None else list(weights)
     item_ids = np.concatenate([each.item_ids for each in lists], axis=1)  # (B, sum K)
     gains = np.concatenate(
