@@ -101,7 +101,12 @@ def save(
     with written_aside(run) as folder:
         (folder / "pipeline").mkdir()
         pipeline.save(folder / "pipeline")
-        report.save(folder)
+        about = {
+            "run": run.name,
+            "seed": str(getattr(config, "seed", "–")),
+            "command": " ".join([program(), *sys.argv[1:]]),
+        }
+        report.save(folder, about=about)
         if profile is not None:
             from common.monitoring.profile import describe
 

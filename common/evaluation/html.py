@@ -7,12 +7,15 @@ white ground in both, since plots are drawn for it.
 from __future__ import annotations
 
 import base64
+import struct
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from common.evaluation.report import Figure, Report, Table
 
+WIDE_PIXELS = 900
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --line: #d8dee4; --bg: #fff;
         --base: #f4f6f8; --warn: #9a6700; --over: #b42318; }
@@ -23,8 +26,8 @@ STYLE = """
 body { margin: 0 auto; max-width: 74rem; padding: 2rem 1.2rem 4rem; background: var(--bg);
        color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
 h1 { font-size: 1.7rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem }
-p.soft, figcaption, caption { color: var(--soft) } caption { caption-side: bottom; text-align: left;
-       padding-top: .5rem; font-size: .9rem }
+p.soft, figcaption, footer { color: var(--soft) } p.caption, footer { color: var(--soft);
+       margin: .5rem 0 0; font-size: .9rem } footer { margin-top: 3rem }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); text-align: right;
        white-space: nowrap }
@@ -32,13 +35,14 @@ th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); t
 tr.base td { background: var(--base) } td.over { color: var(--over); font-weight: 600 }
 .notice { border-left: 4px solid var(--warn); padding: .5rem .9rem; background: var(--base) }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));
-       gap: 1.5rem } figure { margin: 0 } img { width: 100%; height: auto; background: #fff;
+       gap: 1.5rem } figure { margin: 0 } figure.wide { grid-column: 1 / -1 }
+       img { width: 100%; height: auto; background: #fff;
        border: 1px solid var(--line); border-radius: 6px } figcaption { font-size: .9rem }
 """
 
 
-def render(report: Report) -> str:
-    """Give the report as a complete HTML page."""
+def render(report: Report, about: Mapping[str, str] | None = None) -> str:
+    """Give the report as a complete HTML page; `about` is told in its last line."""
     source = report.source
     tables = [*report.tables, report.latency_table()] if report.latency else report.tables
     return "\n".join(
@@ -55,7 +59,9 @@ def render(report: Report) -> str:
             "<h2>Figures</h2>" if report.figures else "",
             '<div class="figures">',
             *(_figure(figure) for figure in report.figures),
-            "</div></body></html>",
+            "</div>",
+            f"<footer>{escape(' · '.join(f'{k} {v}' for k, v in (about or {}).items()))}</footer>",
+            "</body></html>",
         ]
     )
 
@@ -67,10 +73,10 @@ def _table(table: Table) -> str:
         cells = "".join(_cell(row.text(column)) for column in table.columns)
         mark, name = (' class="base"', f"{row.name} (base)") if row.baseline else ("", row.name)
         rows.append(f"<tr{mark}><td>{escape(name)}</td>{cells}</tr>")
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
     return (
-        f'<h2>{escape(table.name)}</h2><div class="scroll"><table>{caption}<thead><tr><th></th>'
-        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<h2>{escape(table.name)}</h2><div class="scroll"><table><thead><tr><th></th>'
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{caption}"
     )
 
 
@@ -81,7 +87,9 @@ def _cell(text: str) -> str:
 
 def _figure(figure: Figure) -> str:
     picture = base64.b64encode(figure.png).decode("ascii")
+    width, height = struct.unpack(">II", figure.png[16:24])  # of the PNG's header
+    mark = ' class="wide"' if max(width, height) > WIDE_PIXELS else ""
     return (
-        f'<figure><img alt="{escape(figure.name)}" src="data:image/png;base64,{picture}">'
+        f'<figure{mark}><img alt="{escape(figure.name)}" src="data:image/png;base64,{picture}">'
         f"<figcaption><b>{escape(figure.name)}</b> {escape(figure.caption)}</figcaption></figure>"
     )

@@ -58,5 +58,7 @@ def measure(
 def from_seconds(stage: str, seconds: Iterable[float], *, budget_ms: float) -> Latency:
     """Summarise times that were taken elsewhere, for instance inside a pipeline."""
     milliseconds = 1000 * np.fromiter(seconds, dtype=float)
+    if not len(milliseconds):
+        raise ValueError(f"{stage}: no times were taken; time at least one request")
     p50, p95, p99 = np.quantile(milliseconds, [0.5, 0.95, 0.99]).tolist()
     return Latency(stage, p50, p95, p99, budget_ms, len(milliseconds))
