@@ -4,7 +4,7 @@ The offline stand-in for a judged search collection. A film has one **theme** (a
 haunting, …): the theme decides its genres, the words of its overview and its tags. A query is
 written from a planted **intent**, and the intent alone decides the judgments:
 
-    title     words of a film's title, often with search noise ("movie", "2014"): that film 2, its series 1
+    title     words of a title, often with search noise ("movie", "2014"): that film 2, its series 1
     person    an actor or director: each of their films 2
     theme     everyday words for a theme ("robbery"), which its overviews mostly say in other words
               ("heist", "vault", …): films of the theme 2 where well voted, else 1
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -137,9 +138,7 @@ def generate(
     return SearchCollection(
         source=source,
         documents=documents.drop("theme"),
-        queries=pl.DataFrame(
-            query_rows, schema=["query_id", "query", "intent"], orient="row"
-        ),
+        queries=pl.DataFrame(query_rows, schema=["query_id", "query", "intent"], orient="row"),
         judgments=pl.DataFrame(
             judgment_rows,
             schema={"query_id": pl.String, "doc_id": pl.String, "grade": pl.Int8},
@@ -160,13 +159,12 @@ def _people(rng: np.random.Generator, count: int) -> list[str]:
 def _films(rng: np.random.Generator, count: int) -> pl.DataFrame:
     """The documents, with the planted `theme` as an extra column."""
     people = _people(rng, max(20, count // 6))
-    rows = []
-    previous = ""
+    rows: list[dict[str, Any]] = []
     for row in range(count):
         theme = str(rng.choice(THEME_NAMES))
         title = _title(rng, theme, people)
         if rows and rng.random() < 0.12:  # a sequel: same theme, the previous title and a number
-            theme, title = rows[-1]["theme"], _sequel(previous)
+            theme, title = rows[-1]["theme"], _sequel(rows[-1]["title"])
         cast = [str(name) for name in rng.choice(people, 5, replace=False)]
         overview = _overview(rng, THEMES[theme], people)
         rows.append(
@@ -184,7 +182,6 @@ def _films(rng: np.random.Generator, count: int) -> pl.DataFrame:
                 "theme": theme,
             }
         )
-        previous = title
     votes = np.maximum(0, rng.lognormal(5.0, 1.6, count)).astype(np.int64)
     return pl.DataFrame(rows).with_columns(
         votes=pl.Series(votes),
@@ -290,7 +287,8 @@ def _queries(
     """Distinct queries with their judged documents: up to half relevant, the rest look-alikes."""
     words = [_words(row) for row in truth.documents.iter_rows(named=True)]
     seen: set[str] = set()
-    query_rows, judgment_rows = [], []
+    query_rows: list[tuple[str, str, str]] = []
+    judgment_rows: list[tuple[str, str, int]] = []
     for _ in range(count * 20):
         if len(query_rows) == count:
             break

@@ -39,11 +39,11 @@ class SplitConfig:
 class WeightConfig:
     """What each field counts in the lexical score; 0 leaves a field out."""
 
-    title: float = 0.7
+    title: float = 0.4
     """Weight of the title."""
     overview: float = 0.0
     """Weight of the overview, or of the text of a collection without fields."""
-    tags: float = 0.0
+    tags: float = 0.1
     """Weight of the tags."""
     genres: float = 0.0
     """Weight of the genres."""
@@ -67,7 +67,8 @@ class CandidateConfig:
     """From the corpus to candidates."""
 
     encoder: str = "auto"
-    """Text encoder: auto (MiniLM, else TF-IDF + SVD and a notice), tfidf-svd, a folder or hub name."""
+    """Text encoder: auto (MiniLM, else TF-IDF + SVD and a notice), tfidf-svd, a folder or a name
+    on the hub."""
     max_length: int = 64
     """Tokens of a document that the encoder reads; twice as many take twice as long."""
     index: Literal["flat", "ivf", "hnsw", "ivf-pq"] = "flat"
@@ -102,9 +103,9 @@ class RankingConfig:
     """Shrinkage of the trees."""
     leaves: int = 31
     """Leaves of a tree."""
-    minimum_leaf: int = 60
+    minimum_leaf: int = 100
     """Fewest pairs in a leaf."""
-    unjudged: int = 6
+    unjudged: int = 12
     """Unjudged candidates a query to train on as not relevant, so that the ranker has seen what
     it will be asked to order; 0 trains on judged documents alone."""
 
@@ -166,7 +167,7 @@ PRESETS = {
         DEFAULT,
         dataset="simulated-films",
         world_films=400,
-        world_queries=200,
+        world_queries=300,
         candidates=CandidateConfig(encoder="tfidf-svd", per_source=60, keep=50),
         ranking=RankingConfig(rounds=40, minimum_leaf=10, learning_rate=0.15),
     ),

@@ -43,9 +43,15 @@ class JudgedQueries:
 
     def relevant(self) -> list[np.ndarray]:
         """Rows of the relevant documents of each query; never empty."""
-        return [
-            rows[grades > 0] for rows, grades in zip(self.rows, self.grades, strict=True)
-        ]
+        return [rows[grades > 0] for rows, grades in zip(self.rows, self.grades, strict=True)]
+
+    def gains_of(self, item_ids: np.ndarray, *, unjudged: float = 0.0) -> np.ndarray:
+        """Grade of each ranked document (B, K); `unjudged` stands for one without, padding is 0."""
+        gains = np.zeros(item_ids.shape)
+        for place, (rows, grades) in enumerate(zip(self.rows, self.grades, strict=True)):
+            known = dict(zip(rows.tolist(), grades.tolist(), strict=True)) | {-1: 0}
+            gains[place] = [known.get(item, unjudged) for item in item_ids[place].tolist()]
+        return gains
 
     def part(self, members: np.ndarray) -> JudgedQueries:
         """The queries at `members`, an index array or a mask."""
@@ -139,7 +145,7 @@ def _judged(table: SearchCollection, documents: pl.DataFrame) -> tuple[JudgedQue
 
 
 def _padded(lists: list[list[int]], width: int, value: int, kind: type) -> np.ndarray:
-    out = np.full((len(lists), width), value, kind)
+    out: np.ndarray = np.full((len(lists), width), value, kind)
     for place, entries in enumerate(lists):
         out[place, : len(entries)] = entries
     return out

@@ -24,7 +24,7 @@ from common.evaluation.report import Estimate, Report, Row, Table, figure
 from common.retrieval import Candidates
 from patterns.search_ranking.data import JudgedQueries, Splits
 from patterns.search_ranking.evaluate_judged import ablation_table, judged_table, lowest_ranks
-from patterns.search_ranking.pipeline import Pipeline, Queries, gains_of
+from patterns.search_ranking.pipeline import Pipeline, Queries
 
 PAGE, DEPTH = 10, 100
 BUDGETS_MS = {"candidates": 10.0, "ranking": 100.0, "re-ranking": 10.0, "all": 120.0}
@@ -79,11 +79,11 @@ def _lists(pipeline: Pipeline, queries: Queries) -> dict[str, Candidates]:
 
 def _metrics(found: Candidates, judged: JudgedQueries) -> dict[str, np.ndarray]:
     """Each metric per query (B,)."""
-    known = gains_of(found.item_ids, judged, unjudged=-1.0)  # (B, K), -1 where nobody judged
+    known = judged.gains_of(found.item_ids, unjudged=-1.0)  # (B, K), -1 where nobody judged
     full = np.maximum(known, 0.0)
     total = (judged.grades > 0).sum(axis=1)
-    shown = found.item_ids[:, :PAGE] >= 0
-    unjudged = ((known[:, :PAGE] < 0) & shown).sum(axis=1) / np.maximum(shown.sum(axis=1), 1)
+    shown = (found.item_ids[:, :PAGE] >= 0).sum(axis=1)
+    unjudged = (known[:, :PAGE] < 0).sum(axis=1) / np.maximum(shown, 1)
     return {
         "Recall@100": ranking.recall(full, total, DEPTH),
         "NDCG@10 judged": ranking.ndcg(_condensed(known), judged.grades, PAGE),
@@ -230,7 +230,7 @@ def _draw(
         ks = [1, 3, 10, 30, 100]
         total = (test.grades > 0).sum(axis=1)
         for name in list(lists)[:5]:
-            gains = gains_of(lists[name].item_ids, test)
+            gains = test.gains_of(lists[name].item_ids)
             recalls = [float(ranking.recall(gains, total, k).mean()) for k in ks]
             axes.plot(ks, recalls, marker="o", label=name)
         axes.set(xlabel="k", ylabel="Recall@k", xscale="log")

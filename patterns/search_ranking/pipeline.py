@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,9 @@ import polars as pl
 from common.artifacts import write_json
 from common.retrieval import Candidates
 from patterns.search_ranking.config import Config
+from patterns.search_ranking.results import EXPLAINED, Hit, Results, hits_of
 from patterns.search_ranking.stages.documents import ANALYSED, dense_texts, field_texts, tidy
+from patterns.search_ranking.stages.reasons import reasons
 from patterns.search_ranking.stages.rules import Condition, read_rules
 
 if TYPE_CHECKING:
@@ -49,27 +51,6 @@ class Queries:
     def part(self, rows: slice) -> Queries:
         """The queries at `rows`."""
         return Queries(self.texts[rows], self.vectors[rows])
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One result: the document's row and id, its place in each source, and why it is here."""
-
-    row: int
-    doc_id: str
-    title: str
-    score: float | None  # None: pinned, not ranked
-    lexical_rank: int | None
-    dense_rank: int | None
-    reasons: tuple[str, ...]
-
-
-@dataclass
-class Results:
-    """Hits of each query, and what each stage took for the batch."""
-
-    hits: list[list[Hit]]
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -109,9 +90,7 @@ class Pipeline:
         from patterns.search_ranking.stages.reranking import Reranker
 
         options, ranking, page = config.candidates, config.ranking, config.reranking
-        encoder = load_encoder(
-            options.encoder, max_length=options.max_length, device=config.device
-        )
+        encoder = load_encoder(options.encoder, max_length=options.max_length, device=config.device)
         fields = {
             name: Field(analyser=analyser, k1=options.k1, b=options.b)
             for name, analyser in ANALYSED.items()
@@ -166,12 +145,13 @@ class Pipeline:
         self.profile_ = learning.features[np.sort(sample)]
         return float(self.ranker.valid_ndcg_)
 
-    def refitted(self, columns: Sequence[int]) -> Any:
+    def refitted(self, columns: Sequence[int], *, learning_rate: float) -> Any:
         """A second ranker, grown on some of the features alone; the served one is not touched."""
         import copy
 
         ranker = copy.copy(self.ranker)
         ranker.names = [self.ranker.names[place] for place in columns]
+        ranker.learning_rate = learning_rate
         return ranker.fit(*(part.with_columns(columns) for part in self.learning_))
 
     def fit_reranker(self, valid: JudgedQueries) -> Any:
@@ -277,34 +257,18 @@ class Pipeline:
 
     def _hits(self, queries: Queries, row: int, page: Candidates, found: Retrieved) -> list[Hit]:
         """One page with provenance and reasons; only the first ten are explained."""
-        from patterns.search_ranking.stages.reasons import reasons
-
-        items = page.item_ids[row][page.item_ids[row] >= 0]
-        shown = items[:10]
-        told: list[list[str]] = []
-        if len(shown):
-            features = self.describe(queries.part(slice(row, row + 1)), shown[None])[0]
-            account = self.ranker.contributions(features)
-            told = [reasons(*pair) for pair in zip(features, account, strict=True)]
-        place = {item: at for at, item in enumerate(found.candidates.item_ids[row].tolist())}
-        hits = []
-        for at, item in enumerate(items.tolist()):
-            source = place.get(item)
-            score = float(page.scores[row, at])
-            lexical = 0 if source is None else int(found.lexical_ranks[row, source])
-            nearest = 0 if source is None else int(found.dense_ranks[row, source])
-            hits.append(
-                Hit(
-                    row=item,
-                    doc_id=self.documents["doc_id"][item],
-                    title=self.documents["title"][item],
-                    score=score if np.isfinite(score) else None,
-                    lexical_rank=lexical or None,
-                    dense_rank=nearest or None,
-                    reasons=tuple(told[at]) if at < len(told) else (),
-                )
-            )
-        return hits
+        items = page.item_ids[row]
+        kept = items >= 0
+        query = queries.part(slice(row, row + 1))
+        features = self.describe(query, items[kept][None, :EXPLAINED])[0]  # (≤10, F)
+        account = self.ranker.contributions(features)
+        return hits_of(
+            self.documents,
+            items[kept],
+            page.scores[row][kept],
+            found.ranks_of(row),
+            [reasons(*pair) for pair in zip(features, account, strict=True)],
+        )
 
     def training_profile(self) -> pl.DataFrame:
         """A sample of the features the ranker was fitted on, the reference of drift."""
@@ -347,9 +311,7 @@ class Pipeline:
             encoder=encoder,
             bm25=BM25(fields=fields, weights=settings["weights"]).load(folder / "bm25"),
             dense=Dense(encoder=encoder, index=settings["index"]).load(folder / "dense"),
-            hybrid=Hybrid(
-                constant=settings["constant"], lexical_weight=settings["lexical_weight"]
-            ),
+            hybrid=Hybrid(constant=settings["constant"], lexical_weight=settings["lexical_weight"]),
             ranker=LambdaMart(names=settings["features"]).load(folder),
             reranker=Reranker().load(folder),
             per_source=settings["per_source"],
@@ -385,16 +347,5 @@ def _ndcg(page: Candidates, judged: JudgedQueries) -> float:
     """Mean NDCG@10 where what nobody judged counts as not relevant."""
     from common.evaluation.ranking import ndcg
 
-    gains = gains_of(page.item_ids, judged)
-    return float(ndcg(gains, np.maximum(judged.grades, 0), 10).mean())
-
-
-def gains_of(item_ids: np.ndarray, judged: JudgedQueries, *, unjudged: float = 0.0) -> np.ndarray:
-    """Grade of each ranked document (B, K); `unjudged` stands for those without one."""
-    gains = np.full(item_ids.shape, unjudged)
-    for row in range(len(judged)):
-        known = judged.rows[row] >= 0
-        grades = dict(zip(judged.rows[row][known].tolist(), judged.grades[row][known].tolist(),
-                          strict=True))  # fmt: skip
-        gains[row] = [grades.get(item, unjudged) for item in item_ids[row].tolist()]
-    return np.where(item_ids < 0, 0.0 if unjudged >= 0 else unjudged, gains)
+    gains = judged.gains_of(page.item_ids)
+    return float(ndcg(gains, judged.grades, 10).mean())

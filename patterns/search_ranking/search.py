@@ -1,6 +1,6 @@
-"""Ask a trained search from the command line: `python -m patterns.search_ranking.search "space heist"`.
+"""Ask the latest run from the command line: `python -m patterns.search_ranking.search "heist"`.
 
-Prints the page of the latest run: each result with its year, where it came from (its place in the
+Prints the page: each result with its year, where it came from (its place in the
 BM25 and in the dense list) and the reasons that raised it, then the time each stage took.
 """
 

@@ -1,7 +1,7 @@
-"""Artifact -> HTTP: a query in, a page of results out, each with its sources and its reasons.
+r"""Artifact -> HTTP: a query in, a page of results out, each with its sources and its reasons.
 
     python -m patterns.search_ranking.serve --run latest
-    curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \\
+    curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \
       -d '{"query": "space heist", "k": 5, "year_from": 1990}'
 
 Filters are obeyed before candidates are drawn, so a narrow one still fills the page. A genre or
@@ -31,17 +31,19 @@ class SearchRequest(ServiceRequest):
     year_from: int | None = Field(None, ge=0, le=9999, description="earliest year")
     year_to: int | None = Field(None, ge=0, le=9999, description="latest year")
 
-    def filters(self) -> tuple[Any, ...]:
-        """The conditions that documents must meet."""
+    def filters(self) -> dict[str, Any]:
+        """The conditions that documents must meet, by the field that asks for each."""
         from patterns.search_ranking.stages.rules import Condition
 
-        named = {"genres": self.genre, "actors": self.actor, "director": self.director}
-        found = [Condition(name, value) for name, value in named.items() if value is not None]
+        found = {}
+        for name, field in (("genre", "genres"), ("actor", "actors"), ("director", "director")):
+            if getattr(self, name) is not None:
+                found[name] = Condition(field, getattr(self, name))
         if self.year_from is not None:
-            found.append(Condition("year", above=self.year_from - 0.5))
+            found["year_from"] = Condition("year", above=self.year_from - 0.5)
         if self.year_to is not None:
-            found.append(Condition("year", below=self.year_to + 0.5))
-        return tuple(found)
+            found["year_to"] = Condition("year", below=self.year_to + 0.5)
+        return found
 
 
 class SearchResult(BaseModel):
@@ -81,12 +83,10 @@ class SearchService(Service):
         alike: dict[Any, list[int]] = {}
         for row, request in enumerate(requests):
             self._check(request, row)
-            alike.setdefault((request.filters(), request.k), []).append(row)
+            alike.setdefault((tuple(request.filters().values()), request.k), []).append(row)
         answers: list[Any] = [None] * len(requests)
         for (filters, k), rows in alike.items():
-            found = self.pipeline.search(
-                [requests[row].query for row in rows], k, filters=filters
-            )
+            found = self.pipeline.search([requests[row].query for row in rows], k, filters=filters)
             times = {stage: round(1000 * spent, 3) for stage, spent in found.seconds.items()}
             for row, hits in zip(rows, found.hits, strict=True):
                 answers[row] = SearchResponse(
@@ -107,13 +107,13 @@ class SearchService(Service):
             raise RequestError(
                 "year_from", first, f"is after year_to ({last})", "swap the two", row=row
             )
-        for condition in request.filters():
+        for field, condition in request.filters().items():
             try:
                 condition.mask(self.pipeline.documents)
             except ValueError as problem:
                 message, _, remedy = str(problem).partition("; ")
                 raise RequestError(
-                    condition.field, condition.value, message, remedy, row=row
+                    field, condition.value, message, remedy or "correct it", row=row
                 ) from problem
 
 

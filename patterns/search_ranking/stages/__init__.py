@@ -1,1 +1,1 @@
-"""The boxes of the search diagram, one a file: analysis, candidates, features, ranking, reranking."""
+"""The boxes of the search diagram, one a file, in the order that a query meets them."""

@@ -22,6 +22,8 @@ import numpy as np
 
 # Shapes: B queries, P pairs in all, F features
 
+SMALL = 20_000
+
 
 @dataclass(frozen=True)
 class RankingSet:
@@ -53,7 +55,7 @@ class LambdaMart:
         feature_share: float = 0.7,
         patience: int = 60,
         cutoff: int = 10,
-        threads: int = 2,
+        threads: int = 0,
         seed: int = 0,
     ) -> None:
         self.names, self.rounds, self.learning_rate = list(names), rounds, learning_rate
@@ -66,7 +68,7 @@ class LambdaMart:
 
         history: dict[str, Any] = {}
         self.booster_ = lightgbm.train(
-            self._parameters(int(max(train.labels.max(), valid.labels.max(), 1))),
+            self._parameters(train, top_grade=int(max(train.labels.max(), valid.labels.max(), 1))),
             self._dataset(train),
             num_boost_round=self.rounds,
             valid_sets=[self._dataset(valid)],
@@ -80,7 +82,7 @@ class LambdaMart:
         self.valid_ndcg_ = float(max(history["valid"][f"ndcg@{self.cutoff}"]))
         return self
 
-    def _parameters(self, top_grade: int) -> dict[str, Any]:
+    def _parameters(self, train: RankingSet, *, top_grade: int) -> dict[str, Any]:
         return {
             "objective": "lambdarank",
             "metric": "ndcg",
@@ -93,7 +95,7 @@ class LambdaMart:
             "lambdarank_truncation_level": self.cutoff + 5,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": self.threads,
+            "num_threads": _threads(len(train.features), self.threads),
             "seed": self.seed,
             "verbosity": -1,
         }
@@ -114,13 +116,14 @@ class LambdaMart:
         rows = features.reshape(-1, features.shape[-1])
         if not len(rows):
             return np.zeros(features.shape[:-1], np.float32)
-        # One thread: for a hundred rows, waking others costs more than they save.
-        threads = 1 if len(rows) < 5000 else self.threads
+        threads = _threads(len(rows), self.threads)
         scores = self.booster_.predict(rows, num_iteration=self.trees_, num_threads=threads)
         return np.asarray(scores, np.float32).reshape(features.shape[:-1])
 
     def contributions(self, features: np.ndarray) -> np.ndarray:
         """What each feature added to the score of each row (SHAP), (P, F)."""
+        if not len(features):
+            return np.zeros(features.shape)
         values = self.booster_.predict(
             features, num_iteration=self.trees_, pred_contrib=True, num_threads=1
         )
@@ -145,3 +148,8 @@ class LambdaMart:
         self.booster_ = lightgbm.Booster(model_file=str(folder / "lambdamart.txt"))
         self.trees_ = self.booster_.num_trees()
         return self
+
+
+def _threads(rows: int, wanted: int) -> int:
+    """One thread for few rows, where waking others costs more than they save; 0 is all cores."""
+    return 1 if rows < SMALL else wanted

@@ -205,9 +205,7 @@ def _values(entry: Any) -> frozenset[str]:
     return frozenset(str(each) for each in entries if each not in (None, ""))
 
 
-def _capped(
-    order: np.ndarray, most: int, within: int, values: list[frozenset[str]]
-) -> np.ndarray:
+def _capped(order: np.ndarray, most: int, within: int, values: list[frozenset[str]]) -> np.ndarray:
     page: list[int] = []
     held_back: list[int] = []
     used: dict[str, int] = {}

@@ -5,7 +5,7 @@ other in two flat arrays, with a third of offsets (compressed sparse rows: term 
 a term adds to a document's score depends on nothing in the query, so it is worked out once, when
 the index is built, and a search is a sum over the lists of the query's terms:
 
-    score(q, d) = Σ_{t in q} ln(1 + (N - n_t + ½) / (n_t + ½)) · f / (f + k1 (1 - b + b |d| / avg|d|))
+    score(q, d) = Σ_{t in q} ln(1 + (N-n_t+½) / (n_t+½)) · f / (f + k1 (1 - b + b |d| / avg|d|))
 
 f: occurrences of t in d; n_t: documents with t; N: documents; |d|: length in tokens; k1: how soon
 repetition stops counting; b: how much long documents are held back. A term that a query repeats

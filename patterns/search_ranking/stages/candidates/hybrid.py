@@ -36,6 +36,12 @@ class Retrieved:
     lexical_ranks: np.ndarray  # (B, K) int64
     dense_ranks: np.ndarray  # (B, K) int64
 
+    def ranks_of(self, query: int) -> dict[int, tuple[int, int]]:
+        """Document row -> its ranks in the lexical and the dense list, for one query."""
+        pairs = zip(self.lexical_ranks[query], self.dense_ranks[query], strict=True)
+        ranks = [(int(lexical), int(nearest)) for lexical, nearest in pairs]
+        return dict(zip(self.candidates.item_ids[query].tolist(), ranks, strict=True))
+
 
 class Hybrid:
     """Weighted reciprocal rank fusion of two lists."""

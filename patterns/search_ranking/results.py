@@ -1,0 +1,63 @@
+"""What a search answers: hits with their provenance and their reasons.
+
+The answer is made of parts that other stages know: the page of the re-ranker, the ranks in the two
+sources, the reasons drawn from the ranker's own account. Nothing is computed here that could
+differ from what the stages used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+EXPLAINED = 10  # hits of a page that carry reasons
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One result: the document's row and id, its place in each source, and why it is here."""
+
+    row: int
+    doc_id: str
+    title: str
+    score: float | None  # None: pinned, and no candidate
+    lexical_rank: int | None
+    dense_rank: int | None
+    reasons: tuple[str, ...]
+
+
+@dataclass
+class Results:
+    """Hits of each query, and what each stage took for the batch."""
+
+    hits: list[list[Hit]]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def hits_of(
+    documents: pl.DataFrame,
+    rows: np.ndarray,
+    scores: np.ndarray,
+    ranks: Mapping[int, tuple[int, int]],
+    told: Sequence[Sequence[str]],
+) -> list[Hit]:
+    """Hits of one page: rows and scores (K,), ranks in the two sources, reasons of the first."""
+    doc_ids, titles = documents["doc_id"], documents["title"]
+    hits = []
+    for place, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True)):
+        lexical, nearest = ranks.get(row, (0, 0))
+        hits.append(
+            Hit(
+                row=row,
+                doc_id=doc_ids[row],
+                title=titles[row],
+                score=score if np.isfinite(score) else None,
+                lexical_rank=lexical or None,
+                dense_rank=nearest or None,
+                reasons=tuple(told[place]) if place < len(told) else (),
+            )
+        )
+    return hits

@@ -1,0 +1,38 @@
+"""One small search, trained once a session."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from data.simulated import films
+from data.tables import SearchCollection
+from patterns.search_ranking.config import PRESETS, Config
+from patterns.search_ranking.data import Splits, split
+from patterns.search_ranking.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Small:
+    config: Config
+    table: SearchCollection
+    splits: Splits
+    pipeline: Pipeline
+    train: Callable[[Config, Splits], Pipeline]
+
+
+def train(config: Config, splits: Splits) -> Pipeline:
+    pipeline = Pipeline.from_config(config)
+    pipeline.fit_candidates(splits.documents)
+    pipeline.fit_fusion(splits.valid)
+    pipeline.fit_ranker(splits.train, splits.valid)
+    pipeline.fit_reranker(splits.valid)
+    return pipeline
+
+
+@pytest.fixture(scope="session")
+def small() -> Small:
+    config = replace(PRESETS["smoke"], world_films=250, world_queries=240)
+    table = films.generate(seed=1, films=config.world_films, queries=config.world_queries)
+    splits = split(table, config.split)
+    return Small(config, table, splits, train(config, splits), train)

@@ -1,0 +1,80 @@
+"""Dense candidates and the fusion of two lists."""
+
+import numpy as np
+import pytest
+
+from common.retrieval import Candidates
+from patterns.search_ranking.stages.candidates.dense import Dense
+from patterns.search_ranking.stages.candidates.hybrid import Hybrid, recall_of
+
+
+class Letters:
+    """An encoder whose nearest neighbours are known: counts of a, b and c."""
+
+    def encode(self, texts) -> np.ndarray:
+        counts = np.array([[text.count(letter) for letter in "abc"] for text in texts], np.float32)
+        return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
+
+
+TEXTS = ["aaa", "aab", "bbb", "ccc", "abc"]
+
+
+def lists(*rows: list[int]) -> Candidates:
+    ids = np.array(rows, np.int64)
+    return Candidates(ids, np.where(ids < 0, -np.inf, -np.arange(ids.shape[1])).astype(np.float32))
+
+
+def test_the_nearest_come_first_and_a_filter_still_fills_the_list() -> None:
+    dense = Dense(encoder=Letters()).fit(TEXTS)
+    vectors = dense.encode(["a", "c"])
+    assert dense.retrieve(vectors, 2).item_ids.tolist() == [[0, 1], [3, 4]]
+    allowed = np.array([False, False, True, True, True])
+    filtered = dense.retrieve(vectors, 2, allowed=allowed)
+    assert filtered.item_ids.tolist() == [[4, 2], [3, 4]]
+    assert dense.retrieve(vectors, 99).item_ids.shape == (2, 5)
+    assert dense.retrieve(vectors, 3, allowed=np.zeros(5, bool)).item_ids.shape == (2, 0)
+
+
+def test_cosines_are_of_the_asked_rows_and_do_not_depend_on_the_batch() -> None:
+    dense = Dense(encoder=Letters()).fit(TEXTS)
+    vectors = dense.encode(["a", "abc"])
+    rows = np.array([[0, 2, -1], [4, 4, 3]])
+    values = dense.cosines(vectors, rows)
+    assert values[0].tolist() == [1.0, 0.0, 0.0] and values[1, 0] == pytest.approx(1.0)
+    for row in range(2):
+        single = dense.cosines(vectors[row : row + 1], rows[row : row + 1])
+        assert np.array_equal(single[0], values[row])
+
+
+def test_saved_and_loaded_it_retrieves_alike(tmp_path) -> None:
+    dense = Dense(encoder=Letters()).fit(TEXTS)
+    dense.save(tmp_path)
+    again = Dense(encoder=Letters()).load(tmp_path)
+    vectors = dense.encode(["ab", "bc"])
+    assert np.array_equal(dense.retrieve(vectors, 4).item_ids, again.retrieve(vectors, 4).item_ids)
+
+
+def test_fusion_by_hand_with_provenance() -> None:
+    lexical, dense = lists([5, 6, 7]), lists([7, 8, -1])
+    found = Hybrid(constant=1.0, lexical_weight=0.5).merge(lexical, dense, 4)
+    # 7: ½/4 + ½/2 = .375; 5: ½/2 = .25; 6 and 8: ½/3
+    assert found.candidates.item_ids.tolist() == [[7, 5, 6, 8]]
+    assert found.candidates.scores[0, :2] == pytest.approx([0.375, 0.25])
+    assert found.lexical_ranks.tolist() == [[3, 1, 2, 0]]
+    assert found.dense_ranks.tolist() == [[1, 0, 0, 2]]
+
+
+def test_an_empty_list_leaves_the_other_as_it_is() -> None:
+    empty = Candidates(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
+    found = Hybrid().merge(lists([3, 1, 2]), empty, 3)
+    assert found.candidates.item_ids.tolist() == [[3, 1, 2]]
+    assert not found.dense_ranks.any()
+
+
+def test_tuning_trusts_the_source_that_finds() -> None:
+    good, bad = lists(*[[1, 2, 3, 4]] * 5), lists(*[[9, 8, 7, 6]] * 5)
+    relevant = [np.array([3, 4])] * 5
+    hybrid = Hybrid()
+    assert hybrid.tune(good, bad, relevant, 4) == pytest.approx(1.0)
+    assert hybrid.lexical_weight > 0.5
+    assert recall_of(bad, relevant, 4).tolist() == [0.0] * 5

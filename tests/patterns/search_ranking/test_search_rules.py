@@ -1,0 +1,136 @@
+"""Business rules and diversity: each promise kept, each misspelling said."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from common.retrieval import Candidates
+from patterns.search_ranking.stages.documents import tidy
+from patterns.search_ranking.stages.reranking import Reranker
+from patterns.search_ranking.stages.rules import Condition, Rule, Rules, read_rules
+
+CORPUS = tidy(
+    pl.DataFrame(
+        {
+            "doc_id": list("abcdef"),
+            "title": ["A", "B", "C", "D", "E", "F"],
+            "genres": [["Horror"], ["Horror"], ["Drama"], ["Drama"], [], ["Horror", "Drama"]],
+            "director": ["Lynch", "Lynch", "Lynch", "Varda", "", "Varda"],
+            "year": [1980, 1990, 2000, 2010, None, 2020],
+        }
+    )
+)
+VECTORS = np.eye(6, dtype=np.float32)
+RANKED = Candidates(np.arange(6)[None], np.arange(6, 0, -1, dtype=np.float32)[None])
+
+
+def page(*rules: Rule, k: int = 6, trade_off: float = 1.0, vectors=VECTORS, query="q") -> list[int]:
+    reranker = Reranker(rules=rules).prepare(CORPUS, vectors)
+    reranker.trade_off = trade_off
+    return reranker.rerank([query], RANKED, k).item_ids[0].tolist()
+
+
+def test_without_rules_the_order_stays() -> None:
+    assert page() == [0, 1, 2, 3, 4, 5] and page(k=2) == [0, 1] and page(k=99) == page()
+
+
+def test_a_filter_takes_out_and_the_page_is_padded() -> None:
+    assert page(Rule("filter", "genres", "horror")) == [2, 3, 4, -1, -1, -1]
+    assert page(Rule("filter", "year", below=1995)) == [2, 3, 4, 5, -1, -1]
+
+
+def test_boost_and_demote_move_by_their_weight() -> None:
+    assert page(Rule("boost", "director", "varda", weight=0.7))[:2] == [3, 0]
+    assert page(Rule("demote", "director", "Lynch", weight=2.0))[:3] == [3, 4, 5]
+
+
+def test_a_cap_holds_back_but_loses_nothing() -> None:
+    assert page(Rule("cap", "director", most=1, within=3)) == [0, 3, 4, 1, 2, 5]
+    assert sorted(page(Rule("cap", "director", most=1))) == list(range(6))
+    assert page(Rule("cap", "genres", most=1, within=3)) == [0, 2, 4, 1, 3, 5]
+
+
+def test_a_pin_goes_first_for_its_words_alone_even_from_nowhere() -> None:
+    pin = Rule("pin", query="The Space Heists", doc_ids=("f", "c"))
+    assert page(pin, query="space heist") == [5, 2, 0, 1, 3, 4]
+    assert page(pin, query="heist") == page()
+    reranker = Reranker(rules=(pin,)).prepare(CORPUS, VECTORS)
+    short = reranker.rerank(["space heist"], RANKED.head(2), 2)
+    assert short.item_ids[0].tolist() == [5, 2] and np.isnan(short.scores[0]).all()
+    barred = (pin, Rule("filter", "genres", "Drama"))
+    assert page(*barred, query="space heist") == [0, 1, 4, -1, -1, -1]
+
+
+def test_diversity_passes_over_a_twin() -> None:
+    twins = VECTORS.copy()
+    twins[1] = twins[0]
+    assert page(trade_off=0.5, vectors=twins)[:2] == [0, 2]
+    assert sorted(page(trade_off=0.5, vectors=twins)) == list(range(6))
+
+
+def test_the_trade_off_keeps_to_its_budget() -> None:
+    reranker = Reranker(ndcg_budget=0.0).prepare(CORPUS, VECTORS)
+    reranker.fit(["q"], RANKED, lambda found: float(reranker.trade_off))
+    assert reranker.trade_off == 1.0
+    reranker = Reranker(ndcg_budget=0.5).prepare(CORPUS, VECTORS)
+    reranker.fit(["q"], RANKED, lambda found: 1.0)
+    assert reranker.trade_off == min(value for value, _ in reranker.curve_)
+
+
+def test_an_empty_list_stays_empty() -> None:
+    nothing = Candidates(np.full((1, 3), -1), np.full((1, 3), -np.inf, np.float32))
+    found = Reranker().prepare(CORPUS, VECTORS).rerank(["q"], nothing, 3)
+    assert found.item_ids.tolist() == [[-1, -1, -1]]
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (Condition("genres", "Horor"), "Horror"),
+        (Condition("genre", "Horror"), "not a field"),
+        (Condition("director", below=3), "below and above need"),
+        (Condition("year"), "needs value, below or above"),
+        (Condition("year", "soon"), "not a number"),
+    ],
+)
+def test_a_misspelt_condition_is_said_with_the_remedy(condition, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        condition.mask(CORPUS)
+
+
+def test_a_rule_is_checked_when_it_is_made() -> None:
+    for wrong, said in (
+        ({"kind": "promote", "field": "year"}, "kind"),
+        ({"kind": "pin", "query": "x"}, "doc_ids"),
+        ({"kind": "cap", "field": "director"}, "most"),
+        ({"kind": "boost", "field": "year", "above": 1}, "weight"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            Rule(**wrong)
+    with pytest.raises(ValueError, match="not in the corpus"):
+        Rules([Rule("pin", query="x", doc_ids=("zz",))]).fit(CORPUS)
+
+
+def test_rules_come_from_json_and_survive_a_save(tmp_path) -> None:
+    path = tmp_path / "mine.json"
+    entries = [
+        {"kind": "cap", "field": "director", "most": 1, "within": 3},
+        {"kind": "pin", "query": "heat", "doc_ids": ["b"]},
+    ]
+    path.write_text(json.dumps(entries))
+    reranker = Reranker(rules=read_rules(path)).prepare(CORPUS, VECTORS)
+    reranker.save(tmp_path)
+    again = Reranker().load(tmp_path).prepare(CORPUS, VECTORS)
+    for query in ("heat", "x"):
+        pages = [each.rerank([query], RANKED, 6).item_ids.tolist() for each in (reranker, again)]
+        assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '[{"field": "year"}]', '[{"kind": "cap", "x": 1}]'])
+def test_a_broken_rules_file_is_named(tmp_path, text) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="mine.json"):
+        read_rules(path)
