@@ -28,6 +28,7 @@ class Catalogue:
     user_ids: np.ndarray  # (U,) str
     segments: np.ndarray  # (U, S) int64: codes of age band, gender, occupation; 0 is unknown
     segment_sizes: tuple[int, ...]
+    segment_names: tuple[str, ...]
 
     @classmethod
     def from_table(
@@ -39,7 +40,7 @@ class Catalogue:
         user_ids = pl.concat([users["user_id"], events["user_id"]]).unique(maintain_order=True)
         users = pl.DataFrame({"user_id": user_ids}).join(users, on="user_id", how="left")
         genres, names = _genres(items)
-        segments, sizes = _segments(users)
+        segments, sizes, segment_names = _segments(users)
         titles = items["title"] if "title" in items.columns else items["item_id"]
         years = items["year"] if "year" in items.columns else pl.Series([None] * items.height)
         return cls(
@@ -51,6 +52,7 @@ class Catalogue:
             user_ids=users["user_id"].to_numpy().astype(str),
             segments=segments,
             segment_sizes=sizes,
+            segment_names=segment_names,
         )
 
     def genre_vectors(self) -> np.ndarray:
@@ -68,7 +70,7 @@ class Catalogue:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
             values = {name: arrays[name] for name in arrays.files}
-        for name in ("genre_names", "segment_sizes"):
+        for name in ("genre_names", "segment_sizes", "segment_names"):
             values[name] = tuple(values[name].tolist())
         return cls(**values)
 
@@ -85,14 +87,15 @@ def _genres(items: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
     return matrix, tuple(names)
 
 
-def _segments(users: pl.DataFrame) -> tuple[np.ndarray, tuple[int, ...]]:
+def _segments(users: pl.DataFrame) -> tuple[np.ndarray, tuple[int, ...], tuple[str, ...]]:
     """Code age band, gender and occupation; 0 is unknown."""
-    columns, sizes = [], []
+    columns, sizes, names = [], [], []
     if "age" in users.columns:
         age = users["age"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
         bands = np.digitize(age, [18, 25, 35, 45, 50, 56]) + 1
         columns.append(np.where(np.isnan(age), 0, bands))
         sizes.append(8)
+        names.append("age")
     for name in ("gender", "occupation"):
         if name in users.columns:
             values = users[name].cast(pl.String).fill_null("")
@@ -100,6 +103,7 @@ def _segments(users: pl.DataFrame) -> tuple[np.ndarray, tuple[int, ...]]:
             code = {value: index for index, value in enumerate(known, start=1)}
             columns.append(np.array([code.get(value, 0) for value in values]))
             sizes.append(len(known) + 1)
+            names.append(name)
     if not columns:
-        return np.zeros((users.height, 1), dtype=np.int64), (1,)
-    return np.stack(columns, axis=1).astype(np.int64), tuple(sizes)
+        return np.zeros((users.height, 1), dtype=np.int64), (1,), ("none",)
+    return np.stack(columns, axis=1).astype(np.int64), tuple(sizes), tuple(names)

@@ -23,7 +23,15 @@ from common.artifacts import write_json
 from common.retrieval import Candidates, reciprocal_rank_fusion
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
-from patterns.recsys.requests import RECENT, UNKNOWN, Events, Requests, requests_within
+from patterns.recsys.requests import (
+    RECENT,
+    UNKNOWN,
+    Events,
+    Requests,
+    events_with_history,
+    latest_by_user,
+    requests_within,
+)
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.features import Features
 from patterns.recsys.stages.ranking.examples import Examples, labels_of
@@ -130,11 +138,11 @@ class Pipeline:
         catalogue = self.catalogue
         users, items = len(catalogue.user_ids), len(catalogue.item_ids)
         self.histories_ = events.matrix(users, items)
-        self.recent_ = _recent_by_user(events, users)
+        self.recent_ = latest_by_user(events, users)
         self.now_ = int(events.times.max())
         popularity.fit(events.items, events.times, items)
         als.fit(self.histories_)
-        recent, segments, taken = _tower_examples(events, catalogue)
+        recent, segments, taken = events_with_history(events, catalogue)
         towers.fit(
             recent,
             segments,
@@ -207,7 +215,7 @@ class Pipeline:
     def feature_names(self) -> list[str]:
         """Name the columns of `describe`."""
         names = {source.name: None for source in self.sources}
-        return Features.names(names, self._spaces(), self.catalogue.segments.shape[1])
+        return Features.names(names, self._spaces(), self.catalogue.segment_names)
 
     def training_profile(self) -> pl.DataFrame:
         """Give the features that the ranker was fitted on, the reference of drift."""
@@ -342,24 +350,3 @@ def _ndcg(ranked: Candidates, answers: csr_matrix) -> float:
 
     judged = judge(ranked.item_ids, answers)
     return float(ndcg(judged.relevance, judged.ideal, 10).mean())
-
-
-def _tower_examples(
-    events: Events, catalogue: Catalogue
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each event's recent items before it (E, H), the user's attributes, and the item."""
-    from patterns.recsys.requests import recent_items
-
-    by_user = events.part(np.lexsort((events.times, events.users)))
-    begins = np.searchsorted(by_user.users, np.arange(len(catalogue.user_ids)))[by_user.users]
-    recent = recent_items(by_user.items, begins, np.arange(len(by_user)))
-    return recent, catalogue.segments[by_user.users], by_user.items
-
-
-def _recent_by_user(events: Events, users: int) -> np.ndarray:
-    """Give each user's latest items (U, H), newest first."""
-    from patterns.recsys.requests import recent_items
-
-    by_user = events.part(np.lexsort((events.times, events.users)))
-    bounds = np.searchsorted(by_user.users, np.arange(users + 1))
-    return recent_items(by_user.items, bounds[:-1], bounds[1:])

@@ -130,6 +130,23 @@ def recent_items(items: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.
     return np.where(known, items[np.where(known, places, 0)], UNKNOWN)
 
 
+def events_with_history(
+    events: Events, catalogue: Catalogue
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give each event's recent items before it (E, H), the user's attributes, and the item."""
+    by_user = events.part(np.lexsort((events.times, events.users)))
+    begins = np.searchsorted(by_user.users, np.arange(len(catalogue.user_ids)))[by_user.users]
+    recent = recent_items(by_user.items, begins, np.arange(len(by_user)))
+    return recent, catalogue.segments[by_user.users], by_user.items
+
+
+def latest_by_user(events: Events, users: int) -> np.ndarray:
+    """Give each user's latest items (U, H), newest first."""
+    by_user = events.part(np.lexsort((events.times, events.users)))
+    bounds = np.searchsorted(by_user.users, np.arange(users + 1))
+    return recent_items(by_user.items, bounds[:-1], bounds[1:])
+
+
 def _rows_of(items: np.ndarray, begins: np.ndarray, ends: np.ndarray, width: int) -> csr_matrix:
     """Give a 0/1 matrix (B, N) whose rows are the slices [begin, end) of `items`."""
     from scipy.sparse import csr_matrix

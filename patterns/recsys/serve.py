@@ -47,7 +47,7 @@ class RecommendResponse(ServiceResponse):
 
 
 class RecommendService(Service):
-    """`predict` over a loaded pipeline."""
+    """Recommends films to a user, known or new, from what they took before and since."""
 
     name = NAME
     Request = RecommendRequest

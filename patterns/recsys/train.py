@@ -7,30 +7,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import artifacts, config, console
+from common import artifacts, console
+from common.config import run as run_command
 from patterns.recsys.config import PRESETS, Config
 
 NAME = "recsys"
 
 
-def main(settings: Config) -> Path:
+def main(config: Config) -> Path:
     """Train and return the run's folder."""
     from patterns.recsys.data import load, split
     from patterns.recsys.evaluate import evaluate
     from patterns.recsys.pipeline import Pipeline
 
-    table = load(settings)
-    console.header(NAME, table.source, settings)
-    splits = split(table, settings.split)
-    checkpoints = artifacts.checkpoints(settings, NAME)
+    table = load(config)
+    console.header(NAME, table.source, config)
+    splits = split(table, config.split)
+    checkpoints = artifacts.checkpoints(config, NAME)
 
-    pipeline = Pipeline.from_config(settings, splits.catalogue)
+    pipeline = Pipeline.from_config(config, splits.catalogue)
     with console.stage("candidates") as stage:
-        pipeline.fit_candidates(splits.train, checkpoints=checkpoints, resume=settings.resume)
+        pipeline.fit_candidates(splits.train, checkpoints=checkpoints, resume=config.resume)
         stage.note(f"{len(pipeline.sources)} sources on {len(splits.train):,} events")
     with console.stage("ranking") as stage:
         quality = pipeline.fit_ranker(
-            splits.train, splits.valid, checkpoints=checkpoints, resume=settings.resume
+            splits.train, splits.valid, checkpoints=checkpoints, resume=config.resume
         )
         for name, ndcg in quality.items():
             stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")
@@ -39,16 +40,16 @@ def main(settings: Config) -> Path:
         stage.note(f"trade-off {reranker.trade_off}")
     with console.stage("refresh") as stage:
         fresh = splits.train.joined(splits.valid)
-        pipeline.fit_candidates(fresh, checkpoints=checkpoints, resume=settings.resume)
+        pipeline.fit_candidates(fresh, checkpoints=checkpoints, resume=config.resume)
         stage.note(f"sources on {len(fresh):,} events")
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 
     profile = pipeline.training_profile()
-    run = artifacts.save(pipeline, report, settings, name=NAME, profile=profile)
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
     console.summary(report, run, next_command=f"python -m patterns.recsys.serve --run {run}")
     return run
 
 
 if __name__ == "__main__":
-    config.run(main, PRESETS, description=__doc__)
+    run_command(main, PRESETS, description=__doc__)

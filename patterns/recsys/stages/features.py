@@ -10,7 +10,7 @@ Legend: `B` requests, `K` candidates, `N` items, `F` features, `G` genres, `H` r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,13 +75,13 @@ class Features:
 
     @staticmethod
     def names(
-        scores: Mapping[str, object], vectors: Mapping[str, object], segments: int
+        scores: Mapping[str, object], vectors: Mapping[str, object], segments: Sequence[str]
     ) -> list[str]:
         """Name the columns of `build`."""
         names = [f"{source} {what}" for source in scores for what in ("score", "rank")]
         names += [*ITEM_COLUMNS, "genre likeness"]
         names += [f"{space} {what}" for space in vectors for what in ("nearest", "mean nearness")]
-        return [*names, "history", "hour", *(f"segment {s}" for s in range(segments))]
+        return [*names, "history", "hour", *segments]
 
     def _likeness(self, profile: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Cosine of the user's genres (B, G) and the candidate's: (B, K)."""
