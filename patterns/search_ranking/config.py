@@ -41,15 +41,15 @@ class WeightConfig:
 
     title: float = 0.4
     """Weight of the title."""
-    overview: float = 0.0
+    overview: float = 0.2
     """Weight of the overview, or of the text of a collection without fields."""
-    tags: float = 0.1
+    tags: float = 0.4
     """Weight of the tags."""
-    genres: float = 0.0
+    genres: float = 0.1
     """Weight of the genres."""
-    people: float = 0.2
+    people: float = 0.0
     """Weight of director and actors."""
-    characters: float = 0.2
+    characters: float = 0.4
     """Weight of the characters' names."""
     text: float = 1.0
     """Weight of all fields read as one text."""
