@@ -121,6 +121,11 @@ class Report:
     notices: list[str] = field(default_factory=list)
     printed: int = 1
 
+    def __post_init__(self) -> None:
+        """Tell what the data has to say, a fallback above all, before everything else."""
+        if self.source.notice and self.source.notice not in self.notices:
+            self.notices = [self.source.notice, *self.notices]
+
     def headline(self) -> dict[str, dict[str, Any]]:
         """Give the first table as row -> column -> value, without intervals."""
         if not self.tables:
