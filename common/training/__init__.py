@@ -7,13 +7,14 @@ nothing had happened).
 
 from common.training.data import LengthLoader, TensorLoader
 from common.training.loop import History, TrainingDiverged, fit
-from common.training.setup import cpu_has_fast_bf16
+from common.training.setup import choose_precision, cpu_has_fast_bf16
 
 __all__ = [
     "History",
     "LengthLoader",
     "TensorLoader",
     "TrainingDiverged",
+    "choose_precision",
     "cpu_has_fast_bf16",
     "fit",
 ]

@@ -29,7 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from common.pretrained import load_transformer
-from common.training import History, LengthLoader, cpu_has_fast_bf16, fit
+from common.training import History, LengthLoader, choose_precision, fit
 from patterns.nlp.classification.stages.tokens import Tokens, length_batches
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
@@ -83,7 +83,7 @@ class EncoderClassifier:
         self.head_factor, self.layer_decay, self.warmup = head_factor, layer_decay, warmup
         self.weight_decay, self.label_smoothing = weight_decay, label_smoothing
         self.max_length, self.device, self.seed = max_length, device, seed
-        self.precision = _precision(precision, device)
+        self.precision = choose_precision(precision, device)
         self.tokens_: Tokens | None = None
         self.module_: PooledClassifier | None = None
         self.history_: History | None = None
@@ -219,9 +219,3 @@ def _layer(name: str) -> int | None:
     """Give the number of the layer a parameter belongs to (`encoder.layer.3.…`), if it has one."""
     found = re.search(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.", name)
     return int(found.group(1)) if found else None
-
-
-def _precision(asked: str, device: str) -> str:
-    """Take bf16 on a CPU that computes it in hardware; elsewhere leave "auto" to the loop."""
-    on_cpu = device == "cpu" or not torch.cuda.is_available()
-    return "bf16" if asked == "auto" and on_cpu and cpu_has_fast_bf16() else asked
