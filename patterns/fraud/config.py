@@ -85,6 +85,8 @@ class ModelConfig:
     """Shrinkage of a tree."""
     min_child_weight: float = 1.0
     """Least sum of hessians in a leaf: larger is smoother."""
+    bins: int = 4096
+    """Values that a feature is cut into; more separates rare values better and takes longer."""
     patience: int = 30
     """Trees without a better validation AP before fitting stops."""
     threads: int = 0
@@ -99,6 +101,7 @@ class ModelConfig:
         check_range("model.learning_rate", self.learning_rate, 1e-4, 1.0)
         check_range("model.min_child_weight", self.min_child_weight, 0.0, 1e6)
         check_range("model.threads", self.threads, 0, 1024)
+        check_range("model.bins", self.bins, 2, 65_536)
         check_range("model.patience", self.patience, 1, 10_000)
 
 

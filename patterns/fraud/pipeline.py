@@ -185,6 +185,7 @@ class Pipeline:
             depth=settings.depth,
             learning_rate=settings.learning_rate,
             min_child_weight=settings.min_child_weight,
+            bins=settings.bins,
             patience=settings.patience,
             threads=settings.threads,
             seed=self.config.seed,

@@ -85,7 +85,9 @@ def _cost(report: Report, pipeline: Pipeline, parts: Parts, config: Config) -> N
     caption = (
         "Loss to fraud plus friction per 1,000 payments at every threshold, on validation (where"
         " the threshold was chosen) and on test; the dotted line is the threshold served."
+        " At the right end everything is accepted."
     )
+    never = 0.0
     with figure(report, "Cost against threshold", caption) as axes:
         for name, part in (("validation", parts.valid), ("test", parts.test)):
             curve = cost_curve(
@@ -96,8 +98,10 @@ def _cost(report: Report, pipeline: Pipeline, parts: Parts, config: Config) -> N
             )
             keep = (curve.thresholds > 1e-4) & (curve.thresholds <= 1)
             axes.plot(curve.thresholds[keep], 1000 * curve.cost[keep] / len(part), label=name)
+            never = max(never, 1000 * float(curve.cost[0]) / len(part))  # accept everything
         axes.axvline(pipeline.served.decision.threshold_, linestyle=":", color="black")
         axes.set(xlabel="threshold", ylabel="cost per 1,000 payments", xscale="log")
+        axes.set_ylim(0, 1.1 * never)
         axes.legend(frameon=False)
 
 

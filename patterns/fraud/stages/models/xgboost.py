@@ -4,6 +4,11 @@ Box "model". A sum of shallow trees, each fitted to the gradient of the log loss
 thresholds and interactions ("high for this customer", "risky terminal and busy") cost it nothing,
 and features need no scaling. Trees stop when average precision on validation stops rising.
 
+Two defaults are not XGBoost's own. `bins=4096`: a terminal's fraud share is 0 for nearly all
+payments, and 256 quantile bins are too coarse for the rest. `base_score=0.5`: starting at the share
+of fraud, as recent releases do, fits worse. On 60 days of the handbook's payments the two take
+average precision on validation from .765 to .780.
+
 Explanations are exact: `contributions` gives TreeSHAP values, which add up, with a bias, to the
 score's log-odds. Saved in XGBoost's own UBJSON. Source: Chen and Guestrin, KDD 2016; Lundberg et
 al., 2020.
@@ -31,6 +36,8 @@ class BoostedTrees:
         min_child_weight: float = 1.0,
         subsample: float = 0.8,
         column_share: float = 0.8,
+        bins: int = 4096,
+        base_score: float = 0.5,
         patience: int = 30,
         threads: int = 0,
         seed: int = 0,
@@ -45,6 +52,8 @@ class BoostedTrees:
             "min_child_weight": min_child_weight,
             "subsample": subsample,
             "colsample_bytree": column_share,
+            "max_bin": bins,
+            "base_score": base_score,
             "nthread": threads or None,
             "seed": seed,
         }
@@ -60,10 +69,12 @@ class BoostedTrees:
         """Fit on features (N, F), labels and row weights (N,), stopping by `valid` if given."""
         import xgboost
 
-        matrix = xgboost.QuantileDMatrix(train[0], label=train[1], weight=weights)
+        bins = self.parameters["max_bin"]
+        matrix = xgboost.QuantileDMatrix(train[0], label=train[1], weight=weights, max_bin=bins)
         watched: list[tuple[Any, str]] = []
         if valid is not None and valid[1].any():
-            watched = [(xgboost.QuantileDMatrix(valid[0], label=valid[1], ref=matrix), "valid")]
+            held_out = xgboost.QuantileDMatrix(valid[0], label=valid[1], ref=matrix, max_bin=bins)
+            watched = [(held_out, "valid")]
         booster = xgboost.train(
             {k: v for k, v in self.parameters.items() if v is not None},
             matrix,
