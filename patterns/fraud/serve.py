@@ -2,7 +2,7 @@
 
     python -m patterns.fraud.serve --run latest
     curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \
-         -d '{"customer_id": 42, "terminal_id": 7, "amount": 950.0}'
+         -d '{"customer_id": 42, "terminal_id": 7, "amount": 950.0, "device_id": 84, "distance": 2}'
 
 The service holds the feature state in memory, loaded from the artifact as it was after the last
 training payment, and moves it forward with every payment, so the next one of the same customer sees
@@ -10,8 +10,10 @@ it. A batch is a sequence: its payments are taken in order, as if sent one after
 `transaction_id` is a retry: it gets the answer of the first time and is not counted twice; the id
 of another payment is refused. `record: false` asks what-if and leaves the state as it is.
 
-A customer or terminal that the state does not know is served with an empty past (`known_customer`,
-`known_terminal` say so). If the model fails, the rules answer, and `fallback` says why.
+Labels come back the same way: `confirmed` lists earlier payments that turned out to be fraud, and
+the risk of their terminals counts them from then on. A customer or terminal that the state does not
+know is served with an empty past (`known_customer`, `known_terminal` say so). If the model fails,
+the rules answer, and `fallback` says why.
 """
 
 from __future__ import annotations
@@ -37,6 +39,14 @@ REMEMBERED = 10_000  # answers kept for retries
 LARGEST_ID = 2**31 - 1
 
 
+class Confirmation(ServiceRequest):
+    """What became known of an earlier payment."""
+
+    transaction_id: int = Field(ge=0, le=2**62)
+    terminal_id: int | str
+    is_fraud: bool = True
+
+
 class PaymentRequest(ServiceRequest):
     """One payment that waits for an answer."""
 
@@ -51,7 +61,10 @@ class PaymentRequest(ServiceRequest):
     )
     device_id: int | None = Field(None, ge=0, le=LARGEST_ID, description="where the model uses it")
     distance: float | None = Field(None, ge=0, le=1e6, description="home to terminal")
-    record: bool = Field(True, description="false asks what-if: the feature state stays as it is")
+    confirmed: list[Confirmation] = Field(
+        default_factory=list, max_length=1000, description="labels that arrived since"
+    )
+    record: bool = Field(True, description="false asks what-if and leaves the state, labels too")
 
 
 class Reason(BaseModel):
@@ -109,6 +122,9 @@ class FraudService(Service):
         if request.record and payment.transaction_id in self.answers:
             return self.answers[payment.transaction_id][1]
         times, stream = StageTimes(), self.pipeline.stream
+        for label in request.confirmed if request.record else ():
+            terminal = self._number("terminals", "terminal_id", label.terminal_id, 0)
+            stream.confirm(terminal, label.transaction_id, label.is_fraud)
         known_customer = stream.knows("customer_id", payment.customer_id)
         known_terminal = stream.knows("terminal_id", payment.terminal_id)
         with times("score"):

@@ -72,15 +72,14 @@ def _logit(scores: np.ndarray) -> np.ndarray:
 
 
 def _platt(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Slope and intercept (2,) by Newton's method on the log loss."""
-    inputs = np.stack([logits, np.ones_like(logits)], axis=1)  # (N, 2)
-    weights = np.array([1.0, 0.0])
-    for _ in range(50):
-        probability = 1 / (1 + np.exp(-inputs @ weights))
-        gradient = inputs.T @ (probability - labels)
-        curvature = (inputs * (probability * (1 - probability))[:, None]).T @ inputs
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
-        weights = weights - np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-10:
-            break
-    return weights if weights[0] > 0 else np.array([1.0, 0.0])
+    """Slope and intercept (2,) of least log loss; the slope never turns the order round."""
+    from sklearn.linear_model import LogisticRegression
+
+    center, spread = logits.mean(), max(float(logits.std()), 1e-9)
+    inputs = (logits - center)[:, None] / spread  # (N, 1): a narrow score needs a steep slope
+    fitted = LogisticRegression(C=1e4, max_iter=1000).fit(inputs, labels)
+    steep, base = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    if steep <= 0:  # scores that say nothing: everybody gets the base rate
+        rate = labels.mean()
+        steep, base = 1e-6, float(np.log(rate / (1 - rate)))
+    return np.array([steep / spread, base - steep * center / spread])

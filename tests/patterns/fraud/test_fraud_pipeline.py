@@ -103,12 +103,6 @@ def test_features_never_read_a_label_younger_than_the_delay(table, fitted):
     assert np.array_equal(again.test.features, parts.test.features)
 
 
-def test_same_seed_same_model(table, fitted):
-    again, _, parts = fit(table)
-    scores = [p.served.probabilities(parts.test.features) for p in (again, fitted[0])]
-    assert np.array_equal(*scores)
-
-
 # ---------------------------------------------------------------- quality on planted truth
 
 
@@ -239,6 +233,22 @@ def test_retry_gets_the_same_answer_and_what_if_leaves_no_trace(service):
     count = service.pipeline.features.names.index("customer_count_1h")
     customer = service._payment(service.Request.model_validate(service.example), 0)
     assert service.pipeline.stream.peek(customer)[count] == 2
+
+
+def test_confirmed_frauds_raise_the_risk_of_their_terminal(service):
+    start = service.zero + timedelta(seconds=service.pipeline.stream.latest_time())
+    shop = {"terminal_id": 10**6, "amount": 20.0}
+    for number in range(3):
+        when = (start + timedelta(minutes=number + 1)).isoformat()
+        ask(service, **shop, customer_id=10**6, transaction_id=10**7 + number, time=when)
+    later = {**shop, "customer_id": 10**6, "time": (start + timedelta(days=8)).isoformat()}
+    before = ask(service, **later)
+    known = [{"transaction_id": 10**7 + i, "terminal_id": 10**6} for i in range(3)]
+    ask(service, **later, confirmed=known, record=False)  # a what-if changes nothing
+    assert ask(service, **later, record=False).score <= before.score * 1.5
+    after = ask(service, **later, confirmed=known)
+    assert after.score > 3 * before.score
+    assert any(reason.code == "TERMINAL_RISK" for reason in after.reasons)
 
 
 def test_batch_is_a_sequence(run):

@@ -103,6 +103,16 @@ def test_calibration_undoes_rebalancing(kind, tmp_path):
     assert np.array_equal(Calibration.load(tmp_path / "c.json").transform(inflated), true)
 
 
+@pytest.mark.parametrize("kind", ["platt", "isotonic"])
+def test_calibration_of_narrow_and_of_useless_scores_meets_the_rate(kind):
+    rng = np.random.default_rng(1)
+    labels = (rng.random(20_000) < 0.01).astype(np.int8)
+    for slope in (1e-3, 0.0, -1e-3):  # all scores near a half, as after one tree
+        scores = 0.5 + slope * (labels - 0.5) + 1e-3 * rng.random(20_000)
+        true = Calibration(kind=kind).fit(scores, labels).transform(scores)
+        assert true.mean() == pytest.approx(labels.mean(), rel=0.05)
+
+
 def test_calibration_without_both_classes_changes_nothing():
     scores = np.array([0.1, 0.9])
     assert np.array_equal(Calibration().fit(scores, np.zeros(2)).transform(scores), scores)
