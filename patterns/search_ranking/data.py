@@ -78,6 +78,7 @@ class Splits:
 def load(config: Config) -> SearchCollection:
     """Read the collection that `config` names."""
     import data
+    from data.tables import SearchCollection
 
     if config.dataset == "beir":
         from data.files import search_from_beir
@@ -85,18 +86,15 @@ def load(config: Config) -> SearchCollection:
         if config.data.path is None:
             raise ValueError("data.path: --dataset beir needs --data.path FOLDER")
         return search_from_beir(config.data.path)
-    name, notice = data.choose(config.dataset, public=PUBLIC, simulated=SIMULATED)
-    if name == SIMULATED:
-        table = data.load(
-            name, seed=config.seed, films=config.world_films, queries=config.world_queries
-        )
-    else:
-        table = data.load(name)
-    if not hasattr(table, "judgments"):
-        raise ValueError(
-            f"dataset: {name} holds no judged queries; give --dataset {PUBLIC}, {SIMULATED} or beir"
-        )
-    return replace(table, source=replace(table.source, notice=notice or table.source.notice))
+    return data.load_table(
+        SearchCollection,
+        config.dataset,
+        public=PUBLIC,
+        offline=SIMULATED,
+        seed=config.seed,
+        films=config.world_films,
+        queries=config.world_queries,
+    )
 
 
 def split(table: SearchCollection, config: SplitConfig, *, seed: int = 0) -> Splits:

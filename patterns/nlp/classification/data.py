@@ -11,7 +11,7 @@ texts that equal each other only the first is kept, so that none lies on both si
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,15 +45,21 @@ class Splits:
 
 def load(config: Config) -> TextClassification:
     """Load the dataset that the configuration names; "auto" falls back, saying so."""
+    from data.tables import TextClassification
+
     if config.dataset == "csv":
         return _own_file(config)
-    name, notice = data.choose(config.dataset, public=PUBLIC, simulated=SIMULATED)
-    options = {}
-    if name == SIMULATED:
-        world = config.world
-        options = {"intents": world.intents, "texts": world.texts, "noise": world.noise}
-    table = _of_texts(data.load(name, seed=config.seed, **options), name)
-    return replace(table, source=replace(table.source, notice=notice or table.source.notice))
+    world = config.world
+    return data.load_table(
+        TextClassification,
+        config.dataset,
+        public=PUBLIC,
+        offline=SIMULATED,
+        seed=config.seed,
+        intents=world.intents,
+        texts=world.texts,
+        noise=world.noise,
+    )
 
 
 def split(table: TextClassification, config: Config) -> Splits:
@@ -114,17 +120,6 @@ def _own_file(config: Config) -> TextClassification:
         test_path=config.data.test_path,
         seed=config.seed,
     )
-
-
-def _of_texts(table: object, name: str) -> TextClassification:
-    from data.tables import TextClassification
-
-    if not isinstance(table, TextClassification):
-        raise ValueError(
-            f"dataset: {name!r} does not hold labelled texts; give --dataset {PUBLIC},"
-            f" {SIMULATED}, or csv with --data.path"
-        )
-    return table
 
 
 def _without_repeats(train: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:

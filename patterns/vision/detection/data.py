@@ -12,7 +12,7 @@ are unlabelled: what looks like a false alarm may be a missing label, and true p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,15 +63,14 @@ def load(config: Config) -> DetectionImages:
 
         assert config.data.path is not None
         return detection_from_voc(config.data.path, seed=config.seed)
-    name, notice = data.choose(config.dataset, public=PUBLIC, simulated=SIMULATED)
-    options = {"images": config.data.simulated_images} if name == SIMULATED else {}
-    table = data.load(name, seed=config.seed, **options)
-    if not isinstance(table, DetectionImages):
-        raise ValueError(
-            f"dataset: {config.dataset!r} does not hold pictures with boxes; give --dataset"
-            f" {PUBLIC}, {SIMULATED}, or voc with --data.path"
-        )
-    return replace(table, source=replace(table.source, notice=notice)) if notice else table
+    return data.load_table(
+        DetectionImages,
+        config.dataset,
+        public=PUBLIC,
+        offline=SIMULATED,
+        seed=config.seed,
+        images=config.data.simulated_images,
+    )
 
 
 def split(table: DetectionImages) -> Splits:
