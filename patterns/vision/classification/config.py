@@ -37,20 +37,20 @@ class DataOptions:
 class AugmentOptions:
     """Random changes of the training images that leave their label true."""
 
-    crop: int = 2
-    """Shift by up to this many pixels in each direction, edges padded."""
+    crop: float = 0.08
+    """Shift by up to this share of the side in each direction, edges padded."""
     flip: str = "auto"
     """Mirror half of the images: on, off, or auto (off where a mirror image is another class)."""
     rotation: float = 0.0
     """Rotate by up to this many degrees to either side."""
-    erasing: float = 0.0
+    erasing: float = 0.25
     """Share of the images in which a random rectangle is blanked out."""
     mixup: float = 0.0
     """Blend pairs of images with weight Beta(a, a); 0 for none, .2 is usual."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("augment.crop", self.crop, 0, 64)
+        check_range("augment.crop", self.crop, 0, 0.5)
         check_choice("augment.flip", self.flip, FLIPS)
         check_range("augment.rotation", self.rotation, 0, 180)
         check_range("augment.erasing", self.erasing, 0, 1)
@@ -152,12 +152,10 @@ PRESETS = {
         dataset="digits",
         training=TrainingOptions(epochs=1, least_steps=250, batch_size=64, learning_rate=1e-2),
         cnn=CnnOptions(widths=(16, 32)),
-        augment=AugmentOptions(crop=1),
     ),
     "default": Config(),
     "large": Config(
         training=TrainingOptions(epochs=40),
         cnn=CnnOptions(widths=(64, 128, 256), blocks=2),
-        augment=AugmentOptions(erasing=0.25),
     ),
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from patterns.vision.classification.data import Splits
+    from patterns.vision.classification.stages.augment import Augment
     from patterns.vision.classification.stages.network import Network
     from patterns.vision.classification.stages.preprocess import Preprocess
 
@@ -193,25 +194,18 @@ class Pipeline:
     def _trainer(
         self, module: nn.Module, rows: int, *, linear: bool = False, mirror_safe: bool = False
     ) -> Network:
-        from patterns.vision.classification.stages.augment import Augment
         from patterns.vision.classification.stages.network import Network
 
         config, training = self.config, self.config.training
-        if linear:
-            settings: dict[str, Any] = dict(LINEAR)
-        else:
-            options = config.augment
-            flip = mirror_safe if options.flip == "auto" else options.flip == "on"
+        settings: dict[str, Any] = dict(LINEAR)
+        if not linear:
             settings = {
                 "learning_rate": training.learning_rate,
                 "weight_decay": training.weight_decay,
                 "label_smoothing": training.label_smoothing,
                 "epochs": training.epochs,
-                "augment": Augment(
-                    crop=options.crop, flip=flip, rotation=options.rotation,
-                    erasing=options.erasing, mixup=options.mixup,
-                ),
-            }  # fmt: skip
+                "augment": self._augment(mirror_safe),
+            }
         steps = max(1, rows // training.batch_size)
         settings["epochs"] = max(settings["epochs"], math.ceil(training.least_steps / steps))
         return Network(
@@ -223,6 +217,19 @@ class Pipeline:
             seed=config.seed,
             label="linear" if linear else config.model,
             **settings,
+        )
+
+    def _augment(self, mirror_safe: bool) -> Augment:
+        from patterns.vision.classification.stages.augment import Augment
+
+        assert self.preprocess is not None
+        options = self.config.augment
+        return Augment(
+            crop=round(options.crop * self.preprocess.size),
+            flip=mirror_safe if options.flip == "auto" else options.flip == "on",
+            rotation=options.rotation,
+            erasing=options.erasing,
+            mixup=options.mixup,
         )
 
 
