@@ -167,7 +167,7 @@ def test_a_value_out_of_range_is_named(make, named: str) -> None:
 
 
 def test_a_dataset_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not hold labelled texts"):
+    with pytest.raises(ValueError, match="TextClassification are needed"):
         load(dataclasses.replace(FEATURES, dataset="simulated-movies"))
 
 

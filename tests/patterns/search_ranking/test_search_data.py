@@ -107,5 +107,5 @@ def test_a_collection_of_ones_own(tmp_path) -> None:
 def test_wrong_datasets_are_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match=r"--data.path"):
         load(Config(dataset="beir"))
-    with pytest.raises(ValueError, match="no judged queries"):
+    with pytest.raises(ValueError, match="SearchCollection are needed"):
         load(Config(dataset="digits"))

@@ -180,7 +180,7 @@ def test_wrong_choices_name_the_flag() -> None:
         TrainingOptions(epochs=0)
     with pytest.raises(ValueError, match=r"augment\.zoom"):
         AugmentOptions(zoom=(2.0, 3.0))
-    with pytest.raises(ValueError, match="does not hold pictures with boxes"):
+    with pytest.raises(ValueError, match="DetectionImages are needed"):
         load(Config(dataset="digits"))
     assert set(configuration.PRESETS) == {"smoke", "default", "large"}
 
