@@ -1,7 +1,7 @@
 """Every choice of the detection pipeline, with its range, and the three presets.
 
 `smoke` runs in seconds on simulated cells and is what the tests use. `default` is the run the
-README reports: about ten minutes on two cores. `large` is for an evening or a GPU.
+README reports: about five minutes on two cores. `large` is for an evening or a GPU.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class AugmentOptions:
 class TrainingOptions:
     """How the network is trained."""
 
-    epochs: int = 40
+    epochs: int = 20
     """Rounds, each followed by a validation."""
     steps: int = 60
     """Batches a round; a detector from scratch that sees too few finds nothing at all."""
