@@ -110,6 +110,13 @@ def test_temperature_recovers_what_was_planted() -> None:
     assert fit_temperature(logits * 0.5, labels) == pytest.approx(0.5, rel=0.06)
 
 
+def test_temperature_stays_sane_when_every_answer_is_right() -> None:
+    labels = np.arange(100) % 4
+    logits = 5.0 * np.eye(4)[labels]
+    confidence = softmax(logits, fit_temperature(logits, labels)).max(axis=1)
+    assert np.allclose(confidence, 1 - 1 / 102, atol=1e-3)
+
+
 def test_top_k_breaks_ties_by_the_lower_label_and_stops_at_all_labels() -> None:
     labels, shares = top_k(np.array([[0.2, 0.4, 0.4]]), 9)
     assert labels.tolist() == [[1, 2, 0]] and shares.tolist() == [[0.4, 0.4, 0.2]]

@@ -43,6 +43,9 @@ class MobileNet(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION)[:, None, None])
         self.network = mobilenet_v3_small(weights=None, num_classes=classes)
+        for layer in self.network.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = 0.1  # torchvision's .01 needs thousands of steps to settle
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) -> (B, K)."""
