@@ -77,7 +77,7 @@ class ModelConfig:
     """The model to serve; `best` takes the highest average precision on validation."""
     imbalance: Literal["best", "none", "weight", "smote", "undersample"] = "best"
     """Rebalancing of the XGBoost to serve; all four are fitted and compared."""
-    trees: int = 300
+    trees: int = 200
     """At most so many trees; early stopping may take fewer."""
     depth: int = 6
     """Depth of a tree."""
@@ -87,7 +87,7 @@ class ModelConfig:
     """Least sum of hessians in a leaf: larger is smoother."""
     bins: int = 4096
     """Values that a feature is cut into; more separates rare values better and takes longer."""
-    patience: int = 30
+    patience: int = 25
     """Trees without a better validation AP before fitting stops."""
     threads: int = 0
     """Threads that grow trees; 0 takes all cores."""

@@ -30,10 +30,11 @@ def average_precision_interval(
     codes = np.unique(customers, return_inverse=True)[1]  # (N,)
     count = int(codes.max()) + 1
     weighted = WeightedAveragePrecision(labels, scores)
+    ordered = codes[weighted.order]  # (N,)
     values = []
     for _ in range(samples):
         drawn = np.bincount(rng.integers(count, size=count), minlength=count)  # (C,)
-        values.append(weighted(drawn[codes].astype(np.float64)))
+        values.append(weighted.of_ordered(drawn[ordered]))
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)
@@ -46,15 +47,19 @@ class WeightedAveragePrecision:
         """Sort once; labels and scores are (N,)."""
         self.order = np.argsort(-scores, kind="stable")
         ordered = scores[self.order]
-        self.labels = labels[self.order].astype(np.float64)
-        self.ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # of equal runs
+        self.frauds = np.flatnonzero(labels[self.order] == 1)
+        ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # of equal runs
+        self.ends = ends[np.searchsorted(ends, self.frauds)]  # of the run of each fraud
+        self.last = np.searchsorted(self.frauds, self.ends, side="right") - 1  # fraud of the run
 
     def __call__(self, weights: np.ndarray) -> float:
         """Average precision with a weight (N,) for every payment; NaN without a fraud."""
-        ordered = weights[self.order]
-        frauds = np.cumsum(ordered * self.labels)[self.ends]
-        alarms = np.cumsum(ordered)[self.ends]
-        if not frauds[-1]:
+        return self.of_ordered(weights[self.order])
+
+    def of_ordered(self, weights: np.ndarray) -> float:
+        """The same with weights in `self.order`."""
+        mine = weights[self.frauds]
+        hits, alarms = np.cumsum(mine)[self.last], np.cumsum(weights)[self.ends]
+        if not mine.sum():
             return float("nan")
-        gained = np.diff(frauds, prepend=0.0)
-        return float((gained * frauds / np.maximum(alarms, 1e-12)).sum() / frauds[-1])
+        return float((mine * hits / np.maximum(alarms, 1e-12)).sum() / mine.sum())
