@@ -97,15 +97,17 @@ class History:
 
     def relabel(self, identifier: int, value: int) -> bool:
         """Replace the value of a payment, in the windows that already hold it as well."""
-        for position in range(len(self.ids) - 1, -1, -1):
-            if self.ids[position] == identifier:
-                change = value - self.values[position]
-                self.values[position] = value
-                for w in range(self.windows):
-                    if self.heads[w] <= position < self.tails[w]:
-                        self.totals[w] += change
-                return True
-        return False
+        position = next(
+            (i for i in range(len(self.ids) - 1, -1, -1) if self.ids[i] == identifier), -1
+        )
+        if position < 0:
+            return False
+        change = value - self.values[position]
+        self.values[position] = value
+        for w in range(self.windows):
+            if self.heads[w] <= position < self.tails[w]:
+                self.totals[w] += change
+        return True
 
 
 class Group:

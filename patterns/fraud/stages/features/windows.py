@@ -85,29 +85,41 @@ def _two_pointers(
     unit: int,
     matrix: np.ndarray,  # (N, F), written
 ) -> None:
-    rows = len(times)
     first = 0
-    while first < rows:
+    while first < len(times):
         last = first
-        while last < rows and codes[last] == codes[first]:
+        while last < len(times) and codes[last] == codes[first]:
             last += 1
         for w in range(len(spans)):
-            head = tail = first
-            count = 0
-            total = 0
-            for i in range(first, last):
-                until = times[i] - delays[w]
-                while tail <= i and times[tail] <= until:
-                    total += values[tail]
-                    count += 1
-                    tail += 1
-                while head < tail and times[head] <= until - spans[w]:
-                    total -= values[head]
-                    count -= 1
-                    head += 1
-                matrix[order[i], columns[w]] = count
-                matrix[order[i], columns[w] + 1] = total / count / unit if count else 0.0
+            entity = slice(first, last)
+            _slide(times[entity], values[entity], order[entity], spans[w], delays[w], unit,
+                   matrix[:, columns[w] : columns[w] + 2])  # fmt: skip
         first = last
+
+
+@numba.njit(cache=True)
+def _slide(
+    times: np.ndarray,  # (n,) of one entity, rising
+    values: np.ndarray,  # (n,)
+    order: np.ndarray,  # (n,) row of the table
+    span: int,
+    delay: int,
+    unit: int,
+    found: np.ndarray,  # (N, 2) count and mean, written
+) -> None:
+    head = tail = count = total = 0
+    for i in range(len(times)):
+        until = times[i] - delay
+        while tail <= i and times[tail] <= until:
+            total += values[tail]
+            count += 1
+            tail += 1
+        while head < tail and times[head] <= until - span:
+            total -= values[head]
+            count -= 1
+            head += 1
+        found[order[i], 0] = count
+        found[order[i], 1] = total / count / unit if count else 0.0
 
 
 def _fill_rows(
