@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,43 @@ def pipeline(splits: Splits) -> Pipeline:
 @pytest.fixture(scope="module")
 def report(pipeline: Pipeline, splits: Splits) -> Report:
     return evaluate(pipeline, splits)
+
+
+class Killed(Exception):
+    """Stands for a signal in the middle of training."""
+
+
+def test_a_killed_training_resumes_exactly(
+    splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from patterns.vision.detection.stages import yolo
+
+    monkeypatch.setattr(yolo, "fit", partial(yolo.fit, checkpoint_every_s=0))
+
+    def detector() -> yolo.Yolo:
+        return yolo.Yolo(
+            classes=3, height=32, width=64, channels=4, epochs=2, steps=5, batch_size=2,
+            precision="fp32",
+        )  # fmt: skip
+
+    train, valid = splits.train.rows, splits.valid.rows
+    whole = detector().fit(train, valid)
+    killed = detector()
+    loss, seen = killed.loss, []
+
+    def dies(*arguments: torch.Tensor) -> torch.Tensor:
+        seen.append(1)
+        if len(seen) == 8:
+            raise Killed
+        return loss(*arguments)
+
+    killed.loss = dies  # type: ignore[assignment]
+    with pytest.raises(Killed):
+        killed.fit(train, valid, checkpoint=tmp_path)
+    resumed = detector().fit(train, valid, checkpoint=tmp_path, resume=True)
+    assert resumed.history_ is not None and resumed.history_.resumed_from == 7
+    left, right = whole.network.state_dict(), resumed.network.state_dict()
+    assert all(torch.equal(left[name], right[name]) for name in left)
 
 
 def equal(left: list[Detections], right: list[Detections]) -> bool:
