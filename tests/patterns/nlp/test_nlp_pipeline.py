@@ -157,7 +157,7 @@ def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
         (lambda: Config(dataset="csv"), "data.path"),
         (lambda: DataOptions(valid_share=0.9), "data.valid_share"),
         (lambda: WorldOptions(intents=1), "world.intents"),
-        (lambda: EncoderOptions(learning_rate=0.0), "encoder.learning_rate"),
+        (lambda: EncoderOptions(learning_rate=-1.0), "encoder.learning_rate"),
         (lambda: EncoderOptions(precision="int8"), "encoder.precision"),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_value_out_of_range_is_named(make, named: str) -> None:
 
 def test_a_dataset_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="TextClassification are needed"):
-        load(dataclasses.replace(FEATURES, dataset="simulated-movies"))
+        load(dataclasses.replace(FEATURES, dataset="digits"))
 
 
 def test_texts_of_ones_own(tmp_path: Path) -> None:

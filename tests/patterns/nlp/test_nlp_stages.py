@@ -150,7 +150,7 @@ def test_layers_learn_at_falling_rates(encoder: EncoderClassifier) -> None:
     rates: dict[float, int] = {}
     for group in encoder.parameter_groups(encoder.module_):
         rates[group["lr"]] = rates.get(group["lr"], 0) + sum(p.numel() for p in group["params"])
-    encoder.layer_decay, encoder.head_factor = 0.9, 1.0
+    encoder.layer_decay, encoder.head_factor = 0.8, 1.0
     base = encoder.learning_rate
     assert sorted(rates) == pytest.approx([base / 4, base / 2, base, base * 10])
     assert sum(rates.values()) == sum(p.numel() for p in encoder.module_.parameters())

@@ -33,6 +33,7 @@ from common.training import History, LengthLoader, choose_precision, fit
 from patterns.nlp.classification.stages.tokens import Tokens, length_batches
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
+NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
 
 
 class PooledClassifier(nn.Module):
@@ -66,9 +67,9 @@ class EncoderClassifier:
         classes: int = 2,
         epochs: int = 6,
         batch_size: int = 64,
-        learning_rate: float = 3e-4,
-        head_factor: float = 10.0,
-        layer_decay: float = 0.9,
+        learning_rate: float = 0.0,
+        head_factor: float = 5.0,
+        layer_decay: float = 0.8,
         warmup: float = 0.1,
         weight_decay: float = 0.01,
         label_smoothing: float = 0.1,
@@ -108,6 +109,7 @@ class EncoderClassifier:
             torch.manual_seed(self.seed)
             module = PooledClassifier(encoder, classes=self.classes, dropout=self.dropout)
         self.module_ = module
+        self.learning_rate = self.learning_rate or _usual_rate(encoder.config.hidden_size)
         loader = LengthLoader(
             tokens(texts), labels, batch_size=self.batch_size, pad=tokens.pad, seed=self.seed
         )
@@ -209,6 +211,11 @@ def _logits(
     for rows, values in pieces:
         logits[rows] = values.float().cpu().numpy()
     return logits
+
+
+def _usual_rate(hidden_size: int) -> float:
+    """Give the peak rate by width: small encoders bear, and in few epochs need, a higher one."""
+    return NARROW_RATE if hidden_size <= NARROW else WIDE_RATE
 
 
 def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
