@@ -37,7 +37,9 @@ def main(config: Config) -> Path:
             pipeline.fit_network(splits, checkpoint=checkpoint, resume=config.resume)
             assert pipeline.network is not None and pipeline.network.history_ is not None
             history = pipeline.network.history_
-            stage.note(f"valid accuracy {max(history.valid):.3f}, epoch {len(history.valid)}")
+            stage.note(
+                f"valid accuracy {max(history.valid):.3f}, epoch {(history.best_epoch or 0) + 1}"
+            )
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature:.2f}")

@@ -37,7 +37,7 @@ def main(config: Config) -> Path:
             pipeline.fit_network(splits, checkpoint=checkpoint, resume=config.resume)
             assert pipeline.network is not None and pipeline.network.history_ is not None
             history = pipeline.network.history_
-            stage.note(f"valid IoU {max(history.valid):.3f}, epoch {history.best_epoch}")
+            stage.note(f"valid IoU {max(history.valid):.3f}, epoch {(history.best_epoch or 0) + 1}")
     else:
         pipeline.fit_network(splits)
     with console.stage("postprocess") as stage:
