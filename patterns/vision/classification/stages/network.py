@@ -103,7 +103,7 @@ class Network:
         )
 
     def _score(self, images: Tensor, labels: Tensor) -> float:
-        """Judge an epoch: accuracy, ties to the lower log loss, else a lucky early one would stay."""
+        """Judge an epoch: accuracy, ties to the lower log loss, lest a lucky early one stays."""
         logits = torch.from_numpy(self.predict(images))
         hits = (logits.argmax(dim=1) == labels).float().mean()
         loss = functional.cross_entropy(logits, labels)
