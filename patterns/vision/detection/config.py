@@ -1,7 +1,7 @@
 """Every choice of the detection pipeline, with its range, and the three presets.
 
 `smoke` runs in seconds on simulated cells and is what the tests use. `default` is the run the
-README reports: about five minutes on two cores. `large` is for an evening or a GPU.
+README reports: under ten minutes on two cores. `large` is for an evening or a GPU.
 """
 
 from __future__ import annotations
