@@ -91,7 +91,7 @@ class TrainingOptions:
 class CnnOptions:
     """The small ResNet."""
 
-    widths: tuple[int, ...] = (48, 96, 192)
+    widths: tuple[int, ...] = (32, 64, 128)
     """Channels of each stage; every stage halves the resolution."""
     blocks: int = 1
     """Residual blocks a stage."""

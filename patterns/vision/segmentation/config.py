@@ -46,12 +46,18 @@ class AugmentOptions:
     """Deviation of a shift, in deviations of the image."""
     contrast: float = 0.2
     """Deviation of the logarithm of a factor; colour channels differ by half of it."""
+    grey: float = 0.2
+    """Share of the crops that lose their colour."""
+    rarest: float = 0.33
+    """Share that the rarer modality (grey or stained) has at least, by repeating its images."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_range("augment.zoom", self.zoom, 0, 2)
         check_range("augment.brightness", self.brightness, 0, 2)
         check_range("augment.contrast", self.contrast, 0, 2)
+        check_range("augment.grey", self.grey, 0, 1)
+        check_range("augment.rarest", self.rarest, 0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class UNetOptions:
 class TrainingOptions:
     """How the network is trained."""
 
-    epochs: int = 50
+    epochs: int = 45
     """Passes over the training images, one random crop of each."""
     crop: int = 96
     """Side of the square crops, in pixels."""
@@ -85,6 +91,8 @@ class TrainingOptions:
     """Decoupled weight decay (AdamW)."""
     dice_weight: float = 1.0
     """Weight of the Dice loss beside the cross-entropy."""
+    ema: float = 0.99
+    """Decay of the moving average of the weights, which is what is kept; 0 for none."""
     precision: str = "auto"
     """auto, fp32, bf16 or fp16; auto takes bf16 where the processor computes it in hardware."""
 
@@ -96,6 +104,7 @@ class TrainingOptions:
         check_range("training.learning_rate", self.learning_rate, 1e-7, 1)
         check_range("training.weight_decay", self.weight_decay, 0, 10)
         check_range("training.dice_weight", self.dice_weight, 0, 100)
+        check_range("training.ema", self.ema, 0, 0.99999)
         check_choice("training.precision", self.precision, PRECISIONS)
 
 

@@ -67,6 +67,7 @@ class Pipeline:
         self.network = make_segmenter(self.config).fit(
             (splits.train.images, splits.train.masks),
             (splits.valid.images, splits.valid.masks),
+            repeats=repeats(splits.train.kinds, rarest=self.config.augment.rarest),
             checkpoint=checkpoint,
             resume=resume,
         )
@@ -141,6 +142,17 @@ class Pipeline:
         return pipeline
 
 
+def repeats(kinds: Sequence[str], *, rarest: float) -> np.ndarray:
+    """Give how often each image is shown, so that the rarest modality has about that share."""
+    names, place, counts = np.unique(kinds, return_inverse=True, return_counts=True)
+    wanted = np.ones(len(names), np.int64)
+    if len(names) > 1:
+        least = int(counts.argmin())
+        others = counts.sum() - counts[least]
+        wanted[least] = max(1, round(rarest / (1 - rarest) * others / counts[least]))
+    return wanted[place]
+
+
 def make_segmenter(config: Config) -> Segmenter:
     """Make the network and its training from the configuration, with seeded weights."""
     import torch
@@ -157,13 +169,14 @@ def make_segmenter(config: Config) -> Segmenter:
         module,
         augment=CropAugment(
             crop=training.crop, zoom=augment.zoom, brightness=augment.brightness,
-            contrast=augment.contrast,
+            contrast=augment.contrast, grey=augment.grey,
         ),
         epochs=training.epochs,
         batch_size=training.batch_size,
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         dice_weight=training.dice_weight,
+        ema=training.ema,
         tile=config.tiling.tile,
         overlap=config.tiling.overlap,
         precision=training.precision,

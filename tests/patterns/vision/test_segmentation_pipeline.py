@@ -21,7 +21,7 @@ from patterns.vision.segmentation.config import (
 )
 from patterns.vision.segmentation.data import Splits, find_mosaics, load, modality, shrink, split
 from patterns.vision.segmentation.evaluate import evaluate
-from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.pipeline import Pipeline, repeats
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],
@@ -160,6 +160,14 @@ def test_modality_is_told_by_colour() -> None:
     stained = grey.copy()
     stained[..., 1] //= 2
     assert modality(grey) == "grey" and modality(stained) == "stained"
+
+
+def test_the_rarer_modality_is_shown_more_often() -> None:
+    kinds = ["grey"] * 80 + ["stained"] * 20
+    shown = repeats(kinds, rarest=1 / 3)
+    assert shown[:80].tolist() == [1] * 80 and shown[80:].tolist() == [2] * 20
+    assert repeats(kinds, rarest=0.1).tolist() == [1] * 100
+    assert repeats(["grey"] * 3, rarest=0.4).tolist() == [1] * 3
 
 
 def test_wrong_choices_name_the_flag() -> None:

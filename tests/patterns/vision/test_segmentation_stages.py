@@ -67,7 +67,7 @@ def test_image_and_mask_are_cut_and_turned_together() -> None:
     rng = np.random.default_rng(0)
     masks = [torch.from_numpy(rng.random(size) < 0.4).float() for size in ((50, 70), (20, 90))]
     images = [mask.expand(3, -1, -1) * 2 - 1 for mask in masks]
-    cut = CropAugment(crop=32, zoom=0.0, brightness=0.0, contrast=0.0)
+    cut = CropAugment(crop=32, zoom=0.0, brightness=0.0, contrast=0.0, grey=0.0)
     crops, targets = cut(images, masks, generator())
     assert crops.shape == (2, 3, 32, 32) and targets.shape == (2, 32, 32)
     assert torch.equal(crops, (targets * 2 - 1)[:, None].expand(-1, 3, -1, -1))

@@ -2,8 +2,9 @@
 
 From each image of the batch one square is cut, at a random place and, with zoom, from a square
 somewhat larger or smaller that is then scaled to the crop's side. After that all changes act on the
-whole batch at once: mirroring, quarter turns, and shifts of contrast and brightness per image and
-per colour channel (what stains and lamps do). Image and mask move together; the mask is scaled by
+whole batch at once: mirroring, quarter turns, shifts of contrast and brightness per image and per
+colour channel (what stains and lamps do), and now and then no colour at all, so that a stain never
+seen is still a picture of light and dark. Image and mask move together; the mask is scaled by
 nearest neighbour so that it stays 0 or 1.
 
 Shapes: B crops of s x s pixels.
@@ -24,9 +25,15 @@ class CropAugment:
     """Cuts crops out of images of any size and changes them; draws from the given generator."""
 
     def __init__(
-        self, *, crop: int, zoom: float = 0.25, brightness: float = 0.2, contrast: float = 0.2
+        self,
+        *,
+        crop: int,
+        zoom: float = 0.25,
+        brightness: float = 0.2,
+        contrast: float = 0.2,
+        grey: float = 0.2,
     ) -> None:
-        self.crop, self.zoom = crop, zoom
+        self.crop, self.zoom, self.grey = crop, zoom, grey
         self.brightness, self.contrast = brightness, contrast
 
     def __call__(
@@ -60,11 +67,13 @@ class CropAugment:
         return image, mask
 
     def _relight(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Scale and shift the brightness of each image, and a little of each channel."""
+        """Scale and shift the brightness of each image and of each channel; take some colours."""
         count = len(images)
+        colourless = torch.rand(count, 1, 1, 1, generator=generator) < self.grey
+        images = torch.where(colourless, images.mean(dim=1, keepdim=True), images)
         one = torch.randn(count, 1, 1, 1, generator=generator)
         each = torch.randn(count, 3, 1, 1, generator=generator)
-        factor = torch.exp(self.contrast * (one + each / 2))
+        factor = torch.exp(self.contrast * (one + each * ~colourless / 2))
         shift = self.brightness * torch.randn(count, 1, 1, 1, generator=generator)
         return images * factor + shift
 

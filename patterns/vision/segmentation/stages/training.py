@@ -46,6 +46,7 @@ class Segmenter:
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
         dice_weight: float = 1.0,
+        ema: float = 0.99,
         tile: int = 512,
         overlap: int = 64,
         precision: str = "auto",
@@ -54,7 +55,7 @@ class Segmenter:
     ) -> None:
         self.module, self.augment = module, augment
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.weight_decay, self.dice_weight = weight_decay, dice_weight
+        self.weight_decay, self.dice_weight, self.ema = weight_decay, dice_weight, ema
         self.tile, self.overlap = tile, overlap
         self.precision, self.device, self.seed = precision, device, seed
         self.history_: History | None = None
@@ -64,22 +65,29 @@ class Segmenter:
         train: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
         valid: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
         *,
+        repeats: np.ndarray | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Segmenter:
-        """Train on (uint8 images (H, W, 3), label maps (H, W)), keeping the best on `valid`."""
+        """Train on (uint8 images (H, W, 3), label maps (H, W)), keeping the best on `valid`.
+
+        `repeats` says how many crops an epoch takes of each training image, one by default.
+        """
         assert self.augment is not None
         images = [standardise(image) for image in train[0]]
         masks = [torch.from_numpy((labels > 0).astype(np.float32)) for labels in train[1]]
         cut = self.augment
+        counts = torch.ones(len(images), dtype=torch.int64)
+        if repeats is not None:
+            counts = torch.as_tensor(repeats, dtype=torch.int64)
 
         def crops(batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
             rows = batch[0].tolist()
             return cut([images[row] for row in rows], [masks[row] for row in rows], generator)
 
         loader = TensorLoader(
-            torch.arange(len(images)),
-            batch_size=min(self.batch_size, len(images)),
+            torch.arange(len(images)).repeat_interleave(counts),
+            batch_size=min(self.batch_size, int(counts.sum())),
             seed=self.seed,
             transform=crops,
             drop_last=True,
@@ -94,6 +102,7 @@ class Segmenter:
             weight_decay=self.weight_decay,
             schedule="one-cycle",
             gradient_clip=5.0,
+            ema=self.ema or None,
             precision=choose_precision(self.precision, self.device),
             device=self.device,
             seed=self.seed,
