@@ -73,25 +73,7 @@ class Segmenter:
 
         `repeats` says how many crops an epoch takes of each training image, one by default.
         """
-        assert self.augment is not None
-        images = [standardise(image) for image in train[0]]
-        masks = [torch.from_numpy((labels > 0).astype(np.float32)) for labels in train[1]]
-        cut = self.augment
-        counts = torch.ones(len(images), dtype=torch.int64)
-        if repeats is not None:
-            counts = torch.as_tensor(repeats, dtype=torch.int64)
-
-        def crops(batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
-            rows = batch[0].tolist()
-            return cut([images[row] for row in rows], [masks[row] for row in rows], generator)
-
-        loader = TensorLoader(
-            torch.arange(len(images)).repeat_interleave(counts),
-            batch_size=min(self.batch_size, int(counts.sum())),
-            seed=self.seed,
-            transform=crops,
-            drop_last=True,
-        )
+        loader = self._loader(*train, repeats)
         judged = [part[:JUDGED_IMAGES] for part in valid]
         self.history_ = fit(
             self.module,
@@ -112,6 +94,33 @@ class Segmenter:
             label="unet",
         )
         return self
+
+    def _loader(
+        self,
+        images: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray],
+        repeats: np.ndarray | None,
+    ) -> TensorLoader:
+        """Give batches of augmented crops; the images are standardised once."""
+        assert self.augment is not None
+        cut = self.augment
+        pixels = [standardise(image) for image in images]
+        truth = [torch.from_numpy((labels > 0).astype(np.float32)) for labels in masks]
+        counts = torch.ones(len(pixels), dtype=torch.int64)
+        if repeats is not None:
+            counts = torch.as_tensor(repeats, dtype=torch.int64)
+
+        def crops(batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+            rows = batch[0].tolist()
+            return cut([pixels[row] for row in rows], [truth[row] for row in rows], generator)
+
+        return TensorLoader(
+            torch.arange(len(pixels)).repeat_interleave(counts),
+            batch_size=min(self.batch_size, int(counts.sum())),
+            seed=self.seed,
+            transform=crops,
+            drop_last=True,
+        )
 
     def _loss(self, module: torch.nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         crops, masks = batch  # (B, 3, s, s), (B, s, s)
