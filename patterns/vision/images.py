@@ -37,7 +37,7 @@ def decode_image(
 
     Raises `RequestError` for what is not base64, not a whole image, or above `largest` pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     raw = _from_base64(encoded, field, row)
     try:
@@ -52,7 +52,9 @@ def decode_image(
     except RequestError:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
-        message = f"the image cannot be read ({type(problem).__name__}: {problem})"
+        message = f"the image cannot be read ({problem})"
+        if isinstance(problem, UnidentifiedImageError):  # its own words name an object in memory
+            message = f"this is not a {', '.join(FORMATS)} file"
         raise RequestError(field, _start(encoded), message, REMEDY, status=415, row=row) from None
 
 
