@@ -144,9 +144,12 @@ def find_mosaics(images: Sequence[np.ndarray]) -> np.ndarray:
     left: list[np.ndarray] = [np.zeros(0, np.int64)]
     right: list[np.ndarray] = [np.zeros(0, np.int64)]
     for rows in by_shape.values():
-        grey = np.stack([images[row].mean(axis=2, dtype=np.float32) for row in rows])  # (n, H, W)
-        for axis in (1, 2):
-            before, after = _continued(grey, axis)
+        for axis in (0, 1):
+            edges = [
+                np.stack([np.take(images[row], place, axis).mean(axis=1) for row in rows])
+                for place in (-1, -2, 0, 1)
+            ]  # of grey levels, (n, L) each
+            before, after = _continued(*edges)
             left.append(np.array(rows)[before])
             right.append(np.array(rows)[after])
     pairs = (np.concatenate(left), np.concatenate(right))
@@ -154,10 +157,10 @@ def find_mosaics(images: Sequence[np.ndarray]) -> np.ndarray:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def _continued(grey: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find pairs (i, j) of images (n, H, W) where j continues i along `axis`."""
-    last, inner_last = np.take(grey, -1, axis), np.take(grey, -2, axis)  # (n, L)
-    first, inner_first = np.take(grey, 0, axis), np.take(grey, 1, axis)
+def _continued(
+    last: np.ndarray, inner_last: np.ndarray, first: np.ndarray, inner_first: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find pairs (i, j) where the first line of j continues the last of i; lines are (n, L)."""
     correlation = _standardised(last) @ _standardised(first).T / last.shape[1]  # (n, n)
     found = (correlation > CORRELATION) & (last.std(axis=1) > FLAT)[:, None]
     np.fill_diagonal(found, False)
