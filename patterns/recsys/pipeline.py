@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 MOMENTS = (0.0, 0.2, 0.4, 0.6, 0.8)  # of a user's validation events, where rankers learn
-HELD_OUT = 0.3  # share of validation users kept from fitting, for early stopping and choices
+FOLDS = 3  # of validation users, for early stopping and choices
+MOST_REQUESTS = 1_200  # rankers learn from at most so many
 
 
 @dataclass
@@ -164,42 +165,39 @@ class Pipeline:
         checkpoints: Path | None = None,
         resume: bool = False,
     ) -> dict[str, float]:
-        """Fit the rankers on `window`; returns NDCG@10 on its held-out users, per ranker.
+        """Fit the rankers on `window`; returns the NDCG@10 of each, cross-validated over users.
 
-        Whole users are held out, so no one's taste is learned and judged at once.
+        Whole users are held out in turn, so no one's taste is learned and judged at once, and
+        every user has a say in the choice. The rankers then learn from all users, for as long as
+        was best on average.
         """
         requests, answers, users = requests_within(past, window, self.catalogue, moments=MOMENTS)
+        rng = np.random.default_rng(self.seed)
+        fold_of_user = rng.integers(FOLDS, size=len(self.catalogue.user_ids))
+        if len(requests) > MOST_REQUESTS:
+            rows = np.sort(rng.choice(len(requests), MOST_REQUESTS, replace=False))
+            requests, answers, users = requests.part(rows), answers[rows], users[rows]
         candidates = self.retrieve(requests)
         examples = Examples(
             self.describe(requests, candidates),
             candidates.item_ids,
             labels_of(candidates.item_ids, answers),
         )
-        held = np.random.default_rng(self.seed).random(len(self.catalogue.user_ids)) < HELD_OUT
-        rows, held_rows = np.flatnonzero(~held[users]), np.flatnonzero(held[users])
-        train, valid = examples.part(rows), examples.part(held_rows)
-        quality = {}
+        ranked = {}
         for ranker in self.rankers:
-            if ranker.name == "deepfm":
-                folder = checkpoints and checkpoints / "deepfm"
-                ranker.fit(train, valid, checkpoint=folder, resume=resume)
-            else:
-                ranker.fit(train, valid)
-            quality[ranker.name] = _ndcg(
-                _ordered(
-                    candidates.item_ids[held_rows], ranker.score(valid.features, valid.item_ids)
-                ),
-                answers[held_rows],
-            )
+            folder = checkpoints and checkpoints / ranker.name
+            options = {"checkpoint": folder, "resume": resume} if ranker.name == "deepfm" else {}
+            scores = _cross_fitted(ranker, examples, fold_of_user[users], options)
+            ranked[ranker.name] = _ordered(candidates.item_ids, scores)
+        quality = {name: _ndcg(found, answers) for name, found in ranked.items()}
         self.ranker = max(self.rankers, key=lambda ranker: quality[ranker.name])
-        self.held_out_ = requests.part(held_rows), answers[held_rows]
+        self.held_out_ = ranked[self.ranker.name], answers
         self.profile_ = examples.flat()[0]
         return quality
 
     def fit_reranker(self) -> Reranker:
-        """Choose the diversity trade-off on the held-out users of the validation window."""
-        requests, answers = self.held_out_
-        ranked = self.rank(requests, self.retrieve(requests))
+        """Choose the diversity trade-off on lists ranked by rankers that had not seen the user."""
+        ranked, answers = self.held_out_
         return self.reranker.fit(ranked, answers, self.catalogue.genre_vectors())
 
     def retrieve(self, requests: Requests) -> Candidates:
@@ -336,6 +334,26 @@ class Pipeline:
             ]
             for row, items in enumerate(page.item_ids)
         ]
+
+
+def _cross_fitted(
+    ranker: Any, examples: Examples, folds: np.ndarray, options: dict[str, Any]
+) -> np.ndarray:
+    """Score each request (B, K) by a ranker fitted on the other folds; then fit it on all."""
+    scores = np.full(examples.item_ids.shape, -np.inf, dtype=np.float32)
+    lengths = []
+    folder = options.get("checkpoint")
+    for fold in np.unique(folds):
+        rows, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        if folder:
+            options = options | {"checkpoint": folder / f"fold-{fold}"}
+        ranker.fit(examples.part(rows), examples.part(held), **options)
+        scores[held] = ranker.score(examples.features[held], examples.item_ids[held])
+        lengths.append(ranker.length_)
+    if folder:
+        options = options | {"checkpoint": folder / "all"}
+    ranker.fit(examples, length=max(1, round(float(np.mean(lengths)))), **options)
+    return scores
 
 
 def _ordered(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:

@@ -1,1 +1,5 @@
-"""Rankers: one interface, `fit(examples, valid)` and `score(features, item_ids)`."""
+"""Rankers: one interface, `fit(examples, valid)` and `score(features, item_ids)`.
+
+With `valid` a ranker stops when it no longer improves there and remembers its `length_` (trees or
+epochs); without, it trains for the `length` it is given.
+"""

@@ -95,12 +95,13 @@ class DeepFM:
     def fit(
         self,
         examples: Examples,
-        valid: Examples,
+        valid: Examples | None = None,
         *,
+        length: int | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> DeepFM:
-        """Train, keeping the epoch of the best NDCG@10 on `valid`."""
+        """Train for `length` epochs, or keep the epoch of the best NDCG@10 on `valid`."""
         features, item_ids, labels = examples.flat()
         torch.manual_seed(self.seed)
         self.network_ = self._network(features.shape[1])
@@ -111,18 +112,20 @@ class DeepFM:
             self.network_,
             TensorLoader(features, item_ids, labels, batch_size=self.batch_size, seed=self.seed),
             _log_loss,
-            epochs=self.epochs,
+            epochs=length or self.epochs,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             schedule="cosine",
-            validate=lambda network: _ndcg(network, valid),
-            patience=3,
+            validate=(lambda network: _ndcg(network, valid)) if valid else None,
+            patience=3 if valid else None,
             device=self.device,
             seed=self.seed,
             checkpoint=checkpoint,
             resume=resume,
             label="deepfm",
         )
+        best = self.history_.best_epoch
+        self.length_ = (length or self.epochs) if best is None else best + 1
         return self
 
     def score(self, features: np.ndarray, item_ids: np.ndarray) -> np.ndarray:

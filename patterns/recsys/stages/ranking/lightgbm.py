@@ -39,11 +39,13 @@ class LightGBMRanker:
         self.seed = seed
         self.booster_: Any = None
 
-    def fit(self, examples: Examples, valid: Examples) -> LightGBMRanker:
-        """Boost until NDCG@10 on `valid` has not improved for `patience` trees."""
+    def fit(
+        self, examples: Examples, valid: Examples | None = None, *, length: int | None = None
+    ) -> LightGBMRanker:
+        """Boost `length` trees, or until NDCG@10 on `valid` has not improved for `patience`."""
         import lightgbm
 
-        train_set, valid_set = _grouped(examples), _grouped(valid)
+        stop = lightgbm.early_stopping(self.patience, verbose=False)
         self.booster_ = lightgbm.train(
             {
                 "objective": "lambdarank",
@@ -60,11 +62,12 @@ class LightGBMRanker:
                 "seed": self.seed,
                 "verbosity": -1,
             },
-            train_set,
-            num_boost_round=self.trees,
-            valid_sets=[valid_set],
-            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
+            _grouped(examples),
+            num_boost_round=length or self.trees,
+            valid_sets=[_grouped(valid)] if valid else None,
+            callbacks=[stop] if valid else None,
         )
+        self.length_ = self.booster_.best_iteration if valid else length or self.trees
         return self
 
     def score(self, features: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
@@ -80,7 +83,7 @@ class LightGBMRanker:
 
     def save(self, folder: Path) -> None:
         """Write LightGBM's own text format."""
-        self.booster_.save_model(folder / "ranker.txt", num_iteration=self.booster_.best_iteration)
+        self.booster_.save_model(folder / "ranker.txt", num_iteration=self.length_)
 
     def load(self, folder: Path) -> LightGBMRanker:
         """Read what `save` wrote."""

@@ -1,0 +1,97 @@
+"""The shell blocks of the READMEs, run in an empty folder as a reader would.
+
+Train commands get `--preset smoke` so that seconds suffice; all else runs as written. `make` is
+left out, since it is what runs this. Commands that name a public dataset need the mirror and are
+left out without it; the pictures that a command speaks of are made first.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from test_docs import PAGES, ROOT, commands
+
+PUBLIC = ("handbook-fraud", "movielens", "msrd", "banking77", "fashion-mnist", "bccd", "nuclei ")
+READY = "http://127.0.0.1:8000/readyz"
+RUNNABLE = [page for page in PAGES if any(line.startswith("python") for line in commands(page))]
+
+
+def as_run(line: str) -> str | None:
+    """Give the line to run, or nothing where it is left out."""
+    if not line.startswith(("python", "curl")) or "pytest" in line:
+        return None
+    if any(name in line for name in PUBLIC) and not os.environ.get("ML_PATTERNS_MIRROR"):
+        return None
+    if ".train" in line and "--preset" not in line and "--protocol handbook" not in line:
+        line += " --preset smoke"
+    return line
+
+
+def run(line: str, folder: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    return done.stdout
+
+
+def serve(line: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it is ready."""
+    server = subprocess.Popen(
+        ["bash", "-c", "exec " + line.rstrip("& ")],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(600):
+        assert server.poll() is None, f"{line} ended with {server.returncode}"
+        try:
+            with urllib.request.urlopen(READY, timeout=1) as answer:
+                if answer.status == 200:
+                    return server
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            pass
+        time.sleep(0.1)
+    server.kill()
+    raise AssertionError(f"{line} was not ready within a minute")
+
+
+def make_pictures(folder: Path) -> None:
+    from PIL import Image
+
+    for name in ("photo.png", "slide.jpg", "cells.png"):
+        Image.new("RGB", (96, 96), (200, 120, 160)).save(folder / name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_run_as_written(page: Path, tmp_path: Path) -> None:
+    make_pictures(tmp_path)
+    here = str(Path(sys.executable).parent)
+    environment = os.environ | {
+        "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    if page == ROOT / "README.md":  # it serves what `make recsys` trained
+        run("python -m patterns.recsys.train --preset smoke", tmp_path, environment)
+    lines = [line for line in map(as_run, commands(page)) if line]
+    server = None
+    try:
+        for line in lines:
+            if ".serve" in line:
+                server = serve(line, tmp_path, environment)
+                continue
+            printed = run(line, tmp_path, environment)
+            if "curl" in line:
+                assert '"model_version":"2' in printed.replace(" ", ""), printed
+    finally:
+        if server:
+            server.terminate()
+            assert server.wait(30) == 0
