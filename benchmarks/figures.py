@@ -42,6 +42,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "vision/segmentation": ("patterns.vision.train", "segmentation"),
 }
 
+# name of the run -> the metric and the row of its first table that stand on the front page
+HEADLINES = {
+    "recsys": ("NDCG@10", "+ re-ranking"),
+    "search_ranking": ("NDCG@10 judged", "+ re-ranking"),
+    "fraud": ("AP", "XGBoost (served)"),
+    "nlp/classification": ("accuracy", "+ temperature"),
+    "vision/classification": ("accuracy", "+ temperature"),
+    "vision/detection": ("mAP@.5", "yolo"),
+    "vision/segmentation": ("IoU", "+ splitting"),
+}
+
 
 def main(arguments: Sequence[str]) -> int:
     """Measure the named runs (all, where none is named) and rewrite their READMEs."""
@@ -54,7 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         if "--render" not in arguments:
             measure(name)
         if result_path(name).is_file():
-            render_into(ROOT / "patterns" / name / "README.md", read(name))
+            render_into(ROOT / "patterns" / name / "README.md", markdown(read(name)))
+    render_into(ROOT / "README.md", summary())
     return 0
 
 
@@ -103,13 +115,13 @@ def read(name: str) -> dict[str, Any]:
     return result
 
 
-def render_into(readme: Path, result: dict[str, Any]) -> None:
-    """Replace the block between the markers of `readme`."""
+def render_into(readme: Path, figures: str) -> None:
+    """Replace what stands between the markers of `readme`."""
     text = readme.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise SystemExit(f"{readme} lacks the markers {BEGIN} and {END}")
     block = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    write_text(readme, block.sub(lambda _: f"{BEGIN}\n{markdown(result)}\n{END}", text, count=1))
+    write_text(readme, block.sub(lambda _: f"{BEGIN}\n{figures}\n{END}", text, count=1))
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -128,6 +140,25 @@ def markdown(result: dict[str, Any]) -> str:
     if metrics["latency"]:
         lines += ["", "**latency**, one request at a time, warm, in process", ""]
         lines += _latency(metrics["latency"])
+    return "\n".join(lines)
+
+
+def summary() -> str:
+    """Give one line per kept result: its headline metric, baseline first, time and memory."""
+    columns = ["run", "dataset", "metric", "baseline", "ours", "seconds", "GiB"]
+    lines = [_line(columns), _line(["---"] * 3 + ["---:"] * 4)]
+    for name in filter(lambda name: result_path(name).is_file(), COMMANDS):
+        result = read(name)
+        table = result["metrics"]["tables"][0]
+        metric, row = HEADLINES[name]
+        rows = {each["name"]: each["values"] for each in table["rows"]}
+        base = next(each for each in table["rows"] if each["baseline"])
+        link = f"[{name}](patterns/{name}/README.md)"
+        cells = [link, result["metrics"]["dataset"]["name"], metric]
+        cells += [_cell(base["values"][metric]), _cell(rows[row][metric])]
+        lines.append(
+            _line([*cells, f"{result['seconds']:.0f}", f"{result['peak_memory_gib']:.1f}"])
+        )
     return "\n".join(lines)
 
 

@@ -67,6 +67,11 @@ def test_figures_come_from_a_kept_run(name: str) -> None:
     assert block.strip() == figures.markdown(figures.read(name)).strip()
 
 
+def test_the_front_page_comes_from_kept_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.split(figures.BEGIN)[1].split(figures.END)[0].strip() == figures.summary()
+
+
 @pytest.mark.parametrize("name", figures.COMMANDS)
 def test_readme_is_a_design_document(name: str) -> None:
     text = (ROOT / "patterns" / name / "README.md").read_text(encoding="utf-8")

@@ -76,6 +76,33 @@ CASES = [
         unknown={"user_id": "Zoë 🎬"},
     ),
     Case(
+        "search_ranking",
+        "SearchService",
+        with_changes({"query": "Zoë 🎬 robbery", "k": 3}, {"query": "quiet"}),
+        refused=(
+            {"query": ""},
+            {"query": "   "},
+            {"k": 0},
+            {"genre": "no such genre"},
+            {"typo": 1},
+        ),
+        k_beyond={"k": 10_000},
+    ),
+    Case(
+        "fraud",
+        "FraudService",
+        with_changes({"amount": 5.0}, {"customer_id": 10**6}),
+        refused=({"amount": -1}, {"customer_id": "nobody"}, {"typo": 1}, {"amount": None}),
+        unknown={"customer_id": 10**6, "terminal_id": 10**6},
+    ),
+    Case(
+        "nlp/classification",
+        "ClassificationService",
+        with_changes({"text": "ﬁnd my card 💳"}, {"text": "x " * 2000, "k": 1}),
+        refused=({"text": ""}, {"text": "  \n "}, {"text": None}, {"k": 0}, {"typo": 1}),
+        k_beyond={"k": 1000},
+    ),
+    Case(
         "vision/classification",
         "ClassificationService",
         images,

@@ -13,7 +13,7 @@ resampled.
 
 Source: Chawla et al., "SMOTE", JAIR 2002; Dal Pozzolo et al., "Calibrating probability with
 undersampling", 2015. Neighbours are found on standardised features, else the amount alone decides
-them.
+them. The resampling is imbalanced-learn's.
 """
 
 from __future__ import annotations
@@ -45,31 +45,30 @@ def rebalance(
     if method == "weight":
         return features, labels, np.where(labels == 1, genuine / ratio / frauds, 1.0)
     if method == "smote":
-        wanted = int(genuine / ratio) - frauds
-        added = smote(features[labels == 1], wanted, neighbours=neighbours, seed=seed)
-        ones = np.ones(len(added), dtype=labels.dtype)
-        return np.concatenate([features, added]), np.concatenate([labels, ones]), None
-    rng = np.random.default_rng(seed)
-    kept = rng.choice(np.flatnonzero(labels == 0), int(ratio * frauds), replace=False)
-    rows = np.sort(np.concatenate([kept, np.flatnonzero(labels == 1)]))
-    return features[rows], labels[rows], None
+        wanted = int(genuine / ratio)
+        return *smote(features, labels, wanted, neighbours=neighbours, seed=seed), None
+    from imblearn.under_sampling import RandomUnderSampler
+
+    sampler = RandomUnderSampler(sampling_strategy={0: int(ratio * frauds)}, random_state=seed)
+    return *sampler.fit_resample(features, labels), None
 
 
-def smote(frauds: np.ndarray, wanted: int, *, neighbours: int = 5, seed: int = 0) -> np.ndarray:
-    """Synthetic rows (wanted, F), each between a fraud and one of its nearest frauds.
+def smote(
+    features: np.ndarray, labels: np.ndarray, frauds: int, *, neighbours: int = 5, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add synthetic rows until there are `frauds`, each between a fraud and one of its nearest.
 
-    With a single fraud there is no neighbour, and copies are returned.
+    A single fraud has no neighbour; it is repeated instead.
     """
-    from sklearn.neighbors import NearestNeighbors
+    from imblearn.over_sampling import SMOTE, RandomOverSampler
 
-    rng = np.random.default_rng(seed)
-    near = min(neighbours, len(frauds) - 1)
-    origin = rng.integers(len(frauds), size=wanted)
-    if near < 1:
-        return frauds[origin]
-    scale = np.maximum(frauds.std(0), 1e-9)
-    index = NearestNeighbors(n_neighbors=near + 1).fit(frauds / scale)
-    around = index.kneighbors(frauds / scale, return_distance=False)[:, 1:]  # (frauds, near)
-    target = around[origin, rng.integers(near, size=wanted)]
-    step = rng.random((wanted, 1), dtype=np.float32)
-    return frauds[origin] + step * (frauds[target] - frauds[origin])
+    known = int(labels.sum())
+    near = min(neighbours, known - 1)
+    scale = np.maximum(features[labels == 1].std(0), 1e-9)
+    sampler = (
+        SMOTE(sampling_strategy={1: frauds}, k_neighbors=near, random_state=seed)
+        if near
+        else RandomOverSampler(sampling_strategy={1: frauds}, random_state=seed)
+    )
+    added, added_labels = sampler.fit_resample(features / scale, labels)
+    return (added * scale).astype(features.dtype), added_labels

@@ -213,7 +213,7 @@ def _parity_table(pipeline: Pipeline) -> Table:
     assert pipeline.parity is not None
     found = pipeline.parity
     values: dict[str, Value] = {
-        "max |Δ logit|": f"{found.max_difference:.1e}",
+        "max logit difference": f"{found.max_difference:.1e}",
         "same label": found.agreement,
         "texts": float(found.texts),
         "served": "ONNX Runtime" if found.holds else "torch",

@@ -77,11 +77,16 @@ def test_rebalancing_reaches_its_ratio(planted, method):
 
 def test_smote_stays_between_neighbours():
     frauds = np.array([[0, 0], [1, 10], [2, 20]], dtype=np.float32)  # on a line
-    made = smote(frauds, 200, neighbours=1, seed=0)
-    assert made.shape == (200, 2) and made.dtype == np.float32
+    genuine = np.full((300, 2), 50, dtype=np.float32)
+    features, labels = np.concatenate([genuine, frauds]), np.repeat([0, 1], [300, 3])
+    rows, marks = smote(features, labels, 203, neighbours=1, seed=0)
+    made = rows[marks == 1]
+    assert made.shape == (203, 2) and made.dtype == np.float32
     assert np.allclose(made[:, 1], 10 * made[:, 0], atol=1e-4)
     assert made.min() >= 0 and made[:, 0].max() <= 2
-    assert np.array_equal(smote(frauds[:1], 3), np.repeat(frauds[:1], 3, axis=0))
+    assert (rows[marks == 0] == 50).all()
+    rows, marks = smote(features[:301], labels[:301], 3)
+    assert np.allclose(rows[marks == 1], frauds[:1])
 
 
 # ---------------------------------------------------------------- calibration

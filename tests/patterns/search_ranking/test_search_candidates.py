@@ -11,7 +11,7 @@ from patterns.search_ranking.stages.candidates.hybrid import Hybrid, recall_of
 class Letters:
     """An encoder whose nearest neighbours are known: counts of a, b and c."""
 
-    def encode(self, texts) -> np.ndarray:
+    def encode(self, texts, *, precision="fp32") -> np.ndarray:
         counts = np.array([[text.count(letter) for letter in "abc"] for text in texts], np.float32)
         return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
 

@@ -22,7 +22,7 @@ CORPUS = pl.DataFrame(
 
 
 class Flat:
-    def encode(self, texts) -> np.ndarray:
+    def encode(self, texts, *, precision="fp32") -> np.ndarray:
         return np.ones((len(texts), 2), np.float32) / np.float32(np.sqrt(2))
 
 

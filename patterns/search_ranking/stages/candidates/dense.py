@@ -27,7 +27,7 @@ from common.retrieval import Candidates, IndexKind, VectorIndex, top_k
 class Encoder(Protocol):
     """Anything that turns texts into unit vectors; see `common.encoders`."""
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
+    def encode(self, texts: Sequence[str], *, precision: str = "fp32") -> np.ndarray:
         """(N, D) float32 of length 1."""
 
 
@@ -38,8 +38,11 @@ class Dense:
         self.encoder, self.kind = encoder, index
 
     def fit(self, texts: Sequence[str]) -> Dense:
-        """Encode and index `texts`; row numbers are the document numbers of every answer."""
-        self.vectors_ = self.encoder.encode(list(texts))  # (N, D)
+        """Encode and index `texts`; row numbers are the document numbers of every answer.
+
+        Documents are encoded in bf16 where the hardware is quick at it, queries never.
+        """
+        self.vectors_ = self.encoder.encode(list(texts), precision="auto")  # (N, D)
         self.index_ = VectorIndex(self.kind).build(self.vectors_)
         return self
 

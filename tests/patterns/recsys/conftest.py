@@ -1,0 +1,72 @@
+"""One small world, split once, and one run of the smoke preset, trained once a session."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from common.artifacts import Run, open_run
+from patterns.recsys.config import PRESETS, Config
+from patterns.recsys.data import Splits, load, split
+from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.requests import Events
+from patterns.recsys.train import main
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run and what it was made of."""
+
+    config: Config
+    splits: Splits
+    run: Run
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """Load the pipeline anew, so that no test changes another's."""
+        return Pipeline.load(self.run.pipeline)
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    from dataclasses import replace
+
+    return replace(PRESETS["smoke"], runs=tmp_path_factory.mktemp("runs"), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def trained(smoke: Config) -> Trained:
+    run = open_run(main(smoke), name="recsys")
+    return Trained(smoke, split(load(smoke), smoke.split), run)
+
+
+@pytest.fixture
+def write_csv(tmp_path: Path) -> object:
+    """Write a CSV of interactions whose columns carry other names and whose ids are unicode."""
+
+    def write(events: int = 1_500, users: int = 40, items: int = 60, **renamed: str) -> Path:
+        rng = np.random.default_rng(0)
+        frame = pl.DataFrame(
+            {
+                "who": [f"Zoë-{n}" for n in rng.integers(users, size=events)],
+                "what": [f"映画 {n}" for n in (rng.zipf(1.5, size=events) - 1) % items],
+                "stars": rng.integers(1, 6, size=events),
+                "when": 1_700_000_000 + rng.integers(0, 90 * 86_400, size=events),
+            }
+        ).rename(renamed)
+        path = tmp_path / "mine.csv"
+        frame.write_csv(path)
+        return path
+
+    return write
+
+
+def events(*rows: tuple[int, int, int]) -> Events:
+    """Give events from (user, item, time)."""
+    users, items, times = (
+        np.array(column, dtype=np.int64)
+        for column in (zip(*rows, strict=True) if rows else ([], [], []))
+    )
+    return Events(users, items, np.full(len(users), np.nan, dtype=np.float32), times)

@@ -1,0 +1,111 @@
+"""The whole recommender: leakage, determinism, unknown users, fresh events, a file of one's own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from patterns.recsys.config import Config, DataConfig
+from patterns.recsys.data import load, split
+from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.serve import RecommendService
+from patterns.recsys.train import main
+
+
+def test_windows_follow_each_other_in_time(trained) -> None:
+    splits = trained.splits
+    assert splits.train.times.max() < splits.valid.times.min()
+    assert splits.valid.times.max() < splits.test.times.min()
+
+
+def test_garbled_test_events_leave_the_model_unchanged(trained, tmp_path: Path) -> None:
+    splits = trained.splits
+    rng = np.random.default_rng(1)
+    test = replace(splits.test, items=rng.permutation(splits.test.items))
+    garbled = replace(splits, test=test)
+    for name, parts in (("clean", splits), ("garbled", garbled)):
+        pipeline = Pipeline.from_config(trained.config, parts.catalogue)
+        pipeline.fit_candidates(parts.train)
+        pipeline.fit_ranker(parts.train, parts.valid)
+        pipeline.fit_reranker()
+        (tmp_path / name).mkdir()
+        pipeline.save(tmp_path / name)
+    for path in (tmp_path / "clean").iterdir():
+        assert path.read_bytes() == (tmp_path / "garbled" / path.name).read_bytes(), path.name
+
+
+def test_the_page_holds_no_seen_item_and_no_repeat(trained) -> None:
+    pipeline = trained.pipeline
+    users = np.arange(50)
+    requests = pipeline.requests_for(users, [[] for _ in users])
+    pages = pipeline.recommend(requests, 10)
+    for row, page in enumerate(pages.items.item_ids):
+        assert len(set(page.tolist())) == len(page)
+        assert not set(page.tolist()) & set(requests.seen[row].indices.tolist())
+        assert all(pages.sources[row])
+
+
+def test_one_user_is_answered_alike_alone_and_in_a_crowd(trained) -> None:
+    pipeline = trained.pipeline
+    together = pipeline.recommend(pipeline.requests_for(np.arange(20), [[]] * 20), 10)
+    alone = pipeline.recommend(pipeline.requests_for(np.array([7]), [[]]), 10)
+    assert np.array_equal(alone.items.item_ids[0], together.items.item_ids[7])
+
+
+def test_fresh_events_count_at_once(trained) -> None:
+    pipeline = trained.pipeline
+    before = pipeline.recommend(pipeline.requests_for(np.array([3]), [[]]), 10).items.item_ids[0]
+    taken = int(before[0])
+    after = pipeline.recommend(pipeline.requests_for(np.array([3]), [[taken]]), 10)
+    assert taken not in after.items.item_ids[0]
+
+
+def test_somebody_unknown_gets_what_is_popular(trained) -> None:
+    pipeline = trained.pipeline
+    found = pipeline.recommend(pipeline.requests_for(np.array([-1]), [[]]), 10)
+    assert (found.items.item_ids >= 0).all()
+    assert all("als" not in sources for sources in found.sources[0])
+
+
+def test_the_same_seed_gives_the_same_page_and_another_seed_another_model(trained) -> None:
+    config = replace(trained.config, seed=1, runs=trained.config.runs / "other")
+    first, second = main(config), main(config)
+    pages = []
+    for run in (first, second, trained.run.path):
+        pipeline = Pipeline.load(run / "pipeline")
+        request = pipeline.requests_for(np.arange(5), [[]] * 5)
+        pages.append(pipeline.recommend(request, 10).items.scores)
+    assert np.array_equal(pages[0], pages[1])
+    assert not np.array_equal(pages[0], pages[2])
+
+
+def test_a_file_of_ones_own_with_other_column_names(trained, write_csv) -> None:
+    columns = DataConfig(write_csv(), user="who", item="what", rating="stars", timestamp="when")
+    config = replace(trained.config, dataset="csv", data=columns)
+    splits = split(load(config), config.split)
+    assert splits.catalogue.user_ids[0].startswith("Zoë")
+    pipeline = Pipeline.from_config(config, splits.catalogue)
+    pipeline.fit_candidates(splits.train)
+    pipeline.fit_ranker(splits.train, splits.valid)
+    pipeline.fit_reranker()
+    page = pipeline.recommend(pipeline.requests_for(np.array([0]), [[]]), 5)
+    assert len(page.sources[0]) == 5
+
+
+def test_a_missing_column_is_named_with_the_remedy(write_csv) -> None:
+    columns = DataConfig(write_csv(), user="nobody", item="what", timestamp="when")
+    with pytest.raises(ValueError, match="nobody"):
+        load(Config(dataset="csv", data=columns))
+    with pytest.raises(ValueError, match=r"--data.path"):
+        load(Config(dataset="csv"))
+
+
+def test_the_service_answers_as_the_pipeline_does(trained) -> None:
+    service, pipeline = RecommendService(trained.run), trained.pipeline
+    user = str(pipeline.catalogue.user_ids[11])
+    (answer,) = service.predict([service.Request(user_id=user, k=7)])
+    expected = pipeline.recommend(pipeline.requests_for(np.array([11]), [[]]), 7)
+    ids = pipeline.catalogue.item_ids[expected.items.item_ids[0]]
+    assert [item.item_id for item in answer.items] == ids.tolist()
+    assert answer.known_user and set(answer.stage_ms) == {"candidates", "ranking", "re-ranking"}

@@ -1,0 +1,181 @@
+"""Each stage on planted data: better than the baseline, equal after a load, right by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from common.evaluation.ranking import judge, recall
+from common.retrieval import Candidates
+from patterns.recsys.requests import RECENT, Requests
+from patterns.recsys.stages.candidates.als import ALS
+from patterns.recsys.stages.candidates.popularity import Popularity
+from patterns.recsys.stages.candidates.two_tower import TwoTower
+from patterns.recsys.stages.candidates.vectors import without_seen
+from patterns.recsys.stages.ranking.deepfm import DeepFM
+from patterns.recsys.stages.ranking.examples import Examples, labels_of
+from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
+from patterns.recsys.stages.reranking import Reranker
+
+USERS, ITEMS, HALF = 200, 60, 30
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[csr_matrix, Requests, csr_matrix]:
+    """Users of two tastes, each taking items of one half only: history and held-out items."""
+    rng = np.random.default_rng(0)
+    taken = np.zeros((USERS, ITEMS))
+    held = np.zeros((USERS, ITEMS))
+    recent = np.full((USERS, RECENT), -1)
+    for user in range(USERS):
+        own = rng.choice(HALF, 14, replace=False) + HALF * (user % 2)
+        taken[user, own[:10]] = 1
+        held[user, own[10:]] = 1
+        recent[user, :10] = own[:10]
+    seen = csr_matrix(taken.astype(np.float32))
+    segments = np.zeros((USERS, 1), dtype=np.int64)
+    return seen, Requests(segments, np.zeros(USERS, np.int64), recent, seen), csr_matrix(held)
+
+
+def recall_at_20(found: Candidates, held: csr_matrix) -> float:
+    judged = judge(found.item_ids, held)
+    return float(recall(judged.relevance, judged.total_relevant, 20).mean())
+
+
+def nobody(items: int) -> Requests:
+    empty = csr_matrix((1, items), dtype=np.float32)
+    return Requests(
+        np.zeros((1, 1), np.int64), np.zeros(1, np.int64), np.full((1, RECENT), -1), empty
+    )
+
+
+def test_popularity_decays_and_leaves_out_what_was_seen() -> None:
+    day = 86_400
+    stage = Popularity(half_life_days=10).fit(np.array([0, 0, 1]), np.array([0, 0, 10 * day]), 3)
+    assert stage.scores_.tolist() == [1.0, 1.0, 0.0]
+    seen = csr_matrix(np.array([[0, 1, 0]], dtype=np.float32))
+    request = Requests(np.zeros((1, 1), int), np.zeros(1, int), np.full((1, RECENT), -1), seen)
+    assert stage.retrieve(request, 5).item_ids.tolist() == [[0, 2, -1]]
+
+
+def test_als_finds_the_planted_taste(planted: tuple, tmp_path: Path) -> None:
+    seen, requests, held = planted
+    popularity = Popularity().fit(seen.indices, np.zeros(seen.nnz), ITEMS)
+    stage = ALS(factors=8, iterations=10).fit(seen)
+    found = stage.retrieve(requests, 20)
+    assert recall_at_20(found, held) > 0.95
+    assert recall_at_20(popularity.retrieve(requests, 20), held) < 0.6
+    stage.save(tmp_path)
+    again = ALS().load(tmp_path).retrieve(requests, 20)
+    assert np.array_equal(again.item_ids, found.item_ids)
+    assert np.allclose(again.scores, found.scores, atol=1e-5)
+
+
+def test_fold_in_is_the_half_step_of_training(planted: tuple) -> None:
+    from implicit.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
+
+    seen, requests, _ = planted
+    stage = ALS(factors=8, iterations=5, confidence=3.0, regularization=0.1).fit(seen)
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(factors=8, alpha=3.0, regularization=0.1, use_gpu=False)
+    model.item_factors = stage.items_.vectors
+    model.user_factors = np.zeros((USERS, 8), dtype=np.float32)
+    expected = model.recalculate_user(np.arange(USERS), (3.0 * seen).tocsr())
+    assert np.allclose(stage.user_vectors(requests), expected, atol=1e-3)
+
+
+def test_als_has_nothing_for_somebody_without_a_history(planted: tuple) -> None:
+    seen, _, _ = planted
+    found = ALS(factors=4, iterations=2).fit(seen).retrieve(nobody(ITEMS), 5)
+    assert (found.item_ids == -1).all() and np.isneginf(found.scores).all()
+
+
+def test_two_tower_finds_the_planted_taste(planted: tuple, tmp_path: Path) -> None:
+    seen, requests, held = planted
+    rows = np.repeat(np.arange(USERS), 10)
+    items = seen.indices
+    recent = requests.recent[rows].copy()
+    recent[recent == items[:, None]] = -1  # an item is not part of its own history
+    stage = TwoTower(dimension=16, epochs=20, learning_rate=0.02, batch_size=256, device="cpu")
+    stage.fit(
+        recent,
+        requests.segments[rows],
+        items,
+        genres=np.ones((ITEMS, 1), dtype=np.float32),
+        years=np.full(ITEMS, np.nan, dtype=np.float32),
+        segment_sizes=(1,),
+    )
+    found = stage.retrieve(requests, 20)
+    assert recall_at_20(found, held) > 0.9
+    stage.save(tmp_path)
+    again = TwoTower().load(tmp_path).retrieve(requests, 20)
+    assert np.array_equal(again.item_ids, found.item_ids)
+    assert (stage.retrieve(nobody(ITEMS), 5).item_ids >= 0).all()
+
+
+def test_seen_items_are_dropped_in_order() -> None:
+    found = Candidates(np.array([[3, 1, 2, -1]]), np.array([[4.0, 3, 2, -np.inf]], np.float32))
+    seen = csr_matrix(np.array([[0, 1, 0, 0]], dtype=np.float32))
+    left = without_seen(found, seen, 3)
+    assert left.item_ids.tolist() == [[3, 2, -1]] and left.scores[0, 1] == 2.0
+
+
+def examples(seed: int, count: int = 80, width: int = 20) -> Examples:
+    """Candidates whose label follows the first feature; the second is noise."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(count, width, 2)).astype(np.float32)
+    labels = (features[..., 0] > 1.0).astype(np.float32)
+    item_ids = np.tile(np.arange(width), (count, 1))
+    item_ids[:, -1], labels[:, -1] = -1, 0.0
+    return Examples(features, item_ids, labels)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LightGBMRanker(trees=40, minimum_rows=5),
+        lambda: DeepFM(items=20, epochs=12, learning_rate=0.02, batch_size=256, device="cpu"),
+    ],
+    ids=["lightgbm", "deepfm"],
+)
+def test_rankers_learn_what_matters(make, tmp_path: Path) -> None:
+    train, valid, test = examples(0), examples(1), examples(2)
+    ranker = make().fit(train, valid)
+    assert 1 <= ranker.length_ <= 40
+    scores = ranker.score(test.features, test.item_ids)
+    assert np.isneginf(scores[:, -1]).all()
+    top = np.take_along_axis(test.labels, np.argsort(-scores, axis=1)[:, :1], axis=1)
+    assert top.mean() > 0.85 > 0.3 > test.labels.mean()
+    ranker.save(tmp_path)
+    again = make().load(tmp_path).score(test.features, test.item_ids)
+    assert np.allclose(again[:, :-1], scores[:, :-1], atol=1e-5)
+    one = ranker.score(test.features[:1], test.item_ids[:1])
+    assert np.allclose(one[:, :-1], scores[:1, :-1], atol=1e-5)
+
+
+def test_labels_are_the_retrieved_answers() -> None:
+    answers = csr_matrix(np.array([[0, 1, 0, 1], [1, 0, 0, 0]]))
+    item_ids = np.array([[3, 0, -1], [1, 0, 2]])
+    assert labels_of(item_ids, answers).tolist() == [[1, 0, 0], [0, 1, 0]]
+
+
+def test_reranker_spends_its_budget_and_no_more(tmp_path: Path) -> None:
+    vectors = np.repeat(np.eye(2, dtype=np.float32), 10, axis=0)  # two kinds of items
+    ranked = Candidates(
+        np.arange(20)[None].repeat(4, 0), np.linspace(1, 0, 20, dtype=np.float32)[None].repeat(4, 0)
+    )
+    answers = csr_matrix(np.tile(np.r_[np.ones(3), np.zeros(17)], (4, 1)))
+    stage = Reranker(depth=20, ndcg_budget=0.0).fit(ranked, answers, vectors)
+    best = stage.curve_[0][1]
+    chosen = dict(stage.curve_)[stage.trade_off]
+    assert chosen >= best
+    free = Reranker(depth=20, ndcg_budget=1.0).fit(ranked, answers, vectors)
+    assert free.trade_off == 0.5 < stage.trade_off or stage.trade_off == 0.5
+    page = free.rerank(ranked, 10).item_ids[0]
+    assert {0, 10} <= set(page.tolist()) and len(set(page.tolist())) == 10
+    assert free.rerank(ranked, 50).item_ids.shape == (4, 20)
+    free.save(tmp_path)
+    again = Reranker().load(tmp_path)
+    assert np.array_equal(again.rerank(ranked, 10).item_ids[0], page)
