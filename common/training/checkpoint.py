@@ -36,8 +36,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
     before = _tensor_files(folder)
     number = 1 + max((int(path.stem.split("-")[1]) for path in before), default=0)
     path = folder / f"state-{number}.safetensors"
-    # Cloned: safetensors refuses tensors that share memory (tied weights).
-    save_file({name: value.detach().cpu().clone() for name, value in tensors.items()}, path)
+    save_file(_unshared(tensors), path)
     _flush(path)
     content = {"format": FORMAT, "tensors": path.name, "sha256": _sha256(path), "facts": facts}
     text = json.dumps({**content, "digest": _digest(content)}, indent=1)
@@ -111,6 +110,18 @@ def load_random(tensors: Mapping[str, Tensor]) -> None:
     torch.set_rng_state(tensors["cpu"])
     if "cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["cuda"])
+
+
+def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy only what shares memory with another (tied weights), which safetensors refuses."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        place = value.untyped_storage().data_ptr()
+        result[name] = value.clone() if place in seen else value
+        seen.add(place)
+    return result
 
 
 def _tensor_files(folder: Path) -> list[Path]:
