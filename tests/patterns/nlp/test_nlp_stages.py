@@ -172,6 +172,17 @@ def test_same_seed_same_encoder(tiny: str, parts: Parts, encoder: EncoderClassif
     assert np.array_equal(again.predict(parts[2]), encoder.predict(parts[2]))
 
 
+def test_a_finished_fine_tuning_is_taken_up_and_not_repeated(
+    tiny: str, parts: Parts, encoder: EncoderClassifier, tmp_path: Path
+) -> None:
+    first = small_encoder(tiny).fit(*parts, checkpoint=tmp_path)
+    again = small_encoder(tiny).fit(*parts, checkpoint=tmp_path, resume=True)
+    assert again.history_ is not None and first.history_ is not None
+    assert again.history_.resumed_from is not None
+    assert again.history_.valid == first.history_.valid
+    assert np.array_equal(again.predict(parts[2]), encoder.predict(parts[2]))
+
+
 def test_export_answers_as_torch_does(
     exported: OnnxClassifier, encoder: EncoderClassifier, parts: Parts, tmp_path: Path
 ) -> None:

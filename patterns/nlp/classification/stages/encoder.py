@@ -34,6 +34,7 @@ from patterns.nlp.classification.stages.tokens import Tokens, length_batches
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
+TOKENS = 48  # a text, on average over a batch; batches of longer texts hold fewer, to bound memory
 
 
 class PooledClassifier(nn.Module):
@@ -111,7 +112,12 @@ class EncoderClassifier:
         self.module_ = module
         self.learning_rate = self.learning_rate or _usual_rate(encoder.config.hidden_size)
         loader = LengthLoader(
-            tokens(texts), labels, batch_size=self.batch_size, pad=tokens.pad, seed=self.seed
+            tokens(texts),
+            labels,
+            batch_size=self.batch_size,
+            tokens=TOKENS * self.batch_size,
+            pad=tokens.pad,
+            seed=self.seed,
         )
         valid_ids = tokens(valid_texts)
         objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
