@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from common.probabilities import fit_temperature, softmax, top_k
 from data.simulated.intents import generate
+from patterns.nlp.classification.config import Config
+from patterns.nlp.classification.pipeline import Pipeline
 from patterns.nlp.classification.stages.encoder import EncoderClassifier
 from patterns.nlp.classification.stages.export import OnnxClassifier, export, parity
 from patterns.nlp.classification.stages.features import FeatureClassifier
@@ -192,6 +196,28 @@ def test_export_answers_as_torch_does(
     loaded = OnnxClassifier.load(tmp_path)
     assert np.array_equal(loaded.predict(ODD), exported.predict(ODD))
     assert loaded.predict([]).shape == (0, 5)
+
+
+def test_serving_an_export_imports_neither_torch_nor_transformers(
+    exported: OnnxClassifier, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(Config())
+    pipeline.serving, pipeline.kind, pipeline.label_names = exported, "onnx", tuple("abcde")
+    pipeline.save(tmp_path)
+    code = (
+        "import sys, pathlib\n"
+        "import patterns.nlp.classification.serve\n"
+        "from patterns.nlp.classification.pipeline import Pipeline\n"
+        "pipeline = Pipeline.load(pathlib.Path(sys.argv[1]))\n"
+        "assert len(pipeline.classify(['stop my wire'])[0].labels) == 3\n"
+        "heavy = {'torch', 'transformers', 'sklearn', 'data'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=root, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-1500:]
 
 
 def test_parity_notices_another_model(
