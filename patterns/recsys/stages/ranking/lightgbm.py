@@ -90,6 +90,7 @@ class LightGBMRanker:
         import lightgbm
 
         self.booster_ = lightgbm.Booster(model_file=folder / "ranker.txt")
+        self.length_ = self.booster_.num_trees()
         return self
 
 
