@@ -136,7 +136,8 @@ def events_with_history(
     """Give each event's recent items before it (E, H), the user's attributes, and the item."""
     by_user = events.part(np.lexsort((events.times, events.users)))
     begins = np.searchsorted(by_user.users, np.arange(len(catalogue.user_ids)))[by_user.users]
-    recent = recent_items(by_user.items, begins, np.arange(len(by_user)))
+    before = _first_of_second(by_user, np.arange(len(by_user)), begins)
+    recent = recent_items(by_user.items, begins, before)
     return recent, catalogue.segments[by_user.users], by_user.items
 
 
