@@ -36,9 +36,13 @@ class Catalogue:
     ) -> Catalogue:
         """Collect users and items; ids that occur only in `events` come without attributes."""
         item_ids = pl.concat([items["item_id"], events["item_id"]]).unique(maintain_order=True)
-        items = pl.DataFrame({"item_id": item_ids}).join(items, on="item_id", how="left")
+        items = pl.DataFrame({"item_id": item_ids}).join(
+            items, on="item_id", how="left", maintain_order="left"
+        )
         user_ids = pl.concat([users["user_id"], events["user_id"]]).unique(maintain_order=True)
-        users = pl.DataFrame({"user_id": user_ids}).join(users, on="user_id", how="left")
+        users = pl.DataFrame({"user_id": user_ids}).join(
+            users, on="user_id", how="left", maintain_order="left"
+        )
         genres, names = _genres(items)
         segments, sizes, segment_names = _segments(users)
         titles = items["title"] if "title" in items.columns else items["item_id"]

@@ -213,7 +213,7 @@ def _draw_importance(report: Report, pipeline: Pipeline) -> None:
     order = np.argsort(gain)[-15:]
     names = np.array(pipeline.feature_names())[order]
     with figure(report, "What the ranker looks at", "Total gain of a feature's splits.") as axes:
-        axes.barh(names, gain[order] / gain.sum())
+        axes.barh(names, gain[order] / max(gain.sum(), 1e-9))
         axes.set(xlabel="share of gain")
 
 

@@ -177,6 +177,12 @@ class Pipeline:
         if len(requests) > MOST_REQUESTS:
             rows = np.sort(rng.choice(len(requests), MOST_REQUESTS, replace=False))
             requests, answers, users = requests.part(rows), answers[rows], users[rows]
+        if len(np.unique(fold_of_user[users])) < 2:
+            raise ValueError(
+                f"split.valid_share: {len(np.unique(users))} users took something new in the"
+                " validation window, too few to hold some out; raise --split.valid-share, or give"
+                " data of more users"
+            )
         candidates = self.retrieve(requests)
         examples = Examples(
             self.describe(requests, candidates),

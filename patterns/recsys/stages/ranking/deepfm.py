@@ -105,8 +105,8 @@ class DeepFM:
         features, item_ids, labels = examples.flat()
         torch.manual_seed(self.seed)
         self.network_ = self._network(features.shape[1])
-        self.network_.mean.copy_(torch.from_numpy(np.nanmean(features, axis=0)).nan_to_num())
-        scale = torch.from_numpy(np.nanstd(features, axis=0)).nan_to_num().clamp(min=1e-6)
+        mean, scale = _moments(features)
+        self.network_.mean.copy_(mean)
         self.network_.scale.copy_(scale)
         self.history_ = fit(
             self.network_,
@@ -152,6 +152,16 @@ class DeepFM:
 
     def _network(self, features: int) -> DeepFMNetwork:
         return DeepFMNetwork(features, self.items, self.dimension, self.hidden, self.dropout)
+
+
+def _moments(features: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Give mean and deviation of each column's known values; 0 and 1e-6 without any."""
+    known = ~np.isnan(features)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, features, 0.0).sum(axis=0) / count
+    spread = np.square(np.where(known, features - mean, 0.0)).sum(axis=0) / count
+    scale = np.sqrt(spread).clip(min=1e-6)
+    return torch.from_numpy(mean), torch.from_numpy(scale)
 
 
 def _log_loss(model: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
