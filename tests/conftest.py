@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `common.config.run` has it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

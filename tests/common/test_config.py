@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 import subprocess
 import sys
 import time
@@ -190,6 +191,15 @@ def test_a_mistake_of_ours_stays_a_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         config.run(main, PRESETS, description="A test.", argv=())
+
+
+def test_waiting_threads_sleep_unless_the_user_has_a_policy(monkeypatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    started()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    started()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
