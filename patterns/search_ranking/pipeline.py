@@ -255,20 +255,20 @@ class Pipeline:
         clock.append(time.perf_counter())
         return Results(hits, dict(zip(STAGES, np.diff(clock).tolist(), strict=True)))
 
+    def explain(self, query: Queries, rows: np.ndarray) -> list[list[str]]:
+        """Reasons of the first few of one query's documents: rows (K,), -1 padded."""
+        shown = rows[rows >= 0][:EXPLAINED]
+        features = self.describe(query, shown[None])[0]  # (≤10, F)
+        account = self.ranker.contributions(features)
+        return [reasons(*pair) for pair in zip(features, account, strict=True)]
+
     def _hits(self, queries: Queries, row: int, page: Candidates, found: Retrieved) -> list[Hit]:
-        """One page with provenance and reasons; only the first ten are explained."""
+        """One page with provenance and reasons."""
         items = page.item_ids[row]
         kept = items >= 0
-        query = queries.part(slice(row, row + 1))
-        features = self.describe(query, items[kept][None, :EXPLAINED])[0]  # (≤10, F)
-        account = self.ranker.contributions(features)
-        return hits_of(
-            self.documents,
-            items[kept],
-            page.scores[row][kept],
-            found.ranks_of(row),
-            [reasons(*pair) for pair in zip(features, account, strict=True)],
-        )
+        told = self.explain(queries.part(slice(row, row + 1)), items)
+        ranks = found.ranks_of(row)
+        return hits_of(self.documents, items[kept], page.scores[row][kept], ranks, told)
 
     def training_profile(self) -> pl.DataFrame:
         """A sample of the features the ranker was fitted on, the reference of drift."""

@@ -12,6 +12,7 @@ from common import artifacts, config, console
 from patterns.search_ranking.config import PRESETS, Config
 
 NAME = "search_ranking"
+SEARCH = 'python -m patterns.search_ranking.search "space heist"'
 
 
 def main(settings: Config) -> Path:
@@ -45,7 +46,7 @@ def main(settings: Config) -> Path:
 
     profile = pipeline.training_profile()
     run = artifacts.save(pipeline, report, settings, name=NAME, profile=profile)
-    console.summary(report, run, next_command='python -m patterns.search_ranking.search "heist"')
+    console.summary(report, run, next_command=f"{SEARCH} --run {run}")
     return run
 
 

@@ -20,7 +20,7 @@ def test_what_each_stage_adds(small) -> None:
     judged = {row.name: row.values["NDCG@10"].value for row in report.tables[1].rows}
     assert judged["LambdaMART"] > max(judged["BM25, whole text"], judged["cosine"]) + 0.03
     assert {each.stage for each in report.latency} == {
-        "candidates", "ranking", "re-ranking", "all"
+        "candidates", "ranking", "re-ranking", "reasons", "all"
     }  # fmt: skip
     assert len(report.figures) == 3
 
