@@ -45,6 +45,7 @@ class TfidfClassifier:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
+        from threadpoolctl import threadpool_limits
 
         vectorizer = TfidfVectorizer(
             sublinear_tf=True,
@@ -60,7 +61,9 @@ class TfidfClassifier:
         valid_weights = vectorizer.transform(valid_texts)
         best = -1.0
         for strength in self.strengths:
-            model = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(weights, labels)
+            # Sparse rows give BLAS little to do at a time: threads would only wait for each other.
+            with threadpool_limits(1):
+                model = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(weights, labels)
             score = float(model.score(valid_weights, valid_labels))
             if score > best:
                 best, self.strength_ = score, strength
