@@ -10,7 +10,7 @@ was trained on the mean, so the mean is used for all. What makes a few epochs en
 - the rate warms up, then falls linearly to 0 (Mosbach et al. 2021 on the stability of it);
 - targets are smoothed, since neighbouring intents are labelled inconsistently.
 
-Batches hold texts of like length: in random ones, 70 % of BANKING77 would be padding instead of 6 %.
+Batches hold texts of like length: random ones of BANKING77 would be 70 % padding, these are 6 %.
 
 Shapes: B batch, L tokens, D hidden size, C classes.
 """
