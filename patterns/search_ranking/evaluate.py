@@ -203,9 +203,10 @@ def _rules_table(
         reranker = Reranker(depth=pipeline.reranker.depth, rules=rules)
         reranker.trade_off = trade_off
         reranker.prepare(pipeline.documents, pipeline.dense.vectors_)
-        page = reranker.rerank(queries.texts, ranked, PAGE)
-        metrics = _metrics(page, test)
-        alike = ranking.intra_list_similarity(pipeline.dense.vectors_, page.item_ids)
+        found = reranker.rerank(queries.texts, ranked, DEPTH)
+        metrics = _metrics(found, test)
+        page = found.item_ids[:, :PAGE]
+        alike = ranking.intra_list_similarity(pipeline.dense.vectors_, page)
         cells = {
             "NDCG@10 full": float(metrics["NDCG@10 full"].mean()),
             "NDCG@10 judged": float(metrics["NDCG@10 judged"].mean()),

@@ -16,7 +16,7 @@ _STORIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("title_exact",), "the title is the query"),
     (
         ("title_run", "title_prefix", "title_coverage", "query_in_title", "bm25_title"),
-        "{title_coverage:.0%} of the title's words were typed",
+        "{title_coverage:.0%} of the title was typed",
     ),
     (("trigrams_of_title", "trigrams_of_query"), "spelt {trigrams_of_title:.0%} like the title"),
     (("cosine",), "close in meaning (cosine {cosine:.2f})"),
@@ -34,7 +34,13 @@ _STORIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("rating",), "well rated"),
     (("year",), "year of release"),
 )
-_MUST_BE_POSITIVE = {"title_run": "title_coverage"}
+# the least value at which a story is worth telling; any other feature must be above 0
+_AT_LEAST = {
+    "title_run": ("title_coverage", 0.3),
+    "trigrams_of_title": ("trigrams_of_title", 0.5),
+    "cosine": ("cosine", 0.3),
+    "coverage_text": ("coverage_text", 0.3),
+}
 
 
 def reasons(features: np.ndarray, contributions: np.ndarray, *, most: int = 3) -> list[str]:
@@ -57,4 +63,5 @@ def _true(group: tuple[str, ...], values: dict[str, float]) -> bool:
         return values[first] == 0
     if first == "number_match":
         return values[first] == 1
-    return values[_MUST_BE_POSITIVE.get(first, first)] > 0
+    name, least = _AT_LEAST.get(first, (first, 1e-6))
+    return values[name] >= least
