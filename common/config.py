@@ -91,7 +91,7 @@ def run(
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     # OpenMP threads that spin while they wait make small work up to fifty times slower on a machine
-    # that others use too; sleeping costs nothing measurable. Read when a library loads OpenMP.
+    # that others use too; they sleep instead. Read when a library loads OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         main(parse(presets, description=description, argv=arguments))

@@ -79,6 +79,16 @@ def _blanked(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:
     )
 
 
+def ordered(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:
+    """Order items (B, K) by falling score; padding goes last, equal scores keep their order."""
+    scores = np.where(item_ids == NOTHING, -np.inf, scores)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return Candidates(
+        np.take_along_axis(item_ids, order, axis=1),
+        np.take_along_axis(scores, order, axis=1).astype(np.float32),
+    )
+
+
 class VectorIndex:
     """Maximum inner product search over item vectors, exact or approximate, by FAISS.
 

@@ -1,6 +1,6 @@
 """What can be turned in fraud detection, and the presets to start from.
 
-Every default was chosen on validation days; the test days had no say.
+Defaults that were tuned were tuned on validation days; the others are plain starting values.
 """
 
 from __future__ import annotations

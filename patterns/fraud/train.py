@@ -7,30 +7,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import artifacts, config, console
+from common import artifacts, console
+from common.config import run as run_command
 from patterns.fraud.config import PRESETS, Config
 
 NAME = "fraud"
 
 
-def main(settings: Config) -> Path | None:
+def main(config: Config) -> Path | None:
     """Train and return the run's folder; with `--protocol`, print its table and return nothing."""
     from patterns.fraud import protocols
     from patterns.fraud.data import load, split
     from patterns.fraud.evaluate import evaluate
     from patterns.fraud.pipeline import Pipeline
 
-    table = load(settings)
-    console.header(NAME, table.source, settings)
-    if settings.protocol != "none":
-        with console.stage(settings.protocol):
-            found = protocols.run(settings.protocol, table.frame, start=table.start)
+    table = load(config)
+    console.header(NAME, table.source, config)
+    if config.protocol != "none":
+        with console.stage(config.protocol):
+            found = protocols.run(config.protocol, table.frame, start=table.start)
         console.table(found)
         console.info(found.caption)
         return None
-    splits = split(table, settings.split)
+    splits = split(table, config.split)
 
-    pipeline = Pipeline.from_config(settings, splits.frame.columns)
+    pipeline = Pipeline.from_config(config, splits.frame.columns)
     if table.source.notice:
         pipeline.notices.append(table.source.notice)
     with console.stage("features") as stage:
@@ -46,18 +47,16 @@ def main(settings: Config) -> Path | None:
     with console.stage("feature state"):
         pipeline.remember(splits)
     with console.stage("evaluation"):
-        report = evaluate(pipeline, splits, parts, settings)
+        report = evaluate(pipeline, splits, parts, config)
     if table.source.name == protocols.DATASET:
         with console.stage("protocol") as stage:
             report.tables.append(protocols.run(protocols.NAMES[0], table.frame, start=table.start))
             stage.note(f"{protocols.NAMES[0]}, in the report beside the published figures")
 
-    run = artifacts.save(
-        pipeline, report, settings, name=NAME, profile=pipeline.profile(parts.train)
-    )
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(parts.train))
     console.summary(report, run, next_command=f"python -m patterns.fraud.serve --run {run}")
     return run
 
 
 if __name__ == "__main__":
-    config.run(main, PRESETS, description=__doc__)
+    run_command(main, PRESETS, description=__doc__)

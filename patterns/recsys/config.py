@@ -1,6 +1,7 @@
 """What can be turned in the recommender, and the presets to start from.
 
-Every default was chosen on the validation window of MovieLens 100K; the test window had no say.
+Defaults are plain starting values. What a run chooses itself (ranker, its length, the trade-off of
+the re-ranker) is chosen on the validation window.
 """
 
 from __future__ import annotations

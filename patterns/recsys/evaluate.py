@@ -33,13 +33,14 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     past = splits.train.joined(splits.valid)
     requests, answers, _ = requests_within(past, splits.test, splits.catalogue, moments=(0.5,))
     lists = _ranked_lists(pipeline, requests)
-    scorer = _Scorer(pipeline, past, answers)
+    scorer = _Scorer(pipeline, answers)
+    ndcg = {name: scorer.ndcg(found) for name, found in lists.items()}
     report = Report("recsys", splits.source, notices=list(pipeline.notices))
     report.tables = [
         scorer.headline(lists),
-        _gains_table(scorer, lists),
-        _slices(scorer, lists, requests),
-        _rankers_table(pipeline, scorer, requests),
+        _gains_table(ndcg),
+        _slices(ndcg, requests),
+        _rankers_table(pipeline, scorer, requests, lists),
     ]
     report.printed = 2
     report.latency = _latencies(pipeline, requests)
@@ -59,7 +60,7 @@ def _ranked_lists(pipeline: Pipeline, requests: Requests) -> dict[str, Candidate
 class _Scorer:
     """The metrics of a list against the answers."""
 
-    def __init__(self, pipeline: Pipeline, past: object, answers: csr_matrix) -> None:
+    def __init__(self, pipeline: Pipeline, answers: csr_matrix) -> None:
         self.answers = answers
         self.genres = pipeline.reranker.vectors_
         self.items = len(self.genres)
@@ -78,6 +79,11 @@ class _Scorer:
             "ILS@10": ranking.intra_list_similarity(self.genres, page),
             "novelty@10": ranking.novelty(page, self.counts, self.users),
         }
+
+    def ndcg(self, ranked: Candidates) -> np.ndarray:
+        """Give NDCG@10 per request (B,)."""
+        judged = ranking.judge(ranked.item_ids, self.answers)
+        return ranking.ndcg(judged.relevance, judged.ideal, PAGE)
 
     def row(self, name: str, ranked: Candidates, *, baseline: bool = False) -> Row:
         """Give the means, the first two with their intervals."""
@@ -103,10 +109,9 @@ class _Scorer:
         return Table("quality", COLUMNS, tuple(rows), caption)
 
 
-def _gains_table(scorer: _Scorer, lists: dict[str, Candidates]) -> Table:
+def _gains_table(ndcg: dict[str, np.ndarray]) -> Table:
     """Give the paired difference in NDCG@10 that each step makes."""
-    ndcg = {name: scorer.per_user(found)["NDCG@10"] for name, found in lists.items()}
-    sources = list(lists)[:-3]
+    sources = list(ndcg)[:-3]
     best = max(sources, key=lambda name: ndcg[name].mean())
     pairs = [
         (f"best source ({best}) over popularity", best, sources[0]),
@@ -125,7 +130,7 @@ def _gains_table(scorer: _Scorer, lists: dict[str, Candidates]) -> Table:
     )
 
 
-def _slices(scorer: _Scorer, lists: dict[str, Candidates], requests: Requests) -> Table:
+def _slices(ndcg: dict[str, np.ndarray], requests: Requests) -> Table:
     """Give NDCG@10 by length of history: none, short, long."""
     length = np.diff(requests.seen.indptr)
     slices = {
@@ -133,25 +138,23 @@ def _slices(scorer: _Scorer, lists: dict[str, Candidates], requests: Requests) -
         f"1–{LONG_HISTORY} items": (length > 0) & (length <= LONG_HISTORY),
         f"over {LONG_HISTORY} items": length > LONG_HISTORY,
     }
-    ndcg = {name: scorer.per_user(found)["NDCG@10"] for name, found in lists.items()}
     rows = []
     for name, members in slices.items():
         if members.any():
             cells = {column: float(values[members].mean()) for column, values in ndcg.items()}
             rows.append(Row(name, {"users": str(int(members.sum())), **cells}))
-    return Table("NDCG@10 by history", ("users", *lists), tuple(rows))
+    return Table("NDCG@10 by history", ("users", *ndcg), tuple(rows))
 
 
-def _rankers_table(pipeline: Pipeline, scorer: _Scorer, requests: Requests) -> Table:
+def _rankers_table(
+    pipeline: Pipeline, scorer: _Scorer, requests: Requests, lists: dict[str, Candidates]
+) -> Table:
     """Give the rankers side by side on the same candidates."""
-    candidates = pipeline.retrieve(requests)
-    rows = [
-        scorer.row(
-            ranker.name + (" (served)" if ranker is pipeline.ranker else ""),
-            pipeline.rank(requests, candidates, ranker),
-        )
-        for ranker in pipeline.rankers
-    ]
+    rows = []
+    for ranker in pipeline.rankers:
+        served = ranker is pipeline.ranker
+        ranked = lists["+ ranking"] if served else pipeline.rank(requests, lists["merged"], ranker)
+        rows.append(scorer.row(ranker.name + (" (served)" if served else ""), ranked))
     caption = "The ranker to serve was chosen on validation users, not here."
     return Table("rankers", COLUMNS, tuple(rows), caption)
 

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from common.artifacts import write_json
-from common.retrieval import Candidates, reciprocal_rank_fusion
+from common.retrieval import Candidates, ordered, reciprocal_rank_fusion
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
 from patterns.recsys.requests import (
@@ -194,7 +194,7 @@ class Pipeline:
             folder = checkpoints and checkpoints / ranker.name
             options = {"checkpoint": folder, "resume": resume} if ranker.name == "deepfm" else {}
             scores = _cross_fitted(ranker, examples, fold_of_user[users], options)
-            ranked[ranker.name] = _ordered(candidates.item_ids, scores)
+            ranked[ranker.name] = ordered(candidates.item_ids, scores)
         quality = {name: _ndcg(found, answers) for name, found in ranked.items()}
         self.ranker = max(self.rankers, key=lambda ranker: quality[ranker.name])
         self.held_out_ = ranked[self.ranker.name], answers
@@ -230,7 +230,7 @@ class Pipeline:
         scores = (ranker or self.ranker).score(
             self.describe(requests, candidates), candidates.item_ids
         )
-        return _ordered(candidates.item_ids, scores)
+        return ordered(candidates.item_ids, scores)
 
     def rerank(self, ranked: Candidates, k: int) -> Candidates:
         """Give the pages."""
@@ -360,13 +360,6 @@ def _cross_fitted(
         options = options | {"checkpoint": folder / "all"}
     ranker.fit(examples, length=max(1, round(float(np.mean(lengths)))), **options)
     return scores
-
-
-def _ordered(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:
-    order = np.argsort(-scores, axis=1, kind="stable")
-    return Candidates(
-        np.take_along_axis(item_ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
-    )
 
 
 def _ndcg(ranked: Candidates, answers: csr_matrix) -> float:

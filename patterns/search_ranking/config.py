@@ -1,6 +1,7 @@
 """What can be turned in search, and the presets to start from.
 
-Every default was chosen on the validation queries of MSRD; the test queries had no say.
+Defaults that were tuned were tuned on the validation queries of MSRD; the others are plain
+starting values.
 """
 
 from __future__ import annotations

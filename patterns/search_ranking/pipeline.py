@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from common.artifacts import write_json
-from common.retrieval import Candidates
+from common.retrieval import Candidates, ordered
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.results import EXPLAINED, Hit, Results, hits_of
 from patterns.search_ranking.stages.documents import ANALYSED, dense_texts, field_texts, tidy
@@ -217,7 +217,7 @@ class Pipeline:
             block = slice(at, at + BLOCK)
             rows = candidates.item_ids[block]
             scores = self.ranker.score(self.describe(queries.part(block), rows))
-            parts.append(_ordered(rows, scores))
+            parts.append(ordered(rows, scores))
         return _stacked(parts, candidates.item_ids.shape[1])
 
     def rerank(self, queries: Queries, ranked: Candidates, k: int) -> Candidates:
@@ -322,16 +322,6 @@ class Pipeline:
         pipeline.reranker.prepare(pipeline.documents, pipeline.dense.vectors_)
         pipeline.notices = settings["notices"]
         return pipeline
-
-
-def _ordered(rows: np.ndarray, scores: np.ndarray) -> Candidates:
-    """Rows by falling score, padding last; equal scores keep the order they came in."""
-    scores = np.where(rows < 0, -np.inf, scores)
-    order = np.argsort(-scores, axis=1, kind="stable")
-    return Candidates(
-        np.take_along_axis(rows, order, axis=1),
-        np.take_along_axis(scores, order, axis=1).astype(np.float32),
-    )
 
 
 def _stacked(parts: Sequence[Candidates], width: int) -> Candidates:

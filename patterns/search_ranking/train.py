@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common import artifacts, config, console
+from common import artifacts, console
+from common.config import run as run_command
 from patterns.search_ranking.config import PRESETS, Config
 
 NAME = "search_ranking"
 SEARCH = 'python -m patterns.search_ranking.search "space heist"'
 
 
-def main(settings: Config) -> Path:
+def main(config: Config) -> Path:
     """Train and return the run's folder."""
     from patterns.search_ranking.data import load, split
     from patterns.search_ranking.evaluate import evaluate
     from patterns.search_ranking.pipeline import Pipeline
 
-    table = load(settings)
-    splits = split(table, settings.split, seed=settings.seed)
-    console.header(NAME, splits.source, settings)
+    table = load(config)
+    splits = split(table, config.split, seed=config.seed)
+    console.header(NAME, splits.source, config)
 
-    pipeline = Pipeline.from_config(settings)
+    pipeline = Pipeline.from_config(config)
     for text in pipeline.notices:
         console.notice(text)
     with console.stage("candidates") as stage:
@@ -45,10 +46,10 @@ def main(settings: Config) -> Path:
         report = evaluate(pipeline, splits)
 
     profile = pipeline.training_profile()
-    run = artifacts.save(pipeline, report, settings, name=NAME, profile=profile)
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
     console.summary(report, run, next_command=f"{SEARCH} --run {run}")
     return run
 
 
 if __name__ == "__main__":
-    config.run(main, PRESETS, description=__doc__)
+    run_command(main, PRESETS, description=__doc__)

@@ -18,7 +18,7 @@ from common.evaluation.bootstrap import interval
 from common.evaluation.calibration import expected_calibration_error, log_loss, reliability_curve
 from common.evaluation.latency import measure
 from common.evaluation.report import Estimate, Report, Row, Table, add_canvas, figure
-from patterns.vision.classification.stages.postprocess import softmax
+from common.probabilities import softmax
 
 if TYPE_CHECKING:
     from patterns.vision.classification.data import Splits

@@ -95,7 +95,7 @@ class Pipeline:
 
     def probabilities(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
         """Give calibrated probabilities (N, K) of uint8 images of any size, grey or colour."""
-        from patterns.vision.classification.stages.postprocess import softmax
+        from common.probabilities import softmax
 
         return softmax(self.logits(images), self.temperature)
 
@@ -103,7 +103,7 @@ class Pipeline:
         self, images: np.ndarray | Sequence[np.ndarray], *, k: int | None = None
     ) -> list[Answer]:
         """Give the k likeliest labels of each image; all labels where k exceeds them."""
-        from patterns.vision.classification.stages.postprocess import top_k
+        from common.probabilities import top_k
 
         labels, shares = top_k(self.probabilities(images), k or self.config.k)
         return [

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from common.probabilities import softmax, top_k
 from patterns.vision.classification.stages import augment, mobilenet
 from patterns.vision.classification.stages.cnn import ResNet
 from patterns.vision.classification.stages.linear import Linear
 from patterns.vision.classification.stages.network import Network
-from patterns.vision.classification.stages.postprocess import fit_temperature, softmax, top_k
+from patterns.vision.classification.stages.postprocess import fit_temperature
 from patterns.vision.classification.stages.preprocess import Normalise, Preprocess
 
 

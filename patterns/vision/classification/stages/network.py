@@ -19,9 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.training import History, TensorLoader, fit
+from common.training import History, TensorLoader, choose_precision, fit
 from patterns.vision.classification.stages.augment import Augment
-from patterns.vision.precision import choose_precision
 
 WEIGHTS = "network.safetensors"
 TIE = 1e-5  # below what one image of a hundred thousand weighs in the accuracy

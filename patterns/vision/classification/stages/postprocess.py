@@ -1,4 +1,4 @@
-"""From logits to an answer: calibrated probabilities, then the k most likely labels.
+"""From logits to an answer: the temperature that makes probabilities honest.
 
 A network trained to zero training loss is overconfident: of the answers it gives .99 to, fewer
 than 99 % are right. Temperature scaling divides all logits by one number T > 0,
@@ -14,15 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.probabilities import softmax
+
 LOWEST, HIGHEST = 0.05, 20.0
-
-
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Give probabilities (N, K) that sum to 1."""
-    scaled = logits.astype(np.float64) / temperature
-    scaled -= scaled.max(axis=1, keepdims=True)
-    exponent = np.exp(scaled)
-    return exponent / exponent.sum(axis=1, keepdims=True)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -40,12 +34,3 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
-
-
-def top_k(probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the k likeliest labels of each row and their probabilities, (N, min(k, K)) each.
-
-    Ties go to the lower label.
-    """
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return order, np.take_along_axis(probabilities, order, axis=1)

@@ -22,8 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from common.evaluation.segmentation import iou
-from common.training import History, TensorLoader, fit
-from patterns.vision.precision import choose_precision
+from common.training import History, TensorLoader, choose_precision, fit
 from patterns.vision.segmentation.stages.augment import CropAugment
 from patterns.vision.segmentation.stages.preprocess import standardise
 from patterns.vision.segmentation.stages.tiling import predict_tiled
