@@ -79,6 +79,10 @@ class Encoder(ABC):
         facts = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         if facts["kind"] == FALLBACK:
             return TfidfSvdEncoder._load(folder, facts)
+        if facts["kind"] == "onnx":
+            from common.onnx_encoder import OnnxEncoder
+
+            return OnnxEncoder._load(folder, facts)
         return TransformerEncoder._load(folder, facts)
 
 
@@ -165,11 +169,12 @@ class TransformerEncoder(Encoder):
         )
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             for tokens, mask, rows in loader:
-                pooled = self._pool(tokens.to(self.device), mask.to(self.device))  # (B, D)
+                pooled = self.pool(tokens.to(self.device), mask.to(self.device))  # (B, D)
                 vectors[rows.numpy()] = pooled.float().cpu().numpy()
         return _unit(vectors)
 
-    def _pool(self, tokens: Any, mask: Any) -> Any:
+    def pool(self, tokens: Any, mask: Any) -> Any:
+        """Give vectors (B, D), of any length, for tokens and mask (B, L)."""
         hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
         if self.pooling == "cls":
             return hidden[:, 0]

@@ -120,12 +120,16 @@ class Pipeline:
         )
 
     def fit_candidates(self, documents: pl.DataFrame) -> Pipeline:
-        """Index and encode the corpus."""
+        """Index and encode the corpus, and make the encoder quick at single queries."""
+        from common.onnx_encoder import for_queries
+
         self.documents = tidy(documents)
         texts = dense_texts(self.documents)
         self.bm25.fit(field_texts(self.documents))
         self.encoder.fit(texts)
         self.dense.fit(texts)
+        self.dense.query_encoder, said = for_queries(self.encoder, texts[:100])
+        self.notices += [said] if said else []
         self.features.fit(self.documents)
         self.reranker.prepare(self.documents, self.dense.vectors_)
         return self
@@ -278,7 +282,7 @@ class Pipeline:
         """Write every stage, the encoder and the documents."""
         self.bm25.save(folder / "bm25")
         self.dense.save(folder / "dense")
-        self.encoder.save(folder / "encoder")
+        self.dense.query_encoder.save(folder / "encoder")
         self.ranker.save(folder)
         self.reranker.save(folder)
         self.documents.write_parquet(folder / "documents.parquet")

@@ -125,7 +125,7 @@ class Config(RunConfig):
     model: str = "cnn"
     """cnn (a small ResNet), mobilenet (MobileNetV3-small) or linear (the baseline alone)."""
     image_size: int = 0
-    """Side that images are scaled to; 0 keeps the data's size up to 96 pixels, 64 in a folder."""
+    """Side that images are scaled to; 0 keeps the data's within 16 to 96 pixels, 64 in a folder."""
     k: int = 3
     """How many labels an answer carries."""
     data: DataOptions = field(default_factory=DataOptions)
@@ -150,6 +150,7 @@ class Config(RunConfig):
 PRESETS = {
     "smoke": Config(
         dataset="digits",
+        image_size=8,
         training=TrainingOptions(epochs=1, least_steps=250, batch_size=64, learning_rate=1e-2),
         cnn=CnnOptions(widths=(16, 32)),
     ),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from common.probabilities import fit_temperature, softmax, top_k
+from common.tokens import Tokens, length_batches
 from data.simulated.intents import generate
 from patterns.nlp.classification.config import Config
 from patterns.nlp.classification.pipeline import Pipeline
@@ -19,7 +20,6 @@ from patterns.nlp.classification.stages.encoder import EncoderClassifier
 from patterns.nlp.classification.stages.export import OnnxClassifier, export, parity
 from patterns.nlp.classification.stages.features import FeatureClassifier
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
-from patterns.nlp.classification.stages.tokens import Tokens, length_batches
 
 Parts = tuple[list[str], np.ndarray, list[str], np.ndarray]
 ODD = ["", "日本語 🎬", "word " * 400, "a"]
@@ -40,8 +40,10 @@ def tiny(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A random two-layer BERT whose vocabulary is the words of the texts."""
     import re
 
+    import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
+    torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny")
     words = sorted({word for text in parts[0] for word in re.findall(r"\w+", text.lower())})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ",", "?", "-", "'", *words]

@@ -92,8 +92,15 @@ def test_preprocess_brings_any_image_to_the_training_shape() -> None:
 def test_preprocess_of_an_array_equals_image_by_image() -> None:
     for shape in ((5, 8, 8), (5, 8, 8, 3)):
         images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        stage = Preprocess.like(images)
+        stage = Preprocess.like(images, size=8)
         assert torch.equal(stage.batch(images), stage.batch(list(images)))
+
+
+def test_preprocess_keeps_the_size_of_the_data_within_limits() -> None:
+    for side, size in ((8, 16), (28, 28), (200, 96)):
+        assert Preprocess.like(np.zeros((2, side, side), np.uint8)).size == size
+    assert Preprocess.like(np.zeros((2, 20, 40, 3), np.uint8)).size == 40
+    assert Preprocess.like(np.zeros((2, 8, 8), np.uint8), size=8).size == 8
 
 
 def test_normalise_gives_zero_mean_and_unit_deviation() -> None:

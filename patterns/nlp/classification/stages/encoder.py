@@ -29,8 +29,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from common.pretrained import load_transformer
+from common.tokens import Tokens, length_batches
 from common.training import History, LengthLoader, choose_precision, fit
-from patterns.nlp.classification.stages.tokens import Tokens, length_batches
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5

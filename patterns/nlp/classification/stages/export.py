@@ -15,7 +15,6 @@ Shapes: B batch, L tokens, C classes.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from patterns.nlp.classification.stages.tokens import Tokens, length_batches
+from common import onnx
+from common.tokens import Tokens, length_batches
 
 if TYPE_CHECKING:
     from patterns.nlp.classification.stages.encoder import EncoderClassifier
@@ -75,33 +75,14 @@ class OnnxClassifier:
         """Read an exported classifier."""
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         model = (folder / MODEL).read_bytes()
-        return cls(_session(model), Tokens.load(folder, **facts), model)
+        return cls(onnx.session(model), Tokens.load(folder, **facts), model)
 
 
 def export(trained: EncoderClassifier) -> OnnxClassifier:
     """Export a fine-tuned encoder with batch size and length open."""
-    import torch
-
     assert trained.module_ is not None and trained.tokens_ is not None, "fit it first"
-    module = trained.module_.cpu().eval()
-    ids = torch.ones((2, 8), dtype=torch.long)
-    mask = torch.ones_like(ids)
-    mask[1, 5:] = 0
-    open_sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            (ids, mask),
-            input_names=["ids", "mask"],
-            output_names=["logits"],
-            dynamic_shapes=(open_sizes, open_sizes),
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto.SerializeToString()
-    return OnnxClassifier(_session(model), trained.tokens_, model)
+    model = onnx.export(trained.module_, output="logits")
+    return OnnxClassifier(onnx.session(model), trained.tokens_, model)
 
 
 def parity(exported: OnnxClassifier, trained: EncoderClassifier, texts: Sequence[str]) -> Parity:
@@ -112,13 +93,3 @@ def parity(exported: OnnxClassifier, trained: EncoderClassifier, texts: Sequence
     difference = max(float(np.abs(ours - theirs).max()), float(np.abs(alone - theirs[:8]).max()))
     agreement = float((ours.argmax(1) == theirs.argmax(1)).mean())
     return Parity(difference, agreement, len(texts))
-
-
-def _session(model: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # Waiting threads sleep rather than spin: a server shares its cores with others.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -32,10 +32,15 @@ class Encoder(Protocol):
 
 
 class Dense:
-    """Nearest document vectors, of an encoder that is given and not trained here."""
+    """Nearest document vectors, of an encoder that is given and not trained here.
+
+    `query_encoder` may be a quicker form of the same encoder: documents are encoded in bulk,
+    queries one by one.
+    """
 
     def __init__(self, *, encoder: Encoder, index: IndexKind = "flat") -> None:
-        self.encoder, self.kind = encoder, index
+        self.encoder = self.query_encoder = encoder
+        self.kind = index
 
     def fit(self, texts: Sequence[str]) -> Dense:
         """Encode and index `texts`; row numbers are the document numbers of every answer.
@@ -48,7 +53,7 @@ class Dense:
 
     def encode(self, queries: Sequence[str]) -> np.ndarray:
         """(B, D) unit vectors of queries."""
-        return self.encoder.encode(list(queries))
+        return self.query_encoder.encode(list(queries))
 
     def retrieve(
         self, query_vectors: np.ndarray, k: int, *, allowed: np.ndarray | None = None

@@ -1,0 +1,118 @@
+"""A text encoder for single queries: exported to ONNX Runtime, checked against where it came from.
+
+A search encodes one short text at a time, and there torch spends its time on being called layer by
+layer; ONNX Runtime gives the same vectors about three times as fast. Pooling and the division by
+the length are part of the graph:
+
+    e(q) = v / |v|,   v = Σ_t m_t h_t / Σ_t m_t     (mean over real tokens; or h_0, "cls")
+
+Training and serving both encode queries by the exported form, so that a query has one vector.
+
+Shapes: N texts, L tokens, D dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.encoders import INDEX, Encoder, TransformerEncoder
+from common.onnx import export, session
+from common.tokens import Tokens, length_batches
+
+KIND, MODEL = "onnx", "encoder.onnx"
+MOST_DIFFERENCE = 1e-4  # of any coordinate of a unit vector
+
+
+class OnnxEncoder(Encoder):
+    """Texts to unit vectors in ONNX Runtime, on one thread: more slow a short text down."""
+
+    def __init__(self, model: bytes, tokens: Tokens, *, name: str) -> None:
+        self.model, self.tokens, self.name = model, tokens, name
+        self.session = session(model, threads=1)
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return int(self.session.get_outputs()[0].shape[1])
+
+    def encode(
+        self, texts: Sequence[str], batch_size: int = 64, *, precision: str = "fp32"
+    ) -> np.ndarray:
+        """Give (N, D) float32 rows of length 1, in fp32 whatever `precision` asks."""
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        ids_of = self.tokens(texts)
+        for rows, ids, mask in length_batches(ids_of, batch_size=batch_size, pad=self.tokens.pad):
+            vectors[rows] = self.session.run(None, {"ids": ids, "mask": mask})[0]
+        return vectors
+
+    def save(self, folder: Path) -> None:
+        """Write the graph with its weights, and the tokenizer."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MODEL).write_bytes(self.model)
+        self.tokens.save(folder)
+        facts = {
+            "kind": KIND, "name": self.name, "pad": self.tokens.pad,
+            "max_length": self.tokens.max_length,
+        }  # fmt: skip
+        (folder / INDEX).write_text(json.dumps(facts), encoding="utf-8")
+
+    @classmethod
+    def _load(cls, folder: Path, facts: dict[str, Any]) -> OnnxEncoder:
+        tokens = Tokens.load(folder, pad=facts["pad"], max_length=facts["max_length"])
+        return cls((folder / MODEL).read_bytes(), tokens, name=facts["name"])
+
+
+def exported(encoder: TransformerEncoder) -> OnnxEncoder:
+    """Export with batch size and length left open."""
+    import torch
+
+    class Pooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = encoder.model  # registered, so that the exporter sees the weights
+
+        def forward(self, ids: Any, mask: Any) -> Any:
+            return torch.nn.functional.normalize(encoder.pool(ids, mask), dim=1)
+
+    try:
+        model = export(Pooled(), output="vectors")
+    finally:
+        encoder.model.to(encoder.device)
+    tokens = Tokens.of_transformer(encoder.tokenizer, max_length=encoder.max_length)
+    return OnnxEncoder(model, tokens, name=encoder.name)
+
+
+def for_queries(encoder: Encoder, sample: Sequence[str]) -> tuple[Encoder, str | None]:
+    """Give the encoder to answer queries with, and what must be said where it is not the export.
+
+    `sample` are texts to compare on. Anything but a transformer is quick as it is and comes back.
+    """
+    if not isinstance(encoder, TransformerEncoder):
+        return encoder, None
+    try:
+        quick = exported(encoder)
+    except (RuntimeError, ValueError, TypeError, AttributeError) as problem:
+        reason = (str(problem).splitlines() or [type(problem).__name__])[0]
+        return encoder, f"{encoder.name} could not be exported ({reason}); torch encodes queries"
+    difference = largest_difference(quick, encoder, sample)
+    if difference > MOST_DIFFERENCE:
+        return (
+            encoder,
+            f"the export of {encoder.name} differs by {difference:.1g}, too much for"
+            " queries; torch encodes them",
+        )
+    return quick, None
+
+
+def largest_difference(quick: Encoder, encoder: Encoder, sample: Sequence[str]) -> float:
+    """Compare any coordinate on `sample`, padded in batches and one by one."""
+    texts = list(dict.fromkeys([*sample, "a", "an unknown wørd 🎬"]))
+    wanted = encoder.encode(texts)
+    together = np.abs(quick.encode(texts) - wanted).max()
+    alone = np.concatenate([quick.encode([text]) for text in texts[-8:]])
+    return float(max(together, np.abs(alone - wanted[-8:]).max()))
