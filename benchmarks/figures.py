@@ -11,6 +11,7 @@ is made from them and from nothing else, and a test holds the two equal.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -56,13 +57,21 @@ HEADLINES = {
 
 def main(arguments: Sequence[str]) -> int:
     """Measure the named runs (all, where none is named) and rewrite their READMEs."""
-    names = [argument for argument in arguments if not argument.startswith("-")] or list(COMMANDS)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.figures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(COMMANDS))
+    parser.add_argument("--render", action="store_true", help="only rewrite the READMEs")
+    chosen = parser.parse_args(arguments)
+    names = chosen.names or list(COMMANDS)
     unknown = [name for name in names if name not in COMMANDS]
     if unknown:
         console.error(f"{unknown[0]!r} is not known; name some of {', '.join(COMMANDS)}")
         return 2
     for name in names:
-        if "--render" not in arguments:
+        if not chosen.render:
             measure(name)
         if result_path(name).is_file():
             render_into(ROOT / "patterns" / name / "README.md", markdown(read(name)))
