@@ -10,6 +10,7 @@ served from `recent` alone, or, with nothing to go by, from popularity; `known_u
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -70,7 +71,8 @@ class RecommendService(Service):
         users = np.array([self.users.get(request.user_id, -1) for request in requests])
         recent = [self._rows(request.recent, row) for row, request in enumerate(requests)]
         longest = max(request.k for request in requests)
-        pages = self.pipeline.recommend(self.pipeline.requests_for(users, recent), longest)
+        asked = self.pipeline.requests_for(users, recent, now=int(time.time()))
+        pages = self.pipeline.recommend(asked, longest)
         times = {stage: 1000 * seconds for stage, seconds in pages.seconds.items()}
         return [
             RecommendResponse(

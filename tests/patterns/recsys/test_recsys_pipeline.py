@@ -101,11 +101,21 @@ def test_a_missing_column_is_named_with_the_remedy(write_csv) -> None:
         load(Config(dataset="csv"))
 
 
-def test_the_service_answers_as_the_pipeline_does(trained) -> None:
+def test_times_that_cannot_be_cut_are_named_with_the_remedy(tmp_path) -> None:
+    rows = "".join(f"u{row % 20},i{row % 30},4,1000\n" for row in range(300))
+    (tmp_path / "same.csv").write_text("user_id,item_id,rating,timestamp\n" + rows)
+    config = Config(dataset="csv", data=DataConfig(tmp_path / "same.csv"))
+    with pytest.raises(ValueError, match="timestamp: 1 distinct times .* spread over time"):
+        split(load(config), config.split)
+
+
+def test_the_service_answers_as_the_pipeline_does(trained, monkeypatch) -> None:
+    now = 1_700_000_000
+    monkeypatch.setattr("patterns.recsys.serve.time.time", lambda: now + 0.5)
     service, pipeline = RecommendService(trained.run), trained.pipeline
     user = str(pipeline.catalogue.user_ids[11])
     (answer,) = service.predict([service.Request(user_id=user, k=7)])
-    expected = pipeline.recommend(pipeline.requests_for(np.array([11]), [[]]), 7)
+    expected = pipeline.recommend(pipeline.requests_for(np.array([11]), [[]], now=now), 7)
     ids = pipeline.catalogue.item_ids[expected.items.item_ids[0]]
     assert [item.item_id for item in answer.items] == ids.tolist()
     assert answer.known_user and set(answer.stage_ms) == {"candidates", "ranking", "re-ranking"}
