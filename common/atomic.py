@@ -56,13 +56,9 @@ def written_aside(target: Path) -> Iterator[Path]:
     aside.mkdir()
     lock = _locked(aside)
     try:
-        yield aside
-        aside.rename(target)
-    except Exception as problem:
-        meant = _disk_error(problem, aside)  # before the space is freed again
-        if meant is None:
-            raise
-        raise meant from problem
+        with disk_errors(aside):  # told before the space is freed again
+            yield aside
+            aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         if lock is not None:
@@ -93,6 +89,18 @@ def _locked(folder: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Raise the `OSError` that a library's own exception about writing to `folder` means."""
+    try:
+        yield
+    except Exception as problem:
+        meant = _disk_error(problem, folder)
+        if meant is None:
+            raise
+        raise meant from problem
 
 
 def _disk_error(problem: Exception, folder: Path) -> OSError | None:

@@ -111,7 +111,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except _UNSOUND as error:
-        raise Damaged(f"{path.name}: not a sound archive ({error}).") from error
+        raise Damaged(f"{path.name}: not a sound archive ({str(error).rstrip('.')})") from error
 
 
 def _walk_zip(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:

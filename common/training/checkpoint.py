@@ -25,19 +25,29 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from common.atomic import disk_errors
+
 FORMAT = 1
 INDEX = "checkpoint.json"
 REMEDY = "delete the folder, or run without --resume, to start again"
 
 
 def write(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write a checkpoint to `folder`, replacing the one that is there, atomically."""
+    """Write a checkpoint to `folder`, replacing the one that is there, atomically.
+
+    Raises `OSError` where the disk is full; the checkpoint that was there stays.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     before = _tensor_files(folder)
     number = 1 + max((int(path.stem.split("-")[1]) for path in before), default=0)
     path = folder / f"state-{number}.safetensors"
-    save_file(_unshared(tensors), path)
-    _flush(path)
+    try:
+        with disk_errors(folder):
+            save_file(_unshared(tensors), path)
+            _flush(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     content = {"format": FORMAT, "tensors": path.name, "sha256": _sha256(path), "facts": facts}
     text = json.dumps({**content, "digest": _digest(content)}, indent=1)
     aside = folder / (INDEX + ".part")

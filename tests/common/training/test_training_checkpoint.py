@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from common.training import checkpoint
 
@@ -72,3 +74,21 @@ def test_a_kill_before_the_commit_leaves_the_older_one(
     assert found is not None and found[1] == {"step": 1}
     checkpoint.write(tmp_path, TENSORS, {"step": 3})
     assert len(list(tmp_path.glob("state-*"))) == 1
+
+
+def test_a_full_disk_is_an_error_of_the_disk_and_the_older_checkpoint_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.write(tmp_path, {"x": torch.ones(3)}, {"epoch": 1})
+
+    def full(tensors: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left") as said:
+        checkpoint.write(tmp_path, {"x": torch.zeros(3)}, {"epoch": 2})
+    assert said.value.errno == errno.ENOSPC
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    tensors, facts = checkpoint.read(tmp_path) or ({}, {})
+    assert facts == {"epoch": 1} and torch.equal(tensors["x"], torch.ones(3))
