@@ -180,10 +180,12 @@ def decode_image(encoded: bytes, *, name: str) -> np.ndarray:
 
     try:
         with Image.open(io.BytesIO(encoded)) as image:
+            if image.mode[0] in "IF":  # 16 or 32 bits: Pillow would cut them off, not scale them
+                raise ValueError("more than 8 bits a channel")
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{name}: not a readable image ({error}). Remove it or save it again as PNG or JPEG."
+            f"{name}: not a readable image ({error}). Remove it or save it again as 8-bit PNG or JPEG."
         ) from error
 
 

@@ -156,6 +156,7 @@ PRESETS = {
     "default": DEFAULT,
     "large": replace(
         DEFAULT,
+        dataset="simulated-transactions",  # the public data covers half a year
         world=WorldConfig(customers=25_000, terminals=50_000, days=365),
         split=SplitConfig(train_days=180, valid_days=28, test_days=56),
         model=ModelConfig(trees=1_500, depth=7, learning_rate=0.05, patience=60),

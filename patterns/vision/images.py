@@ -48,6 +48,11 @@ def decode_image(
                     field, size, f"an image of {size} pixels is too large",
                     f"scale it down to at most {largest:,} pixels", status=413, row=row,
                 )  # fmt: skip
+            if image.mode[0] in "IF":  # 16 or 32 bits: Pillow would cut them off, not scale them
+                raise RequestError(
+                    field, image.mode, "the image has more than 8 bits a channel",
+                    "scale its brightness to 8 bits", status=415, row=row,
+                )  # fmt: skip
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))  # (H, W, 3)
     except RequestError:
         raise

@@ -72,6 +72,9 @@ def test_broken_image_is_named(classes):
     (classes / "cat" / "3.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"cat/3\.png: not a readable image"):
         images_from_folder(classes)
+    Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(classes / "cat" / "3.png")
+    with pytest.raises(ValueError, match=r"cat/3\.png: .* more than 8 bits"):
+        images_from_folder(classes)
 
 
 def test_folders_that_hold_nothing_are_named(classes, tmp_path):

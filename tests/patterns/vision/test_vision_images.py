@@ -29,8 +29,6 @@ def test_png_comes_back_exactly_with_data_url_or_line_breaks() -> None:
 def test_grey_palette_and_transparent_images_become_colour() -> None:
     for mode in ("L", "P", "RGBA", "1"):
         assert decode_image(as_base64(Image.fromarray(PICTURE).convert(mode))).shape == (9, 14, 3)
-    deep = np.full((4, 4), 40_000, np.uint16)
-    assert decode_image(encode_png(deep)).shape == (4, 4, 3)
 
 
 def test_the_rotation_of_a_photo_is_applied() -> None:
@@ -47,6 +45,7 @@ def test_the_rotation_of_a_photo_is_applied() -> None:
         ("aGVsbG8=", 415),
         (as_base64(Image.fromarray(PICTURE), "GIF"), 415),
         (encode_png(PICTURE)[:200], 415),
+        (encode_png(np.full((4, 4), 40_000, np.uint16)), 415),
         (as_base64(Image.new("L", (5000, 5000))), 413),
     ],
 )
