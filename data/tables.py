@@ -185,7 +185,8 @@ def decode_image(encoded: bytes, *, name: str) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{name}: not a readable image ({error}). Remove it or save it again as 8-bit PNG or JPEG."
+            f"{name}: not a readable image ({error}). Remove it or save it again as PNG or JPEG of"
+            " 8 bits a channel."
         ) from error
 
 
