@@ -141,10 +141,11 @@ def resolve(run: str | Path, *, name: str, runs: Path = Path("runs")) -> Path:
         pointer = home / str(run)
         if not pointer.is_file():
             raise ValueError(f"{pointer} does not exist; train first: {_train_command(name)}")
-        path = home / pointer.read_text(encoding="utf-8").strip()
+        named = pointer.read_text(encoding="utf-8", errors="replace").strip()
+        path = home / named
         if path == home or not path.is_dir():
             raise ValueError(
-                f"{pointer} names the run {path.name!r}, which is not there; name another one"
+                f"{pointer} names the run {named!r}, which is not there; name another one"
                 f" under {home}, or train again: {_train_command(name)}"
             )
         return path

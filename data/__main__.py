@@ -112,6 +112,9 @@ def _info(card: Card) -> int:
 
 def _fetch(card: Card, form: str | None) -> int:
     if not card.forms:
+        if form is not None:
+            say(f"error: form: {card.name} is bundled with the install and has no forms; drop it")
+            return 1
         _print([(card.name, "bundled with the install")])
         return 0
     try:

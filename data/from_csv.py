@@ -21,6 +21,8 @@ _TRUE = ("1", "1.0", "true", "yes")
 _FALSE = ("0", "0.0", "false", "no")
 _MISSING = ("", "nan", "null", "none")
 _DAY_S = 86_400
+_CALENDAR_S = (-62_135_596_800, 253_402_300_799)  # years 1 to 9999
+_MOST_DAYS = 32_767  # what an i16 holds
 
 
 def interactions_from_csv(
@@ -42,7 +44,7 @@ def interactions_from_csv(
             "user_id": _filled(path, raw["user"], user),
             "item_id": _filled(path, raw["item"], item),
             "rating": (
-                _numbers(path, raw["rating"], rating).cast(pl.Float32)
+                _numbers(path, raw["rating"], rating, low=-1e9).cast(pl.Float32)
                 if rating
                 else pl.Series([None] * raw.height, dtype=pl.Float32)
             ),
@@ -91,7 +93,15 @@ def transactions_from_csv(
     }
     raw = _read(path, columns)
     seconds = _seconds(path, raw["time"], time)
-    first_day = int(seconds.min()) // _DAY_S  # type: ignore[arg-type]
+    times = seconds.to_numpy()
+    first, last = int(times.argmin()), int(times.argmax())
+    first_day = int(times[first]) // _DAY_S
+    span = int(times[last]) // _DAY_S - first_day
+    if span > _MOST_DAYS:
+        raise ValueError(
+            f"{path}, row {last + 2}: column {time!r} is {span:,} days after row {first + 2}; at "
+            f"most {_MOST_DAYS:,} are taken. Correct the times."
+        )
     customers, customer_names = _numbered(_filled(path, raw["customer"], customer), "customer_id")
     terminals, terminal_names = _numbered(_filled(path, raw["terminal"], terminal), "terminal_id")
     since_start = seconds - first_day * _DAY_S
@@ -239,8 +249,10 @@ def _filled(
     return values
 
 
-def _numbers(path: Path, values: pl.Series, column: str | None) -> pl.Series:
-    """Convert to f64; what is empty, no number or not finite raises with its row."""
+def _numbers(
+    path: Path, values: pl.Series, column: str | None, *, low: float = 0.0, high: float = 1e9
+) -> pl.Series:
+    """Convert to f64; what is empty, no number or outside low..high raises with its row."""
     assert column is not None
     numbers = _filled(path, values, column).cast(pl.Float64, strict=False)
     wrong = ~numbers.is_finite().fill_null(False)
@@ -250,6 +262,13 @@ def _numbers(path: Path, values: pl.Series, column: str | None) -> pl.Series:
             f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, which is no number "
             f"({int(wrong.sum()):,} such rows). Correct or remove the rows."
         )
+    wrong = ~numbers.is_between(low, high)
+    if wrong.any():
+        row = _first(wrong)
+        raise ValueError(
+            f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, outside {low:g} to "
+            f"{high:g} ({int(wrong.sum()):,} such rows). Correct or remove the rows."
+        )
     return numbers
 
 
@@ -258,19 +277,40 @@ def _seconds(path: Path, values: pl.Series, column: str | None) -> pl.Series:
     assert column is not None
     _filled(path, values, column)
     numbers = values.cast(pl.Float64, strict=False)
-    if not numbers.is_null().any():
-        return numbers.floor().cast(pl.Int64)
-    seconds = []
-    for row, value in enumerate(values, start=2):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError as error:
+    dates = numbers.is_null()
+    if dates.any():
+        rows = range(2, len(values) + 2)
+        moments = [
+            _moment(path, row, value, column) if is_date else None
+            for row, value, is_date in zip(rows, values, dates, strict=True)
+        ]
+        if not dates.all():
+            row = _first(~dates)
             raise ValueError(
-                f"{path}, row {row}: column {column!r} holds {value!r}, neither seconds since 1970 "
-                "nor an ISO date such as 2024-05-31T12:00:00. Correct or remove the row."
-            ) from error
-        seconds.append(int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
-    return pl.Series(seconds, dtype=pl.Int64)
+                f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, and row "
+                f"{_first(dates)} an ISO date. Use seconds since 1970 or ISO dates in all rows."
+            )
+        numbers = pl.Series(moments, dtype=pl.Float64)
+    wrong = ~numbers.is_between(*_CALENDAR_S)  # true of NaN too
+    if wrong.any():
+        row = _first(wrong)
+        raise ValueError(
+            f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, no time from year 1 "
+            "to 9999 in seconds since 1970. Divide milliseconds by 1000, or correct the row."
+        )
+    return numbers.floor().cast(pl.Int64)
+
+
+def _moment(path: Path, row: int, value: str, column: str) -> float:
+    """Give the seconds since 1970 of an ISO date."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}, row {row}: column {column!r} holds {value!r}, neither seconds since 1970 "
+            "nor an ISO date such as 2024-05-31T12:00:00. Correct or remove the row."
+        ) from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _flags(path: Path, values: pl.Series, column: str) -> pl.Series:

@@ -31,6 +31,7 @@ from data.tables import (
 from data.voc import voc_objects
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+_LARGEST_GRADE = 127
 
 
 def images_from_folder(
@@ -136,10 +137,12 @@ def search_from_beir(folder: str | Path, *, split: str = "test") -> SearchCollec
             "text": [str(row["text"] or "") for row in corpus],
         }
     )
+    _check_ids(root / "corpus.jsonl", documents["doc_id"])
     rows = list(_json_lines(root / "queries.jsonl", required=("_id", "text")))
     queries = pl.DataFrame(
         {"query_id": [str(row["_id"]) for row in rows], "query": [str(row["text"]) for row in rows]}
     )
+    _check_ids(root / "queries.jsonl", queries["query_id"])
     qrels = next(
         (file for file in (root / "qrels.tsv", root / "qrels" / f"{split}.tsv") if file.is_file()),
         root / "qrels.tsv",
@@ -158,6 +161,14 @@ def search_from_beir(folder: str | Path, *, split: str = "test") -> SearchCollec
     return SearchCollection(source, documents, queries, known)
 
 
+def _check_ids(path: Path, ids: pl.Series) -> None:
+    if not len(ids):
+        raise ValueError(f"{path}: no row in it. It holds one JSON object a line.")
+    if not ids.is_unique().all():
+        twice = ids.filter(ids.is_duplicated())[0]
+        raise ValueError(f"{path}: the _id {twice!r} stands on several rows. Give each its own.")
+
+
 def _read_qrels(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise ValueError(f"{path}: no such file. It holds query id, document id and grade.")
@@ -171,6 +182,10 @@ def _read_qrels(path: Path) -> pl.DataFrame:
             raise ValueError(
                 f"{path}, row {number}: {line[:60]!r} is not query id, document id and a whole "
                 "grade between tabs. Correct it."
+            )
+        if int(grade) > _LARGEST_GRADE:
+            raise ValueError(
+                f"{path}, row {number}: the grade {grade} is above {_LARGEST_GRADE}. Correct it."
             )
         rows.append((fields[0], fields[1], max(int(grade), 0)))
     return pl.DataFrame(

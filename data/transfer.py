@@ -220,7 +220,11 @@ def check_host(url: str) -> None:
 
     The look-up of a name can hang for long without a timeout of its own, so it is given a thread.
     """
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Unreachable(f"{url} is no URL ({error}); check ML_PATTERNS_MIRROR") from error
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{url}: only http and https URLs are fetched.")
     if os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0"):
@@ -230,7 +234,7 @@ def check_host(url: str) -> None:
         raise Unreachable(f"{_host(url)} cannot be reached ({reason})")
     if _host(url) in _reached or parts.scheme in urllib.request.getproxies():
         return  # known already, or the proxy's affair
-    problem = _connect(parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme])
+    problem = _connect(parts.hostname or "", port or {"http": 80, "https": 443}[parts.scheme])
     if problem:
         _remember(url, problem)
         raise Unreachable(f"{_host(url)} cannot be reached ({problem})")

@@ -37,6 +37,8 @@ from common.serving import (
 NAME = "fraud"
 REMEMBERED = 10_000  # answers kept for retries
 LARGEST_ID = 2**31 - 1
+# A payment without a time takes the latest one known: a slip into the future would move them all.
+AHEAD_OF_STATE, AHEAD_OF_CLOCK = timedelta(days=60), timedelta(days=1)
 
 
 class Confirmation(ServiceRequest):
@@ -110,7 +112,8 @@ class FraudService(Service):
         """Answer payments one after another: each is in the past of the next."""
         self._refuse_used_ids(requests)
         payments = [self._payment(request, row) for row, request in enumerate(requests)]
-        return [self._answer(*pair) for pair in zip(requests, payments, strict=True)]
+        labels = [self._labels(request, row) for row, request in enumerate(requests)]
+        return [self._answer(*row) for row in zip(requests, payments, labels, strict=True)]
 
     def warm_up(self) -> None:
         """Answer the example as a what-if, so that no payment is made up."""
@@ -118,13 +121,25 @@ class FraudService(Service):
         for _ in range(3):
             self.predict([request])
 
-    def _answer(self, request: PaymentRequest, payment: Any) -> PaymentResponse:
+    def _labels(self, request: PaymentRequest, row: int) -> list[tuple[int, int, bool]]:
+        """Give terminal, transaction and label of each confirmation."""
+        return [
+            (
+                self._number("terminals", f"confirmed[{place}].terminal_id", one.terminal_id, row),
+                one.transaction_id,
+                one.is_fraud,
+            )
+            for place, one in enumerate(request.confirmed)
+        ]
+
+    def _answer(
+        self, request: PaymentRequest, payment: Any, labels: list[tuple[int, int, bool]]
+    ) -> PaymentResponse:
         if request.record and payment.transaction_id in self.answers:
             return self.answers[payment.transaction_id][1]
         times, stream = StageTimes(), self.pipeline.stream
-        for label in request.confirmed if request.record else ():
-            terminal = self._number("terminals", "terminal_id", label.terminal_id, 0)
-            stream.confirm(terminal, label.transaction_id, label.is_fraud)
+        for label in labels if request.record else ():
+            stream.confirm(*label)
         known_customer = stream.knows("customer_id", payment.customer_id)
         known_terminal = stream.knows("terminal_id", payment.terminal_id)
         with times("score"):
@@ -208,6 +223,12 @@ class FraudService(Service):
             raise RequestError(
                 "time", moment.isoformat(), f"before {self.zero:%Y-%m-%d}, the state's first day",
                 "give a later time", row=row,
+            )  # fmt: skip
+        latest = self.zero + timedelta(seconds=self.pipeline.stream.latest_time())
+        if moment > max(latest + AHEAD_OF_STATE, datetime.now(UTC) + AHEAD_OF_CLOCK):
+            raise RequestError(
+                "time", moment.isoformat(), "in the future, where it would empty all windows",
+                "give the time of the payment", row=row,
             )  # fmt: skip
         return int((moment - self.zero) / timedelta(seconds=1))
 

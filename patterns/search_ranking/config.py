@@ -32,8 +32,8 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("valid_share", self.valid_share, 0.01, 0.45)
-        check_range("test_share", self.test_share, 0.01, 0.45)
+        check_range("split.valid_share", self.valid_share, 0.01, 0.45)
+        check_range("split.test_share", self.test_share, 0.01, 0.45)
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,11 @@ class WeightConfig:
     def __post_init__(self) -> None:
         """Check ranges."""
         for name, value in vars(self).items():
-            check_range(name, value, 0.0, 100.0)
+            check_range(f"candidates.weights.{name}", value, 0.0, 100.0)
         if not any(vars(self).values()):
-            raise ValueError("weights: all are 0, so no word would count; raise one of them")
+            raise ValueError(
+                "candidates.weights: all are 0, so no word would count; raise one of them"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,11 @@ class CandidateConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("max_length", self.max_length, 8, 512)
-        check_range("per_source", self.per_source, 1, 10_000)
-        check_range("keep", self.keep, 1, 10_000)
-        check_range("k1", self.k1, 0.0, 10.0)
-        check_range("b", self.b, 0.0, 1.0)
+        check_range("candidates.max_length", self.max_length, 8, 512)
+        check_range("candidates.per_source", self.per_source, 1, 10_000)
+        check_range("candidates.keep", self.keep, 1, 10_000)
+        check_range("candidates.k1", self.k1, 0.0, 10.0)
+        check_range("candidates.b", self.b, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,11 @@ class RankingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("rounds", self.rounds, 1, 10_000)
-        check_range("learning_rate", self.learning_rate, 1e-4, 1.0)
-        check_range("leaves", self.leaves, 2, 1024)
-        check_range("minimum_leaf", self.minimum_leaf, 1, 100_000)
-        check_range("unjudged", self.unjudged, 0, 1000)
+        check_range("ranking.rounds", self.rounds, 1, 10_000)
+        check_range("ranking.learning_rate", self.learning_rate, 1e-4, 1.0)
+        check_range("ranking.leaves", self.leaves, 2, 1024)
+        check_range("ranking.minimum_leaf", self.minimum_leaf, 1, 100_000)
+        check_range("ranking.unjudged", self.unjudged, 0, 1000)
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,8 @@ class RerankingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        check_range("depth", self.depth, 1, 10_000)
-        check_range("ndcg_budget", self.ndcg_budget, 0.0, 1.0)
+        check_range("reranking.depth", self.depth, 1, 10_000)
+        check_range("reranking.ndcg_budget", self.ndcg_budget, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

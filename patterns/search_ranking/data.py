@@ -111,7 +111,14 @@ def split(table: SearchCollection, config: SplitConfig, *, seed: int = 0) -> Spl
         )
     groups = np.array([normalised(text) for text in judged.texts])
     train_share = 1.0 - config.valid_share - config.test_share
-    parts = grouped_split(groups, (train_share, config.valid_share, config.test_share), seed=seed)
+    shares = (train_share, config.valid_share, config.test_share)
+    try:
+        parts = grouped_split(groups, shares, seed=seed)
+    except ValueError as cause:
+        raise ValueError(
+            f"queries: {len(set(groups)):,} groups of unlike queries cannot be cut in three;"
+            " give more queries"
+        ) from cause
     train, valid, test = (judged.part(rows) for rows in parts)
     source = table.source
     if left_out:

@@ -82,6 +82,27 @@ def test_rating_that_is_no_number_is_named_with_its_row(csv, value):
         interactions_from_csv(path, rating="rating")
 
 
+@pytest.mark.parametrize(
+    ("time", "message"),
+    [
+        ("inf", "row 2: column 'when' holds 'inf', no time from year 1"),
+        ("1600000000000", "row 2: .*Divide milliseconds by 1000"),
+        ("yesterday", "row 2: column 'when' holds 'yesterday', neither seconds"),
+        ("2024-05-31", "row 3: column 'when' holds '100', and row 2 an ISO date"),
+    ],
+)
+def test_time_that_is_none_is_named_with_its_row(csv, time, message):
+    path = csv(f"user_id,item_id,when\na,x,{time}\nb,y,100\n")
+    with pytest.raises(ValueError, match=message):
+        interactions_from_csv(path, timestamp="when")
+
+
+def test_rating_beyond_what_it_can_mean_is_named_with_its_row(csv):
+    path = csv("user_id,item_id,stars\na,x,3\nb,y,1e300\n")
+    with pytest.raises(ValueError, match="row 3: column 'stars' holds '1e300', outside"):
+        interactions_from_csv(path, rating="stars")
+
+
 def test_absent_file_and_wrong_encoding_are_named(csv, tmp_path):
     with pytest.raises(ValueError, match=r"none\.csv: no such file"):
         interactions_from_csv(tmp_path / "none.csv")
@@ -94,7 +115,7 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
         "time,customer_id,terminal_id,amount,is_fraud\n"
         "2024-03-02 01:00:00,b,t2,20.5,no\n"
         "2024-03-01T00:00:05,ä,t1,10,1\n"
-        "2024-03-02T01:00:00+01:00,b,t1,-3,false\n"
+        "2024-03-02T01:00:00+01:00,b,t1,3,false\n"
     )
     table = transactions_from_csv(path)
     assert table.start == date(2024, 3, 1)
@@ -103,7 +124,7 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
     assert table.frame["customer_id"].to_list() == [1, 0, 0]
     assert table.frame["terminal_id"].to_list() == [1, 1, 0]
     assert table.frame["is_fraud"].to_list() == [1, 0, 0]
-    assert table.frame["amount"].to_list() == [10, -3, 20.5]
+    assert table.frame["amount"].to_list() == [10, 3, 20.5]
     assert table.extra["customers"].rows() == [(0, "b"), (1, "ä")]
     assert table.frame.schema == {
         "transaction_id": pl.Int64,
