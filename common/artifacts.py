@@ -113,7 +113,7 @@ def save(
             write_json(folder / "profile.json", describe(profile))
         write_json(folder / MANIFEST, _signed(_manifest(folder, report, config, name)))
     point("latest", run)
-    shutil.rmtree(checkpoints(config, name), ignore_errors=True)
+    shutil.rmtree(checkpoints(config, name, report.source), ignore_errors=True)
     return run
 
 
@@ -161,16 +161,19 @@ def point(pointer: str, run: Path) -> None:
     write_text(run.parent / pointer, run.name + "\n")
 
 
-def checkpoints(config: Any, name: str) -> Path:
-    """Folder for the checkpoints of this very configuration; removed once the run is saved.
+def checkpoints(config: Any, name: str, source: Any) -> Path:
+    """Folder for the checkpoints of this configuration on this data; removed once the run is saved.
 
-    Two runs share it only if all that could change the result is the same, the size and time of
-    the input files that the config names included.
+    Two runs share it only if all that could change the result is the same, the data that
+    `source` describes and the size and time of the files that the config names included.
     """
     settings = dataclasses.asdict(config)
     for field in ("resume", "runs"):
         settings.pop(field, None)
-    settings = _as_json(settings) | {"inputs": sorted(_input_files(settings))}
+    settings = _as_json(settings) | {
+        "inputs": sorted(_input_files(settings)),
+        "data": [source.name, source.rows, sorted(source.checksums.items())],
+    }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     return Path(config.runs) / name / f".unfinished-{digest}"
 

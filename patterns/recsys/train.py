@@ -23,7 +23,7 @@ def main(config: Config) -> Path:
     table = load(config)
     console.header(NAME, table.source, config)
     splits = split(table, config.split)
-    checkpoints = artifacts.checkpoints(config, NAME)
+    checkpoints = artifacts.checkpoints(config, NAME, splits.source)
 
     pipeline = Pipeline.from_config(config, splits.catalogue)
     with console.stage("candidates") as stage:

@@ -56,7 +56,12 @@ def decode_image(
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))  # (H, W, 3)
     except RequestError:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+    except Image.DecompressionBombError:
+        raise RequestError(
+            field, _start(encoded), f"the image has more than {largest:,} pixels",
+            f"scale it down to at most {largest:,} pixels", status=413, row=row,
+        ) from None  # fmt: skip
+    except (OSError, SyntaxError, ValueError) as problem:
         message = f"the image cannot be read ({problem})"
         if isinstance(problem, UnidentifiedImageError):  # its own words name an object in memory
             message = f"this is not a {', '.join(FORMATS)} file"

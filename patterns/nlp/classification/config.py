@@ -138,7 +138,7 @@ PRESETS = {
     ),
     "default": Config(),
     "large": Config(
-        model="microsoft/deberta-v3-small",
+        model="distilbert-base-uncased",
         encoder=EncoderOptions(epochs=10, batch_size=32),
     ),
 }

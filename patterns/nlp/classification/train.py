@@ -33,7 +33,7 @@ def main(config: Config) -> Path:
         stage.note(f"valid accuracy {score:.3f}")
     if config.model != "tfidf":
         with console.stage("encoder") as stage:
-            checkpoint = artifacts.checkpoints(config, NAME) / "encoder"
+            checkpoint = artifacts.checkpoints(config, NAME, splits.source) / "encoder"
             pipeline.fit_encoder(splits, checkpoint=checkpoint, resume=config.resume)
             score = (pipeline.logits(splits.valid_texts).argmax(1) == splits.valid_labels).mean()
             assert pipeline.history is not None

@@ -33,7 +33,7 @@ def main(config: Config) -> Path:
         stage.note(f"valid accuracy {max(pipeline.baseline.history_.valid):.3f}")
     if config.model != "linear":
         with console.stage(config.model) as stage:
-            checkpoint = artifacts.checkpoints(config, NAME)
+            checkpoint = artifacts.checkpoints(config, NAME, splits.source)
             pipeline.fit_network(splits, checkpoint=checkpoint, resume=config.resume)
             assert pipeline.network is not None and pipeline.network.history_ is not None
             history = pipeline.network.history_

@@ -31,7 +31,7 @@ def main(config: Config) -> Path:
         pipeline.fit_baseline(splits)
         stage.note(f"{len(splits.train):,} training pictures")
     with console.stage("yolo") as stage:
-        checkpoint = artifacts.checkpoints(config, NAME)
+        checkpoint = artifacts.checkpoints(config, NAME, splits.source)
         pipeline.fit_detector(splits, checkpoint=checkpoint, resume=config.resume)
         assert pipeline.detector is not None and pipeline.detector.history_ is not None
         stage.note(f"{pipeline.detector.parameters():,} weights")

@@ -140,7 +140,8 @@ def find_mosaics(images: Sequence[np.ndarray]) -> np.ndarray:
 
     by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, image in enumerate(images):
-        by_shape[image.shape].append(row)
+        if min(image.shape[:2]) > 1:  # a line has no neighbour to go on from
+            by_shape[image.shape].append(row)
     left: list[np.ndarray] = [np.zeros(0, np.int64)]
     right: list[np.ndarray] = [np.zeros(0, np.int64)]
     for rows in by_shape.values():

@@ -33,7 +33,7 @@ def main(config: Config) -> Path:
 
     if config.model == "unet":
         with console.stage("unet") as stage:
-            checkpoint = artifacts.checkpoints(config, NAME)
+            checkpoint = artifacts.checkpoints(config, NAME, splits.source)
             pipeline.fit_network(splits, checkpoint=checkpoint, resume=config.resume)
             assert pipeline.network is not None and pipeline.network.history_ is not None
             history = pipeline.network.history_

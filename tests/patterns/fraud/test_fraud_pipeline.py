@@ -12,6 +12,7 @@ import pytest
 
 import data
 from common import artifacts
+from common.serving import RequestError
 from patterns.fraud import protocols, train
 from patterns.fraud.config import (
     Config,
@@ -249,6 +250,25 @@ def test_confirmed_frauds_raise_the_risk_of_their_terminal(service):
     after = ask(service, **later, confirmed=known)
     assert after.score > 3 * before.score
     assert any(reason.code == "TERMINAL_RISK" for reason in after.reasons)
+
+
+def test_nothing_of_a_refused_batch_counts(service):
+    sound = {**service.example, "record": True}
+    wrong = {**sound, "confirmed": [{"transaction_id": 5, "terminal_id": "abc"}]}
+    requests = [service.Request.model_validate(each) for each in (sound, wrong)]
+    payment = service._payment(requests[0], 0)
+    before = service.pipeline.stream.peek(payment)
+    with pytest.raises(RequestError) as refused:
+        service.predict(requests)
+    assert refused.value.row == 1 and refused.value.field == "confirmed[0].terminal_id"
+    assert np.array_equal(service.pipeline.stream.peek(payment), before, equal_nan=True)
+
+
+def test_a_time_in_the_future_is_refused_and_moves_no_clock(service):
+    latest = service.pipeline.stream.latest_time()
+    with pytest.raises(RequestError, match="in the future"):
+        ask(service, time="9999-01-01T00:00:00Z")
+    assert service.pipeline.stream.latest_time() == latest
 
 
 def test_batch_is_a_sequence(run):

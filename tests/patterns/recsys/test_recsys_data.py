@@ -75,7 +75,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 def test_what_cannot_be_split_in_time_is_refused_in_words() -> None:
     for bad, words in (
         (table(np.arange(99)), "99 events are too few"),
-        (table([5] * 200), "too few distinct timestamps"),
+        (table([5] * 200), "1 distinct times cannot be cut"),
         (table([None] * 10 + list(range(200))), "10 events have none"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -32,7 +32,7 @@ def test_a_killed_run_resumes_to_the_same_artifact(trained, tmp_path: Path) -> N
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    checkpoints = artifacts.checkpoints(config, "recsys")
+    checkpoints = artifacts.checkpoints(config, "recsys", trained.splits.source)
     deadline = time.monotonic() + 120
     while not list(checkpoints.glob("deepfm/**/*.safetensors")):  # half way through the rankers
         assert child.poll() is None, "the run ended before it wrote a checkpoint"

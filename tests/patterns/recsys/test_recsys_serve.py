@@ -1,6 +1,7 @@
 """The recommender over HTTP: known and unknown users, fresh events, and what is refused."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,26 @@ def refused(client: TestClient, **payload: Any) -> dict[str, Any]:
     answer = client.post("/predict", json=payload)
     assert 400 <= answer.status_code < 500, answer.text
     return answer.json()["error"]
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour of a request is a feature, so answers are compared at one moment."""
+    clock = SimpleNamespace(time=lambda: float(trained.pipeline.now_))
+    monkeypatch.setattr("patterns.recsys.serve.time", clock)
+
+
+def test_the_hour_of_a_request_is_the_clocks(trained, monkeypatch) -> None:
+    service, moments = RecommendService(trained.run), []
+    real = service.pipeline.requests_for
+
+    def asked(*args: Any, now: int) -> Any:
+        moments.append(now)
+        return real(*args, now=now)
+
+    monkeypatch.setattr(service.pipeline, "requests_for", asked)
+    service.predict([service.Request(user_id="nobody")])
+    assert moments == [trained.pipeline.now_]
 
 
 def test_a_known_user_gets_what_the_pipeline_says(client: TestClient, trained) -> None:

@@ -47,6 +47,7 @@ def test_the_rotation_of_a_photo_is_applied() -> None:
         (encode_png(PICTURE)[:200], 415),
         (encode_png(np.full((4, 4), 40_000, np.uint16)), 415),
         (as_base64(Image.new("L", (5000, 5000))), 413),
+        (as_base64(Image.new("1", (20_000, 20_000))), 413),
     ],
 )
 def test_the_broken_is_refused_naming_field_and_remedy(text: str, status: int) -> None:
