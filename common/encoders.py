@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 FALLBACK = "tfidf-svd"
+EXPORTED = "onnx"
 INDEX = "encoder.json"
 
 
@@ -79,7 +80,7 @@ class Encoder(ABC):
         facts = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         if facts["kind"] == FALLBACK:
             return TfidfSvdEncoder._load(folder, facts)
-        if facts["kind"] == "onnx":
+        if facts["kind"] == EXPORTED:
             from common.onnx_encoder import OnnxEncoder
 
             return OnnxEncoder._load(folder, facts)
@@ -190,7 +191,7 @@ class TransformerEncoder(Encoder):
             "kind": "transformer", "name": self.name, "pooling": self.pooling,
             "max_length": self.max_length,
         }  # fmt: skip
-        _write(folder, facts)
+        write_facts(folder, facts)
 
     @classmethod
     def _load(cls, folder: Path, facts: dict[str, Any]) -> TransformerEncoder:
@@ -262,7 +263,7 @@ class TfidfSvdEncoder(Encoder):
             "kind": FALLBACK, "notice": self.notice, "seed": self.seed,
             "max_features": self.max_features, "vocabulary": words,
         }  # fmt: skip
-        _write(folder, facts)
+        write_facts(folder, facts)
         np.savez(folder / "tfidf.npz", idf=self.vectorizer_.idf_, components=self.components_)
 
     @classmethod
@@ -306,5 +307,6 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def _write(folder: Path, facts: dict[str, Any]) -> None:
+def write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Write what `Encoder.load` reads first: the kind, and what that kind needs."""
     (folder / INDEX).write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")

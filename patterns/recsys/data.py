@@ -79,7 +79,8 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
         raise ValueError(
             f"timestamp: {frame['timestamp'].n_unique():,} distinct times cannot be cut into"
             f" windows of {shares[0]:.2g}, {shares[1]:.2g} and {shares[2]:.2g} of the events;"
-            " give events that are spread over time, or other --split shares"
+            " give events that are spread over time, or other shares by"
+            " --split.valid-share and --split.test-share"
         ) from cause
     train, valid, test = (events.part(rows) for rows in parts)
     return Splits(table.source, catalogue, train, valid, test)

@@ -43,11 +43,7 @@ def decode_image(
     try:
         with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
             if image.width * image.height > largest:
-                size = f"{image.width} x {image.height}"
-                raise RequestError(
-                    field, size, f"an image of {size} pixels is too large",
-                    f"scale it down to at most {largest:,} pixels", status=413, row=row,
-                )  # fmt: skip
+                raise _too_large(field, f"{image.width} x {image.height}", largest, row)
             if image.mode[0] in "IF":  # 16 or 32 bits: Pillow would cut them off, not scale them
                 raise RequestError(
                     field, image.mode, "the image has more than 8 bits a channel",
@@ -57,15 +53,19 @@ def decode_image(
     except RequestError:
         raise
     except Image.DecompressionBombError:
-        raise RequestError(
-            field, _start(encoded), f"the image has more than {largest:,} pixels",
-            f"scale it down to at most {largest:,} pixels", status=413, row=row,
-        ) from None  # fmt: skip
+        raise _too_large(field, _start(encoded), largest, row) from None
     except (OSError, SyntaxError, ValueError) as problem:
         message = f"the image cannot be read ({problem})"
         if isinstance(problem, UnidentifiedImageError):  # its own words name an object in memory
             message = f"this is not a {', '.join(FORMATS)} file"
         raise RequestError(field, _start(encoded), message, REMEDY, status=415, row=row) from None
+
+
+def _too_large(field: str, value: str, largest: int, row: int | None) -> RequestError:
+    return RequestError(
+        field, value, f"the image has more than {largest:,} pixels",
+        f"scale it down to at most {largest:,} pixels", status=413, row=row,
+    )  # fmt: skip
 
 
 def _from_base64(encoded: str, field: str, row: int | None) -> bytes:
