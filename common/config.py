@@ -25,6 +25,13 @@ from typing import TypeVar
 from common import console
 
 DEVICES = ("auto", "cpu", "cuda")
+REMEDIES = {
+    errno.ENOENT: "create it, or name an existing path",
+    errno.EISDIR: "name a file instead of a folder",
+    errno.ENOTDIR: "name a folder instead of a file",
+    errno.EIO: "check the disk, its quota and the limit on the size of files",
+    errno.EFBIG: "raise the limit on the size of files, or point --runs at another disk",
+}
 
 
 @dataclass(frozen=True)
@@ -171,4 +178,8 @@ def _in_words(problem: Exception) -> str:
     if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" while writing {problem.filename}" if problem.filename else ""
         return f"the disk is full{where}; free some space, or point --runs at another disk"
+    if isinstance(problem, OSError) and problem.errno is not None:
+        remedy = REMEDIES.get(problem.errno, "check the path and its permissions, or name another")
+        where = f"{problem.filename}: " if problem.filename else ""
+        return f"{where}{str(problem.strerror).lower()}; {remedy}"
     return str(problem) or type(problem).__name__

@@ -166,7 +166,7 @@ def texts_from_csv(
         {name: number for number, name in enumerate(names)}, return_dtype=pl.Int32
     )
     return TextClassification(
-        file_source(paths, rows=rows, notice=_repeated(raw)),
+        file_source(paths, rows=rows, notice=None),
         train.with_columns(numbers),
         test.with_columns(numbers),
         names,
@@ -183,6 +183,11 @@ def stratified_test_rows(labels: np.ndarray, *, test_share: float, seed: int) ->
         rows = np.flatnonzero(labels == label)
         count = min(round(test_share * len(rows)), len(rows) - 1)
         in_test[rng.permutation(rows)[:count]] = True
+    if test_share and not in_test.any():
+        raise ValueError(
+            f"{len(labels)} rows are too few to set {test_share:.0%} of each class aside for the "
+            "test. Add some, or give a test part of your own."
+        )
     return in_test
 
 

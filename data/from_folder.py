@@ -45,6 +45,12 @@ def images_from_folder(
     names: tuple[str, ...]
     if (root / "train").is_dir() and (root / "test").is_dir():
         names = _classes(root / "train")
+        unseen = sorted(set(_folders(root / "test")) - set(names))
+        if unseen:
+            raise ValueError(
+                f"{root / 'test' / unseen[0]}: no class of that name in {root / 'train'}. Add "
+                "images of it there, or remove the folder."
+            )
         parts = [_labelled(root / part, names) for part in ("train", "test")]
         paths = parts[0][0] + parts[1][0]
         labels = np.concatenate([parts[0][1], parts[1][1]])
@@ -221,17 +227,18 @@ def _folder(path: Path) -> Path:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+    return sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file()
+    )
+
+
+def _folders(root: Path) -> tuple[str, ...]:
+    found = (folder.name for folder in root.iterdir() if folder.is_dir())
+    return tuple(sorted(name for name in found if not name.startswith(".")))
 
 
 def _classes(root: Path) -> tuple[str, ...]:
-    names = tuple(
-        sorted(
-            folder.name
-            for folder in root.iterdir()
-            if folder.is_dir() and not folder.name.startswith(".")
-        )
-    )
+    names = _folders(root)
     if len(names) < 2:
         raise ValueError(
             f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed."
@@ -296,15 +303,20 @@ def _voc_split(root: Path, names: list[str]) -> dict[str, np.ndarray] | None:
     if not (sets / "train.txt").is_file():
         return None
     index = {name: number for number, name in enumerate(names)}
-    split = {}
+    split: dict[str, list[str]] = {}
     for ours, theirs in (("train", "train"), ("valid", "val"), ("test", "test")):
         path = sets / f"{theirs}.txt"
         listed = path.read_text(encoding="utf-8").split() if path.is_file() else []
         unknown = [name for name in listed if name not in index]
         if unknown:
             raise ValueError(f"{path}: {unknown[0]!r} has no annotation. Add it or unlist it.")
-        split[ours] = np.array([index[name] for name in listed], np.int64)
-    return split
+        taken = {name: part for part, rows in split.items() for name in rows}
+        twice = [name for name in listed if name in taken]
+        if twice or len(set(listed)) < len(listed):
+            name = twice[0] if twice else max(listed, key=listed.count)
+            raise ValueError(f"{path}: {name!r} is listed twice. Keep it in one part, once.")
+        split[ours] = listed
+    return {part: np.array([index[name] for name in rows]) for part, rows in split.items()}
 
 
 def _drawn_split(count: int, seed: int) -> dict[str, np.ndarray]:

@@ -185,9 +185,14 @@ def decode_image(encoded: bytes, *, name: str) -> np.ndarray:
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{name}: not a readable image ({error}). Remove it or save it again as PNG or JPEG of"
-            " 8 bits a channel."
+            f"{name}: not a readable image ({_cause(error)}). Remove it or save it again as PNG or "
+            "JPEG of 8 bits a channel."
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    """Pillow names the buffer that it read from, which tells a user nothing."""
+    return "of no known format" if type(error).__name__ == "UnidentifiedImageError" else str(error)
 
 
 Table = (

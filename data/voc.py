@@ -39,15 +39,19 @@ def voc_objects(annotation: bytes, *, name: str) -> list[tuple[str, list[float]]
         raise ValueError(f"{name}: the XML declares entities; remove the declaration.")
     try:
         root = ElementTree.fromstring(annotation)
-        return [
-            (
-                str(element.findtext("name", "")).strip(),
-                [float(element.findtext(f"bndbox/{corner}", "")) for corner in _CORNERS],
-            )
-            for element in root.iter("object")
-        ]
+        return [_object(element) for element in root.iter("object")]
     except (ElementTree.ParseError, ValueError) as error:
         raise ValueError(
             f"{name}: not a Pascal-VOC annotation ({error}). Each object needs a name and a bndbox "
             "with xmin, ymin, xmax and ymax."
         ) from error
+
+
+def _object(element: ElementTree.Element) -> tuple[str, list[float]]:
+    label = str(element.findtext("name", "")).strip()
+    corners = [float(element.findtext(f"bndbox/{corner}", "")) for corner in _CORNERS]
+    if not label:
+        raise ValueError("an object without a name")
+    if not np.isfinite(corners).all():
+        raise ValueError(f"the box {corners} is not finite")
+    return label, corners

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime
 
@@ -41,19 +41,22 @@ LARGEST_ID = 2**31 - 1
 AHEAD_OF_STATE, AHEAD_OF_CLOCK = timedelta(days=60), timedelta(days=1)
 
 
+Id = int | Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class Confirmation(ServiceRequest):
     """What became known of an earlier payment."""
 
     transaction_id: int = Field(ge=0, le=2**62)
-    terminal_id: int | str
+    terminal_id: Id
     is_fraud: bool = True
 
 
 class PaymentRequest(ServiceRequest):
     """One payment that waits for an answer."""
 
-    customer_id: int | str = Field(description="id as in the training data")
-    terminal_id: int | str = Field(description="id as in the training data")
+    customer_id: Id = Field(description="id as in the training data")
+    terminal_id: Id = Field(description="id as in the training data")
     amount: float = Field(ge=0, le=1e9, description="in the currency of the training data")
     time: AwareDatetime | NaiveDatetime | None = Field(
         None, description="without a zone it is UTC; none: now, by the clock of the feature state"
@@ -91,7 +94,7 @@ class PaymentResponse(ServiceResponse):
 
 
 class FraudService(Service):
-    """`predict` over a loaded pipeline and its feature state."""
+    """Approves or declines a payment by how likely it is a fraud, and tells why."""
 
     name = NAME
     Request = PaymentRequest

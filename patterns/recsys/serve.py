@@ -28,7 +28,7 @@ class RecommendRequest(ServiceRequest):
     recent: list[str] = Field(
         default_factory=list, max_length=1000, description="item ids taken since, oldest first"
     )
-    k: int = Field(10, ge=1, le=1000, description="length of the page")
+    k: int = Field(10, ge=1, le=1000, strict=True, description="length of the page")
 
 
 class Recommended(BaseModel):

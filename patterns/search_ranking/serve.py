@@ -24,7 +24,7 @@ class SearchRequest(ServiceRequest):
     """What is searched, how much of it is wanted, and within which documents."""
 
     query: str = Field(min_length=1, max_length=500, description="what a person would type")
-    k: int = Field(10, ge=1, le=10_000, description="results wanted")
+    k: int = Field(10, ge=1, le=10_000, strict=True, description="results wanted")
     genre: str | None = Field(None, max_length=100, description="only documents of this genre")
     actor: str | None = Field(None, max_length=200, description="only with this actor")
     director: str | None = Field(None, max_length=200, description="only by this director")
@@ -64,7 +64,7 @@ class SearchResponse(ServiceResponse):
 
 
 class SearchService(Service):
-    """`predict` over a loaded pipeline."""
+    """Finds the films that answer a query best, in words or in meaning, and tells why."""
 
     name = NAME
     Request = SearchRequest

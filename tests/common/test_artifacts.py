@@ -394,7 +394,8 @@ def test_a_write_that_is_cut_short_is_one_clear_line_and_the_older_run_stays(
     )
     assert done.returncode == 2, done.stderr
     assert "older run intact" in done.stdout
-    assert done.stderr.startswith("error [Errno ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error ") and done.stderr.count("\n") == 1
+    assert "the limit on the size of files" in done.stderr and "Errno" not in done.stderr
 
 
 def test_checkpoints_belong_to_one_configuration(tmp_path: Path) -> None:

@@ -150,7 +150,14 @@ def test_check_range_takes_its_ends_and_check_choice_its_choices() -> None:
     ("problem", "words"),
     [
         (ValueError("path: nothing there"), "error path: nothing there\n"),
-        (FileNotFoundError(2, "No such file", "a.csv"), "error [Errno 2] No such file: 'a.csv'\n"),
+        (
+            FileNotFoundError(2, "No such file", "a.csv"),
+            "error a.csv: no such file; create it, or name an existing path\n",
+        ),
+        (
+            PermissionError(13, "Permission denied", "runs"),
+            "error runs: permission denied; check the path and its permissions, or name another\n",
+        ),
         (ImportError("no onnx; pip install onnx"), "error no onnx; pip install onnx\n"),
         (ValueError(), "error ValueError\n"),
     ],

@@ -46,8 +46,8 @@ def test_images_one_class_a_folder(classes):
 
 def test_grey_images_have_no_channels(tmp_path):
     for name in "ab":
-        save(tmp_path / name / "1.png", color=(7, 7, 7))
-        save(tmp_path / name / "2.png", color=(9, 9, 9))
+        for number in range(3):
+            save(tmp_path / name / f"{number}.png", color=(7 + number,) * 3)
     assert images_from_folder(tmp_path).train_images.shape[1:] == (6, 8)
 
 
@@ -60,6 +60,21 @@ def test_split_of_the_folders_is_kept(tmp_path):
     assert (len(table.train_images), len(table.test_images)) == (6, 4)
 
 
+def test_a_class_of_the_test_alone_is_named(tmp_path):
+    for folder in ("train/a", "train/b", "test/a", "test/b", "test/c"):
+        save(tmp_path / folder / "1.png")
+    with pytest.raises(ValueError, match="test/c: no class of that name"):
+        images_from_folder(tmp_path)
+
+
+def test_too_few_images_to_set_any_aside_and_folders_named_as_images(tmp_path):
+    for name in "ab":
+        save(tmp_path / name / "1.png")
+        (tmp_path / name / "2.png").mkdir()
+    with pytest.raises(ValueError, match="2 rows are too few to set 20% of each class aside"):
+        images_from_folder(tmp_path)
+
+
 def test_sizes_must_agree_or_be_given(classes):
     save(classes / "cat" / "wide.png", size=(20, 6))
     with pytest.raises(ValueError, match=r"wide\.png: 20 x 6 pixels, but .*0\.png has 8 x 6"):
@@ -70,7 +85,7 @@ def test_sizes_must_agree_or_be_given(classes):
 def test_broken_image_is_named(classes):
     whole = (classes / "cat" / "3.png").read_bytes()
     (classes / "cat" / "3.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"cat/3\.png: not a readable image"):
+    with pytest.raises(ValueError, match=r"cat/3\.png: not a readable image \(of no known"):
         images_from_folder(classes)
     Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(classes / "cat" / "3.png")
     with pytest.raises(ValueError, match=r"cat/3\.png: .*more than 8 bits"):
@@ -134,11 +149,22 @@ def test_voc_split_of_the_folder_is_kept(voc_folder):
         detection_from_voc(voc_folder)
 
 
+@pytest.mark.parametrize(("train", "test"), [("1 2", "0 2"), ("1 2 1", "0")])
+def test_a_picture_listed_twice_is_named(voc_folder, train, test):
+    write(voc_folder / "ImageSets" / "Main" / "train.txt", train)
+    write(voc_folder / "ImageSets" / "Main" / "test.txt", test)
+    with pytest.raises(ValueError, match="is listed twice"):
+        detection_from_voc(voc_folder)
+
+
 @pytest.mark.parametrize(
     ("xml", "message"),
     [
         ("<annotation><object>", "not a Pascal-VOC annotation"),
         ("<annotation><object><name>a</name></object></annotation>", "not a Pascal-VOC annotation"),
+        (voc(("a", 1, 2, "nan", 9)), "is not finite"),
+        (voc(("a", 1, 2, "inf", 9)), "is not finite"),
+        (voc((" ", 1, 2, 8, 9)), "an object without a name"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><annotation/>', "declares entities"),
     ],
 )

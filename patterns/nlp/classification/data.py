@@ -71,8 +71,8 @@ def split(table: TextClassification, config: Config) -> Splits:
     if counts.min() < 2:
         name = table.label_names[int(counts.argmin())]
         raise ValueError(
-            f"label {name!r} has {counts.min()} training texts; a class needs 2 or more: add "
-            "examples, or leave the class out"
+            f"label {name!r} has {counts.min()} training texts that neither repeat another nor "
+            "stand in the test part; a class needs 2 or more: add some, or leave the class out"
         )
     share = max(config.data.valid_share, classes / len(labels))
     rows, valid = stratified_split(labels, (1 - share, share), seed=config.seed)
@@ -123,9 +123,9 @@ def _own_file(config: Config) -> TextClassification:
 
 
 def _without_repeats(train: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
-    key = (
-        pl.col("text").str.to_lowercase().str.replace_all(r"[\W_]+", " ").str.strip_chars()
-    ).alias("key")
+    plain = pl.col("text").str.to_lowercase().str.replace_all(r"[\W_]+", " ").str.strip_chars()
+    # a text of signs alone has nothing left: it stands for itself
+    key = pl.when(plain == "").then(pl.col("text")).otherwise(plain).alias("key")
     keyed = train.with_columns(key)
     kept = keyed.join(test.select(key).unique(), on="key", how="anti", maintain_order="left")
     return kept.unique("key", keep="first", maintain_order=True).drop("key")

@@ -25,7 +25,9 @@ class ClassificationRequest(ServiceRequest):
     """One text."""
 
     text: str = Field(min_length=1, max_length=10_000, description="the text to classify")
-    k: int = Field(default=3, ge=1, le=1000, description="how many labels to answer with")
+    k: int = Field(
+        default=3, ge=1, le=1000, strict=True, description="how many labels to answer with"
+    )
 
 
 class Guess(BaseModel):
@@ -44,7 +46,7 @@ class ClassificationResponse(ServiceResponse):
 
 
 class ClassificationService(Service):
-    """`predict` over a loaded pipeline."""
+    """Tells which of the known labels a text has, and how sure that is."""
 
     name = NAME
     Request = ClassificationRequest

@@ -25,6 +25,11 @@ def main(config: Config) -> Path:
     table = load(config)
     console.header(NAME, table.source, config)
     splits = split(table, config)
+    if splits.dropped:
+        console.notice(
+            f"{splits.dropped:,} training texts repeat another or stand in the test part too: left"
+            " out"
+        )
     pipeline = Pipeline.from_config(config)
 
     with console.stage("tf-idf") as stage:

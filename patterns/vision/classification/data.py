@@ -61,6 +61,12 @@ def split(images: Images, config: Config) -> Splits:
 
     Images in the order of who made them are cut instead of drawn.
     """
+    counts = np.bincount(images.train_labels, minlength=len(images.label_names))
+    if counts.min() < 2:
+        raise ValueError(
+            f"class {images.label_names[int(counts.argmin())]!r} has {counts.min()} training "
+            "images; a class needs 2 or more: add some, or leave the class out"
+        )
     share = config.data.valid_share
     if images.source.name in BY_WRITER:
         rows = np.arange(len(images.train_labels))

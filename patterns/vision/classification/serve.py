@@ -25,7 +25,9 @@ class ClassificationRequest(ServiceRequest):
     """One image."""
 
     image: ImageBase64
-    k: int = Field(default=3, ge=1, le=1000, description="how many labels to answer with")
+    k: int = Field(
+        default=3, ge=1, le=1000, strict=True, description="how many labels to answer with"
+    )
 
 
 class Guess(BaseModel):
@@ -42,7 +44,7 @@ class ClassificationResponse(ServiceResponse):
 
 
 class ClassificationService(Service):
-    """`predict` over a loaded pipeline."""
+    """Tells which of the known classes an image shows, and how sure that is."""
 
     name = NAME
     Request = ClassificationRequest

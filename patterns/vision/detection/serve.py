@@ -30,7 +30,7 @@ class DetectionRequest(ServiceRequest):
         default=None, ge=0.01, le=1,
         description="least score of an answer; without it, each class has the model's own",
     )  # fmt: skip
-    k: int = Field(default=100, ge=1, le=100, description="at most so many boxes")
+    k: int = Field(default=100, ge=1, le=100, strict=True, description="at most so many boxes")
 
 
 class Found(BaseModel):
@@ -51,7 +51,7 @@ class DetectionResponse(ServiceResponse):
 
 
 class DetectionService(Service):
-    """`predict` over a loaded pipeline."""
+    """Finds the objects in an image: a box, a label and a score for each."""
 
     name = NAME
     Request = DetectionRequest

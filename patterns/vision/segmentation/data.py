@@ -82,7 +82,7 @@ def split(table: SegmentationImages, config: Config) -> Splits:
     together = mosaics if config.protocol == "mosaic" else np.arange(len(images))
     test, valid = config.data.test_share, config.data.valid_share
     shares = ((1 - test) * (1 - valid), (1 - test) * valid, test)
-    chosen = _split_by_kind(together, kinds, shares, seed=config.seed)
+    chosen, rare = _split_by_kind(together, kinds, shares, seed=config.seed)
     if config.protocol == "dsb-96":
         small = [shrink(image, mask) for image, mask in zip(images, masks, strict=True)]
         images, masks = [image for image, _ in small], [mask for _, mask in small]
@@ -100,21 +100,39 @@ def split(table: SegmentationImages, config: Config) -> Splits:
         f"split {config.protocol}: {len(np.unique(mosaics))} slides in {len(images)} images;"
         f" {seen.mean():.0%} of the test images have a tile of their slide in training"
     )
+    for kind in rare:
+        notice += (
+            f"; the {kinds.count(kind)} {kind} images are too few groups to be in every part, so"
+            " all of them are in training"
+        )
     return Splits(table.source, parts[0], parts[1], parts[2], notice)
 
 
 def _split_by_kind(
     groups: np.ndarray, kinds: Sequence[str], shares: tuple[float, ...], *, seed: int
-) -> list[np.ndarray]:
-    """Give the rows of each part; a group goes by the modality of its first image."""
+) -> tuple[list[np.ndarray], list[str]]:
+    """Give the rows of each part, and the modalities of fewer groups than parts: all in the first.
+
+    A group goes by the modality of its first image.
+    """
     first = {group: kinds[row] for row, group in reversed(list(enumerate(groups)))}
     kind_of = np.array([first[group] for group in groups])
     parts: list[list[np.ndarray]] = [[] for _ in shares]
-    for kind in np.unique(kind_of):
+    modalities = [str(kind) for kind in np.unique(kind_of)]
+    rare = [each for each in modalities if len(np.unique(groups[kind_of == each])) < len(shares)]
+    if len(rare) == len(modalities):
+        raise ValueError(
+            f"{len(np.unique(groups))} groups of images (tiles of one slide are one group) are too"
+            f" few for {len(shares)} parts: add images of other slides"
+        )
+    for kind in modalities:
         rows = np.flatnonzero(kind_of == kind)
+        if kind in rare:
+            parts[0].append(rows)
+            continue
         for part, chosen in zip(parts, grouped_split(groups[rows], shares, seed=seed), strict=True):
             part.append(rows[chosen])
-    return [np.sort(np.concatenate(part)) for part in parts]
+    return [np.sort(np.concatenate(part)) for part in parts], rare
 
 
 def modality(image: np.ndarray) -> str:

@@ -40,7 +40,7 @@ class SegmentationResponse(ServiceResponse):
 
 
 class SegmentationService(Service):
-    """`predict` over a loaded pipeline."""
+    """Marks every object in an image, pixel by pixel, and counts them."""
 
     name = NAME
     Request = SegmentationRequest

@@ -72,9 +72,9 @@ def wait_until_in_flight(url: str) -> None:
 
 
 def test_a_large_body_is_answered_over_a_real_socket(runs: Path, running: Any) -> None:
-    with running(runs, "--max-body-mb", "0.5") as (_, url):
+    with running(runs, "--max-body-mb", "2") as (_, url):
         running.ready(url)
-        response = httpx.post(f"{url}/predict", json={"text": "x" * 2_000_000})
+        response = httpx.post(f"{url}/predict", json={"text": "x" * 14_000_000})
         assert response.status_code == 413
         assert response.json()["error"]["field"] == "body"
         assert httpx.post(f"{url}/predict", json={"text": "y"}).status_code == 200

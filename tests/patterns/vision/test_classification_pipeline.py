@@ -183,3 +183,14 @@ def test_the_service_answers_what_the_pipeline_answers(
             assert 400 <= refused.status_code < 500, broken
             assert "image" in refused.text
         assert client.post("/predict", json={"image": encoded(image), "k": 0}).status_code == 422
+
+
+def test_a_class_of_one_image_is_named() -> None:
+    digits = load(SMALL)
+    rows = np.flatnonzero(digits.train_labels != 7)
+    rows = np.append(rows, np.flatnonzero(digits.train_labels == 7)[:1])
+    few = dataclasses.replace(
+        digits, train_images=digits.train_images[rows], train_labels=digits.train_labels[rows]
+    )
+    with pytest.raises(ValueError, match="class '7' has 1 training images"):
+        split(few, SMALL)

@@ -1,8 +1,9 @@
-"""The slides hidden in the real nuclei images."""
+"""The slides hidden in nuclei images, real ones and painted."""
 
 import numpy as np
 import pytest
 
+from data.tables import SegmentationImages, Source
 from patterns.vision.segmentation.config import Config
 from patterns.vision.segmentation.data import find_mosaics, load, modality, split
 
@@ -28,3 +29,24 @@ def test_a_random_split_leaks_slides_and_ours_does_not() -> None:
     random = split(table, Config(dataset="nuclei", protocol="random"))
     shared = np.isin(random.test.groups, random.train.groups).mean()
     assert shared > 0.6
+
+
+def painted(stained: int, grey: int) -> SegmentationImages:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (24, 24, 3), dtype=np.uint8) for _ in range(stained)]
+    images += [image[..., :1].repeat(3, axis=2) for image in images[:1] for _ in range(grey)]
+    masks = [np.zeros((24, 24), np.uint16) for _ in images]
+    return SegmentationImages(Source("t", "file", "t", "t", {}, "t"), images, masks)
+
+
+def test_a_lone_image_of_another_modality_goes_to_training_and_it_is_said() -> None:
+    parts = split(painted(stained=12, grey=1), Config())
+    assert "grey" in parts.train.kinds
+    assert set(parts.valid.kinds) == set(parts.test.kinds) == {"stained"}
+    assert "the 1 grey images are too few groups" in parts.notice
+    assert "too few" not in split(painted(stained=12, grey=0), Config()).notice
+
+
+def test_too_few_slides_for_three_parts_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 groups of images .* too few for 3 parts"):
+        split(painted(stained=2, grey=0), Config())
