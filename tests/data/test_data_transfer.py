@@ -136,6 +136,7 @@ def test_host_out_of_reach_is_found_fast_and_remembered(tmp_path):
 def test_silent_host_costs_the_connect_timeout_once(tmp_path, monkeypatch):
     def hang(*arguments, **options):
         time.sleep(5)
+        raise TimeoutError
 
     monkeypatch.setattr(transfer, "CONNECT_TIMEOUT_S", 0.1)
     monkeypatch.setattr(transfer.socket, "create_connection", hang)

@@ -4,6 +4,6 @@ Read in this order: `config.py` (the choices), `data.py` (images, labels, the sp
 `stages/preprocess.py` (pixels to tensors, the same in training and serving), `stages/network.py`
 (fit, predict, save, load of any network), then the three models: `stages/linear.py` (the
 baseline), `stages/cnn.py` (a small ResNet), `stages/mobilenet.py` (transfer from ImageNet);
-`stages/augment.py`, `stages/postprocess.py` (calibrated probabilities, top-k), and last
+`stages/augment.py`, `common/probabilities.py` (calibrated probabilities, top-k), and last
 `pipeline.py`, `evaluate.py`, `train.py`, `serve.py`.
 """

@@ -83,7 +83,7 @@ class Pipeline:
 
     def fit_temperature(self, splits: Splits) -> Pipeline:
         """Fit the calibration on the validation images."""
-        from patterns.vision.classification.stages.postprocess import fit_temperature
+        from common.probabilities import fit_temperature
 
         self.temperature = fit_temperature(self.logits(splits.valid_images), splits.valid_labels)
         return self

@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from common.probabilities import softmax, top_k
 from patterns.vision.classification.stages import augment, mobilenet
 from patterns.vision.classification.stages.cnn import ResNet
 from patterns.vision.classification.stages.linear import Linear
 from patterns.vision.classification.stages.network import Network
-from patterns.vision.classification.stages.postprocess import fit_temperature
 from patterns.vision.classification.stages.preprocess import Normalise, Preprocess
 
 
@@ -108,25 +106,6 @@ def test_normalise_gives_zero_mean_and_unit_deviation() -> None:
     out = Normalise(3).fit(images)(images)
     assert torch.allclose(out.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-3)
     assert torch.allclose(out.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-3)
-
-
-def test_temperature_recovers_what_was_planted() -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(20_000, 4)) * 2
-    labels = np.array([rng.choice(4, p=row) for row in softmax(logits)])
-    assert fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.06)
-    assert fit_temperature(logits * 0.5, labels) == pytest.approx(0.5, rel=0.06)
-
-
-def test_temperature_stays_sane_when_every_answer_is_right() -> None:
-    labels = np.arange(100) % 4
-    logits = 5.0 * np.eye(4)[labels]
-    assert fit_temperature(logits, labels) == 1.0
-
-
-def test_top_k_breaks_ties_by_the_lower_label_and_stops_at_all_labels() -> None:
-    labels, shares = top_k(np.array([[0.2, 0.4, 0.4]]), 9)
-    assert labels.tolist() == [[1, 2, 0]] and shares.tolist() == [[0.4, 0.4, 0.2]]
 
 
 def stripes(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
