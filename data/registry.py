@@ -122,11 +122,11 @@ def load_table(
 ) -> T:
     """Give the table that a pattern asks for: `name`, or with "auto" what `choose` gives.
 
-    `options` are sizes of the simulated world and reach nothing else. A fallback is told in the
+    `options` are sizes of the world `offline` and reach nothing else. A fallback is told in the
     notice of the table's source; a dataset of another kind than `kind` raises `ValueError`.
     """
     chosen, notice = choose(name, public=public, simulated=offline)
-    table = load(chosen, seed=seed, **(options if chosen in _SIMULATED else {}))
+    table = load(chosen, seed=seed, **(options if chosen == offline else {}))
     if not isinstance(table, kind):
         raise ValueError(
             f"dataset: {name!r} holds {type(table).__name__}, and {kind.__name__} are needed; give"

@@ -98,6 +98,7 @@ def image_profile(images: Sequence[np.ndarray]) -> pl.DataFrame:
     for image in images:
         pixels = np.asarray(image, dtype=np.float32) / 255
         grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)  # (H, W)
+        steps = np.abs(np.diff(grey, axis=1))  # none where the image is one pixel wide
         colour = float(np.ptp(pixels, axis=2).mean()) if pixels.ndim == 3 else 0.0
         rows.append(
             {
@@ -105,7 +106,7 @@ def image_profile(images: Sequence[np.ndarray]) -> pl.DataFrame:
                 "width": float(grey.shape[1]),
                 "brightness": float(grey.mean()),
                 "contrast": float(grey.std()),
-                "sharpness": float(np.abs(np.diff(grey, axis=1)).mean()),
+                "sharpness": float(steps.mean()) if steps.size else 0.0,
                 "colour": colour,
             }
         )

@@ -95,3 +95,16 @@ def test_import_is_quick_and_loads_nothing_heavy():
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
     assert time.monotonic() - start < 2.0
+
+
+def test_a_world_of_another_kind_is_refused_as_such():
+    from data.tables import Interactions
+
+    with pytest.raises(ValueError, match="'simulated-nuclei' holds SegmentationImages"):
+        registry.load_table(
+            Interactions,
+            "simulated-nuclei",
+            public="movielens-100k",
+            offline="simulated-movies",
+            users=30,
+        )

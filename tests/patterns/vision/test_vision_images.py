@@ -70,3 +70,8 @@ def test_profile_tells_dark_from_bright_and_grey_from_colour() -> None:
     assert frame["brightness"].to_list() == pytest.approx([0, 1 / 3])
     assert frame["colour"].to_list() == [0, 1]
     assert frame["width"].to_list() == [6, 5]
+
+
+def test_the_profile_of_a_single_pixel_is_finite() -> None:
+    frame = image_profile([np.full((1, 1, 3), 9, np.uint8)])
+    assert frame.row(0, named=True)["sharpness"] == 0.0
