@@ -1,0 +1,183 @@
+"""Neighbourhood methods: what is like the items that a user took, read off an item-item matrix.
+
+    score(u, i) = sum over items j that u took of W[j, i]
+
+There is no user vector, so any history is served at once, and the largest W[j, i] is the reason
+("because you took j"). Two ways to W:
+
+ItemKNN   shrunk cosine of the items' columns x_j of the user-item matrix X,
+          W[j, i] = x_j . x_i / (|x_j| |x_i| + shrinkage), of each i the `neighbours` largest kept
+EASE      the linear model that predicts every column from all others, in closed form:
+          min |X - X W|^2 + lambda |W|^2, diag W = 0;  P = (X'X + lambda I)^-1,  W = -P / diag(P)
+
+EASE learns what the cosine cannot, that a neighbour's neighbour is already accounted for, at the
+price of inverting an M x M matrix: it sees the `most` taken items only.
+
+Sources: Sarwar et al., WWW 2001, with the shrinkage of Bell & Koren 2007; Steck, Embarrassingly
+Shallow Autoencoders for Sparse Data, WWW 2019.
+
+Legend: `B` requests, `U` users, `N` items, `M` items that EASE sees, `K` candidates.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from common.retrieval import Candidates, top_k
+from patterns.recsys.requests import Requests
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+BLOCK = 2048  # items, or requests, at a time
+
+
+class ItemItem:
+    """What both share: retrieval and scores from the weights `weights_` (N, N), row j to column i."""
+
+    name: str
+    weights_: csr_matrix | np.ndarray
+
+    def retrieve(self, requests: Requests, k: int) -> Candidates:
+        """Give the `k` unseen items of largest score; an item without any weight is never given."""
+        parts = []
+        for start in range(0, max(len(requests), 1), BLOCK):
+            seen = requests.seen[start : start + BLOCK]
+            scores = self.scores(seen)
+            parts.append(top_k(np.where(scores == 0, -np.inf, scores), k, exclude=seen))
+        return Candidates(
+            np.concatenate([part.item_ids for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+        )
+
+    def scores(self, seen: csr_matrix) -> np.ndarray:
+        """Score the whole catalogue (B, N) for histories `seen` (B, N)."""
+        return _dense(seen @ self.weights_)
+
+    def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
+        """Score any items (B, K); padding scores 0."""
+        values = np.empty(item_ids.shape, dtype=np.float32)
+        for start in range(0, len(requests), BLOCK):
+            rows = slice(start, start + BLOCK)
+            scores = self.scores(requests.seen[rows])
+            values[rows] = np.take_along_axis(scores, np.maximum(item_ids[rows], 0), axis=1)
+        return np.where(item_ids < 0, 0.0, values).astype(np.float32)
+
+    def because(self, seen: np.ndarray, item: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give which of the items `seen` (n,) speak for `item`, strongest first, with weights."""
+        weights = _dense(self.weights_[seen, item]).ravel()
+        order = np.argsort(-weights, kind="stable")
+        order = order[weights[order] > 0]
+        return seen[order], weights[order]
+
+    def similar(self, item: int, k: int) -> Candidates:
+        """Give the `k` items that taking `item` speaks for most: (1, k)."""
+        scores = _dense(self.weights_[item]).reshape(1, -1)
+        return top_k(np.where(scores == 0, -np.inf, scores), k)
+
+    def save(self, folder: Path) -> None:
+        """Write the weights."""
+        from scipy.sparse import csr_matrix
+
+        weights = csr_matrix(self.weights_)
+        np.savez(
+            folder / f"{self.name}.npz",
+            data=weights.data, indices=weights.indices, indptr=weights.indptr,
+        )  # fmt: skip
+
+    def load(self, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        from scipy.sparse import csr_matrix
+
+        with np.load(folder / f"{self.name}.npz") as arrays:
+            size = len(arrays["indptr"]) - 1
+            parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+            self.weights_ = csr_matrix(parts, shape=(size, size))
+        return self
+
+
+class ItemKNN(ItemItem):
+    """Nearest neighbours by shrunk cosine."""
+
+    name = "item-knn"
+
+    def __init__(self, *, neighbours: int = 100, shrinkage: float = 10.0) -> None:
+        self.neighbours = neighbours
+        self.shrinkage = shrinkage
+
+    def fit(self, seen: csr_matrix) -> ItemKNN:
+        """Compare the columns of the user-item matrix `seen` (U, N) of 0 and 1."""
+        from scipy.sparse import vstack
+
+        columns = seen.T.tocsr()  # (N, U)
+        norm = np.sqrt(np.diff(columns.indptr)).astype(np.float32)
+        blocks = []
+        for start in range(0, columns.shape[0], BLOCK):
+            together = (columns[start : start + BLOCK] @ seen).tocoo()  # (block, N)
+            scale = norm[start + together.row] * norm[together.col] + self.shrinkage
+            together.data = together.data / scale
+            together.data[together.row + start == together.col] = 0.0  # not its own neighbour
+            blocks.append(_largest(together.tocsr(), self.neighbours))
+        self.weights_ = vstack(blocks).T.tocsr()  # row j to column i, `neighbours` of each i
+        return self
+
+
+class EASE(ItemItem):
+    """The closed-form linear autoencoder."""
+
+    name = "ease"
+
+    def __init__(
+        self, *, regularization: float = 300.0, most: int = 8_000, neighbours: int | None = 300
+    ) -> None:
+        self.regularization = regularization
+        self.most = most
+        self.neighbours = neighbours
+        """Of each item so many weights of largest size are kept; None keeps all, as an array."""
+
+    def fit(self, seen: csr_matrix) -> EASE:
+        """Solve for the user-item matrix `seen` (U, N) of 0 and 1."""
+        from scipy.linalg import cho_factor, cho_solve
+        from scipy.sparse import csr_matrix
+
+        counts = np.asarray(seen.sum(axis=0)).ravel()
+        known = np.sort(np.argsort(-counts, kind="stable")[: self.most])
+        known = known[counts[known] > 0]
+        columns = seen[:, known]
+        gram = (columns.T @ columns).toarray()  # (M, M)
+        gram[np.diag_indices_from(gram)] += self.regularization
+        inverse = cho_solve(cho_factor(gram, overwrite_a=True), np.eye(len(gram), dtype=gram.dtype))
+        weights = inverse / -np.diag(inverse)  # column i by its own diagonal
+        np.fill_diagonal(weights, 0.0)
+        if self.neighbours is None and len(known) == seen.shape[1]:
+            self.weights_ = weights.astype(np.float32)
+            return self
+        if self.neighbours and self.neighbours < len(weights):
+            size = np.abs(weights)
+            floor = -np.partition(-size, self.neighbours - 1, axis=0)[self.neighbours - 1]
+            weights[size < floor] = 0.0
+        rows, places = np.nonzero(weights)
+        parts = (weights[rows, places].astype(np.float32), (known[rows], known[places]))
+        self.weights_ = csr_matrix(parts, shape=(seen.shape[1], seen.shape[1]))
+        return self
+
+
+def _dense(values: Any) -> np.ndarray:
+    from scipy.sparse import issparse
+
+    return np.asarray(values.toarray() if issparse(values) else values, dtype=np.float32)
+
+
+def _largest(matrix: csr_matrix, keep: int) -> csr_matrix:
+    """Keep the `keep` largest values of each row; among equals the lower columns."""
+    from scipy.sparse import csr_matrix
+
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    places = np.arange(len(order)) - matrix.indptr[rows[order]]
+    order = order[(places < keep) & (matrix.data[order] > 0)]
+    parts = (matrix.data[order].astype(np.float32), (rows[order], matrix.indices[order]))
+    return csr_matrix(parts, shape=matrix.shape)
