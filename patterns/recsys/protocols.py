@@ -287,12 +287,12 @@ def _recommenders_models(seed: int) -> dict[str, Any]:
     }
 
 
-Models = Callable[[int], dict[str, Any]]
-_SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, tuple[float, ...]], Models]] = {
-    "ncf-ml1m": (("HR@10", "NDCG@10"), NCF_PUBLISHED, _ncf_models),
+Setting = tuple[tuple[str, ...], dict[str, tuple[float, ...]], Callable[[int], dict[str, Any]]]
+_SETTINGS: dict[str, Setting] = {
+    "ncf-ml1m": (("HR@10", "NDCG@10"), {**NCF_PUBLISHED}, _ncf_models),
     "recommenders-ml100k": (
         ("MAP", "nDCG@10", "P@10", "R@10"),
-        RECOMMENDERS_PUBLISHED,
+        {**RECOMMENDERS_PUBLISHED},
         _recommenders_models,
     ),
 }

@@ -1,7 +1,7 @@
 """Content: items by what is written of them, a user by the mean of what they took.
 
-    v_i = unit vector of item i's text          u = mean of v_j over the items taken, newest weigh most
-    score(u, i) = u . v_i
+    score(u, i) = u . v_i          v_i: unit vector of item i's text, u: decayed mean of v over
+                                   the items taken, the newest weighing most
 
 Nobody has to have taken an item for it to be found, which is why new items live here first. The
 encoder is a sentence transformer where one can be had, TF-IDF + SVD where not (`common.encoders`),

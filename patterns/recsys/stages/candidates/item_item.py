@@ -36,7 +36,7 @@ BLOCK = 2048  # items, or requests, at a time
 
 
 class ItemItem:
-    """What both share: retrieval and scores from the weights `weights_` (N, N), row j to column i."""
+    """What both share: retrieval and scores by `weights_` (N, N), from row j to column i."""
 
     name: str
     weights_: csr_matrix | np.ndarray
