@@ -17,11 +17,8 @@ by the framework's own machinery, which lets NaN through and costs more than a s
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,90 +37,12 @@ from common.serving.errors import (
 from common.serving.middleware import Observed
 from common.serving.openapi import describe
 from common.serving.prediction_log import PredictionLog
+from common.serving.server import Newer, Server
 from common.serving.service import RequestError, Service
 from common.serving.worker import Busy, Worker
 
 if TYPE_CHECKING:
     from common.artifacts import Run
-
-log = logging.getLogger("serving")
-CARD_FIELDS = ("created", "dataset", "metrics", "notices", "seed", "config")
-
-
-class Server:
-    """The state of one app: service, worker, metrics, log, and whether it is ready."""
-
-    def __init__(
-        self,
-        service: Service,
-        run: Run,
-        *,
-        limit_bytes: int,
-        worker: Worker,
-        prediction_log: PredictionLog | None,
-    ) -> None:
-        self.service, self.run, self.version = service, run, run.version
-        self.limit_bytes, self.worker, self.prediction_log = limit_bytes, worker, prediction_log
-        self.card = model_card(service, run)
-        self.metrics = measured.Metrics(
-            name=service.name,
-            version=self.version,
-            dataset=str((run.manifest.get("dataset") or {}).get("name", "")),
-        )
-        self.ready = False
-        self.failure: str | None = None
-        self.on_failure: Callable[[], None] = lambda: None
-        self._names_version = "model_version" in service.Response.model_fields
-
-    async def warm_up(self) -> None:
-        """Warm the model up in a worker thread; being ready is said only after it."""
-        try:
-            await self.worker.run(self.service.warm_up)
-        except Exception as problem:
-            self.failure = f"warm-up failed: {type(problem).__name__}: {problem}"
-            log.exception("warm-up failed")
-            self.on_failure()
-            return
-        self.set_ready(True)
-
-    def set_ready(self, ready: bool) -> None:
-        """Say that traffic may come, or no longer."""
-        self.ready = ready
-        self.metrics.ready.set(float(ready))
-
-    async def answer(self, request: Request, rows: list[Any], *, batch: bool) -> Response:
-        """Predict `rows` in a worker thread and give the finished answer."""
-        if not rows:
-            return Response(b'{"responses":[]}', media_type="application/json")
-        call = partial(self._predict, rows, request.state.request_id)
-        (body, seconds), waited_ms = await self.worker.run(call)
-        self.metrics.queue_seconds.observe(waited_ms / 1000.0)
-        milliseconds = seconds * 1000.0
-        request.state.log = {
-            "rows": len(rows),
-            "predict_ms": round(milliseconds, 2),
-            "queue_ms": round(waited_ms, 2),
-        }
-        timing = f"queue;dur={waited_ms:.2f}, predict;dur={milliseconds:.2f}"
-        content = b'{"responses":[' + b",".join(body) + b"]}" if batch else body[0]
-        return Response(content, headers={"server-timing": timing}, media_type="application/json")
-
-    def _predict(self, rows: list[Any], request_id: str) -> tuple[list[bytes], float]:
-        """Predict, write down and serialise; runs in a worker thread."""
-        start = time.perf_counter()
-        responses = self.service.predict(rows)
-        seconds = time.perf_counter() - start
-        assert len(responses) == len(rows), f"{len(responses)} responses to {len(rows)} requests"
-        if self._names_version:
-            update = {"model_version": self.version}
-            responses = [response.model_copy(update=update) for response in responses]
-        stages = getattr(responses[0], "stage_ms", None) or {}
-        self.metrics.observe_predict(len(rows), seconds, stages)
-        if self.prediction_log is not None:
-            records = map(self.service.log_record, rows, responses)
-            lost = self.prediction_log.write(request_id, records, ms=seconds * 1000.0)
-            self.metrics.log_dropped.inc(lost)
-        return [response.model_dump_json().encode() for response in responses], seconds
 
 
 def create_app(
@@ -136,15 +55,18 @@ def create_app(
     queue_seconds: float = 10.0,
     prediction_log: Path | None = None,
     answer_while_warming: bool = False,
+    newer: Newer | None = None,
+    follow_seconds: float = 5.0,
 ) -> FastAPI:
     """Build the application that serves `service`, made from the artifact `run`.
 
     At most `concurrency` predictions run at once and `queue_limit` wait, each for at most
     `queue_seconds`; beyond that a request is answered 503. The model is warmed up when the app
     starts: before it answers at all, or, with `answer_while_warming`, beside answering 503.
-    `prediction_log` is a folder that receives every answer as JSON lines.
+    `prediction_log` is a folder that receives every answer as JSON lines. `newer`, where given, is
+    asked every `follow_seconds` which run to serve.
     """
-    logged = PredictionLog(prediction_log, version=run.version) if prediction_log else None
+    logged = PredictionLog(prediction_log) if prediction_log else None
     worker = Worker(concurrency=concurrency, queue_limit=queue_limit, queue_seconds=queue_seconds)
     server = Server(service, run, limit_bytes=max_body_bytes, worker=worker, prediction_log=logged)
 
@@ -153,7 +75,10 @@ def create_app(
         warming = asyncio.create_task(server.warm_up())
         if not answer_while_warming:
             await warming
+        following = asyncio.create_task(server.follow(newer, follow_seconds)) if newer else None
         yield
+        if following is not None:
+            following.cancel()
         server.set_ready(False)
         await warming
         worker.close()
@@ -162,13 +87,13 @@ def create_app(
 
     app = FastAPI(
         title=service.name,
-        version=server.version,
+        version=run.version,
         docs_url=None,  # both pages load their scripts from the network
         redoc_url=None,
         lifespan=lifespan,
     )
     app.state.server = server
-    app.add_middleware(Observed, metrics=server.metrics, version=server.version)
+    app.add_middleware(Observed, metrics=server.metrics, version=lambda: server.served.version)
     install_error_handlers(app)
     _add_predict_routes(app, server)
     _add_watch_routes(app, server)
@@ -178,7 +103,7 @@ def create_app(
 
 
 def _add_predict_routes(app: FastAPI, server: Server) -> None:
-    service = server.service
+    service = server.served.service
 
     async def guarded(request: Request, *, batch: bool) -> Response:
         prefix = payload.BATCH_FIELD if batch else ""
@@ -230,7 +155,7 @@ def _add_watch_routes(app: FastAPI, server: Server) -> None:
     async def readyz() -> Response:
         if not server.ready:
             return _unavailable("the model is not ready", server.failure, seconds=5)
-        return JSONResponse({"status": "ready", "version": server.version})
+        return JSONResponse({"status": "ready", "version": server.served.version})
 
     @app.get("/metrics", summary="For Prometheus")
     async def metrics() -> Response:
@@ -238,15 +163,13 @@ def _add_watch_routes(app: FastAPI, server: Server) -> None:
 
 
 def _add_page_routes(app: FastAPI, server: Server) -> None:
-    html = page.render(server.service, server.card)
-    report = server.run.path / "report.html"
-
     @app.get("/model", summary="The model card")
     async def model() -> dict[str, Any]:
-        return server.card
+        return server.served.card
 
     @app.get("/report", summary="The evaluation report")
     async def evaluation_report() -> Response:
+        report = server.served.run.path / "report.html"
         if not report.is_file():
             return error_response(
                 404,
@@ -259,7 +182,7 @@ def _add_page_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return HTMLResponse(html, headers=page.HEADERS)
+        return HTMLResponse(server.served.page, headers=page.HEADERS)
 
 
 def _unavailable(message: str, detail: str | None, *, seconds: int) -> Response:
@@ -271,10 +194,3 @@ def _unavailable(message: str, detail: str | None, *, seconds: int) -> Response:
         remedy=f"try again in {seconds} s",
         headers={"retry-after": str(seconds)},
     )
-
-
-def model_card(service: Service, run: Run) -> dict[str, Any]:
-    """Give what a caller may know of the model that answers: the manifest without its file list."""
-    manifest = run.manifest
-    card = {field: manifest[field] for field in CARD_FIELDS if field in manifest}
-    return {"name": service.name, "version": run.version, **card, "max_batch": service.max_batch}

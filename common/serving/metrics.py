@@ -37,7 +37,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class Metrics:
     """The counters and histograms of one app, in its own registry."""
 
-    def __init__(self, *, name: str, version: str, dataset: str) -> None:
+    def __init__(self) -> None:
         self.registry = own = CollectorRegistry()
         ProcessCollector(registry=own)
         self.request_seconds = Histogram(
@@ -70,8 +70,18 @@ class Metrics:
             "prediction_log_dropped", "Predictions that could not be logged", registry=own
         )
         self.ready = Gauge("model_ready", "1 once the model is warm", registry=own)
-        info = Gauge("model_info", "The model served", ("name", "version", "dataset"), registry=own)
-        info.labels(name, version, dataset).set(1)
+        self.reloads = Counter(
+            "model_reloads", "Newer runs found while serving", ("outcome",), registry=own
+        )
+        for outcome in ("served", "refused"):
+            self.reloads.labels(outcome)
+        labels = ("name", "version", "dataset")
+        self.info = Gauge("model_info", "The model served", labels, registry=own)
+
+    def serve(self, name: str, version: str, dataset: str) -> None:
+        """Say which model answers from now on."""
+        self.info.clear()
+        self.info.labels(name, version, dataset).set(1)
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

@@ -14,6 +14,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,7 +30,7 @@ SHOWN_PATH = 200
 class Observed:
     """ASGI middleware that identifies, measures, logs and, at worst, answers each request."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, version: str) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, version: Callable[[], str]) -> None:
         self.app, self.metrics, self.version = app, metrics, version
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +43,7 @@ class Observed:
         scope.setdefault("state", {}).update(request_id=request_id)
         extra = [
             (b"x-request-id", request_id.encode()),
-            (b"x-model-version", self.version.encode("ascii", "replace")),
+            (b"x-model-version", self.version().encode("ascii", "replace")),
         ]
         status = 0
 
@@ -77,7 +78,7 @@ class Observed:
                 "route": route,
                 "status": status,
                 "ms": round(seconds * 1000.0, 2),
-                "version": self.version,
+                "version": self.version(),
                 **scope["state"].get("log", {}),
             }
             log.info("request", extra={"fields": line})

@@ -32,10 +32,8 @@ PATTERN = "predictions-*.jsonl"
 class PredictionLog:
     """Appends to `folder`; at most `max_files` files of about `max_bytes` each are kept."""
 
-    def __init__(
-        self, folder: Path, *, version: str, max_bytes: int = 64 * 2**20, max_files: int = 8
-    ) -> None:
-        self.folder, self.version = folder, version
+    def __init__(self, folder: Path, *, max_bytes: int = 64 * 2**20, max_files: int = 8) -> None:
+        self.folder = folder
         self.max_bytes, self.max_files = max_bytes, max_files
         self._lock = threading.Lock()
         self._descriptor: int | None = None
@@ -49,12 +47,14 @@ class PredictionLog:
                 "give --prediction-log a folder that can"
             ) from None
 
-    def write(self, request_id: str, records: Iterable[dict[str, Any]], *, ms: float) -> int:
+    def write(
+        self, request_id: str, records: Iterable[dict[str, Any]], *, ms: float, version: str
+    ) -> int:
         """Append one line a record; gives the number of lines that were lost."""
         now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + "Z"
         lost = 0
         for row, record in enumerate(records):
-            head = {"time": now, "id": request_id, "row": row, "version": self.version}
+            head = {"time": now, "id": request_id, "row": row, "version": version}
             line = json.dumps(shortened({**head, "ms": round(ms, 3), **record}), allow_nan=False)
             lost += not self._append(line.encode() + b"\n")
         return lost

@@ -25,6 +25,7 @@ from common.serving.service import Service
 
 if TYPE_CHECKING:
     from common.artifacts import Run
+    from common.serving.server import Newer
 
 STOP_SECONDS = 30
 
@@ -49,6 +50,9 @@ class ServeConfig:
     """Largest request body, in megabytes."""
     prediction_log: Path | None = None
     """Folder that receives every answer as JSON lines, for monitoring."""
+    follow_seconds: float = 0.0
+    """Every so many seconds look where `--run` points, and serve a newer run from then on; 0 stays
+    with the run of the start."""
     log_requests: bool = True
     """One JSON line per request on the error stream; failures are logged in any case."""
 
@@ -57,10 +61,31 @@ class ServeConfig:
         command.check_range("port", self.port, 0, 65535)
         command.check_range("concurrency", self.concurrency, 1, 64)
         command.check_range("queue_limit", self.queue_limit, 0, 100_000)
+        command.check_range("follow_seconds", self.follow_seconds, 0, 86_400)
         command.check_range("max_body_mb", self.max_body_mb, 0.001, 1024)
 
 
 C = TypeVar("C", bound=ServeConfig)
+
+
+@dataclass(frozen=True)
+class _Pointer:
+    """The run that `--run` names, looked up anew each time."""
+
+    config: ServeConfig
+    name: str
+    make_service: Callable[[Run], Service]
+
+    def path(self) -> Path:
+        from common import artifacts
+
+        return artifacts.resolve(self.config.run, name=self.name, runs=self.config.runs)
+
+    def load(self, path: Path) -> tuple[Service, Run]:
+        from common import artifacts
+
+        run = artifacts.open_run(path, name=self.name, runs=self.config.runs)
+        return self.make_service(run), run
 
 
 def serve_main(
@@ -84,7 +109,8 @@ def serve_main(
         limit_threads(chosen.concurrency)
         run_name = name if isinstance(name, str) else name(chosen)
         run = artifacts.open_run(chosen.run, name=run_name, runs=chosen.runs)
-        serve(make_service(run), run, config=chosen)
+        newer = _Pointer(chosen, run_name, make_service) if chosen.follow_seconds else None
+        serve(make_service(run), run, config=chosen, newer=newer)
 
     command.run(main, {"default": defaults}, description=description)
 
@@ -96,6 +122,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     config: ServeConfig | None = None,
+    newer: Newer | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `config`, where given, overrides `host` and `port`."""
     import uvicorn
@@ -114,6 +141,8 @@ def serve(
         queue_limit=settings.queue_limit,
         prediction_log=settings.prediction_log,
         answer_while_warming=True,
+        newer=newer,
+        follow_seconds=settings.follow_seconds,
     )
     server = uvicorn.Server(
         uvicorn.Config(

@@ -34,12 +34,12 @@ def test_every_answer_is_a_line(echo: Any, echo_run: Any, tmp_path: Path) -> Non
 
 
 def test_threads_never_tear_a_line(tmp_path: Path) -> None:
-    log = PredictionLog(tmp_path, version="v", max_bytes=20_000, max_files=1000)
+    log = PredictionLog(tmp_path, max_bytes=20_000, max_files=1000)
 
     def write(writer: int) -> None:
         for number in range(100):
             record = {"request": {"writer": writer, "number": number, "pad": "x" * (number * 7)}}
-            assert log.write("id", [record], ms=1.0) == 0
+            assert log.write("id", [record], ms=1.0, version="v") == 0
 
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(6)]
     for thread in threads:
@@ -52,9 +52,9 @@ def test_threads_never_tear_a_line(tmp_path: Path) -> None:
 
 
 def test_the_folder_stays_bounded(tmp_path: Path) -> None:
-    log = PredictionLog(tmp_path, version="v", max_bytes=1_000, max_files=3)
+    log = PredictionLog(tmp_path, max_bytes=1_000, max_files=3)
     for number in range(200):
-        log.write(str(number), [{"request": {}}], ms=1.0)
+        log.write(str(number), [{"request": {}}], ms=1.0, version="v")
     log.close()
     files = sorted(tmp_path.glob(PATTERN))
     assert len(files) == 3
@@ -63,8 +63,8 @@ def test_the_folder_stays_bounded(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_is_skipped_by_the_reader(tmp_path: Path) -> None:
-    log = PredictionLog(tmp_path, version="v")
-    log.write("whole", [{"request": {}}], ms=1.0)
+    log = PredictionLog(tmp_path)
+    log.write("whole", [{"request": {}}], ms=1.0, version="v")
     log.close()
     file = next(tmp_path.glob(PATTERN))
     file.write_bytes(file.read_bytes() + b'{"id": "torn')
@@ -72,8 +72,8 @@ def test_a_torn_line_is_skipped_by_the_reader(tmp_path: Path) -> None:
 
 
 def test_not_a_number_is_written_as_null(tmp_path: Path) -> None:
-    log = PredictionLog(tmp_path, version="v")
-    log.write("id", [{"response": {"score": float("nan")}}], ms=1.0)
+    log = PredictionLog(tmp_path)
+    log.write("id", [{"response": {"score": float("nan")}}], ms=1.0, version="v")
     log.close()
     text = next(tmp_path.glob(PATTERN)).read_text()
     assert json.loads(text, parse_constant=pytest.fail)["response"]["score"] is None
@@ -98,4 +98,4 @@ def test_a_failing_disk_does_not_fail_the_answer(
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match="--prediction-log"):
-        PredictionLog(tmp_path / "file" / "log", version="v")
+        PredictionLog(tmp_path / "file" / "log")

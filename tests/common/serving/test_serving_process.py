@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from common import artifacts
+
 SCRIPT = Path(__file__).with_name("echo_service.py")
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -116,3 +118,53 @@ def test_what_cannot_be_served_is_refused(runs: Path, flags: tuple[str, ...], na
 
 def test_a_log_inside_the_run_is_refused(runs: Path, echo_run: Any) -> None:
     assert "outside" in refused(runs, "--prediction-log", str(echo_run.path / "log"))
+
+
+def test_a_newer_run_is_served_without_losing_a_request(
+    echo: Any, tmp_path: Path, running: Any
+) -> None:
+    first = echo.save_run(tmp_path)
+    answers: list[tuple[int, str]] = []
+    stop = threading.Event()
+
+    def ask(url: str) -> None:
+        with httpx.Client(base_url=url, timeout=10) as client:
+            while not stop.is_set():
+                response = client.post("/predict", json={"text": "x", "wait_seconds": 0.01})
+                answers.append((response.status_code, response.json()["model_version"]))
+
+    with running(tmp_path, "--follow-seconds", "0.1") as (_, url):
+        running.ready(url)
+        asking = threading.Thread(target=ask, args=(url,))
+        asking.start()
+        try:
+            second = echo.save_run(tmp_path)
+            wait_until(lambda: httpx.get(f"{url}/model").json()["version"] == second.version)
+            broken = echo.save_run(tmp_path / "aside").path
+            (broken / "pipeline" / "words.txt").write_text("changed\n", encoding="utf-8")
+            moved = broken.rename(second.path.parent / broken.name)
+            artifacts.point("latest", moved)
+            refused = 'model_reloads_total{outcome="refused"}'
+            wait_until(lambda: sample(url, refused) >= 1.0)
+            assert httpx.get(f"{url}/readyz").json()["version"] == second.version
+        finally:
+            stop.set()
+            asking.join()
+        assert f'version="{second.version}"' in httpx.get(f"{url}/metrics").text
+    assert {status for status, _ in answers} == {200}
+    versions = [version for _, version in answers]
+    assert set(versions) <= {first.version, second.version} and versions[-1] == second.version
+
+
+def wait_until(true: Any, *, seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never became true")
+
+
+def sample(url: str, name: str) -> float:
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(name))

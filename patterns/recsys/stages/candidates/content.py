@@ -52,7 +52,7 @@ class Content:
         """Encode the catalogue's `texts` (N,); an empty text gives a zero vector, found by none."""
         encoder = load_encoder(self.encoder, dimension=self.dimension).fit(texts)
         self.notice = encoder.notice
-        written = np.flatnonzero([bool(text.strip()) for text in texts])
+        written = [row for row, text in enumerate(texts) if text.strip()]
         vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
         vectors[written] = encoder.encode([texts[row] for row in written], precision="auto")
         self.items_ = ItemVectors(vectors, kind=self.index)
@@ -70,7 +70,8 @@ class Content:
         """Give the `k` unseen items of nearest text; none without a history."""
         users = self.user_vectors(requests)
         found = self.items_.retrieve(users, requests.seen, k)
-        wrong = ~users.any(axis=1)[:, None] | (found.scores <= 0)
+        empty = np.asarray(~users.any(axis=1))[:, None]
+        wrong = empty | (found.scores <= 0)
         return Candidates(
             np.where(wrong, NOTHING, found.item_ids),
             np.where(wrong, -np.inf, found.scores).astype(np.float32),

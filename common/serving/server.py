@@ -1,0 +1,181 @@
+"""What one server holds: the model that answers now, its worker, metrics, log, and readiness.
+
+A model can be exchanged under a running server. `follow` looks where the pointer (`latest`,
+`production`) stands; when it has moved, the newer run is checked, loaded and warmed up beside the
+one that answers, and one assignment puts it in place. Requests that have begun end with the model
+they began with, and nobody waits. A run that cannot be loaded leaves the older one answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastapi import Request, Response
+
+from common.serving import metrics as measured
+from common.serving import page
+from common.serving.prediction_log import PredictionLog
+from common.serving.service import Service
+from common.serving.worker import Worker
+
+if TYPE_CHECKING:
+    from common.artifacts import Run
+
+log = logging.getLogger("serving")
+CARD_FIELDS = ("created", "dataset", "metrics", "notices", "seed", "config")
+
+
+class Newer(Protocol):
+    """Where a newer run is looked for and how it becomes a service."""
+
+    def path(self) -> Path:
+        """Give the folder of the run that should be served now."""
+
+    def load(self, path: Path) -> tuple[Service, Run]:
+        """Check that run and make a service of it."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The model that answers: its service, the run it came from, and what is shown of both."""
+
+    service: Service
+    run: Run
+
+    @property
+    def version(self) -> str:
+        """Id of the run."""
+        return self.run.version
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """What `GET /model` answers."""
+        return model_card(self.service, self.run)
+
+    @cached_property
+    def page(self) -> str:
+        """The page at `/`."""
+        return page.render(self.service, self.card)
+
+
+class Server:
+    """The state of one app: the served model, worker, metrics, log, and whether it is ready.
+
+    The model may be exchanged while requests are answered: each reads `served` once.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        run: Run,
+        *,
+        limit_bytes: int,
+        worker: Worker,
+        prediction_log: PredictionLog | None,
+    ) -> None:
+        self.limit_bytes, self.worker, self.prediction_log = limit_bytes, worker, prediction_log
+        self.metrics = measured.Metrics()
+        self.serve(Served(service, run))
+        self.ready = False
+        self.failure: str | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+        self._names_version = "model_version" in service.Response.model_fields
+
+    def serve(self, served: Served) -> None:
+        """Answer by `served` from now on; a request that has begun ends with the model it had."""
+        self.served = served
+        dataset = (served.run.manifest.get("dataset") or {}).get("name", "")
+        self.metrics.serve(served.service.name, served.version, str(dataset))
+
+    async def follow(self, newer: Newer, seconds: float) -> None:
+        """Look every so often for a newer run, load and warm it beside, and exchange the model.
+
+        One that cannot be loaded or warmed is logged, and the model that answers stays.
+        """
+        refused: Path | None = None
+        while True:
+            await asyncio.sleep(seconds)
+            found: Path | None = None
+            try:
+                found = await asyncio.to_thread(newer.path)
+                if found in (self.served.run.path, refused):
+                    continue
+                served = Served(*await asyncio.to_thread(newer.load, found))
+                await asyncio.to_thread(served.service.warm_up)
+            except Exception as problem:
+                refused = found
+                self.metrics.reloads.labels("refused").inc()
+                log.exception("newer run refused", extra={"fields": {"reason": str(problem)}})
+                continue
+            before = self.served.version
+            self.serve(served)
+            self.metrics.reloads.labels("served").inc()
+            fields = {"version": served.version, "before": before}
+            log.warning("serving a newer run", extra={"fields": fields})
+
+    async def warm_up(self) -> None:
+        """Warm the model up in a worker thread; being ready is said only after it."""
+        try:
+            await self.worker.run(self.served.service.warm_up)
+        except Exception as problem:
+            self.failure = f"warm-up failed: {type(problem).__name__}: {problem}"
+            log.exception("warm-up failed")
+            self.on_failure()
+            return
+        self.set_ready(True)
+
+    def set_ready(self, ready: bool) -> None:
+        """Say that traffic may come, or no longer."""
+        self.ready = ready
+        self.metrics.ready.set(float(ready))
+
+    async def answer(self, request: Request, rows: list[Any], *, batch: bool) -> Response:
+        """Predict `rows` in a worker thread and give the finished answer."""
+        if not rows:
+            return Response(b'{"responses":[]}', media_type="application/json")
+        call = partial(self._predict, rows, request.state.request_id)
+        (body, seconds), waited_ms = await self.worker.run(call)
+        self.metrics.queue_seconds.observe(waited_ms / 1000.0)
+        milliseconds = seconds * 1000.0
+        request.state.log = {
+            "rows": len(rows),
+            "predict_ms": round(milliseconds, 2),
+            "queue_ms": round(waited_ms, 2),
+        }
+        timing = f"queue;dur={waited_ms:.2f}, predict;dur={milliseconds:.2f}"
+        content = b'{"responses":[' + b",".join(body) + b"]}" if batch else body[0]
+        return Response(content, headers={"server-timing": timing}, media_type="application/json")
+
+    def _predict(self, rows: list[Any], request_id: str) -> tuple[list[bytes], float]:
+        """Predict, write down and serialise; runs in a worker thread."""
+        start = time.perf_counter()
+        served = self.served
+        responses = served.service.predict(rows)
+        seconds = time.perf_counter() - start
+        assert len(responses) == len(rows), f"{len(responses)} responses to {len(rows)} requests"
+        if self._names_version:
+            update = {"model_version": served.version}
+            responses = [response.model_copy(update=update) for response in responses]
+        stages = getattr(responses[0], "stage_ms", None) or {}
+        self.metrics.observe_predict(len(rows), seconds, stages)
+        if self.prediction_log is not None:
+            records = map(served.service.log_record, rows, responses)
+            lost = self.prediction_log.write(
+                request_id, records, ms=seconds * 1000.0, version=served.version
+            )
+            self.metrics.log_dropped.inc(lost)
+        return [response.model_dump_json().encode() for response in responses], seconds
+
+
+def model_card(service: Service, run: Run) -> dict[str, Any]:
+    """Give what a caller may know of the model that answers: the manifest without its file list."""
+    manifest = run.manifest
+    card = {field: manifest[field] for field in CARD_FIELDS if field in manifest}
+    return {"name": service.name, "version": run.version, **card, "max_batch": service.max_batch}
