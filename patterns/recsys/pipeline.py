@@ -184,10 +184,12 @@ class Pipeline:
                 " data of more users"
             )
         candidates = self.retrieve(requests)
+        labels = labels_of(candidates.item_ids, answers)
         examples = Examples(
             self.describe(requests, candidates),
             candidates.item_ids,
-            labels_of(candidates.item_ids, answers),
+            labels,
+            np.full_like(labels, np.nan),
         )
         ranked = {}
         for ranker in self.rankers:
@@ -198,7 +200,7 @@ class Pipeline:
         quality = {name: _ndcg(found, answers) for name, found in ranked.items()}
         self.ranker = max(self.rankers, key=lambda ranker: quality[ranker.name])
         self.held_out_ = ranked[self.ranker.name], answers
-        self.profile_ = examples.flat()[0]
+        self.profile_ = examples.flat().features
         return quality
 
     def fit_reranker(self) -> Reranker:

@@ -13,9 +13,6 @@ from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.candidates.two_tower import TwoTower
 from patterns.recsys.stages.candidates.vectors import without_seen
-from patterns.recsys.stages.ranking.deepfm import DeepFM
-from patterns.recsys.stages.ranking.examples import Examples, labels_of
-from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
 from patterns.recsys.stages.reranking import Reranker
 
 USERS, ITEMS, HALF = 200, 60, 30
@@ -120,45 +117,6 @@ def test_seen_items_are_dropped_in_order() -> None:
     seen = csr_matrix(np.array([[0, 1, 0, 0]], dtype=np.float32))
     left = without_seen(found, seen, 3)
     assert left.item_ids.tolist() == [[3, 2, -1]] and left.scores[0, 1] == 2.0
-
-
-def examples(seed: int, count: int = 80, width: int = 20) -> Examples:
-    """Candidates whose label follows the first feature; the second is noise."""
-    rng = np.random.default_rng(seed)
-    features = rng.normal(size=(count, width, 2)).astype(np.float32)
-    labels = (features[..., 0] > 1.0).astype(np.float32)
-    item_ids = np.tile(np.arange(width), (count, 1))
-    item_ids[:, -1], labels[:, -1] = -1, 0.0
-    return Examples(features, item_ids, labels)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: LightGBMRanker(trees=40, minimum_rows=5),
-        lambda: DeepFM(items=20, epochs=12, learning_rate=0.02, batch_size=256, device="cpu"),
-    ],
-    ids=["lightgbm", "deepfm"],
-)
-def test_rankers_learn_what_matters(make, tmp_path: Path) -> None:
-    train, valid, test = examples(0), examples(1), examples(2)
-    ranker = make().fit(train, valid)
-    assert 1 <= ranker.length_ <= 40
-    scores = ranker.score(test.features, test.item_ids)
-    assert np.isneginf(scores[:, -1]).all()
-    top = np.take_along_axis(test.labels, np.argsort(-scores, axis=1)[:, :1], axis=1)
-    assert top.mean() > 0.85 > 0.3 > test.labels.mean()
-    ranker.save(tmp_path)
-    again = make().load(tmp_path).score(test.features, test.item_ids)
-    assert np.allclose(again[:, :-1], scores[:, :-1], atol=1e-5)
-    one = ranker.score(test.features[:1], test.item_ids[:1])
-    assert np.allclose(one[:, :-1], scores[:1, :-1], atol=1e-5)
-
-
-def test_labels_are_the_retrieved_answers() -> None:
-    answers = csr_matrix(np.array([[0, 1, 0, 1], [1, 0, 0, 0]]))
-    item_ids = np.array([[3, 0, -1], [1, 0, 2]])
-    assert labels_of(item_ids, answers).tolist() == [[1, 0, 0], [0, 1, 0]]
 
 
 def test_reranker_spends_its_budget_and_no_more(tmp_path: Path) -> None:

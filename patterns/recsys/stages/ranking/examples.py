@@ -1,20 +1,29 @@
-"""What rankers learn from: the candidates a user was given, and which of them were taken.
+"""What rankers learn from: candidates given to a user, which were taken, and what they were worth.
 
 Only retrieved candidates are examples, since only they can be shown; an answer that no source
 found is the sources' miss and no ranker can mend it.
 
-Legend: `B` requests, `K` candidates, `F` features.
+Legend: `B` requests, `K` candidates, `F` features, `R` rows, `N` items.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+
+class Rows(NamedTuple):
+    """Examples without their requests and without padding."""
+
+    features: np.ndarray  # (R, F) float32
+    item_ids: np.ndarray  # (R,) int64
+    labels: np.ndarray  # (R,) float32
+    values: np.ndarray  # (R,) float32
 
 
 @dataclass(frozen=True)
@@ -24,20 +33,42 @@ class Examples:
     features: np.ndarray  # (B, K, F) float32
     item_ids: np.ndarray  # (B, K) int64
     labels: np.ndarray  # (B, K) float32, 1 where the user took the item next
+    values: np.ndarray  # (B, K) float32, rating or minutes; NaN where not taken or not known
 
     def part(self, rows: np.ndarray) -> Examples:
         """Give some requests."""
-        return Examples(self.features[rows], self.item_ids[rows], self.labels[rows])
+        return Examples(
+            self.features[rows], self.item_ids[rows], self.labels[rows], self.values[rows]
+        )
 
-    def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give features (R, F), item ids (R,) and labels (R,) of all that is not padding."""
+    def flat(self) -> Rows:
+        """Give all that is not padding."""
         real = self.item_ids >= 0
-        return self.features[real], self.item_ids[real], self.labels[real]
+        return Rows(self.features[real], self.item_ids[real], self.labels[real], self.values[real])
 
 
 def labels_of(item_ids: np.ndarray, answers: csr_matrix) -> np.ndarray:
     """Mark the candidates (B, K) that are among the `answers` (B, N)."""
-    width = answers.shape[1]
-    keys = np.repeat(np.arange(answers.shape[0]), np.diff(answers.indptr)) * width + answers.indices
-    wanted = np.arange(len(item_ids))[:, None] * width + item_ids
+    keys, wanted = _keys(item_ids, answers)
     return (np.isin(wanted, keys) & (item_ids >= 0)).astype(np.float32)
+
+
+def values_of(item_ids: np.ndarray, worth: csr_matrix) -> np.ndarray:
+    """Look up what the candidates (B, K) were worth; NaN where `worth` (B, N) stores nothing.
+
+    A stored zero is a worth of zero.
+    """
+    keys, wanted = _keys(item_ids, worth)
+    if not len(keys):
+        return np.full(item_ids.shape, np.nan, dtype=np.float32)
+    order = np.argsort(keys, kind="stable")
+    place = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    found = (keys[order][place] == wanted) & (item_ids >= 0)
+    return np.where(found, worth.data[order][place], np.nan).astype(np.float32)
+
+
+def _keys(item_ids: np.ndarray, matrix: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Give one number for each stored cell of `matrix` (B, N), and for each candidate (B, K)."""
+    width = matrix.shape[1]
+    keys = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
+    return keys, np.arange(len(item_ids))[:, None] * width + item_ids

@@ -1,0 +1,111 @@
+"""Wide & Deep: a linear model that memorises crossed features, a network that generalises, summed.
+
+    z = w0 + sum_f w_f x_f + w_item + sum_{(f,g)} c_fg[bucket(x_f), bucket(x_g)]    wide
+        + MLP([x, v_item])                                                          deep
+
+Buckets end at quantiles of the training rows, and an unknown value has one of its own. A cross is a
+table of one weight for each pair of buckets: age band and genre likeness, say, or hour and days
+out. Segments of a few codes keep a bucket each. Which columns to cross is the designer's to say
+(`crosses`); by default all pairs are, which on some thirty features is a few ten thousand weights.
+
+Source: Cheng et al., Wide & Deep Learning for Recommender Systems, DLRS 2016. There the wide part
+is trained by FTRL with L1; here both parts share AdamW, which shrinks what the data does not hold.
+
+Legend: `R` rows, `F` features, `P` crosses, `N` buckets, the last of them for unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from patterns.recsys.stages.ranking.neural import (
+    NeuralRanker,
+    RankingNetwork,
+    item_embedding,
+    perceptron,
+)
+
+
+class WideDeepNetwork(RankingNetwork):
+    """The network; gives logits."""
+
+    edges: Tensor
+    pairs: Tensor
+    offsets: Tensor
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        items: int,
+        dimension: int,
+        hidden: int,
+        dropout: float,
+        buckets: int,
+        crosses: Sequence[Sequence[int]] | None,
+    ) -> None:
+        super().__init__(features)
+        chosen = list(combinations(range(features), 2)) if crosses is None else crosses
+        pairs = torch.tensor([list(pair) for pair in chosen]).reshape(-1, 2).long()
+        self.width = buckets + 1
+        self.register_buffer("edges", torch.zeros(features, buckets - 1))
+        self.register_buffer("pairs", pairs, persistent=False)  # (P, 2)
+        self.register_buffer("offsets", torch.arange(len(pairs)) * self.width**2, persistent=False)
+        self.linear = nn.Linear(features, 1)
+        self.item_weight = item_embedding(items, 1, std=0.0)
+        self.cross_weight = nn.EmbeddingBag(max(len(pairs), 1) * self.width**2, 1, mode="sum")
+        nn.init.zeros_(self.cross_weight.weight)
+        self.items = item_embedding(items, dimension, std=0.05)
+        self.deep = perceptron(features + dimension, hidden, dropout)
+
+    def adapt(self, features: np.ndarray) -> None:
+        """Take scales, and as edges of the buckets the quantiles of each column's known values."""
+        super().adapt(features)
+        shares = np.linspace(0, 1, self.edges.shape[1] + 2)[1:-1]
+        for column, values in enumerate(features.T):
+            known = values[~np.isnan(values)]
+            if len(known) and len(shares):
+                self.edges[column] = torch.from_numpy(np.quantile(known, shares))
+
+    def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:
+        """Give logits (R,) of `features` (R, F) and `item_ids` (R,)."""
+        values = self.standardised(features)
+        wide = self.linear(values) + self.item_weight(item_ids)  # (R, 1)
+        if len(self.pairs):
+            wide = wide + self.cross_weight(self._crossed(features))
+        deep = self.deep(torch.cat([values, self.items(item_ids)], dim=1))
+        return (wide + deep).squeeze(1)
+
+    def _crossed(self, features: Tensor) -> Tensor:
+        """Give the weight's number of each cross (R, P)."""
+        columns = features.T.contiguous()  # (F, R)
+        bucket = torch.searchsorted(self.edges, columns, right=True)
+        bucket = torch.where(columns.isnan(), self.width - 1, bucket).T  # (R, F)
+        first, second = bucket[:, self.pairs[:, 0]], bucket[:, self.pairs[:, 1]]
+        return first * self.width + second + self.offsets
+
+
+class WideDeep(NeuralRanker):
+    """The stage; `crosses` are pairs of columns (all where None), cut into `buckets` each."""
+
+    name = "wide-deep"
+    network = WideDeepNetwork
+
+    def __init__(
+        self,
+        *,
+        items: int,
+        buckets: int = 8,
+        crosses: Sequence[tuple[int, int]] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Take the settings of `NeuralRanker` too."""
+        super().__init__(items=items, **settings)
+        named = None if crosses is None else [list(pair) for pair in crosses]
+        self.sizes |= {"buckets": buckets, "crosses": named}
