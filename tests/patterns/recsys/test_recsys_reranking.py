@@ -100,10 +100,10 @@ def test_a_calibrated_page_follows_the_history() -> None:
     taken = np.zeros((1, 40), dtype=np.float32)
     taken[0, [0, 1, 2, 3, 4, 5, 6, 20, 21, 22]] = 1
     stage = fitted(genres, method="calibrated")
-    page = stage.rerank(ranked, 10, seen=csr_matrix(taken), trade_off=0.1).item_ids
+    page = stage.rerank(ranked, 10, seen=csr_matrix(taken), trade_off=0.03).item_ids
     assert (page < 20).sum() == 7
     empty = csr_matrix((1, 40), dtype=np.float32)
-    assert stage.rerank(ranked, 10, seen=empty, trade_off=0.1).item_ids[0].tolist() == [*range(10)]
+    assert stage.rerank(ranked, 10, seen=empty, trade_off=0.03).item_ids[0].tolist() == [*range(10)]
 
 
 def test_miscalibration_is_the_smoothed_kl() -> None:
