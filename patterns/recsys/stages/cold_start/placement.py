@@ -41,10 +41,13 @@ class ContentPlacement:
         *,
         strength: float | None = None,
         neighbours: int = 20,
-        length: float = 0.5,
+        length: float = 0.75,
         seed: int = 0,
     ) -> None:
-        """Take the ridge's strength; None chooses it on held-out items."""
+        """Take the ridge's strength; None chooses it on held-out items.
+
+        A larger `length` quantile shows new items more, at the cost of known ones.
+        """
         self.strength = strength
         self.neighbours = neighbours
         self.length = length

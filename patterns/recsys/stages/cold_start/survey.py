@@ -8,7 +8,8 @@ of its users' rows, and the title minimises the squared error of these means,
 
 with r_u the user's row of 0 and 1 scaled to unit length, so that taste counts and not activity. The
 sums of a group are one sparse product per answer; the unknown are what is left of the node's sum,
-hence no pass over them. Profiles are pulled to the parent's as if by `prior` more users.
+hence no pass over them. Profiles are pulled to the parent's as if by `prior` more users. A tree of
+depth 5 holds at most 364 profiles of N numbers.
 
 With `adaptive=False` the same titles are asked of everybody, those of largest
 log(popularity) * entropy0 of the three answers, where the unknown weigh half: the baseline.
@@ -79,35 +80,38 @@ class Survey:
         asked: np.ndarray,
         fixed: np.ndarray | None,
     ) -> None:
+        """Grow level by level; `asked` (C,) are the items of the columns of the answers."""
         everyone = np.arange(rows.shape[0])
         total = np.asarray(rows.sum(axis=0)).ravel()
-        questions, children, profiles = [], [], [total / max(len(everyone), 1)]
-        level = [(0, everyone, total, frozenset[int]())]  # node, its users, their sum, asked
+        questions: list[int] = []
+        children: list[list[int]] = []
+        profiles = [total / max(len(everyone), 1)]
+        level = [(everyone, total, frozenset[int]())]  # a node's users, their sum, what was asked
         for depth in range(self.depth + 1):
             following = []
-            for node, members, total, before in level:
+            for members, summed, before in level:
+                node = len(questions)
+                own = rows[members], liked[members], disliked[members]
                 place = NONE
                 if depth < self.depth and len(members) >= self.least_users:
-                    if fixed is None:
-                        own = rows[members], liked[members], disliked[members]
-                        place = _best_question(*own, total, before)
-                    elif depth < len(fixed):
-                        place = int(fixed[depth])
+                    place = _next_question(*own, summed, before, fixed)
                 questions.append(int(asked[place]) if place != NONE else NONE)
                 children.append([NONE] * len(ANSWERS))
-                if place == NONE:
-                    continue
-                for answer, group in _groups(liked[members], disliked[members], place).items():
-                    child = members[group]
-                    summed = np.asarray(rows[child].sum(axis=0)).ravel()
-                    mean = (summed + self.prior * profiles[node]) / (len(child) + self.prior)
+                for answer, group in _groups(*own[1:], place).items():
+                    part = np.asarray(own[0][group].sum(axis=0)).ravel()
                     children[node][answer] = len(profiles)
-                    following.append((len(profiles), child, summed, before | {place}))
-                    profiles.append(mean)
+                    profiles.append(self._shrunk(part, len(group), profiles[node]))
+                    following.append((members[group], part, before | {place}))
             level = following
         self.questions_ = np.array(questions)  # (V,) item asked, -1 at a leaf
         self.children_ = np.array(children)  # (V, 3) by answer
         self.profiles_ = np.stack(profiles).astype(np.float32)  # (V, N)
+
+    def _shrunk(self, summed: np.ndarray, count: int, parent: np.ndarray) -> np.ndarray:
+        """Pull the mean of `count` rows to the parent's; a group of nobody is its parent."""
+        if count + self.prior == 0:
+            return parent
+        return (summed + self.prior * parent) / (count + self.prior)
 
     def ask(self, answers: Mapping[int, int]) -> int | None:
         """Give the next item to ask about after `answers` (item -> answer); None at the end."""
@@ -195,24 +199,30 @@ def _where(answers: csr_matrix, answer: int) -> csr_matrix:
 
 
 def _groups(liked: csr_matrix, disliked: csr_matrix, place: int) -> dict[int, np.ndarray]:
-    """Split users by their answer to one question: positions by answer."""
+    """Split users by their answer to one question: positions by answer; no question, no groups."""
+    if place == NONE:
+        return {}
     answer = np.asarray((liked[:, [place]] - disliked[:, [place]]).todense()).ravel()
     return {each: np.flatnonzero(answer == each) for each in ANSWERS}
 
 
-def _best_question(
+def _next_question(
     rows: csr_matrix,
     liked: csr_matrix,
     disliked: csr_matrix,
     total: np.ndarray,
     before: frozenset[int],
+    fixed: np.ndarray | None,
 ) -> int:
-    """Give the question of the least squared error among those not yet asked."""
-    explained = np.zeros(liked.shape[1])  # sum_g |sum r|^2 / n_g, per question
-    left, left_sum = (
-        np.full(liked.shape[1], float(rows.shape[0])),
-        np.tile(total, (liked.shape[1], 1)),
-    )
+    """Give the question of the least squared error not yet asked, or the next of a fixed list."""
+    if fixed is not None:
+        return int(fixed[len(before)]) if len(before) < len(fixed) else NONE
+    width = liked.shape[1]
+    if len(before) == width:
+        return NONE
+    explained = np.zeros(width)  # sum_g |sum r|^2 / n_g, per question
+    left = np.full(width, float(rows.shape[0]))  # the unknown: whom no answer took
+    left_sum = np.tile(total, (width, 1))  # (C, N)
     for answer in (liked, disliked):
         size = np.asarray(answer.sum(axis=0)).ravel()
         summed = (answer.T @ rows).toarray()  # (C, N)
@@ -220,8 +230,7 @@ def _best_question(
         left, left_sum = left - size, left_sum - summed
     explained += (left_sum**2).sum(axis=1) / np.maximum(left, 1)
     explained[list(before)] = -np.inf
-    best = int(explained.argmax())
-    return best if np.isfinite(explained[best]) else NONE
+    return int(explained.argmax())
 
 
 def _by_entropy(liked: csr_matrix, disliked: csr_matrix, users: int) -> np.ndarray:
