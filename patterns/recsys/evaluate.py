@@ -202,7 +202,7 @@ def _draw(
         axes.legend(frameon=False)
     caption = "Validation NDCG@10 against the trade-off; the mark is what was chosen."
     with figure(report, "Price of diversity", caption) as axes:
-        trade_offs, values = zip(*pipeline.reranker.curve_, strict=True)
+        trade_offs, values, *_ = zip(*pipeline.reranker.curve_, strict=True)
         axes.plot(trade_offs, values, marker="o")
         axes.axvline(pipeline.reranker.trade_off, linestyle=":", color="black")
         axes.set(xlabel="trade-off (1 = relevance only)", ylabel="NDCG@10")

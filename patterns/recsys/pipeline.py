@@ -35,7 +35,7 @@ from patterns.recsys.requests import (
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.features import Features
 from patterns.recsys.stages.ranking.examples import Examples, labels_of
-from patterns.recsys.stages.reranking import Reranker
+from patterns.recsys.stages.reranking.reranker import Reranker
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

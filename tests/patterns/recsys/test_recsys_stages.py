@@ -13,7 +13,7 @@ from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.candidates.two_tower import TwoTower
 from patterns.recsys.stages.candidates.vectors import without_seen
-from patterns.recsys.stages.reranking import Reranker
+from patterns.recsys.stages.reranking.reranker import TRADE_OFFS, Reranker
 
 USERS, ITEMS, HALF = 200, 60, 30
 
@@ -126,11 +126,11 @@ def test_reranker_spends_its_budget_and_no_more(tmp_path: Path) -> None:
     )
     answers = csr_matrix(np.tile(np.r_[np.ones(3), np.zeros(17)], (4, 1)))
     stage = Reranker(depth=20, ndcg_budget=0.0).fit(ranked, answers, vectors)
-    best = stage.curve_[0][1]
-    chosen = dict(stage.curve_)[stage.trade_off]
+    best = stage.curve_[0].ndcg
+    chosen = {point.trade_off: point.ndcg for point in stage.curve_}[stage.trade_off]
     assert chosen >= best
     free = Reranker(depth=20, ndcg_budget=1.0).fit(ranked, answers, vectors)
-    assert free.trade_off == 0.5 < stage.trade_off or stage.trade_off == 0.5
+    assert free.trade_off == min(TRADE_OFFS) <= stage.trade_off
     page = free.rerank(ranked, 10).item_ids[0]
     assert {0, 10} <= set(page.tolist()) and len(set(page.tolist())) == 10
     assert free.rerank(ranked, 50).item_ids.shape == (4, 20)

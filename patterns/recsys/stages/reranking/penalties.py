@@ -1,0 +1,107 @@
+"""What a page is marked down for while it is filled: sameness and miscalibration.
+
+    sameness(i)        = max_{j on the page} cos(i, j)
+    miscalibration(i)  = KL(p || q)     q = genres of the page with i on it
+
+p(g) is the share of genre g in the user's history, q(g) its share on the page; an item of several
+genres counts for each in equal parts. KL is finite because q is mixed with a little of p,
+
+    KL(p || q~) = sum_g p(g) log(p(g) / q~(g))      q~ = (1 - alpha) q + alpha p,
+
+so it lies between 0 and log(1 / alpha). A user without history has p = 0 and a penalty of 0. Both
+penalties step for all requests of a batch at once.
+
+Sources: Carbonell & Goldstein, The Use of MMR, SIGIR 1998; Steck, Calibrated Recommendations,
+RecSys 2018, section 3.
+
+Legend: `B` requests, `K` candidates, `P` the first of them that are weighed, `G` genres.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+SMOOTHING = 0.01  # alpha
+TINY = 1e-30
+
+
+class Penalty(Protocol):
+    """The cost of each item as the next of the page."""
+
+    def costs(self) -> np.ndarray:
+        """Give the cost (B, P) of putting each item on the page now."""
+
+    def pick(self, places: np.ndarray) -> None:
+        """Put the item at each of `places` (B,), below K, on the page."""
+
+
+class Sameness:
+    """Largest cosine to what the page holds, the penalty of MMR; 0 on an empty page."""
+
+    def __init__(self, vectors: np.ndarray, *, pool: int) -> None:
+        """Take unit vectors (B, K, G) that are nowhere negative."""
+        self.vectors = vectors
+        self.nearest = np.zeros((len(vectors), pool), dtype=vectors.dtype)
+
+    def costs(self) -> np.ndarray:
+        """Give the largest cosine (B, P)."""
+        return self.nearest
+
+    def pick(self, places: np.ndarray) -> None:
+        """Compare all with the item just taken."""
+        picked = self.vectors[np.arange(len(places)), places]  # (B, G)
+        pool = self.nearest.shape[1]
+        likeness = np.matmul(self.vectors[:, :pool], picked[:, :, None])[:, :, 0]
+        np.maximum(self.nearest, likeness, out=self.nearest)
+
+
+class Miscalibration:
+    """KL between the genres of the history and of the page."""
+
+    def __init__(self, shares: np.ndarray, wanted: np.ndarray, *, pool: int) -> None:
+        """Take the items' genre shares (B, K, G) and the history's (B, G)."""
+        self.shares = shares
+        self.wanted = wanted
+        self.total = np.zeros_like(wanted)  # genres of the page, summed
+        self.pool = pool
+
+    def costs(self) -> np.ndarray:
+        """Give the KL (B, P) of the page with each item added."""
+        return divergence(self.wanted[:, None], self.total[:, None] + self.shares[:, : self.pool])
+
+    def pick(self, places: np.ndarray) -> None:
+        """Add the genres of the items just taken."""
+        self.total = self.total + self.shares[np.arange(len(places)), places]
+
+
+def divergence(wanted: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Give KL(wanted || given), smoothed, over the last axis; `given` need not sum to 1."""
+    given = given / np.maximum(given.sum(axis=-1, keepdims=True), TINY)
+    mixed = (1 - SMOOTHING) * given + SMOOTHING * wanted
+    entropy = (wanted * np.log(np.maximum(wanted, TINY))).sum(axis=-1)
+    return entropy - (wanted * np.log(np.maximum(mixed, TINY))).sum(axis=-1)
+
+
+def genre_shares(genres: np.ndarray) -> np.ndarray:
+    """Give each item's genres (N, G) as equal shares that sum to 1; without genres all are 0."""
+    return (genres / np.maximum(genres.sum(axis=1, keepdims=True), 1.0)).astype(np.float32)
+
+
+def history_shares(seen: csr_matrix, shares: np.ndarray) -> np.ndarray:
+    """Give the genre shares (B, G) of histories `seen` (B, N); an empty history is all 0."""
+    wanted = np.asarray(seen @ shares)
+    return wanted / np.maximum(wanted.sum(axis=1, keepdims=True), TINY)
+
+
+def miscalibration(wanted: np.ndarray, shares: np.ndarray, page: np.ndarray) -> np.ndarray:
+    """Give the KL (B,) between histories `wanted` (B, G) and pages of item ids (B, K), -1 padded.
+
+    `shares` (N, G) are the items' genre shares. An empty page has the largest KL.
+    """
+    given = (shares[page] * (page >= 0)[:, :, None]).sum(axis=1)  # (B, G)
+    return divergence(wanted, given)

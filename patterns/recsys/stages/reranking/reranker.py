@@ -1,0 +1,246 @@
+"""From the ranker's order to the page: relevance traded against what a page is marked down for.
+
+The ranker scores items one by one, so its top ten may be ten of a kind, or none of the kind the
+user takes one time in five. The re-ranker fills the page from the first `depth` items, each time
+with the one of largest
+
+    trade_off * relevance - (1 - trade_off) * penalty
+
+where relevance is the ranker's score scaled to [0, 1] and the penalty is, by `method`,
+
+    mmr         the largest likeness of genres to what the page holds already
+    calibrated  KL between the genres of the user's history and of the page
+    both        the mean of the two
+
+`fit` takes the smallest trade-off (the largest say of the penalty) that costs at most
+`ndcg_budget` of the validation NDCG@10, so the price is a decision and not an accident; the curves
+of all methods are kept for the report. All requests of a batch take a step together.
+
+Sources: Carbonell & Goldstein, SIGIR 1998 (MMR); Steck, RecSys 2018 (calibration); see `penalties`.
+
+Legend: `B` requests, `N` items, `K` candidates, `P` the first of them that are weighed, `G` genres.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from common.artifacts import write_json
+from common.evaluation.ranking import intra_list_similarity, judge, ndcg
+from common.retrieval import NOTHING, Candidates
+from patterns.recsys.stages.reranking.greedy import greedy, to_unit
+from patterns.recsys.stages.reranking.penalties import (
+    Miscalibration,
+    Penalty,
+    Sameness,
+    genre_shares,
+    history_shares,
+    miscalibration,
+)
+from patterns.recsys.stages.reranking.rules import Rules
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Method = Literal["mmr", "calibrated", "both"]
+TRADE_OFFS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+PAGE = 10
+BLOCK = 256  # requests that step together: their genres stay in the cache
+
+
+class Point(NamedTuple):
+    """A trade-off and what it gives on validation; KL is None where histories are not known."""
+
+    trade_off: float
+    ndcg: float
+    ils: float
+    kl: float | None
+
+
+class Reranker:
+    """A greedy page under one penalty or two."""
+
+    def __init__(
+        self,
+        *,
+        method: Method = "mmr",
+        depth: int = 50,
+        ndcg_budget: float = 0.02,
+        trade_off: float = 1.0,
+    ) -> None:
+        if method not in get_args(Method):
+            raise ValueError(f"method: {method!r} is not known; use {', '.join(get_args(Method))}")
+        self.method: Method = method
+        self.depth = depth
+        self.ndcg_budget = ndcg_budget
+        self.trade_off = trade_off
+
+    def fit(
+        self,
+        ranked: Candidates,
+        answers: csr_matrix,
+        genres: np.ndarray,
+        *,
+        seen: csr_matrix | None = None,
+    ) -> Reranker:
+        """Choose the trade-off on `ranked` candidates whose `answers` (B, N) are known.
+
+        `genres` (N, G) are 0 or 1; `seen` (B, N) holds the histories, which calibration needs.
+        """
+        self._with(genres)
+        methods = get_args(Method) if seen is not None else ("mmr",)
+        self.curves_: dict[str, list[Point]] = {
+            method: [self._point(ranked, answers, seen, method, each) for each in TRADE_OFFS]
+            for method in dict.fromkeys((*methods, self.method))
+        }
+        floor = self.curve_[0].ndcg * (1 - self.ndcg_budget)
+        self.trade_off = min(point.trade_off for point in self.curve_ if point.ndcg >= floor)
+        return self
+
+    @property
+    def curve_(self) -> list[Point]:
+        """The validation curve of the method that serves."""
+        return self.curves_[self.method]
+
+    def rerank(
+        self,
+        ranked: Candidates,
+        k: int,
+        *,
+        seen: csr_matrix | None = None,
+        rules: Rules | None = None,
+        trade_off: float | None = None,
+        method: Method | None = None,
+    ) -> Candidates:
+        """Give the page of `k`; what lies beyond `depth` follows in the ranker's order.
+
+        `seen` (B, N) is needed where the method calibrates. Blocked items leave the list. Scores
+        stay the ranker's.
+        """
+        trade_off = self.trade_off if trade_off is None else trade_off
+        if (trade_off == 1.0 and rules is None) or not ranked.item_ids.size:
+            return ranked.head(k)
+        wanted = self._wanted(seen, method or self.method)
+        pages = []
+        for start in range(0, len(ranked), BLOCK):
+            rows = slice(start, start + BLOCK)
+            block = Candidates(ranked.item_ids[rows], ranked.scores[rows])
+            history = wanted[rows] if wanted is not None else None
+            pages.append(self._page(block, k, history, rules, trade_off, method or self.method))
+        return Candidates(
+            np.concatenate([page.item_ids for page in pages]),
+            np.concatenate([page.scores for page in pages]),
+        )
+
+    def _page(
+        self,
+        ranked: Candidates,
+        k: int,
+        wanted: np.ndarray | None,
+        rules: Rules | None,
+        trade_off: float,
+        method: Method,
+    ) -> Candidates:
+        relevance = to_unit(ranked.scores, ranked.item_ids, self.depth)
+        pool = min(self.depth, ranked.item_ids.shape[1])
+        width = pool  # places that may be taken out of order
+        if rules is not None:
+            ranked, relevance = _under(rules, ranked, relevance)
+            width = ranked.item_ids.shape[1]
+        item_ids = ranked.item_ids[:, :width]
+        penalties = self._penalties(item_ids, wanted, pool, method) if trade_off < 1 else []
+        options = {"pool": pool, "k": k, "trade_off": trade_off}
+        places = greedy(item_ids, relevance[:, :width], penalties, rules=rules, **options)
+        rest = np.tile(np.arange(width, ranked.item_ids.shape[1]), (len(ranked), 1))
+        places = np.concatenate([places, rest], axis=1)[:, :k]
+        return Candidates(
+            np.take_along_axis(ranked.item_ids, places, axis=1),
+            np.take_along_axis(ranked.scores, places, axis=1),
+        )
+
+    def _penalties(
+        self, item_ids: np.ndarray, wanted: np.ndarray | None, pool: int, method: Method
+    ) -> list[Penalty]:
+        penalties: list[Penalty] = []
+        if method != "calibrated":
+            penalties.append(Sameness(self.vectors_[item_ids], pool=pool))
+        if method != "mmr":
+            assert wanted is not None
+            penalties.append(Miscalibration(self.shares_[item_ids], wanted, pool=pool))
+        return penalties
+
+    def _wanted(self, seen: csr_matrix | None, method: Method) -> np.ndarray | None:
+        """Give the genres of the histories (B, G), where the method looks at them."""
+        if method == "mmr":
+            return None
+        if seen is None:
+            raise ValueError(f"seen: {method!r} needs the histories; pass seen, or use mmr")
+        return history_shares(seen, self.shares_)
+
+    def _point(
+        self,
+        ranked: Candidates,
+        answers: csr_matrix,
+        seen: csr_matrix | None,
+        method: Method,
+        trade_off: float,
+    ) -> Point:
+        page = self.rerank(ranked, PAGE, seen=seen, trade_off=trade_off, method=method).item_ids
+        judged = judge(page, answers)
+        quality = float(ndcg(judged.relevance, judged.ideal, PAGE).mean())
+        ils = float(intra_list_similarity(self.vectors_, page).mean())
+        if seen is None:
+            return Point(trade_off, quality, ils, None)
+        known = np.diff(seen.indptr) > 0
+        wanted = history_shares(seen, self.shares_)
+        divergences = miscalibration(wanted, self.shares_, page)[known]
+        kl = float(divergences.mean()) if len(divergences) else None
+        return Point(trade_off, quality, ils, kl)
+
+    def save(self, folder: Path) -> None:
+        """Write the trade-off, the curves and the genres."""
+        settings = {
+            "method": self.method,
+            "depth": self.depth,
+            "trade_off": self.trade_off,
+            "curves": self.curves_,
+        }
+        write_json(folder / "reranking.json", settings)
+        np.savez(folder / "reranking.npz", genres=self.vectors_ > 0)
+
+    def load(self, folder: Path) -> Reranker:
+        """Read what `save` wrote."""
+        settings = json.loads((folder / "reranking.json").read_text(encoding="utf-8"))
+        self.method = settings["method"]
+        self.depth, self.trade_off = settings["depth"], settings["trade_off"]
+        curves = settings["curves"].items()
+        self.curves_ = {name: [Point(*point) for point in curve] for name, curve in curves}
+        with np.load(folder / "reranking.npz") as arrays:
+            self._with(arrays["genres"])
+        return self
+
+    def _with(self, genres: np.ndarray) -> None:
+        genres = (genres > 0).astype(np.float32)
+        norm = np.linalg.norm(genres, axis=1, keepdims=True)
+        self.vectors_ = genres / np.maximum(norm, 1e-9)  # (N, G)
+        self.shares_ = genre_shares(genres)
+
+
+def _under(
+    rules: Rules, ranked: Candidates, relevance: np.ndarray
+) -> tuple[Candidates, np.ndarray]:
+    """Apply boosts and blocks and order anew; what is blocked becomes padding."""
+    relevance = rules.adjusted(relevance, ranked.item_ids)
+    order = np.argsort(-relevance, axis=1, kind="stable")
+    item_ids, scores, relevance = (
+        np.take_along_axis(each, order, axis=1)
+        for each in (ranked.item_ids, ranked.scores, relevance)
+    )
+    gone = np.isneginf(relevance)
+    item_ids = np.where(gone, NOTHING, item_ids)
+    scores = np.where(gone, -np.inf, scores).astype(np.float32)
+    return Candidates(item_ids, scores), relevance

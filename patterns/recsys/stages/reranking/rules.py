@@ -1,0 +1,82 @@
+"""What the business asks of a page, whatever the ranker thinks.
+
+    caps      at most so many items of one group (a franchise, a director, a genre) on a page
+    blocked   items that never appear: out of licence, unfit for the audience
+    boosts    a gain on the relevance scale of [0, 1]; a large one (10) pins an item to the top
+
+Caps are kept while the page is filled, so the page stays full as long as any candidate keeps them.
+When none does, the page is filled with the next best all the same, and `breaches` counts it.
+
+Legend: `B` requests, `N` items, `K` candidates, `L` page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Cap:
+    """At most `most` items of each group on one page."""
+
+    groups: np.ndarray  # (N,) int64 code of the group, -1 none
+    most: int
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        if self.most < 1:
+            raise ValueError(f"most: {self.most} would empty the page; give 1 or more, or block")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Caps, blocked items and boosts; by default there are none."""
+
+    caps: tuple[Cap, ...] = ()
+    blocked: np.ndarray | None = None  # (N,) bool
+    boosts: np.ndarray | None = None  # (N,) float
+
+    def adjusted(self, relevance: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
+        """Give the relevance (B, K) with boosts; -inf where blocked."""
+        if self.boosts is not None:
+            relevance = relevance + self.boosts[item_ids]
+        if self.blocked is not None:
+            relevance = np.where(self.blocked[item_ids], -np.inf, relevance)
+        return relevance
+
+    def allowed(self, item_ids: np.ndarray, page: np.ndarray) -> np.ndarray:
+        """Tell which items (B, K) may be added to the page so far (B, L) under all caps."""
+        allowed = np.ones(item_ids.shape, dtype=bool)
+        for cap in self.caps:
+            groups, held = _groups(cap, item_ids), _groups(cap, page)
+            count = np.zeros(item_ids.shape, dtype=np.int64)
+            for place in range(held.shape[1]):  # short: no (B, K, L) array
+                count += groups == held[:, place : place + 1]
+            allowed &= (count < cap.most) | (groups < 0)
+        return allowed
+
+    def breaches(self, page: np.ndarray) -> np.ndarray:
+        """Count the items of each page (B, L) that stand above a cap: (B,)."""
+        above = np.zeros(len(page), dtype=np.int64)
+        for cap in self.caps:
+            groups = _groups(cap, page)
+            for place in range(page.shape[1]):
+                earlier = (groups[:, :place] == groups[:, place : place + 1]).sum(axis=1)
+                above += (groups[:, place] >= 0) & (earlier >= cap.most)
+        return above
+
+
+def _groups(cap: Cap, item_ids: np.ndarray) -> np.ndarray:
+    return np.where(item_ids < 0, -1, cap.groups[item_ids])
+
+
+def rarest_group(memberships: np.ndarray) -> np.ndarray:
+    """Give each item of `memberships` (N, G), 0 or 1, its rarest group: (N,) codes, -1 none.
+
+    One code an item is what a cap needs; of several genres the rarest tells most.
+    """
+    size = memberships.sum(axis=0)  # (G,)
+    code = np.where(memberships > 0, size, np.inf).argmin(axis=1)
+    return np.where((memberships > 0).any(axis=1), code, -1)

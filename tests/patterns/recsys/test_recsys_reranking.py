@@ -1,0 +1,301 @@
+"""Pages: penalties and rules against slow references, exploration against its formula."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from scipy.stats import entropy
+
+from common.retrieval import Candidates, mmr
+from patterns.recsys.stages.reranking.exploration import Exploration
+from patterns.recsys.stages.reranking.penalties import (
+    SMOOTHING,
+    genre_shares,
+    history_shares,
+    miscalibration,
+)
+from patterns.recsys.stages.reranking.reranker import TRADE_OFFS, Reranker
+from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
+
+ITEMS, GENRES = 80, 6
+
+
+def world(requests: int = 40, width: int = 60, seed: int = 0) -> tuple:
+    """Random lists, genres and histories; the first list is short, the first history empty."""
+    rng = np.random.default_rng(seed)
+    genres = (rng.random((ITEMS, GENRES)) < 0.3).astype(np.float32)
+    item_ids = np.stack([rng.permutation(ITEMS)[:width] for _ in range(requests)])
+    scores = -np.sort(-rng.normal(size=(requests, width)), axis=1).astype(np.float32)
+    item_ids[0, 4:], scores[0, 4:] = -1, -np.inf
+    taken = (rng.random((requests, ITEMS)) < 0.1).astype(np.float32)
+    taken[0] = 0
+    return Candidates(item_ids, scores), genres, csr_matrix(taken)
+
+
+def fitted(genres: np.ndarray, **options: object) -> Reranker:
+    stage = Reranker(**options)  # type: ignore[arg-type]
+    stage._with(genres)
+    return stage
+
+
+def unit(scores: np.ndarray) -> np.ndarray:
+    return (scores - scores.min()) / (scores.max() - scores.min())
+
+
+@pytest.mark.parametrize("trade_off", [0.9, 0.6, 0.3])
+def test_pages_of_a_batch_are_those_of_mmr_one_by_one(trade_off: float) -> None:
+    ranked, genres, _ = world()
+    stage = fitted(genres, depth=30)
+    page = stage.rerank(ranked, 10, trade_off=trade_off)
+    for row in range(1, len(ranked)):
+        items, scores = ranked.item_ids[row, :30], ranked.scores[row, :30]
+        vectors = stage.vectors_[items].astype(np.float64)
+        chosen = mmr(unit(scores.astype(np.float64)), vectors, k=10, trade_off=trade_off)
+        assert page.item_ids[row].tolist() == items[chosen].tolist()
+        assert page.scores[row].tolist() == scores[chosen].tolist()
+
+
+def test_calibrated_pages_are_the_greedy_of_the_paper() -> None:
+    ranked, genres, seen = world()
+    stage = fitted(genres, method="calibrated", depth=30)
+    page = stage.rerank(ranked, 8, seen=seen, trade_off=0.7).item_ids
+    shares = genres / np.maximum(genres.sum(1, keepdims=True), 1)
+    for row in range(1, len(ranked)):
+        items, relevance = ranked.item_ids[row, :30], unit(ranked.scores[row, :30])
+        history = shares[seen[row].indices].sum(0)
+        history = history / max(history.sum(), 1e-9)
+        on_page: list[int] = []
+        for _ in range(8):
+            values = []
+            for place, item in enumerate(items):
+                given = shares[[*on_page, item]].sum(0)
+                given = given / max(given.sum(), 1e-9)
+                mixed = (1 - SMOOTHING) * given + SMOOTHING * history
+                used = history > 0
+                kl = (history[used] * np.log(history[used] / mixed[used])).sum()
+                taken = item in on_page
+                values.append(-np.inf if taken else 0.7 * relevance[place] - 0.3 * kl)
+            on_page.append(int(items[int(np.argmax(values))]))
+        assert page[row].tolist() == on_page
+
+
+@pytest.mark.parametrize("method", ["mmr", "calibrated", "both"])
+def test_one_request_gets_the_page_of_the_batch(method: str) -> None:
+    ranked, genres, seen = world(requests=300)  # more than a block
+    stage = fitted(genres, method=method, depth=30)
+    together = stage.rerank(ranked, 10, seen=seen, trade_off=0.6)
+    for row in (0, 7, 299):
+        one = Candidates(ranked.item_ids[row : row + 1], ranked.scores[row : row + 1])
+        alone = stage.rerank(one, 10, seen=seen[row], trade_off=0.6)
+        assert alone.item_ids[0].tolist() == together.item_ids[row].tolist()
+    assert sorted(together.item_ids[0, :4]) == sorted(ranked.item_ids[0, :4])
+    assert (together.item_ids[0, 4:] == -1).all() and np.isneginf(together.scores[0, 4:]).all()
+
+
+def test_a_calibrated_page_follows_the_history() -> None:
+    """Seven tenths drama and three comedy, where the ranker would show drama only."""
+    genres = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
+    ranked = Candidates(np.arange(40)[None], np.linspace(1, 0, 40, dtype=np.float32)[None])
+    taken = np.zeros((1, 40), dtype=np.float32)
+    taken[0, [0, 1, 2, 3, 4, 5, 6, 20, 21, 22]] = 1
+    stage = fitted(genres, method="calibrated")
+    page = stage.rerank(ranked, 10, seen=csr_matrix(taken), trade_off=0.03).item_ids
+    assert (page < 20).sum() == 7
+    empty = csr_matrix((1, 40), dtype=np.float32)
+    assert stage.rerank(ranked, 10, seen=empty, trade_off=0.03).item_ids[0].tolist() == [*range(10)]
+
+
+def test_miscalibration_is_the_smoothed_kl() -> None:
+    shares = genre_shares(np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype=np.float32))
+    assert shares.tolist() == [[1, 0], [0, 1], [0.5, 0.5], [0, 0]]
+    wanted = history_shares(csr_matrix(np.array([[1, 0, 1, 0], [0, 0, 0, 0.0]])), shares)
+    assert wanted.tolist() == [[0.75, 0.25], [0, 0]]
+    page = np.array([[2, 2, -1], [0, 1, 2]])
+    mixed = (1 - SMOOTHING) * np.array([0.5, 0.5]) + SMOOTHING * wanted[0]
+    found = miscalibration(wanted, shares, page)
+    assert found == pytest.approx([entropy(wanted[0], mixed), 0.0], abs=1e-6)
+    worst = miscalibration(wanted[:1], shares, np.array([[-1, 3]]))
+    assert worst == pytest.approx([-np.log(SMOOTHING)], abs=1e-5)
+
+
+def test_fit_keeps_every_curve_and_spends_no_more_than_the_budget(tmp_path: Path) -> None:
+    ranked, genres, seen = world(requests=200)
+    rng = np.random.default_rng(1)
+    answers = csr_matrix((rng.random((200, ITEMS)) < 0.1).astype(np.float32))
+    for method in ("mmr", "calibrated", "both"):
+        stage = Reranker(method=method, ndcg_budget=0.05).fit(ranked, answers, genres, seen=seen)
+        chosen = {point.trade_off: point for point in stage.curve_}[stage.trade_off]
+        assert chosen.ndcg >= 0.95 * stage.curve_[0].ndcg
+    assert set(stage.curves_) == {"mmr", "calibrated", "both"}
+    assert all([p.trade_off for p in each] == [*TRADE_OFFS] for each in stage.curves_.values())
+    start, end = stage.curves_["mmr"][0], stage.curves_["mmr"][-1]
+    assert end.ils < 0.7 * start.ils
+    assert stage.curves_["calibrated"][-1].kl < 0.7 * start.kl
+    stage.save(tmp_path)
+    again = Reranker().load(tmp_path)
+    assert again.curves_ == stage.curves_ and again.method == "both"
+    pages = [each.rerank(ranked, 10, seen=seen).item_ids for each in (stage, again)]
+    assert np.array_equal(*pages)
+
+
+def test_without_histories_there_is_mmr_only() -> None:
+    ranked, genres, seen = world()
+    stage = Reranker().fit(ranked, seen, genres)
+    assert set(stage.curves_) == {"mmr"} and stage.curve_[0].kl is None
+    with pytest.raises(ValueError, match="seen: 'both' needs the histories"):
+        stage.rerank(ranked, 10, trade_off=0.5, method="both")
+    with pytest.raises(ValueError, match="method: 'fair' is not known"):
+        Reranker(method="fair")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["mmr", "calibrated", "both"])
+def test_one_genre_for_all_leaves_the_order(method: str) -> None:
+    ranked, _, seen = world()
+    stage = fitted(np.ones((ITEMS, 1), np.float32), method=method)
+    page = stage.rerank(ranked, 10, seen=seen, trade_off=0.5)
+    assert np.array_equal(page.item_ids, ranked.item_ids[:, :10])
+    everything = stage.rerank(ranked, 500, seen=seen, trade_off=0.5)
+    assert np.array_equal(everything.item_ids, ranked.item_ids)
+
+
+def simple(count: int = 12) -> tuple[Candidates, Reranker]:
+    ranked = Candidates(np.arange(count)[None], np.arange(count, 0, -1, dtype=np.float32)[None])
+    return ranked, fitted(np.ones((count, 1), np.float32), depth=6)
+
+
+def test_caps_are_kept_and_candidates_beyond_the_pool_step_in() -> None:
+    ranked, stage = simple()
+    groups = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, -1, -1, -1])
+    rules = Rules(caps=(Cap(groups, 2),))
+    page = stage.rerank(ranked, 5, rules=rules).item_ids
+    assert page.tolist() == [[0, 1, 8, 9, 10]] and rules.breaches(page).tolist() == [0]
+
+
+def test_a_cap_that_cannot_be_met_leaves_the_page_full_and_is_counted() -> None:
+    ranked, stage = simple()
+    rules = Rules(caps=(Cap(np.zeros(12, dtype=np.int64), 2),))
+    page = stage.rerank(ranked, 5, rules=rules).item_ids
+    assert page.tolist() == [[0, 1, 2, 3, 4]] and rules.breaches(page).tolist() == [3]
+    two = Rules(caps=(Cap(np.arange(12) % 2, 1), Cap(np.arange(12) // 6, 1)))
+    page = stage.rerank(ranked, 3, rules=two).item_ids
+    assert page.tolist() == [[0, 7, 1]] and two.breaches(page).tolist() == [2]
+    with pytest.raises(ValueError, match="most: 0"):
+        Cap(np.zeros(3), 0)
+
+
+def test_blocked_items_leave_and_boosted_ones_rise() -> None:
+    ranked, stage = simple()
+    blocked = np.zeros(12, dtype=bool)
+    blocked[[0, 2]] = True
+    boosts = np.zeros(12)
+    boosts[[2, 9]] = 10.0  # from beyond the pool
+    boosts[4] = 0.25
+    page = stage.rerank(ranked, 4, rules=Rules(blocked=blocked, boosts=boosts))
+    assert page.item_ids.tolist() == [[9, 1, 4, 3]] and page.scores[0, 0] == 3.0
+    everything = stage.rerank(ranked, 12, rules=Rules(blocked=blocked))
+    assert everything.item_ids[0, -2:].tolist() == [-1, -1]
+    nothing = stage.rerank(ranked, 4, rules=Rules(blocked=np.ones(12, dtype=bool)))
+    assert (nothing.item_ids == -1).all() and np.isneginf(nothing.scores).all()
+
+
+@pytest.mark.parametrize("method", ["mmr", "calibrated", "both"])
+def test_caps_hold_under_every_penalty(method: str) -> None:
+    ranked, genres, seen = world(width=70)
+    rules = Rules(caps=(Cap(rarest_group(genres), 2),))
+    page = fitted(genres, method=method, depth=20).rerank(
+        ranked, 10, seen=seen, rules=rules, trade_off=0.6
+    )
+    assert rules.breaches(page.item_ids).tolist() == [0] * len(ranked)
+    assert (page.item_ids[1:] >= 0).all()
+
+
+def test_the_rarest_group_is_the_code() -> None:
+    memberships = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]])
+    assert rarest_group(memberships).tolist() == [1, 0, -1, 2]
+
+
+def test_no_request_and_no_candidate_are_no_trouble() -> None:
+    ranked, genres, seen = world()
+    stage = fitted(genres, method="both", trade_off=0.5)
+    none = Candidates(np.empty((0, 60), np.int64), np.empty((0, 60), np.float32))
+    assert stage.rerank(none, 10, seen=seen[:0]).item_ids.shape == (0, 10)
+    empty = Candidates(np.empty((2, 0), np.int64), np.empty((2, 0), np.float32))
+    assert stage.rerank(empty, 10, seen=seen[:2]).item_ids.shape == (2, 0)
+
+
+def explored(stage: Exploration, ranked: Candidates, k: int, **options: object):
+    ids = np.arange(len(ranked))
+    return stage.explore(ranked, k, request_ids=ids, days=np.full(len(ids), 7), **options)
+
+
+def test_slots_are_drawn_as_often_as_the_propensities_say() -> None:
+    count = 6
+    ranked, _ = simple(count)
+    many = Candidates(np.tile(ranked.item_ids, (20_000, 1)), np.tile(ranked.scores, (20_000, 1)))
+    shown = np.array([900, 900, 900, 900, 3, 0])
+    stage = Exploration(slots=1, epsilon=0.4, rare=10, temperature=1.0).fit(shown)
+    page = explored(stage, many, 3)
+    assert (page.items.item_ids[:, :2] == [0, 1]).all()
+    assert (page.propensities[:, :2] == 1).all() and not page.drawn[:, :2].any()
+    last = page.items.item_ids[:, 2]
+    assert set(np.unique(last)) == {2, 4, 5}
+    relevance = (ranked.scores[0] - 1) / 5
+    bound = 0.5 * np.sqrt(np.log1p(shown.sum()) / (1 + shown))
+    weight = np.exp((relevance + bound)[[4, 5]])
+    expected = {2: 0.6, 4: 0.4 * weight[0] / weight.sum(), 5: 0.4 * weight[1] / weight.sum()}
+    for item, chance in expected.items():
+        assert page.propensities[last == item, 2] == pytest.approx(chance)
+        assert (last == item).mean() == pytest.approx(chance, abs=0.015)
+    assert (page.drawn[:, 2] == (last != 2)).all()
+
+
+def test_inverse_propensities_weigh_back_to_the_uniform_value() -> None:
+    """The mean of reward / propensity is the sum of the rewards, whatever the draw prefers."""
+    ranked, _ = simple(5)
+    many = Candidates(np.tile(ranked.item_ids, (20_000, 1)), np.tile(ranked.scores, (20_000, 1)))
+    stage = Exploration(slots=1, rare=10, temperature=2.0).fit(np.array([99, 99, 1, 0, 4]))
+    page = explored(stage, many, 3)
+    reward = np.array([0, 0, 1.0, 0.2, 0.6])[page.items.item_ids[:, 2]]
+    assert (reward / page.propensities[:, 2]).mean() == pytest.approx(1.8, abs=0.05)
+
+
+def test_equal_requests_get_equal_pages_alone_or_together() -> None:
+    ranked, genres, _ = world(requests=50)
+    stage = Exploration(slots=3, epsilon=0.7, rare=5, seed=4).fit(np.zeros(ITEMS))
+    ids, days = np.arange(50), np.full(50, 3)
+    first = stage.explore(ranked, 10, request_ids=ids, days=days)
+    one = Candidates(ranked.item_ids[9:10], ranked.scores[9:10])
+    alone = stage.explore(one, 10, request_ids=ids[9:10], days=days[9:10])
+    assert alone.items.item_ids[0].tolist() == first.items.item_ids[9].tolist()
+    assert alone.propensities[0] == pytest.approx(first.propensities[9])
+    tomorrow = stage.explore(ranked, 10, request_ids=ids, days=days + 1)
+    assert (tomorrow.items.item_ids != first.items.item_ids).any(axis=1).mean() > 0.8
+    assert (first.items.item_ids[:, :7] == ranked.item_ids[:, :7]).all()
+    for row in first.items.item_ids[1:]:
+        assert len(set(row.tolist())) == 10 and (row >= 0).all()
+    assert (first.propensities > 0).all() and (first.propensities <= 1 + 1e-12).all()
+
+
+def test_where_nothing_is_rare_the_page_stays(tmp_path: Path) -> None:
+    ranked, _, _ = world()
+    stage = Exploration(slots=2, rare=5).fit(np.full(ITEMS, 100))
+    stage.save(tmp_path)
+    for each in (stage, Exploration(slots=2, rare=5).load(tmp_path)):
+        page = explored(each, ranked, 10)
+        assert np.array_equal(page.items.item_ids, ranked.item_ids[:, :10])
+        assert (page.propensities == 1).all() and not page.drawn.any()
+    assert explored(stage, ranked, 500).items.item_ids.shape == ranked.item_ids.shape
+    with pytest.raises(ValueError, match="temperature"):
+        Exploration(temperature=0.0)
+
+
+def test_what_is_drawn_keeps_the_caps() -> None:
+    ranked, _ = simple()
+    many = Candidates(np.tile(ranked.item_ids, (500, 1)), np.tile(ranked.scores, (500, 1)))
+    groups = np.array([0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 4, 5])
+    rules = Rules(caps=(Cap(groups, 1),))
+    stage = Exploration(slots=2, epsilon=0.5, rare=5, temperature=5.0).fit(np.zeros(12))
+    page = explored(stage, many, 4, rules=rules)
+    assert rules.breaches(page.items.item_ids).sum() == 0
+    assert set(np.unique(page.items.item_ids[:, 2:])) == {8, 9, 10, 11}
