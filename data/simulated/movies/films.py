@@ -1,6 +1,6 @@
 """The films of the simulated world: genres, hidden taste, quality, popularity by day, overview.
 
-    log popularity on day t = appeal - ... : appeal + trend (t / days - 1/2) + 1.5 exp(-age / 20)
+    log popularity on day t = appeal + trend (t / days - 1/2) + 1.5 exp(-age / 20)
 
 `appeal` falls with the rank as in Zipf's law, and better films tend to rank higher; `trend` lets a
 film rise or fall over the period; what has just come out is fresh for some weeks. Of the films,
@@ -77,8 +77,8 @@ def draw_films(rng: np.random.Generator, items: int, days: int) -> Films:
         frame,
         taste=joint(genres, hidden).astype(np.float32),
         quality=quality.astype(np.float32),
-        appeal=-1.1 * np.log1p(rank),
-        trend=rng.normal(0, 1.0, items),
+        appeal=-0.9 * np.log1p(rank),
+        trend=rng.normal(0, 0.7, items),
         released=released,
         runtime=runtime,
     )

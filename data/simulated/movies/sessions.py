@@ -26,13 +26,14 @@ from data.simulated.movies.films import Films, decks
 from data.simulated.movies.people import People
 from data.simulated.movies.truth import DAY, LEAN, length_of, taste_on
 
-SHELF = 48
+SHELF = 80
 VIEWS = 3.0
 """Views of a session, on average."""
 MOST_VIEWS = 10
 EXPOSURES = 200_000
 """About so many exposures are logged at most; of a large world, those of some sessions only."""
 _POSITION = 0.3
+_LOG = np.log(np.arange(SHELF + 2, dtype=np.float32).clip(1))
 _SEEN = np.int8(127)
 _CELLS = 20_000_000  # of the matrix of people and films that is kept at once, a byte each
 # weight of each hour for the start of a session, 0 to 23
@@ -54,24 +55,21 @@ class Sessions:
     devices: np.ndarray  # (S,) row of DEVICES
     views: np.ndarray  # (S,) how many films are wanted
 
-    @property
-    def days(self) -> np.ndarray:
-        """Give the day of each start (S,)."""
-        return self.starts // DAY
-
 
 @dataclass(frozen=True)
 class Choices:
-    """What was shown and what was taken; rows of sessions and films."""
+    """What was shown or what was taken, in order of session and place."""
 
     sessions: np.ndarray
-    items: np.ndarray
+    """Row of the session."""
     places: np.ndarray
-    """The how-manieth view of its session; of exposures, the position on the shelf."""
+    """The view's number in its session; of exposures, the position on the shelf; from 0."""
+    items: np.ndarray
+    """Row of the film."""
     clicked: np.ndarray
-    """bool; of views, true everywhere."""
+    """Whether it was taken, bool; of views, true everywhere."""
     affinity: np.ndarray
-    """float32 cosine of taste on that day."""
+    """float32 cosine of the day's taste and the film's."""
 
 
 def draw_sessions(
@@ -88,7 +86,7 @@ def draw_sessions(
     place = np.arange(ends[-1]) - (ends - wanted)[users]
     first = np.maximum(people.joined, 0)[users]
     spread = (place + rng.random(len(users))) / wanted[users]
-    day = first + np.floor((days - first) * spread).astype(np.int64)
+    day = first + np.minimum((days - first) * spread, days - 1 - first).astype(np.int64)
     hour = rng.choice(24, size=len(users), p=HOURS / HOURS.sum())
     starts = day * DAY + hour * 3600 + rng.integers(3600, size=len(users))
     odds = np.log(people.devices[users] * _DEVICE_OF_HOURS[hour // 6])  # (S, V)
@@ -110,55 +108,46 @@ def draw_choices(
     """Let everyone browse; give the views by session and the exposures that were logged."""
     deck = decks(rng, films, days)  # (days, Q)
     logged = rng.random(len(sessions.users)) < EXPOSURES / (SHELF * len(sessions.users))
-    films_length = length_of(films.runtime)
-    seen = np.empty((0, 0), dtype=np.int8)
+    length, day = length_of(films.runtime), sessions.starts // DAY
+    block = max(1, min(4096, _CELLS // len(films.taste)))
     views, exposures = [], []
-    for rows, begin, is_first in _batches(sessions, len(films.taste)):
+    for rows, begin, is_first in _batches(sessions.users, block):
         if is_first:
-            seen = np.full((_people_at_once(len(films.taste)), len(films.taste)), -1, np.int8)
-        share = sessions.days[rows] / max(days - 1, 1)
-        users = sessions.users[rows]
-        taste = taste_on(people.first[users], people.last[users], share)  # (B, D)
+            seen = np.full((block, len(films.taste)), -1, dtype=np.int8)
+        users, who = sessions.users[rows], sessions.users[rows] - begin
         cards = rng.integers(deck.shape[1], size=(len(rows), SHELF), dtype=np.int32)
-        items = deck[sessions.days[rows][:, None], cards]  # (B, M)
-        new = _newly_met(seen, (users - begin)[:, None], items)
+        items = deck[day[rows][:, None], cards]  # (B, M)
+        new = _newly_met(seen, who[:, None], items)
         position = np.cumsum(new, axis=1, dtype=np.int32) - 1
+        taste = taste_on(people.first[users], people.last[users], day[rows] / max(days - 1, 1))
         affinity = np.matmul(films.taste[items], taste[:, :, None])[:, :, 0]
         odds = sharpness * affinity - _POSITION * _LOG[position + 1]
-        odds += LEAN[sessions.devices[rows]][:, None] * films_length[items]
+        odds += LEAN[sessions.devices[rows]][:, None] * length[items]
         row, slot, place = _taken(rng, odds, new, sessions.views[rows])
-        seen[(users - begin)[row], items[row, slot]] = _SEEN
-        everywhere = np.ones(len(row), dtype=bool)
-        views.append(Choices(rows[row], items[row, slot], place, everywhere, affinity[row, slot]))
+        seen[who[row], items[row, slot]] = _SEEN
         clicked = np.zeros(new.shape, dtype=bool)
         clicked[row, slot] = True
+        parts = items, clicked, affinity
+        views.append(Choices(rows[row], place, *(part[row, slot] for part in parts)))
         row, slot = np.nonzero(new & logged[rows][:, None])
-        shown = rows[row], items[row, slot], position[row, slot], clicked[row, slot]
-        exposures.append(Choices(*shown, affinity[row, slot]))
+        shown = rows[row], position[row, slot]
+        exposures.append(Choices(*shown, *(part[row, slot] for part in parts)))
     return _joined(views), _joined(exposures)
 
 
-_LOG = np.log(np.arange(SHELF + 2, dtype=np.float32).clip(1))
-
-
-def _people_at_once(items: int) -> int:
-    return max(1, min(4096, _CELLS // items))
-
-
-def _batches(sessions: Sessions, items: int) -> Iterator[tuple[np.ndarray, int, bool]]:
-    """Yield rows with at most one session a person, in order of time within each block of people.
+def _batches(users: np.ndarray, block: int) -> Iterator[tuple[np.ndarray, int, bool]]:
+    """Yield rows with at most one session a person, in order of time within `block` people.
 
     With each come the first person of the block and whether the block begins.
     """
-    size = _people_at_once(items)
-    for begin in range(0, int(sessions.users[-1]) + 1, size):
-        low, high = np.searchsorted(sessions.users, [begin, begin + size])
-        users = sessions.users[low:high]
-        rank = np.arange(len(users)) - np.searchsorted(users, users)
-        order = low + np.argsort(rank, kind="stable")
-        ends = np.cumsum(np.bincount(rank))
-        for number, rows in enumerate(np.split(order, ends[:-1])):
-            yield rows, begin, number == 0
+    for begin in range(0, int(users[-1]) + 1, block):
+        low, high = np.searchsorted(users, [begin, begin + block])
+        inside = users[low:high]
+        number = np.arange(len(inside)) - np.searchsorted(inside, inside)  # of the session
+        order = low + np.argsort(number, kind="stable")
+        ends = np.cumsum(np.bincount(number))
+        for batch, rows in enumerate(np.split(order, ends[:-1])):
+            yield rows, begin, batch == 0
 
 
 def _newly_met(seen: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
@@ -195,5 +184,5 @@ def _joined(parts: list[Choices]) -> Choices:
     columns = [
         np.concatenate(column) for column in zip(*(vars(p).values() for p in parts), strict=True)
     ]
-    order = np.lexsort((columns[2], columns[0]))
+    order = np.lexsort((columns[1], columns[0]))
     return Choices(*(column[order] for column in columns))

@@ -23,7 +23,7 @@ def generate(
     items: int | None = None,
     events: int = 100_000,
     days: int = 200,
-    sharpness: float = 9.0,
+    sharpness: float = 12.0,
     drift: float = 0.35,
 ) -> Interactions:
     """Simulate about `events` views; the same arguments give the same table.
@@ -83,7 +83,7 @@ def _check(
             " at least one event a user and at most half of all pairs"
         )
     if not (math.isfinite(sharpness) and sharpness >= 0):
-        raise ValueError(f"sharpness: {sharpness} is not 0 or more. Choose, say, 9.")
+        raise ValueError(f"sharpness: {sharpness} is not 0 or more. Choose, say, 12.")
     if not 0 <= drift <= 1:
         raise ValueError(f"drift: {drift} is not in [0, 1]. Choose, say, 0.35.")
 
