@@ -6,13 +6,14 @@ or row, what was found and what to do. Nothing is repaired in silence; what is o
 as repeated rows, is kept and said in the table's notice.
 """
 
-from data.from_csv import interactions_from_csv, texts_from_csv, transactions_from_csv
+from data.from_csv import texts_from_csv, transactions_from_csv
 from data.from_folder import (
     detection_from_voc,
     images_from_folder,
     search_from_beir,
     segmentation_from_folder,
 )
+from data.interactions_csv import interactions_from_csv
 
 __all__ = [
     "detection_from_voc",

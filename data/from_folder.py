@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from data.from_csv import file_source, stratified_test_rows
+from data.csv_columns import file_source
+from data.from_csv import stratified_test_rows
 from data.tables import (
     DetectionImages,
     EncodedImages,

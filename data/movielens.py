@@ -1,7 +1,8 @@
 """MovieLens: what people thought of films, in the three sizes that papers report on.
 
 The recommendation room's public sets. 100K and 1M hold users with at least 20 ratings and what
-they told of themselves; latest-small holds free-text tags and the films' ids elsewhere.
+they told of themselves; latest-small holds free-text tags and the films' ids elsewhere. Its `tmdb_id`
+is the `doc_id` of the documents of `msrd`, where 4,157 of its 9,742 films are found.
 
 Source: Harper and Konstan, "The MovieLens Datasets: History and Context", 2015. Ids become text
 and titles stay as published ("Godfather, The (1972)"); the year in the title becomes a column.
@@ -25,6 +26,8 @@ _INTERACTIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     "rating": pl.Float32,
     "timestamp": pl.Int64,
 }
+_YEAR = r"\s*\((\d{4})\)\s*$"
+_ARTICLE = r"^(.*), (The|A|An)$"
 PAIRS_NOTICE = (
     "This copy of MovieLens 1M holds the pairs of user and film only: ratings and times are null, "
     "so splits in time and thresholds on ratings cannot be made with it. The official archive has "
@@ -160,7 +163,11 @@ def _read_ncf(fetched: Fetched, interactions: pl.DataFrame) -> dict[str, pl.Data
 
 
 def read_latest_small(fetched: Fetched) -> Interactions:
-    """Read ratings, films, tags and links; a user is known by id alone."""
+    """Read ratings, films, tags and links; a user is known by id alone.
+
+    `text` of a film is its title and its tags, those of all times: who needs what was written
+    before a moment takes `extra["tags"]`, which has the times.
+    """
     interactions = _read_csv(fetched.paths["ratings.csv"], _INTERACTIONS)
     films = _read_csv(
         fetched.paths["movies.csv"],
@@ -171,21 +178,42 @@ def read_latest_small(fetched: Fetched) -> Interactions:
         {"item_id": pl.String, "imdb_id": pl.String, "tmdb_id": pl.String},
     )
     genres = pl.col("genres").replace("(no genres listed)", "").str.split("|")
-    items = films.join(links, on="item_id", how="left", maintain_order="left").select(
-        "item_id",
-        "title",
-        genres.list.eval(pl.element().filter(pl.element() != "")),
-        _year_of_title(),
-        "imdb_id",
-        "tmdb_id",
-    )
-    users = interactions.select("user_id").unique(maintain_order=True)
     tags = _read_csv(
         fetched.paths["tags.csv"],
         {"user_id": pl.String, "item_id": pl.String, "tag": pl.String, "timestamp": pl.Int64},
     )
+    items = (
+        films.join(links, on="item_id", how="left", maintain_order="left")
+        .join(_joined_tags(tags), on="item_id", how="left", maintain_order="left")
+        .select(
+            "item_id",
+            "title",
+            genres.list.eval(pl.element().filter(pl.element() != "")),
+            _year_of_title(),
+            _text_of_title_and_tags(),
+            "imdb_id",
+            "tmdb_id",
+        )
+    )
+    users = interactions.select("user_id").unique(maintain_order=True)
     source = _source(fetched, interactions, users, items)
     return Interactions(source, interactions, users, items, {"tags": tags})
+
+
+def _joined_tags(tags: pl.DataFrame) -> pl.DataFrame:
+    """Join the distinct tags of each film, the earliest first."""
+    return (
+        tags.sort("timestamp", maintain_order=True)
+        .unique(["item_id", "tag"], keep="first", maintain_order=True)
+        .group_by("item_id", maintain_order=True)
+        .agg(pl.col("tag").str.join(", "))
+    )
+
+
+def _text_of_title_and_tags() -> pl.Expr:
+    """Turn "Matrix, The (1999)" and its tags into "The Matrix. cyberpunk, simulation"."""
+    title = pl.col("title").str.replace(_YEAR, "").str.replace(_ARTICLE, "${2} ${1}")
+    return pl.concat_str([title, pl.col("tag")], separator=". ", ignore_nulls=True).alias("text")
 
 
 def _read_csv(path: Path, schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
@@ -195,7 +223,7 @@ def _read_csv(path: Path, schema: dict[str, pl.DataType | type[pl.DataType]]) ->
 
 def _year_of_title() -> pl.Expr:
     """Take the year out of "Heat (1995)"; null where the title has none."""
-    return pl.col("title").str.extract(r"\((\d{4})\)\s*$").cast(pl.Int32).alias("year")
+    return pl.col("title").str.extract(_YEAR).cast(pl.Int32).alias("year")
 
 
 def _source(

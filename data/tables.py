@@ -50,14 +50,21 @@ class Interactions:
 
     source: Source
     interactions: pl.DataFrame
-    """user_id: str, item_id: str, rating: f32, timestamp: i64 in seconds; rating and timestamp are
-    null where the source has none."""
+    """user_id: str, item_id: str, rating: f32, timestamp: i64 in seconds since 1970 (UTC); rating
+    and timestamp are null where the source has none, and a rating also where an event came without
+    one. Where the source knows them: device: str or null, watch_seconds: f32 or null, session_id:
+    i64. An event is a rating or a view; a pair may occur more than once in a user's own file."""
     users: pl.DataFrame
-    """user_id, then whatever is known of a user."""
+    """user_id: str, one row a user, then what is known, null where it is not: age: integer years,
+    gender: str, occupation: str, and of a dataset zip_code: str, joined: date. Age is the lower end
+    of a band in MovieLens 1M."""
     items: pl.DataFrame
-    """item_id, title, genres: list[str], year: i32 or null, then whatever else is known."""
+    """item_id: str, one row an item, title: str, genres: list[str], year: i32 or null; then what is
+    known: text: str or null (an overview, or title and tags), runtime_minutes: i32 or null,
+    release_date: date or null, imdb_id and tmdb_id: str or null."""
     extra: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    """Further tables of the dataset by name, such as tags."""
+    """Further tables of the dataset by name: tags of MovieLens latest-small, the leave-one-out test
+    of NCF with 1M, exposures and the planted truth of the simulated world."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A user's CSV files: what is read, and that what is wrong is named with its row."""
 
+import time
 from datetime import date
 
 import numpy as np
@@ -65,7 +66,8 @@ def test_tabs_and_a_byte_order_mark(csv):
     [
         ("user_id,film\na,x\n", r"own\.csv: no column 'item_id'; it has 'user_id', 'film'"),
         ("user_id,item_id\na,x\n,y\n", r"own\.csv, row 3: column 'user_id' is empty"),
-        ("user_id,item_id\na,x\nb,NaN\n", r"row 3: column 'item_id' is empty"),
+        ("user_id,item_id\na,x\nb,NaN\n", r"row 3: column 'item_id' is empty \(it holds 'NaN'; 1 "),
+        ("user_id,item_id\na,x\nb, \n", r"row 3: column 'item_id' is empty"),
         ("user_id,item_id\n", r"own\.csv: a header and no rows"),
         ("", r"own\.csv: the file is empty"),
     ],
@@ -83,16 +85,19 @@ def test_rating_that_is_no_number_is_named_with_its_row(csv, value):
 
 
 @pytest.mark.parametrize(
-    ("time", "message"),
+    ("moment", "message"),
     [
         ("inf", "row 2: column 'when' holds 'inf', no time from year 1"),
         ("1600000000000", "row 2: .*Divide milliseconds by 1000"),
+        ("-1", "row 2: column 'when' holds '-1', no time from year 1970 to 2100"),
+        ("4133980800", "row 2: column 'when' holds '4133980800', no time from year 1970 to 2100"),
+        ("nan", "row 2: column 'when' is empty .it holds 'nan'"),
         ("yesterday", "row 2: column 'when' holds 'yesterday', neither seconds"),
         ("2024-05-31", "row 3: column 'when' holds '100', and row 2 an ISO date"),
     ],
 )
-def test_time_that_is_none_is_named_with_its_row(csv, time, message):
-    path = csv(f"user_id,item_id,when\na,x,{time}\nb,y,100\n")
+def test_time_that_is_none_is_named_with_its_row(csv, moment, message):
+    path = csv(f"user_id,item_id,when\na,x,{moment}\nb,y,100\n")
     with pytest.raises(ValueError, match=message):
         interactions_from_csv(path, timestamp="when")
 
@@ -101,6 +106,132 @@ def test_rating_beyond_what_it_can_mean_is_named_with_its_row(csv):
     path = csv("user_id,item_id,stars\na,x,3\nb,y,1e300\n")
     with pytest.raises(ValueError, match="row 3: column 'stars' holds '1e300', outside"):
         interactions_from_csv(path, rating="stars")
+
+
+def test_iso_dates_outside_of_1970_to_2100_are_refused_and_the_ends_are_not(csv):
+    path = csv("user_id,item_id,when\na,x,1970-01-01\nb,y,2100-12-31T23:59:59\n")
+    table = interactions_from_csv(path, timestamp="when")
+    assert table.interactions["timestamp"].to_list() == [0, 4_133_980_799]
+    for day in ("1969-12-31T23:59:59", "2101-01-01"):
+        path = csv(f"user_id,item_id,when\na,x,2000-01-01\nb,y,{day}\n")
+        with pytest.raises(ValueError, match=f"row 3: column 'when' holds '{day}', no time from"):
+            interactions_from_csv(path, timestamp="when")
+
+
+@pytest.mark.parametrize("value", ["0.5", "5.5", "-inf", "nan"])
+def test_rating_outside_of_the_range_given_is_named(csv, value):
+    path = csv(f"user_id,item_id,stars\na,x,1\nb,y,5\nc,y,{value}\n")
+    with pytest.raises(ValueError, match=rf"own\.csv, row 4: column 'stars' .*'{value}'"):
+        interactions_from_csv(path, rating="stars", rating_range=(1, 5))
+    with pytest.raises(ValueError, match="rating_range: 5, 1 is no range"):
+        interactions_from_csv(path, rating="stars", rating_range=(5, 1))
+
+
+def test_ids_are_kept_byte_for_byte(csv):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    ids = [composed, decomposed, "a", "a ", "A", "👩‍🚀", "٣", "0x1F", "1e3", "true", '"quoted"']
+    rows = "".join('"{}",x\r\n'.format(name.replace('"', '""')) for name in ids)
+    table = interactions_from_csv(csv("user_id,item_id\r\n" + rows))
+    assert table.interactions["user_id"].to_list() == ids == table.users["user_id"].to_list()
+    assert table.interactions["item_id"].unique().to_list() == ["x"]
+
+
+def test_device_and_watch_time_are_read_where_named(csv):
+    path = csv("user_id,item_id,on,watched\na,x,tv,12.5\nb,y,,\n")
+    events = interactions_from_csv(path, device="on", watch_seconds="watched").interactions
+    assert events.schema["device"] == pl.String and events.schema["watch_seconds"] == pl.Float32
+    assert events["device"].to_list() == ["tv", None]
+    assert events["watch_seconds"].to_list() == [12.5, None]
+    assert "device" not in interactions_from_csv(path).interactions.columns
+    for value in ("nan", "-1", "long"):
+        wrong = csv(f"user_id,item_id,watched\na,x,1\nb,y,{value}\n")
+        with pytest.raises(ValueError, match=f"row 3: column 'watched' holds '{value}'"):
+            interactions_from_csv(wrong, watch_seconds="watched")
+
+
+def test_users_and_items_of_their_own_files(csv):
+    events = csv("who,what\nu1,b\nu2,a\nu1,零\n")
+    items = csv(
+        "what,title,genres,year,plot,runtime_minutes\n"
+        "a,Amélie,Comedy| Romance |Comedy,2001,A waitress.,122\n"
+        "b,,,,,\n"
+        "cold,New,Drama,2024.0,,\n",
+        "items.csv",
+    )
+    users = csv("gender,who,age,shoe\nF,u2,31,38\n,u1,,\n", "users.csv")
+    table = interactions_from_csv(
+        events,
+        user="who",
+        item="what",
+        users_path=users,
+        items_path=items,
+        columns={"text": "plot"},
+    )
+    assert table.items.schema == {
+        "item_id": pl.String,
+        "title": pl.String,
+        "genres": pl.List(pl.String),
+        "year": pl.Int32,
+        "text": pl.String,
+        "runtime_minutes": pl.Int32,
+    }
+    assert table.items.rows() == [
+        ("a", "Amélie", ["Comedy", "Romance"], 2001, "A waitress.", 122),
+        ("b", "b", [], None, None, None),
+        ("cold", "New", ["Drama"], 2024, None, None),
+        ("零", "零", [], None, None, None),
+    ]
+    assert table.users.schema == {"user_id": pl.String, "age": pl.Int32, "gender": pl.String}
+    assert table.users.rows() == [("u2", 31, "F"), ("u1", None, None)]
+    assert table.source.rows == "3 interactions, 2 users, 4 items"
+    assert table.source.notice == (
+        "1 of 3 what of the events are not in items.csv; nothing else is known of them."
+    )
+    assert set(table.source.checksums) == {"own.csv", "items.csv", "users.csv"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("users", "user_id,age\na,3\nb,4\na,5\n", "row 4: column 'user_id' holds 'a', as row 2"),
+        ("items", "item_id\nx\nx\n", "row 3: column 'item_id' holds 'x', as row 2 does"),
+        ("users", "id,age\na,3\n", r"users\.csv: no column 'user_id'; it has 'id', 'age'"),
+        ("users", "user_id,age\na,old\n", r"users\.csv, row 2: column 'age' holds 'old', which is"),
+        (
+            "users",
+            "user_id,age\na,\nb,NaN\n",
+            "row 3: column 'age' holds 'NaN', which is no number",
+        ),
+        ("users", "user_id,age\na,200\n", "column 'age' holds '200', outside 0 to 150"),
+        ("items", "item_id,year\nx,1999.5\n", "row 2: column 'year' holds '1999.5', no whole"),
+        ("items", "item_id,title\n,T\n", r"items\.csv, row 2: column 'item_id' is empty"),
+        ("items", "item_id\n", r"items\.csv: a header and no rows"),
+    ],
+)
+def test_what_is_wrong_in_the_other_files_is_named(csv, name, content, message):
+    events = csv("user_id,item_id\na,x\nb,y\n")
+    with pytest.raises(ValueError, match=message):
+        interactions_from_csv(events, **{f"{name}_path": csv(content, f"{name}.csv")})
+
+
+def test_a_mapping_without_effect_is_refused(csv):
+    events, items = csv("user_id,item_id\na,x\n"), csv("item_id,plot\nx,t\n", "items.csv")
+    for columns, message in (
+        ({"plot": "text"}, r"columns: 'plot' is not known\. Choose from age"),
+        ({"age": "years"}, r"columns: 'age' stands in a file of its own\. Give users_path"),
+        ({"text": "overview"}, r"items\.csv: no column 'overview'; it has 'item_id', 'plot'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            interactions_from_csv(events, items_path=items, columns=columns)
+
+
+def test_a_million_events_of_one_user_take_seconds(csv):
+    rows = "".join(f"u,i{n % 5000},{n % 5 + 1},{1_600_000_000 + n}\n" for n in range(1_000_000))
+    path = csv("user_id,item_id,rating,timestamp\n" + rows)
+    begin = time.perf_counter()
+    table = interactions_from_csv(path, rating="rating", timestamp="timestamp")
+    assert time.perf_counter() - begin < 15  # about one second on two cores
+    assert (table.interactions.height, table.users.height) == (1_000_000, 1)
 
 
 def test_absent_file_and_wrong_encoding_are_named(csv, tmp_path):

@@ -98,8 +98,16 @@ def test_movielens_1m_official_ratings(tmp_path):
             published={"ratings": 3},
         )
     )
-    assert table.interactions.rows()[0] == ("1", "20", 5.0, 978300760)
+    assert table.interactions.rows() == [
+        ("1", "20", 5.0, 978300760),
+        ("1", "10", 3.0, 978302109),
+        ("2", "30", 4.0, 978301968),
+    ]
     assert table.interactions.schema["rating"] == pl.Float32
+    assert table.interactions.schema["timestamp"] == pl.Int64
+    assert table.users.rows() == [("1", 1, "F", "10", "48067"), ("2", 56, "M", "16", "70072")]
+    assert "text" not in table.items.columns
+    assert table.source.rows == "3 ratings, 2 users, 3 items"
     assert table.items["year"].to_list() == [1999, 2000, None]
     assert table.items["genres"].to_list() == [["Comedy", "Drama"], ["War"], ["War"]]
     assert table.items["title"][0] == "Été (1999)"
@@ -154,14 +162,24 @@ def test_movielens_latest_small(tmp_path):
                 "movies.csv": 'movieId,title,genres\n7,"Heat, The (1995)",Action|Crime\n'
                 "8,No Year,(no genres listed)\n",
                 "links.csv": "movieId,imdbId,tmdbId\n7,0114709,862\n8,0113497,\n",
-                "tags.csv": "userId,movieId,tag,timestamp\n1,7,naïve,1445714994\n",
+                "tags.csv": "userId,movieId,tag,timestamp\n1,7,naïve,1445714994\n"
+                '2,7,"slow, dark",1445714990\n2,7,naïve,1445714999\n',
             },
         )
     )
     assert table.items.rows() == [
-        ("7", "Heat, The (1995)", ["Action", "Crime"], 1995, "0114709", "862"),
-        ("8", "No Year", [], None, "0113497", None),
+        (
+            "7",
+            "Heat, The (1995)",
+            ["Action", "Crime"],
+            1995,
+            "The Heat. slow, dark, naïve",
+            "0114709",
+            "862",
+        ),
+        ("8", "No Year", [], None, "No Year", "0113497", None),
     ]
+    assert table.items.columns[4:] == ["text", "imdb_id", "tmdb_id"]
     assert table.extra["tags"].row(0) == ("1", "7", "naïve", 1445714994)
     assert table.interactions.row(0) == ("1", "7", 4.5, 964982703)
 
