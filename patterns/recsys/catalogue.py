@@ -8,12 +8,16 @@ Legend: `N` items, `G` genres, `U` users, `S` user attributes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+
+MISSING: Any = None  # a column that the source does not have
+TUPLES = ("genre_names", "segment_sizes", "segment_names", "segment_values", "device_names")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,21 @@ class Catalogue:
     segments: np.ndarray  # (U, S) int64: codes of age band, gender, occupation; 0 is unknown
     segment_sizes: tuple[int, ...]
     segment_names: tuple[str, ...]
+    segment_values: tuple[str, ...] = ()
+    """What codes 1 and up of all attributes but age stand for, as `attribute=value`."""
+    texts: np.ndarray = MISSING
+    """(N,) str, what is written of an item: title and genres at least."""
+    runtimes: np.ndarray = MISSING
+    """(N,) float32 minutes, NaN where unknown."""
+    device_names: tuple[str, ...] = ()
+    """Code 1 is the first."""
+
+    def __post_init__(self) -> None:
+        """Fill in what the source does not know."""
+        if self.texts is MISSING:
+            object.__setattr__(self, "texts", self.titles)
+        if self.runtimes is MISSING:
+            object.__setattr__(self, "runtimes", np.full(len(self.item_ids), np.nan, np.float32))
 
     @classmethod
     def from_table(
@@ -44,20 +63,42 @@ class Catalogue:
             users, on="user_id", how="left", maintain_order="left"
         )
         genres, names = _genres(items)
-        segments, sizes, segment_names = _segments(users)
+        segments, sizes, segment_names, values = _segments(users)
         titles = items["title"] if "title" in items.columns else items["item_id"]
-        years = items["year"] if "year" in items.columns else pl.Series([None] * items.height)
+        names_of_items = titles.fill_null("").to_numpy().astype(str)
         return cls(
             item_ids=items["item_id"].to_numpy().astype(str),
-            titles=titles.fill_null("").to_numpy().astype(str),
+            titles=names_of_items,
             genres=genres,
             genre_names=names,
-            years=years.cast(pl.Float32).fill_null(float("nan")).to_numpy(),
+            years=_numbers(items, "year"),
             user_ids=users["user_id"].to_numpy().astype(str),
             segments=segments,
             segment_sizes=sizes,
             segment_names=segment_names,
+            segment_values=values,
+            texts=_texts(items, names_of_items),
+            runtimes=_numbers(items, "runtime_minutes"),
+            device_names=_devices(events),
         )
+
+    def segment_of(self, known: Mapping[str, str | float]) -> np.ndarray:
+        """Give the codes (S,) of what a user told of `age`, `gender`, `occupation`; 0 is unknown.
+
+        A value that no known user has is unknown too.
+        """
+        codes = np.zeros(len(self.segment_names), dtype=np.int64)
+        for place, name in enumerate(self.segment_names):
+            told = known.get(name)
+            if told is None:
+                continue
+            if name == "age":
+                codes[place] = _age_codes(np.array([float(told)]))[0]
+                continue
+            values = [each for each in self.segment_values if each.startswith(f"{name}=")]
+            wanted = f"{name}={told}"
+            codes[place] = values.index(wanted) + 1 if wanted in values else 0
+        return codes
 
     def genre_vectors(self) -> np.ndarray:
         """Give the genres as unit vectors (N, G); an item without genres is zero."""
@@ -74,7 +115,7 @@ class Catalogue:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
             values = {name: arrays[name] for name in arrays.files}
-        for name in ("genre_names", "segment_sizes", "segment_names"):
+        for name in TUPLES:
             values[name] = tuple(values[name].tolist())
         return cls(**values)
 
@@ -91,13 +132,44 @@ def _genres(items: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
     return matrix, tuple(names)
 
 
-def _segments(users: pl.DataFrame) -> tuple[np.ndarray, tuple[int, ...], tuple[str, ...]]:
+def _devices(events: pl.DataFrame) -> tuple[str, ...]:
+    if "device" not in events.columns:
+        return ()
+    return tuple(sorted(events["device"].drop_nulls().unique().to_list()))
+
+
+def _numbers(items: pl.DataFrame, column: str) -> np.ndarray:
+    """Give a column as float32 (N,), NaN where unknown."""
+    if column not in items.columns:
+        return np.full(items.height, np.nan, dtype=np.float32)
+    return items[column].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+
+
+def _texts(items: pl.DataFrame, titles: np.ndarray) -> np.ndarray:
+    """Give title, genres and, where there is one, the text of each item (N,)."""
+    parts = [pl.Series("title", titles)]
+    if "genres" in items.columns:
+        parts.append(items["genres"].list.join(" ").fill_null(""))
+    if "text" in items.columns:
+        parts.append(items["text"].fill_null(""))
+    joined = pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=". "))
+    return joined.to_series().to_numpy().astype(str)
+
+
+def _age_codes(age: np.ndarray) -> np.ndarray:
+    """Give the band of each age (U,): 1 to 7, or 0 for NaN."""
+    return np.where(np.isnan(age), 0, np.digitize(age, [18, 25, 35, 45, 50, 56]) + 1)
+
+
+def _segments(
+    users: pl.DataFrame,
+) -> tuple[np.ndarray, tuple[int, ...], tuple[str, ...], tuple[str, ...]]:
     """Code age band, gender and occupation; 0 is unknown."""
     columns, sizes, names = [], [], []
+    told: list[str] = []
     if "age" in users.columns:
         age = users["age"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
-        bands = np.digitize(age, [18, 25, 35, 45, 50, 56]) + 1
-        columns.append(np.where(np.isnan(age), 0, bands))
+        columns.append(_age_codes(age))
         sizes.append(8)
         names.append("age")
     for name in ("gender", "occupation"):
@@ -108,6 +180,8 @@ def _segments(users: pl.DataFrame) -> tuple[np.ndarray, tuple[int, ...], tuple[s
             columns.append(np.array([code.get(value, 0) for value in values]))
             sizes.append(len(known) + 1)
             names.append(name)
+            told += [f"{name}={value}" for value in known]
     if not columns:
-        return np.zeros((users.height, 1), dtype=np.int64), (1,), ("none",)
-    return np.stack(columns, axis=1).astype(np.int64), tuple(sizes), tuple(names)
+        return np.zeros((users.height, 1), dtype=np.int64), (1,), ("none",), ()
+    codes = np.stack(columns, axis=1).astype(np.int64)
+    return codes, tuple(sizes), tuple(names), tuple(told)

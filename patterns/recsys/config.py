@@ -15,7 +15,7 @@ from common.config import RunConfig, check_range
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where a file of your own lies and how its columns are called (`--dataset csv`)."""
+    """Where files of your own lie and how their columns are called (`--dataset csv`)."""
 
     path: Path | None = None
     """CSV file of interactions; needed with `--dataset csv`."""
@@ -27,6 +27,14 @@ class DataConfig:
     """Column of the rating, if there is one; without it every row counts the same."""
     timestamp: str = "timestamp"
     """Column of the time, in seconds."""
+    device: str | None = None
+    """Column of the device, if there is one."""
+    watch_seconds: str | None = None
+    """Column of the seconds watched, if there is one."""
+    users: Path | None = None
+    """CSV file of users with their id and any of age, gender, occupation."""
+    items: Path | None = None
+    """CSV file of items with their id and any of title, genres, year, text, runtime_minutes."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +58,36 @@ class CandidateConfig:
 
     per_source: int = 150
     """Candidates that each source gives."""
-    keep: int = 200
+    keep: int = 250
     """Candidates that go to the ranker after the merge."""
     half_life_days: float = 30.0
     """Days after which an event counts half in popularity."""
-    als_factors: int = 32
+    als_factors: int = 64
     """Dimensions of the ALS factors."""
     als_iterations: int = 15
     """Alternations of ALS."""
-    als_regularization: float = 0.05
+    als_regularization: float = 20.0
     """L2 weight of ALS."""
     als_confidence: float = 2.0
     """Confidence of an observed pair; an unobserved one has 1."""
+    neighbours: int = 300
+    """Neighbours of each item in item-kNN."""
+    shrinkage: float = 50.0
+    """Added to the norms in the cosine of item-kNN: pulls rare pairs to 0."""
+    ease_regularization: float = 300.0
+    """L2 weight of EASE."""
+    ease_items: int = 6_000
+    """Items that EASE sees, the most taken ones; its time grows with the cube."""
     tower_dimension: int = 64
     """Dimensions of the two-tower embeddings."""
     tower_epochs: int = 8
     """Passes over the training events."""
     tower_learning_rate: float = 0.01
     """Peak learning rate of the two-tower network."""
+    tower_hard_negatives: int = 32
+    """Hard negatives of each event beside those of the batch; 0 for none."""
+    encoder: str = "tfidf-svd"
+    """Encoder of the items' texts: tfidf-svd, auto (a sentence transformer) or a hub name."""
     index: Literal["flat", "ivf", "hnsw", "ivf-pq"] = "flat"
     """FAISS index of the item vectors; flat is exact."""
 
@@ -78,49 +98,69 @@ class CandidateConfig:
         check_range("candidates.half_life_days", self.half_life_days, 0.01, 100_000)
         check_range("candidates.als_factors", self.als_factors, 1, 1024)
         check_range("candidates.als_iterations", self.als_iterations, 1, 1000)
-        check_range("candidates.als_regularization", self.als_regularization, 1e-6, 1000)
+        check_range("candidates.als_regularization", self.als_regularization, 1e-6, 10_000)
         check_range("candidates.als_confidence", self.als_confidence, 1, 1000)
+        check_range("candidates.neighbours", self.neighbours, 1, 10_000)
+        check_range("candidates.shrinkage", self.shrinkage, 0, 100_000)
+        check_range("candidates.ease_regularization", self.ease_regularization, 1e-3, 1e6)
+        check_range("candidates.ease_items", self.ease_items, 1, 50_000)
         check_range("candidates.tower_dimension", self.tower_dimension, 4, 1024)
         check_range("candidates.tower_epochs", self.tower_epochs, 1, 1000)
         check_range("candidates.tower_learning_rate", self.tower_learning_rate, 1e-7, 1)
+        check_range("candidates.tower_hard_negatives", self.tower_hard_negatives, 0, 512)
 
 
 @dataclass(frozen=True)
 class RankingConfig:
     """From candidates to an order."""
 
-    model: Literal["best", "lightgbm", "deepfm"] = "best"
-    """The ranker to serve; `best` fits both and takes the better one on validation."""
+    model: Literal["best", "lightgbm", "wide-deep", "deepfm", "xdeepfm"] = "best"
+    """The ranker to serve; `best` fits all and takes the best one on validation."""
+    objective: Literal["ctr", "watch", "rating"] = "ctr"
+    """What the ranker learns: being taken, minutes watched, or the rating."""
+    second: Literal["auto", "none", "watch", "rating"] = "auto"
+    """A second objective to weigh against the first; auto takes what the data knows."""
+    second_weight: float = 0.0
+    """Weight of the second objective when serving; the report draws the curve to choose it from."""
     trees: int = 300
     """At most so many trees; early stopping may take fewer."""
     leaves: int = 15
     """Leaves of a tree."""
     learning_rate: float = 0.05
     """Shrinkage of the trees."""
-    deepfm_epochs: int = 6
-    """At most so many passes of DeepFM."""
+    epochs: int = 6
+    """At most so many passes of a neural ranker."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
+        check_range("ranking.second_weight", self.second_weight, 0.0, 100.0)
         check_range("ranking.trees", self.trees, 1, 10_000)
         check_range("ranking.leaves", self.leaves, 2, 1024)
         check_range("ranking.learning_rate", self.learning_rate, 1e-4, 1.0)
-        check_range("ranking.deepfm_epochs", self.deepfm_epochs, 1, 1000)
+        check_range("ranking.epochs", self.epochs, 1, 1000)
 
 
 @dataclass(frozen=True)
 class RerankingConfig:
     """From the ranker's order to the page."""
 
+    method: Literal["mmr", "calibrated", "both"] = "mmr"
+    """What a page is marked down for: likeness within it, genres unlike the history's, or both."""
     depth: int = 50
     """Ranked items that the re-ranker may choose from."""
     ndcg_budget: float = 0.02
-    """Share of validation NDCG@10 that diversity may cost; sets the trade-off of MMR."""
+    """Share of validation NDCG@10 that the re-ranker may cost; sets its trade-off."""
+    genre_cap: int = 0
+    """At most so many items of one genre on a page, each by its rarest; 0 for no cap."""
+    explore: int = 0
+    """Last places of a page that go to items rarely taken; 0 for none."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
         check_range("reranking.depth", self.depth, 1, 10_000)
         check_range("reranking.ndcg_budget", self.ndcg_budget, 0.0, 1.0)
+        check_range("reranking.genre_cap", self.genre_cap, 0, 100)
+        check_range("reranking.explore", self.explore, 0, 10)
 
 
 @dataclass(frozen=True)
@@ -141,6 +181,8 @@ class Config(RunConfig):
     """Users of the simulated world, when it is used."""
     world_events: int = 100_000
     """Events of the simulated world, when it is used."""
+    protocol: Literal["none", "ncf-ml1m", "recommenders-ml100k"] = "none"
+    """Run a published protocol to the letter instead, and print it beside the published figures."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -159,7 +201,7 @@ PRESETS = {
         candidates=CandidateConfig(
             per_source=50, keep=60, als_factors=8, als_iterations=5, tower_epochs=2
         ),
-        ranking=RankingConfig(trees=30, deepfm_epochs=1),
+        ranking=RankingConfig(trees=30, epochs=1),
     ),
     "default": DEFAULT,
     "large": replace(
@@ -167,6 +209,6 @@ PRESETS = {
         world_users=20_000,
         world_events=1_000_000,
         candidates=CandidateConfig(als_factors=128, tower_dimension=128, tower_epochs=15),
-        ranking=RankingConfig(trees=1000, leaves=31, deepfm_epochs=15),
+        ranking=RankingConfig(trees=1000, leaves=31, epochs=15),
     ),
 }

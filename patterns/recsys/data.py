@@ -14,6 +14,7 @@ Legend: `E` events.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ import polars as pl
 
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config, DataConfig, SplitConfig
-from patterns.recsys.requests import Events
+from patterns.recsys.requests import Events, Requests
 
 if TYPE_CHECKING:
     from data.tables import Interactions, Source
@@ -39,6 +40,8 @@ class Splits:
     train: Events
     valid: Events
     test: Events
+    liking: Callable[[Requests], np.ndarray] | None = None
+    """Of a simulated world: what the users of requests truly think of all items, (B, N) stars."""
 
 
 def load(config: Config) -> Interactions:
@@ -70,6 +73,7 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
         _codes(frame["item_id"], catalogue.item_ids),
         frame["rating"].fill_null(float("nan")).to_numpy().astype(np.float32),
         frame["timestamp"].to_numpy().astype(np.int64),
+        *_context(frame, catalogue),
     )
     train_share = 1.0 - config.valid_share - config.test_share
     shares = (train_share, config.valid_share, config.test_share)
@@ -83,7 +87,31 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
             " --split.valid-share and --split.test-share"
         ) from cause
     train, valid, test = (events.part(rows) for rows in parts)
-    return Splits(table.source, catalogue, train, valid, test)
+    return Splits(table.source, catalogue, train, valid, test, _truth(table))
+
+
+def _truth(table: Interactions) -> Callable[[Requests], np.ndarray] | None:
+    """Give the planted preference, where the dataset is a world that has one."""
+    if "world" not in table.extra:
+        return None
+    from data.simulated.movies import DAY, START, true_preference
+
+    def liking(requests: Requests) -> np.ndarray:
+        return true_preference(table, requests.users, (requests.times - START) / DAY)
+
+    return liking
+
+
+def _context(frame: pl.DataFrame, catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray]:
+    """Give minutes watched, NaN unknown, and the device's code, 0 unknown."""
+    minutes = np.full(frame.height, np.nan)
+    devices = np.zeros(frame.height, np.int64)
+    if "watch_seconds" in frame.columns:
+        minutes = frame["watch_seconds"].cast(pl.Float64).fill_null(float("nan")).to_numpy() / 60
+    if "device" in frame.columns:
+        code = {name: place for place, name in enumerate(catalogue.device_names, start=1)}
+        devices = frame["device"].replace_strict(code, default=0, return_dtype=pl.Int64).to_numpy()
+    return minutes.astype(np.float32), devices
 
 
 def _own_file(config: DataConfig) -> Interactions:
@@ -97,6 +125,10 @@ def _own_file(config: DataConfig) -> Interactions:
         item=config.item,
         rating=config.rating,
         timestamp=config.timestamp,
+        device=config.device,
+        watch_seconds=config.watch_seconds,
+        users_path=config.users,
+        items_path=config.items,
     )
 
 

@@ -3,87 +3,124 @@
 One request per test user, at the middle of what the user does in the window: the first half is
 known, the second is the answer, so users count equally and are independent for the bootstrap. The
 whole catalogue is ranked; nothing is sampled. Latency is of single requests, warm, one thread.
+`evaluate_cold` holds users and items out; `figures` draws.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.evaluation import latency, ranking
 from common.evaluation.bootstrap import interval, paired_difference
-from common.evaluation.report import Estimate, Report, Row, Table, figure
-from common.retrieval import NOTHING, Candidates
+from common.evaluation.report import Estimate, Report, Row, Table
+from common.retrieval import NOTHING, Candidates, ordered
 from patterns.recsys.data import Splits
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.requests import Requests, requests_within
+from patterns.recsys.requests import Events, Requests, requests_within
+from patterns.recsys.stages.merging import Merged, merge
+from patterns.recsys.stages.ranking.biased_mf import BiasedMF
+from patterns.recsys.stages.reranking.exploration import Exploration
+from patterns.recsys.stages.reranking.penalties import history_shares, miscalibration
+from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 BUDGETS_MS = {"candidates": 10.0, "ranking": 100.0, "re-ranking": 10.0, "all": 20.0}
-COLUMNS = ("NDCG@10", "Recall@100", "P@10", "MRR", "ILS@10", "coverage@10", "novelty@10")
-PAGE = 10
+COLUMNS = ("NDCG@10", "Recall@100", "Recall@500", "P@10", "R@10", "MRR", "ILS@10", "coverage@10",
+           "novelty@10")  # fmt: skip
+PAGE, DEEP = 10, 500
 LONG_HISTORY = 50
+GENRE_CAP = 3
 
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     """Measure every stage on the test window."""
+    from patterns.recsys import figures
+    from patterns.recsys.evaluate_cold import hold_out, new_items, new_users
+
     past = splits.train.joined(splits.valid)
     requests, answers, _ = requests_within(past, splits.test, splits.catalogue, moments=(0.5,))
-    lists = _ranked_lists(pipeline, requests)
-    scorer = _Scorer(pipeline, answers)
+    scorer = Scorer(pipeline, answers, requests, splits)
+    merged = pipeline.retrieve(requests)
+    lists = _ranked_lists(pipeline, requests, merged)
     ndcg = {name: scorer.ndcg(found) for name, found in lists.items()}
     report = Report("recsys", splits.source, notices=list(pipeline.notices))
-    report.tables = [
-        scorer.headline(lists),
-        _gains_table(ndcg),
-        _slices(ndcg, requests),
-        _rankers_table(pipeline, scorer, requests, lists),
-    ]
+    report.tables = [scorer.headline(lists), _gains_table(pipeline, ndcg)]
     report.printed = 2
+    report.tables += [
+        _without_one(pipeline, scorer, requests),
+        _rankers_table(pipeline, scorer, requests, merged, lists),
+        _pages_table(pipeline, scorer, lists["+ ranking"]),
+        _slices(ndcg, _by_history(requests)),
+        _slices(ndcg, _by_attributes(pipeline, requests)),
+    ]
+    if (rated := _ratings_table(past, splits)) is not None:
+        report.tables.append(rated)
+    held_out = hold_out(pipeline, past)
+    cold = new_users(pipeline, held_out)
+    report.tables += [cold, new_items(pipeline, held_out)]
     report.latency = _latencies(pipeline, requests)
-    _draw(report, pipeline, scorer, lists)
+    figures.draw(report, pipeline, scorer, lists, cold)
     return report
 
 
-def _ranked_lists(pipeline: Pipeline, requests: Requests) -> dict[str, Candidates]:
+def _ranked_lists(pipeline: Pipeline, requests: Requests, merged: Merged) -> dict[str, Candidates]:
     """Give the list of each source alone and after each stage, the baseline first."""
-    lists = {source.name: source.retrieve(requests, 100) for source in pipeline.sources}
-    lists["merged"] = pipeline.retrieve(requests)
-    lists["+ ranking"] = pipeline.rank(requests, lists["merged"])
-    lists["+ re-ranking"] = pipeline.rerank(lists["+ ranking"], 100)
+    sources = pipeline.sources
+    lists = dict(zip(sources.names, sources.lists(requests, DEEP), strict=True))
+    lists["merged"] = merged.candidates
+    lists["+ ranking"] = pipeline.rank(requests, merged)
+    lists["+ re-ranking"] = pipeline.rerank(lists["+ ranking"], DEEP, requests)
     return lists
 
 
-class _Scorer:
-    """The metrics of a list against the answers."""
+class Scorer:
+    """The metrics of a list against the answers, and against the truth where it is planted."""
 
-    def __init__(self, pipeline: Pipeline, answers: csr_matrix) -> None:
+    def __init__(
+        self, pipeline: Pipeline, answers: csr_matrix, requests: Requests, splits: Splits
+    ) -> None:
         self.answers = answers
+        self.requests = requests
         self.genres = pipeline.reranker.vectors_
+        self.shares = pipeline.reranker.shares_
         self.items = len(self.genres)
         self.counts = np.asarray(pipeline.histories_.sum(axis=0)).ravel()
         self.users = int((np.diff(pipeline.histories_.indptr) > 0).sum())
+        self.liking = None if splits.liking is None else splits.liking(requests)  # (B, N) stars
+        self.columns = COLUMNS if self.liking is None else (*COLUMNS, "true liking@10")
 
     def per_user(self, ranked: Candidates) -> dict[str, np.ndarray]:
         """Give each metric per request (B,)."""
         judged = ranking.judge(ranked.item_ids, self.answers)
         page = ranked.item_ids[:, :PAGE]
-        return {
+        found = {
             "NDCG@10": ranking.ndcg(judged.relevance, judged.ideal, PAGE),
             "Recall@100": ranking.recall(judged.relevance, judged.total_relevant, 100),
+            "Recall@500": ranking.recall(judged.relevance, judged.total_relevant, DEEP),
             "P@10": ranking.precision(judged.relevance, PAGE),
+            "R@10": ranking.recall(judged.relevance, judged.total_relevant, PAGE),
             "MRR": ranking.mrr(judged.relevance),
             "ILS@10": ranking.intra_list_similarity(self.genres, page),
             "novelty@10": ranking.novelty(page, self.counts, self.users),
         }
+        if self.liking is not None:
+            stars = np.take_along_axis(self.liking, np.maximum(page, 0), axis=1)
+            found["true liking@10"] = _mean_where(stars, page != NOTHING)
+        return found
 
     def ndcg(self, ranked: Candidates) -> np.ndarray:
         """Give NDCG@10 per request (B,)."""
         judged = ranking.judge(ranked.item_ids, self.answers)
         return ranking.ndcg(judged.relevance, judged.ideal, PAGE)
+
+    def recall(self, ranked: Candidates, k: int) -> np.ndarray:
+        """Give Recall@k per request (B,)."""
+        judged = ranking.judge(ranked.item_ids, self.answers)
+        return ranking.recall(judged.relevance, judged.total_relevant, k)
 
     def row(self, name: str, ranked: Candidates, *, baseline: bool = False) -> Row:
         """Give the means, the first two with their intervals."""
@@ -104,19 +141,39 @@ class _Scorer:
         caption = (
             f"{self.answers.shape[0]} test users, one request each; the whole catalogue of"
             f" {self.items:,} items is ranked. ILS is the mean cosine of genres within a page:"
-            " lower is more diverse."
+            f" lower is more diverse. From `merged` on a list holds"
+            f" {lists['merged'].item_ids.shape[1]} items."
         )
-        return Table("quality", COLUMNS, tuple(rows), caption)
+        if self.liking is not None:
+            best = np.sort(np.where(_seen(self.requests), -np.inf, self.liking), axis=1)[:, -PAGE:]
+            caption += f" The best possible page has a true liking of {best.mean():.3f} stars."
+        return Table("quality", self.columns, tuple(rows), caption)
 
 
-def _gains_table(ndcg: dict[str, np.ndarray]) -> Table:
+def _seen(requests: Requests) -> np.ndarray:
+    return np.asarray(requests.seen.toarray() > 0)
+
+
+def _mean_where(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Give the mean of the kept values of each row (B,); NaN where none is."""
+    count = kept.sum(axis=1)
+    total = np.where(kept, values, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def best_source(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> str:
+    """Name the source whose own list is best."""
+    return max(pipeline.sources.names, key=lambda name: ndcg[name].mean())
+
+
+def _gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
     """Give the paired difference in NDCG@10 that each step makes."""
-    sources = list(ndcg)[:-3]
-    best = max(sources, key=lambda name: ndcg[name].mean())
+    first, best = pipeline.sources.names[0], best_source(pipeline, ndcg)
     pairs = [
-        (f"best source ({best}) over popularity", best, sources[0]),
+        (f"best source ({best}) over {first}", best, first),
         (f"merged over {best}", "merged", best),
         (f"ranked over {best}", "+ ranking", best),
+        ("ranked over merged", "+ ranking", "merged"),
         ("re-ranked over ranked", "+ re-ranking", "+ ranking"),
     ]
     rows = []
@@ -130,33 +187,151 @@ def _gains_table(ndcg: dict[str, np.ndarray]) -> Table:
     )
 
 
-def _slices(ndcg: dict[str, np.ndarray], requests: Requests) -> Table:
-    """Give NDCG@10 by length of history: none, short, long."""
+def _without_one(pipeline: Pipeline, scorer: Scorer, requests: Requests) -> Table:
+    """Give what the merged candidates lose without each source."""
+    lists = pipeline.sources.lists(requests)
+    keep = pipeline.sources.keep
+    column = f"Recall@{keep}"
+    whole = scorer.recall(merge(lists, k=keep).candidates, keep)
+    rows = [Row("all sources", {column: float(whole.mean())})]
+    for place, name in enumerate(pipeline.sources.names):
+        rest = merge([*lists[:place], *lists[place + 1 :]], k=keep).candidates
+        change = paired_difference(scorer.recall(rest, keep), whole)
+        cells = {
+            column: float(whole.mean() + change.value),
+            "change": Estimate(change.value, change.low, change.high),
+            "alone": float(scorer.recall(lists[place], keep).mean()),
+        }
+        rows.append(Row(f"without {name}", cells))
+    caption = f"`alone`: the source's own {pipeline.sources.per_source} items."
+    return Table("sources left out", (column, "change", "alone"), tuple(rows), caption)
+
+
+def _rankers_table(
+    pipeline: Pipeline,
+    scorer: Scorer,
+    requests: Requests,
+    merged: Merged,
+    lists: dict[str, Candidates],
+) -> Table:
+    """Give the rankers side by side on the same candidates."""
+    features = pipeline.describe(requests, merged)
+    item_ids = merged.candidates.item_ids
+    rows = []
+    for ranker in pipeline.ranking.rankers:
+        served = ranker is pipeline.ranking.ranker
+        ranked = ordered(item_ids, ranker.score(features, item_ids))
+        rows.append(scorer.row(ranker.name + (" (served)" if served else ""), ranked))
+    caption = "The ranker to serve was chosen on validation users, not here."
+    return Table("rankers", scorer.columns, tuple(rows), caption)
+
+
+def _pages_table(pipeline: Pipeline, scorer: Scorer, ranked: Candidates) -> Table:
+    """Give pages by every way of filling them, at the price chosen on validation."""
+    seen = scorer.requests.seen
+    wanted = history_shares(seen, scorer.shares)
+    known = np.diff(seen.indptr) > 0
+    rows = []
+    for name, page in _pages(pipeline, scorer.requests, ranked).items():
+        values = scorer.per_user(page)
+        cells = {metric: float(np.nanmean(values[metric])) for metric in PAGE_COLUMNS[:2]}
+        kl = miscalibration(wanted, scorer.shares, page.item_ids[:, :PAGE])[known]
+        cells["genre KL"] = float(kl.mean()) if len(kl) else float("nan")
+        cells["coverage@10"] = ranking.coverage(page.item_ids[:, :PAGE], scorer.items)
+        cells["novelty@10"] = float(np.nanmean(values["novelty@10"]))
+        rows.append(Row(name, cells, baseline=not rows))
+    caption = (
+        "Each way at the largest say that costs at most"
+        f" {pipeline.reranker.ndcg_budget:.0%} of validation NDCG@10. Genre KL is between the"
+        " genres of the history and of the page: lower is better calibrated. The cap allows"
+        f" {GENRE_CAP} items of one genre; the slot draws the last place among rarely taken items."
+    )
+    return Table("ways to fill a page", PAGE_COLUMNS, tuple(rows), caption)
+
+
+PAGE_COLUMNS = ("NDCG@10", "ILS@10", "genre KL", "coverage@10", "novelty@10")
+
+
+def _pages(pipeline: Pipeline, requests: Requests, ranked: Candidates) -> dict[str, Candidates]:
+    """Fill the test pages in every way."""
+    reranker, seen = pipeline.reranker, requests.seen
+    pages = {"as ranked": ranked.head(PAGE)}
+    for method in reranker.curves_:
+        trade_off = reranker.affordable(method)
+        pages[method] = reranker.rerank(ranked, PAGE, seen=seen, method=method, trade_off=trade_off)
+    cap = Rules(caps=(Cap(rarest_group(pipeline.catalogue.genres), GENRE_CAP),))
+    pages["served + genre cap"] = reranker.rerank(ranked, PAGE, seen=seen, rules=cap)
+    explore = Exploration(slots=1, seed=pipeline.config.seed).fit(pipeline.exploration.shown_)
+    whole = reranker.rerank(ranked, ranked.item_ids.shape[1], seen=seen)
+    days = requests.times // 86_400
+    found = explore.explore(whole, PAGE, request_ids=requests.users, days=days)
+    pages["served + exploration slot"] = found.items
+    return pages
+
+
+Slices = tuple[str, dict[str, np.ndarray]]
+
+
+def _by_history(requests: Requests) -> Slices:
+    """Cut by length of history: none, short, long."""
     length = np.diff(requests.seen.indptr)
-    slices = {
+    return "NDCG@10 by history", {
         "no history": length == 0,
         f"1–{LONG_HISTORY} items": (length > 0) & (length <= LONG_HISTORY),
         f"over {LONG_HISTORY} items": length > LONG_HISTORY,
     }
+
+
+def _by_attributes(pipeline: Pipeline, requests: Requests) -> Slices:
+    """Cut by gender, by age where it is known, and by device."""
+    catalogue = pipeline.catalogue
+    found: dict[str, np.ndarray] = {}
+    for place, name in enumerate(catalogue.segment_names):
+        codes = requests.segments[:, place]
+        if name == "gender":
+            told = [each for each in catalogue.segment_values if each.startswith("gender=")]
+            found |= {value: codes == code for code, value in enumerate(told, start=1)}
+        if name == "age":
+            found |= {"age under 25": (codes > 0) & (codes < 3), "age 25 and over": codes >= 3}
+    for code, name in enumerate(catalogue.device_names, start=1):
+        found[f"device={name}"] = requests.devices == code
+    return "NDCG@10 by who and where", found
+
+
+def _slices(ndcg: dict[str, np.ndarray], slices: Slices) -> Table:
+    """Give NDCG@10 of every list on each slice that has users."""
     rows = []
-    for name, members in slices.items():
+    for name, members in slices[1].items():
         if members.any():
             cells = {column: float(values[members].mean()) for column, values in ndcg.items()}
             rows.append(Row(name, {"users": str(int(members.sum())), **cells}))
-    return Table("NDCG@10 by history", ("users", *ndcg), tuple(rows))
+    return Table(slices[0], ("users", *ndcg), tuple(rows))
 
 
-def _rankers_table(
-    pipeline: Pipeline, scorer: _Scorer, requests: Requests, lists: dict[str, Candidates]
-) -> Table:
-    """Give the rankers side by side on the same candidates."""
-    rows = []
-    for ranker in pipeline.rankers:
-        served = ranker is pipeline.ranker
-        ranked = lists["+ ranking"] if served else pipeline.rank(requests, lists["merged"], ranker)
-        rows.append(scorer.row(ranker.name + (" (served)" if served else ""), ranked))
-    caption = "The ranker to serve was chosen on validation users, not here."
-    return Table("rankers", COLUMNS, tuple(rows), caption)
+def _ratings_table(past: Events, splits: Splits) -> Table | None:
+    """Give the error of predicted ratings on the test window; None where nothing was rated."""
+    known, asked = (events.part(~np.isnan(events.ratings)) for events in (past, splits.test))
+    if not len(known) or not len(asked):
+        return None
+    shape = len(splits.catalogue.user_ids), len(splits.catalogue.item_ids)
+    mean = float(known.ratings.mean())
+    count = np.bincount(known.items, minlength=shape[1])
+    total = np.bincount(known.items, weights=known.ratings - mean, minlength=shape[1])
+    items = mean + total / (count + 10.0)
+    model = BiasedMF().fit(known.users, known.items, known.ratings, shape=shape)
+    predicted: dict[str, Any] = {
+        "global mean": np.full(len(asked), mean),
+        "item mean": items[asked.items],
+        "biased MF": model.predict(asked.users, asked.items),
+    }
+    rows = [
+        Row(name, {"RMSE": float(np.sqrt(np.mean((found - asked.ratings) ** 2)))}, baseline=not i)
+        for i, (name, found) in enumerate(predicted.items())
+    ]
+    caption = (
+        f"{len(asked):,} ratings of the test window, most of them by users new since training."
+    )
+    return Table("predicted ratings", ("RMSE",), tuple(rows), caption)
 
 
 def _latencies(pipeline: Pipeline, requests: Requests) -> list[latency.Latency]:
@@ -165,68 +340,14 @@ def _latencies(pipeline: Pipeline, requests: Requests) -> list[latency.Latency]:
 
     singles = [requests.part(slice(row, row + 1)) for row in range(min(len(requests), 200))]
     found = [(single, pipeline.retrieve(single)) for single in singles]
-    ranked = [pipeline.rank(single, candidates) for single, candidates in found]
+    ranked = [(pipeline.rank(*pair), PAGE, pair[0]) for pair in found]
     with threadpool_limits(1):
         return [
-            latency.measure(
-                "candidates", pipeline.retrieve, singles, budget_ms=BUDGETS_MS["candidates"]
-            ),
-            latency.measure(
-                "ranking", lambda pair: pipeline.rank(*pair), found, budget_ms=BUDGETS_MS["ranking"]
-            ),
-            latency.measure(
-                "re-ranking",
-                lambda candidates: pipeline.rerank(candidates, PAGE),
-                ranked,
-                budget_ms=BUDGETS_MS["re-ranking"],
-            ),
-            latency.measure(
-                "all",
-                lambda single: pipeline.recommend(single, PAGE),
-                singles,
-                budget_ms=BUDGETS_MS["all"],
-            ),
+            latency.measure(name, call, inputs, budget_ms=BUDGETS_MS[name])
+            for name, call, inputs in (
+                ("candidates", pipeline.retrieve, singles),
+                ("ranking", lambda pair: pipeline.rank(*pair), found),
+                ("re-ranking", lambda page: pipeline.rerank(*page), ranked),
+                ("all", lambda single: pipeline.recommend(single, PAGE), singles),
+            )
         ]
-
-
-def _draw(
-    report: Report, pipeline: Pipeline, scorer: _Scorer, lists: dict[str, Candidates]
-) -> None:
-    with figure(report, "Funnel", "Share of the answers within the first k, by list.") as axes:
-        ks = np.array([5, 10, 20, 50, 100])
-        for name in (*list(lists)[:-2], "+ ranking"):
-            judged = ranking.judge(lists[name].item_ids, scorer.answers)
-            recall = [ranking.recall(judged.relevance, judged.total_relevant, k).mean() for k in ks]
-            axes.plot(ks, recall, marker="o", label=name)
-        axes.set(xlabel="k", ylabel="Recall@k", xscale="log")
-        axes.legend(frameon=False)
-    caption = "Validation NDCG@10 against the trade-off; the mark is what was chosen."
-    with figure(report, "Price of diversity", caption) as axes:
-        trade_offs, values, *_ = zip(*pipeline.reranker.curve_, strict=True)
-        axes.plot(trade_offs, values, marker="o")
-        axes.axvline(pipeline.reranker.trade_off, linestyle=":", color="black")
-        axes.set(xlabel="trade-off (1 = relevance only)", ylabel="NDCG@10")
-    if pipeline.ranker.name == "lightgbm":
-        _draw_importance(report, pipeline)
-    _draw_popularity(report, scorer, lists)
-
-
-def _draw_importance(report: Report, pipeline: Pipeline) -> None:
-    gain = pipeline.ranker.importance()
-    order = np.argsort(gain)[-15:]
-    names = np.array(pipeline.feature_names())[order]
-    with figure(report, "What the ranker looks at", "Total gain of a feature's splits.") as axes:
-        axes.barh(names, gain[order] / max(gain.sum(), 1e-9))
-        axes.set(xlabel="share of gain")
-
-
-def _draw_popularity(report: Report, scorer: _Scorer, lists: dict[str, Candidates]) -> None:
-    caption = "Mean popularity rank of the recommended items: further right reaches the long tail."
-    order = np.argsort(np.argsort(-scorer.counts, kind="stable"), kind="stable")
-    with figure(report, "Reach into the long tail", caption) as axes:
-        for name in ("popularity", "als", "+ re-ranking"):
-            page = lists[name].item_ids[:, :PAGE]
-            ranks = np.sort(order[page[page != NOTHING]])
-            axes.plot(ranks, np.linspace(0, 1, len(ranks)), label=name)
-        axes.set(xlabel="popularity rank of a recommended item", ylabel="share of recommendations")
-        axes.legend(frameon=False)

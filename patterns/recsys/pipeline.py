@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,22 +20,25 @@ import numpy as np
 import polars as pl
 
 from common.artifacts import write_json
-from common.retrieval import Candidates, ordered, reciprocal_rank_fusion
+from common.retrieval import Candidates, ordered
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
+from patterns.recsys.ranking import Ranking
 from patterns.recsys.requests import (
     RECENT,
     UNKNOWN,
     Events,
     Requests,
-    events_with_history,
     latest_by_user,
     requests_within,
 )
-from patterns.recsys.stages.candidates.popularity import Popularity
-from patterns.recsys.stages.features import Features
-from patterns.recsys.stages.ranking.examples import Examples, labels_of
+from patterns.recsys.sources import Sources
+from patterns.recsys.stages.features import DAY, Features
+from patterns.recsys.stages.merging import Merged
+from patterns.recsys.stages.ranking.examples import Examples, labels_of, values_of
+from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.reranker import Reranker
+from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -51,6 +54,7 @@ class Recommendations:
 
     items: Candidates
     sources: list[list[list[str]]]  # per request, per item: the sources that proposed it
+    propensities: np.ndarray  # (B, k) with which exploration showed the item; 1 elsewhere
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -58,103 +62,43 @@ class Pipeline:
     """Two-stage recommendation with re-ranking."""
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        sources: list[Any],
-        rankers: list[Any],
-        reranker: Reranker,
-        *,
-        per_source: int,
-        keep: int,
-        seed: int = 0,
+        self, catalogue: Catalogue, sources: Sources, reranker: Reranker, config: Config
     ) -> None:
         self.catalogue = catalogue
         self.sources = sources
-        self.rankers = rankers
         self.reranker = reranker
-        self.per_source = per_source
-        self.keep = keep
-        self.seed = seed
+        self.config = config
         self.features = Features()
-        self.ranker: Any = None
+        self.exploration = Exploration(slots=config.reranking.explore, seed=config.seed)
+        items = len(catalogue.item_ids)
+        self.ranking = Ranking(config.ranking, items=items, device=config.device, seed=config.seed)
         self.notices: list[str] = []
 
     @classmethod
     def from_config(cls, config: Config, catalogue: Catalogue) -> Pipeline:
         """Make the unfitted stages."""
-        from patterns.recsys.stages.candidates.als import ALS
-        from patterns.recsys.stages.candidates.two_tower import TwoTower
-        from patterns.recsys.stages.ranking.deepfm import DeepFM
-        from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
-
-        options, ranking = config.candidates, config.ranking
-        sources = [
-            Popularity(half_life_days=options.half_life_days),
-            ALS(
-                factors=options.als_factors,
-                iterations=options.als_iterations,
-                regularization=options.als_regularization,
-                confidence=options.als_confidence,
-                index=options.index,
-                seed=config.seed,
-            ),
-            TwoTower(
-                dimension=options.tower_dimension,
-                epochs=options.tower_epochs,
-                learning_rate=options.tower_learning_rate,
-                index=options.index,
-                device=config.device,
-                seed=config.seed,
-            ),
-        ]
-        rankers: list[Any] = [
-            LightGBMRanker(
-                trees=ranking.trees,
-                leaves=ranking.leaves,
-                learning_rate=ranking.learning_rate,
-                seed=config.seed,
-            ),
-            DeepFM(
-                items=len(catalogue.item_ids),
-                epochs=ranking.deepfm_epochs,
-                device=config.device,
-                seed=config.seed,
-            ),
-        ]
-        return cls(
-            catalogue,
-            sources,
-            [each for each in rankers if ranking.model in ("best", each.name)],
-            Reranker(depth=config.reranking.depth, ndcg_budget=config.reranking.ndcg_budget),
-            per_source=options.per_source,
-            keep=options.keep,
-            seed=config.seed,
+        options = config.reranking
+        sources = Sources.from_config(config.candidates, device=config.device, seed=config.seed)
+        reranker = Reranker(
+            method=options.method, depth=options.depth, ndcg_budget=options.ndcg_budget
         )
+        return cls(catalogue, sources, reranker, config)
 
     def fit_candidates(
         self, events: Events, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
         """Fit sources and item statistics on `events`, and remember the users' histories."""
-        popularity, als, towers = self.sources
         catalogue = self.catalogue
         users, items = len(catalogue.user_ids), len(catalogue.item_ids)
         self.histories_ = events.matrix(users, items)
         self.recent_ = latest_by_user(events, users)
         self.now_ = int(events.times.max())
-        popularity.fit(events.items, events.times, items)
-        als.fit(self.histories_)
-        recent, segments, taken = events_with_history(events, catalogue)
-        towers.fit(
-            recent,
-            segments,
-            taken,
-            genres=catalogue.genres,
-            years=catalogue.years,
-            segment_sizes=catalogue.segment_sizes,
-            checkpoint=checkpoints and checkpoints / f"two-tower-{len(events)}",
-            resume=resume,
+        self.sources.fit(events, catalogue, checkpoints=checkpoints, resume=resume)
+        self.features.fit(
+            events, genres=catalogue.genres, years=catalogue.years, runtimes=catalogue.runtimes
         )
-        self.features.fit(events, genres=catalogue.genres, years=catalogue.years)
+        self.exploration.fit(np.bincount(events.items, minlength=items))
+        self.notices = list(self.sources.notices)
         return self
 
     def fit_ranker(
@@ -165,100 +109,140 @@ class Pipeline:
         checkpoints: Path | None = None,
         resume: bool = False,
     ) -> dict[str, float]:
-        """Fit the rankers on `window`; returns the NDCG@10 of each, cross-validated over users.
-
-        Whole users are held out in turn, so no one's taste is learned and judged at once, and
-        every user has a say in the choice. The rankers then learn from all users, for as long as
-        was best on average.
-        """
-        requests, answers, users = requests_within(past, window, self.catalogue, moments=MOMENTS)
-        rng = np.random.default_rng(self.seed)
-        fold_of_user = rng.integers(FOLDS, size=len(self.catalogue.user_ids))
-        if len(requests) > MOST_REQUESTS:
-            rows = np.sort(rng.choice(len(requests), MOST_REQUESTS, replace=False))
-            requests, answers, users = requests.part(rows), answers[rows], users[rows]
-        if len(np.unique(fold_of_user[users])) < 2:
+        """Fit the rankers on `window`; returns the NDCG@10 of each on users it has not seen."""
+        requests, answers, users = self._asked(past, window)
+        rng = np.random.default_rng(self.config.seed)
+        folds = rng.integers(FOLDS, size=len(self.catalogue.user_ids))[users]
+        if len(np.unique(folds)) < 2:
             raise ValueError(
                 f"split.valid_share: {len(np.unique(users))} users took something new in the"
                 " validation window, too few to hold some out; raise --split.valid-share, or give"
                 " data of more users"
             )
-        candidates = self.retrieve(requests)
-        labels = labels_of(candidates.item_ids, answers)
-        examples = Examples(
-            self.describe(requests, candidates),
-            candidates.item_ids,
-            labels,
-            np.full_like(labels, np.nan),
+        merged = self.retrieve(requests)
+        item_ids = merged.candidates.item_ids
+        labels = labels_of(item_ids, answers)
+        features = self.describe(requests, merged)
+        examples = Examples(features, item_ids, labels, np.full_like(labels, np.nan))
+        quality = self.ranking.fit(
+            examples,
+            {
+                "watch": self._worth(window, window.minutes, users, item_ids),
+                "rating": self._worth(window, window.ratings, users, item_ids),
+            },
+            folds,
+            names=self.feature_names(),
+            judge=lambda scores: _ndcg(ordered(item_ids, scores), answers),
+            checkpoints=checkpoints,
+            resume=resume,
         )
-        ranked = {}
-        for ranker in self.rankers:
-            folder = checkpoints and checkpoints / ranker.name
-            options = {"checkpoint": folder, "resume": resume} if ranker.name == "deepfm" else {}
-            scores = _cross_fitted(ranker, examples, fold_of_user[users], options)
-            ranked[ranker.name] = ordered(candidates.item_ids, scores)
-        quality = {name: _ndcg(found, answers) for name, found in ranked.items()}
-        self.ranker = max(self.rankers, key=lambda ranker: quality[ranker.name])
-        self.held_out_ = ranked[self.ranker.name], answers
         self.profile_ = examples.flat().features
+        self.held_out_ = requests, ordered(item_ids, self.ranking.held_out_), answers
         return quality
+
+    def _asked(self, past: Events, window: Events) -> tuple[Requests, csr_matrix, np.ndarray]:
+        """Give requests within `window`, at most so many, with answers and users."""
+        requests, answers, users = requests_within(past, window, self.catalogue, moments=MOMENTS)
+        if len(requests) > MOST_REQUESTS:
+            rng = np.random.default_rng(self.config.seed)
+            rows = np.sort(rng.choice(len(requests), MOST_REQUESTS, replace=False))
+            requests, answers, users = requests.part(rows), answers[rows], users[rows]
+        return requests, answers, users
+
+    def _worth(
+        self, window: Events, values: np.ndarray, users: np.ndarray, item_ids: np.ndarray
+    ) -> np.ndarray:
+        """Give the `values` (E,) of what users took among their candidates (B, K), else NaN."""
+        shape = len(self.catalogue.user_ids), len(self.catalogue.item_ids)
+        return values_of(item_ids, window.worth(*shape, values)[users])
 
     def fit_reranker(self) -> Reranker:
         """Choose the diversity trade-off on lists ranked by rankers that had not seen the user."""
-        ranked, answers = self.held_out_
-        return self.reranker.fit(ranked, answers, self.catalogue.genre_vectors())
+        requests, ranked, answers = self.held_out_
+        return self.reranker.fit(ranked, answers, self.catalogue.genres, seen=requests.seen)
 
-    def retrieve(self, requests: Requests) -> Candidates:
-        """Merge the sources' candidates by rank: (B, keep)."""
-        return self._merged([source.retrieve(requests, self.per_source) for source in self.sources])
+    def retrieve(self, requests: Requests) -> Merged:
+        """Merge the sources' candidates: (B, keep)."""
+        return self.sources.retrieve(requests)
 
-    def describe(self, requests: Requests, candidates: Candidates) -> np.ndarray:
+    def describe(self, requests: Requests, merged: Merged) -> np.ndarray:
         """Give the ranker's features of candidates: (B, K, F)."""
-        item_ids = candidates.item_ids
-        scores = {source.name: source.score(requests, item_ids) for source in self.sources}
-        return self.features.build(requests, item_ids, scores, self._spaces())
+        item_ids = merged.candidates.item_ids
+        scores = self.sources.score_all(requests, item_ids)
+        spaces = self.sources.spaces()
+        return self.features.build(requests, item_ids, scores, spaces, merged.votes())
 
     def feature_names(self) -> list[str]:
         """Name the columns of `describe`."""
-        names = {source.name: None for source in self.sources}
-        return Features.names(names, self._spaces(), self.catalogue.segment_names)
+        names = dict.fromkeys(self.sources.names)
+        return Features.names(names, self.sources.spaces(), self.catalogue.segment_names)
 
     def training_profile(self) -> pl.DataFrame:
         """Give the features that the ranker was fitted on, the reference of drift."""
         return pl.DataFrame(self.profile_, schema=self.feature_names())
 
-    def rank(self, requests: Requests, candidates: Candidates, ranker: Any = None) -> Candidates:
-        """Order candidates by the ranker."""
-        scores = (ranker or self.ranker).score(
-            self.describe(requests, candidates), candidates.item_ids
-        )
-        return ordered(candidates.item_ids, scores)
+    def rank(self, requests: Requests, merged: Merged, ranker: Any = None) -> Candidates:
+        """Order candidates by the ranker that serves, or by `ranker`."""
+        item_ids = merged.candidates.item_ids
+        features = self.describe(requests, merged)
+        return ordered(item_ids, self.ranking.score(features, item_ids, ranker))
 
-    def rerank(self, ranked: Candidates, k: int) -> Candidates:
-        """Give the pages."""
-        return self.reranker.rerank(ranked, k)
+    def rerank(self, ranked: Candidates, k: int, requests: Requests) -> Candidates:
+        """Give the pages, without exploration."""
+        return self.reranker.rerank(ranked, k, seen=requests.seen, rules=self._rules())
 
     def recommend(self, requests: Requests, k: int) -> Recommendations:
         """Run all stages; `k` beyond the candidates gives what there is."""
         clock = [time.perf_counter()]
-        lists = [source.retrieve(requests, self.per_source) for source in self.sources]
-        candidates = self._merged(lists)
+        merged = self.retrieve(requests)
         clock.append(time.perf_counter())
-        ranked = self.rank(requests, candidates)
+        ranked = self.rank(requests, merged)
         clock.append(time.perf_counter())
-        page = self.rerank(ranked, k)
+        page, propensities = self._page(ranked, k, requests)
         clock.append(time.perf_counter())
         stages = ("candidates", "ranking", "re-ranking")
-        return Recommendations(
-            page, self._provenance(page, lists), dict(zip(stages, np.diff(clock), strict=True))
+        seconds = dict(zip(stages, np.diff(clock).tolist(), strict=True))
+        return Recommendations(page, self._provenance(page, merged), propensities, seconds)
+
+    def _page(
+        self, ranked: Candidates, k: int, requests: Requests
+    ) -> tuple[Candidates, np.ndarray]:
+        """Give the pages and with which propensity each item is shown."""
+        if not self.exploration.slots:
+            page = self.rerank(ranked, k, requests)
+            return page, np.ones(page.item_ids.shape)
+        whole = self.rerank(ranked, ranked.item_ids.shape[1], requests)
+        explored = self.exploration.explore(
+            whole,
+            k,
+            request_ids=requests.users,
+            days=(requests.times // DAY).astype(np.int64),
+            rules=self._rules(),
         )
+        return explored.items, explored.propensities
+
+    def _rules(self) -> Rules | None:
+        most = self.config.reranking.genre_cap
+        if not most:
+            return None
+        return Rules(caps=(Cap(rarest_group(self.catalogue.genres), most),))
 
     def requests_for(
-        self, users: np.ndarray, extra: list[list[int]], *, now: int | None = None
+        self,
+        users: np.ndarray,
+        extra: list[list[int]],
+        *,
+        now: int | None = None,
+        segments: np.ndarray | None = None,
+        devices: np.ndarray | None = None,
     ) -> Requests:
-        """Make requests of `users` (B,), row numbers or -1, who took the `extra` items since."""
+        """Make requests of `users` (B,), row numbers or -1, who took the `extra` items since.
+
+        `segments` (B, S) are read of unknown users, `devices` (B,) of all; 0 is unknown.
+        """
         known = np.maximum(users, 0)
-        segments = np.where(users[:, None] < 0, 0, self.catalogue.segments[known])
+        told = np.zeros_like(self.catalogue.segments[known]) if segments is None else segments
+        told = np.where(users[:, None] < 0, told, self.catalogue.segments[known])
         recent = np.where(users[:, None] < 0, UNKNOWN, self.recent_[known])
         seen = self.histories_[known].tolil()
         for row, items in enumerate(extra):
@@ -268,11 +252,12 @@ class Pipeline:
                 recent[row] = np.concatenate([items[::-1], recent[row]])[:RECENT]
                 seen[row, items] = 1.0
         times = np.full(len(users), self.now_ if now is None else now, dtype=np.int64)
-        return Requests(segments, times, recent, seen.tocsr())
+        devices = np.zeros(len(users), dtype=np.int64) if devices is None else devices
+        return Requests(told, times, recent, seen.tocsr(), devices, users)
 
     def save(self, folder: Path) -> None:
         """Write every stage and what a server needs to know of users and items."""
-        for stage in (*self.sources, self.features, self.ranker, self.reranker):
+        for stage in (self.sources, self.features, self.ranking, self.reranker, self.exploration):
             stage.save(folder)
         self.catalogue.save(folder / "catalogue.npz")
         np.savez(
@@ -282,9 +267,9 @@ class Pipeline:
             recent=self.recent_,
         )
         settings = {
-            "ranker": self.ranker.name,
-            "per_source": self.per_source,
-            "keep": self.keep,
+            "explore": self.exploration.slots,
+            "genre_cap": self.config.reranking.genre_cap,
+            "seed": self.config.seed,
             "now": self.now_,
             "notices": self.notices,
         }
@@ -293,25 +278,17 @@ class Pipeline:
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote."""
-        from patterns.recsys.stages.candidates.als import ALS
-        from patterns.recsys.stages.candidates.two_tower import TwoTower
-        from patterns.recsys.stages.ranking.deepfm import DeepFM
-        from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
-
         settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         catalogue = Catalogue.load(folder / "catalogue.npz")
-        pipeline = cls(
-            catalogue,
-            [stage.load(folder) for stage in (Popularity(), ALS(), TwoTower())],
-            [LightGBMRanker(), DeepFM(items=len(catalogue.item_ids))],
-            Reranker().load(folder),
-            per_source=settings["per_source"],
-            keep=settings["keep"],
+        config = Config(seed=settings["seed"])
+        reranking = replace(
+            config.reranking, explore=settings["explore"], genre_cap=settings["genre_cap"]
         )
-        served = {ranker.name: ranker for ranker in pipeline.rankers}[settings["ranker"]]
-        pipeline.ranker = served.load(folder)
-        pipeline.rankers = [pipeline.ranker]
+        config = replace(config, reranking=reranking)
+        pipeline = cls(catalogue, Sources.load(folder), Reranker().load(folder), config)
+        pipeline.ranking.load(folder)
         pipeline.features.load(folder)
+        pipeline.exploration.load(folder)
         pipeline.now_, pipeline.notices = settings["now"], settings["notices"]
         pipeline._load_histories(folder / "histories.npz")
         return pipeline
@@ -324,44 +301,16 @@ class Pipeline:
         shape = (len(self.catalogue.user_ids), len(self.catalogue.item_ids))
         self.histories_ = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=shape)
 
-    def _merged(self, lists: list[Candidates]) -> Candidates:
-        return reciprocal_rank_fusion(lists, k=self.keep)
-
-    def _spaces(self) -> dict[str, np.ndarray]:
-        """Item vectors in which nearness is measured."""
-        return {source.name: source.items_.vectors for source in self.sources[1:]}
-
-    def _provenance(self, page: Candidates, lists: list[Candidates]) -> list[list[list[str]]]:
+    def _provenance(self, page: Candidates, merged: Merged) -> list[list[list[str]]]:
         """Name, for each item of each page, the sources that proposed it."""
-        named = list(zip(self.sources, lists, strict=True))
-        return [
-            [
-                [source.name for source, found in named if item in found.item_ids[row]]
-                for item in items
-                if item != UNKNOWN
-            ]
-            for row, items in enumerate(page.item_ids)
-        ]
-
-
-def _cross_fitted(
-    ranker: Any, examples: Examples, folds: np.ndarray, options: dict[str, Any]
-) -> np.ndarray:
-    """Score each request (B, K) by a ranker fitted on the other folds; then fit it on all."""
-    scores = np.full(examples.item_ids.shape, -np.inf, dtype=np.float32)
-    lengths = []
-    folder = options.get("checkpoint")
-    for fold in np.unique(folds):
-        rows, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        if folder:
-            options = options | {"checkpoint": folder / f"fold-{fold}"}
-        ranker.fit(examples.part(rows), examples.part(held), **options)
-        scores[held] = ranker.score(examples.features[held], examples.item_ids[held])
-        lengths.append(ranker.length_)
-    if folder:
-        options = options | {"checkpoint": folder / "all"}
-    ranker.fit(examples, length=max(1, round(float(np.mean(lengths)))), **options)
-    return scores
+        named = []
+        for row, items in enumerate(page.item_ids):
+            candidates = merged.candidates.item_ids[row].tolist()
+            bits = dict(zip(candidates, merged.found_by[row].tolist(), strict=True))
+            named.append(
+                [self.sources.found_by(bits[item]) for item in items.tolist() if item != UNKNOWN]
+            )
+        return named
 
 
 def _ndcg(ranked: Candidates, answers: csr_matrix) -> float:

@@ -12,7 +12,7 @@ Legend: `B` requests, `N` items, `U` users, `E` events, `H` recent items, `S` us
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = -1
 RECENT = 50
+MISSING: Any = None  # a column that the source does not have
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,22 @@ class Events:
     items: np.ndarray  # (E,) int64
     ratings: np.ndarray  # (E,) float32, NaN where there is none
     times: np.ndarray  # (E,) int64 seconds
+    minutes: np.ndarray = MISSING  # (E,) float32 watched, NaN where not known
+    devices: np.ndarray = MISSING  # (E,) int64 code of the device, 0 where not known
+
+    def __post_init__(self) -> None:
+        """Fill in what the source does not know."""
+        if self.minutes is MISSING:
+            object.__setattr__(self, "minutes", np.full(len(self.users), np.nan, np.float32))
+        if self.devices is MISSING:
+            object.__setattr__(self, "devices", np.zeros(len(self.users), np.int64))
 
     def __len__(self) -> int:
         return len(self.users)
 
     def part(self, rows: np.ndarray | slice) -> Events:
         """Give some rows."""
-        return Events(self.users[rows], self.items[rows], self.ratings[rows], self.times[rows])
+        return Events(*(column[rows] for column in self.__dict__.values()))
 
     def joined(self, later: Events) -> Events:
         """Give these events followed by `later` ones."""
@@ -55,6 +65,16 @@ class Events:
         matrix.data[:] = 1.0
         return matrix
 
+    def worth(self, users: int, items: int, values: np.ndarray) -> csr_matrix:
+        """Give the latest known of `values` (E,) of each pair as a matrix (U, N)."""
+        from scipy.sparse import csr_matrix
+
+        known = np.flatnonzero(~np.isnan(values))[::-1]  # the latest first
+        _, first = np.unique(self.users[known] * items + self.items[known], return_index=True)
+        rows = known[first]
+        parts = (values[rows].astype(np.float32), (self.users[rows], self.items[rows]))
+        return csr_matrix(parts, shape=(users, items))
+
 
 @dataclass(frozen=True)
 class Requests:
@@ -64,13 +84,22 @@ class Requests:
     times: np.ndarray  # (B,) int64 seconds
     recent: np.ndarray  # (B, H) int64, newest first, -1 padded
     seen: csr_matrix  # (B, N) 1 where the user took the item before the moment
+    devices: np.ndarray = MISSING  # (B,) int64 code of the device, 0 where not known
+    users: np.ndarray = MISSING  # (B,) int64 who asks, -1 unknown; no model reads it
+
+    def __post_init__(self) -> None:
+        """Fill in what is not known."""
+        if self.users is MISSING:
+            object.__setattr__(self, "users", np.full(len(self.times), UNKNOWN))
+        if self.devices is MISSING:
+            object.__setattr__(self, "devices", np.zeros(len(self.times), np.int64))
 
     def __len__(self) -> int:
         return len(self.times)
 
     def part(self, rows: np.ndarray | slice) -> Requests:
         """Give some rows."""
-        return Requests(self.segments[rows], self.times[rows], self.recent[rows], self.seen[rows])
+        return Requests(*(column[rows] for column in self.__dict__.values()))
 
 
 def requests_within(
@@ -117,7 +146,12 @@ def _requests_at(
     answers = answers - answers.multiply(seen)  # a repeat is not a discovery
     answers.eliminate_zeros()
     requests = Requests(
-        catalogue.segments[who], times, recent_items(by_user.items, begins[who], where), seen
+        catalogue.segments[who],
+        times,
+        recent_items(by_user.items, begins[who], where),
+        seen,
+        by_user.devices[where],
+        who,
     )
     kept = np.flatnonzero(np.diff(answers.indptr))
     return requests.part(kept), answers[kept], who[kept]

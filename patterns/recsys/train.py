@@ -5,6 +5,7 @@ data -> train | valid | test -> sources -> ranker -> re-ranker -> report -> arti
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from common import artifacts, console
@@ -14,12 +15,14 @@ from patterns.recsys.config import PRESETS, Config
 NAME = "recsys"
 
 
-def main(config: Config) -> Path:
-    """Train and return the run's folder."""
+def main(config: Config) -> Path | None:
+    """Train and return the run's folder; with `--protocol`, print its table and return nothing."""
     from patterns.recsys.data import load, split
     from patterns.recsys.evaluate import evaluate
     from patterns.recsys.pipeline import Pipeline
 
+    if config.protocol != "none":
+        return _protocol(config)
     table = load(config)
     console.header(NAME, table.source, config)
     splits = split(table, config.split)
@@ -28,7 +31,7 @@ def main(config: Config) -> Path:
     pipeline = Pipeline.from_config(config, splits.catalogue)
     with console.stage("candidates") as stage:
         pipeline.fit_candidates(splits.train, checkpoints=checkpoints, resume=config.resume)
-        stage.note(f"{len(pipeline.sources)} sources on {len(splits.train):,} events")
+        stage.note(f"{len(pipeline.sources.names)} sources on {len(splits.train):,} events")
     with console.stage("ranking") as stage:
         quality = pipeline.fit_ranker(
             splits.train, splits.valid, checkpoints=checkpoints, resume=config.resume
@@ -49,6 +52,20 @@ def main(config: Config) -> Path:
     run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
     console.summary(report, run, next_command=f"python -m patterns.recsys.serve --run {run}")
     return run
+
+
+def _protocol(config: Config) -> None:
+    from patterns.recsys import protocols
+    from patterns.recsys.data import load
+
+    dataset = protocols.DATASETS[config.protocol]
+    table = load(replace(config, dataset=dataset if config.dataset == "auto" else config.dataset))
+    console.header(NAME, table.source, config)
+    with console.stage(config.protocol):
+        found = protocols.run(config.protocol, table, seed=config.seed)
+    for each in found:
+        console.table(each)
+        console.info(each.caption)
 
 
 if __name__ == "__main__":

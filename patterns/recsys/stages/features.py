@@ -1,9 +1,10 @@
 """One row of numbers for each request and candidate, by one function offline and online.
 
 The ranker sees what the sources think (score and rank), what the item is (counts, age, rating),
-what the user is (attributes, length of history), when it is, and how the two meet: likeness of
-genres, and nearness of the candidate to the items the user took last. Item statistics are fitted
-on the same events as the sources, so nothing later than the fit reaches a feature.
+what the user is (attributes, length of history), when and on which device it is, and how the two
+meet: likeness of genres, and nearness of the candidate to the items the user took last. Item
+statistics are fitted on the same events as the sources, so nothing later than the fit reaches a
+feature.
 
 Legend: `B` requests, `K` candidates, `N` items, `F` features, `G` genres, `H` recent items.
 """
@@ -19,7 +20,7 @@ from patterns.recsys.requests import Events, Requests
 
 DAY = 86_400.0
 LAST = 10
-ITEM_COLUMNS = ("log count", "recent share", "days out", "mean rating", "year")
+ITEM_COLUMNS = ("log count", "recent share", "days out", "mean rating", "year", "minutes")
 
 
 class Features:
@@ -29,8 +30,15 @@ class Features:
         self.recent_days = recent_days
         self.rating_prior = rating_prior
 
-    def fit(self, events: Events, *, genres: np.ndarray, years: np.ndarray) -> Features:
-        """Count the items of `events`; `genres` (N, G) and `years` (N,) describe the catalogue."""
+    def fit(
+        self,
+        events: Events,
+        *,
+        genres: np.ndarray,
+        years: np.ndarray,
+        runtimes: np.ndarray | None = None,
+    ) -> Features:
+        """Count the items of `events`; genres (N, G), years and runtimes (N,) describe them."""
         size = len(genres)
         now = events.times.max(initial=0)
         count = np.bincount(events.items, minlength=size)
@@ -44,9 +52,10 @@ class Features:
                 (now - first) / DAY,
                 _shrunk_mean(events, size, self.rating_prior),
                 years,
+                np.full(size, np.nan) if runtimes is None else runtimes,
             ],
             axis=1,
-        ).astype(np.float32)  # (N, 5)
+        ).astype(np.float32)  # (N, 6)
         norm = np.linalg.norm(genres, axis=1, keepdims=True)
         self.genres_ = (genres / np.maximum(norm, 1e-9)).astype(np.float32)  # (N, G)
         return self
@@ -57,13 +66,14 @@ class Features:
         item_ids: np.ndarray,
         scores: Mapping[str, np.ndarray],
         vectors: Mapping[str, np.ndarray],
+        votes: np.ndarray | None = None,
     ) -> np.ndarray:
         """Give the features (B, K, F) of candidates `item_ids` (B, K).
 
         `scores` holds each source's opinion (B, K); `vectors` holds item vectors (N, D) in which
-        nearness to recent items is measured.
+        nearness to recent items is measured; `votes` (B, K) counts who found a candidate.
         """
-        columns = []
+        columns = [np.zeros(item_ids.shape) if votes is None else votes]
         for opinion in scores.values():
             columns += [opinion, _rank(opinion, item_ids)]
         columns += list(np.moveaxis(self.items_[item_ids], 2, 0))
@@ -78,10 +88,11 @@ class Features:
         scores: Mapping[str, object], vectors: Mapping[str, object], segments: Sequence[str]
     ) -> list[str]:
         """Name the columns of `build`."""
-        names = [f"{source} {what}" for source in scores for what in ("score", "rank")]
+        names = ["votes"]
+        names += [f"{source} {what}" for source in scores for what in ("score", "rank")]
         names += [*ITEM_COLUMNS, "genre likeness"]
         names += [f"{space} {what}" for space in vectors for what in ("nearest", "mean nearness")]
-        return [*names, "history", "hour", *segments]
+        return [*names, "history", "hour", "weekend", "device", *segments]
 
     def _likeness(self, profile: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Cosine of the user's genres (B, G) and the candidate's: (B, K)."""
@@ -131,7 +142,8 @@ def _nearness(
 
 
 def _context(requests: Requests) -> list[np.ndarray]:
-    """What does not depend on the candidate: history length, hour of day, attributes, each (B,)."""
+    """What does not depend on the candidate: length of history, time, device, attributes: (B,)."""
     history = np.log1p(np.diff(requests.seen.indptr))
     hour = requests.times % DAY // 3600
-    return [history, hour, *requests.segments.T]
+    weekend = (requests.times // DAY + 3) % 7 >= 5  # 1970 began on a Thursday
+    return [history, hour, weekend, requests.devices, *requests.segments.T]

@@ -7,8 +7,13 @@ as it is popular; the logQ correction takes that bias out:
 
     loss = - log softmax_j( u . v_j / temperature - log q_j )        q_j = share of item j's events
 
+Items of the batch are mostly easy to tell apart. So each step also draws a pool of items evenly
+from the catalogue and adds, for each user, the `hard_negatives` of them that score highest and were
+not taken lately, with log q = -log N of an even draw.
+
 Sources: Yi et al., Sampling-Bias-Corrected Neural Modeling, RecSys 2019 (the correction; here q is
-counted rather than estimated on a stream); Covington et al., RecSys 2016 (history by average).
+counted rather than estimated on a stream); Covington et al., RecSys 2016 (history by average); Yang
+et al., Mixed Negative Sampling, WWW 2020 (the even draw).
 
 Legend: `B` requests, `H` recent items, `N` items, `D` dimensions, `G` genres, `S` attributes.
 """
@@ -84,6 +89,8 @@ class TwoTower:
         batch_size: int = 1024,
         temperature: float = 0.1,
         weight_decay: float = 1e-4,
+        hard_negatives: int = 8,
+        pool: int = 512,
         index: IndexKind = "flat",
         device: str = "auto",
         seed: int = 0,
@@ -94,6 +101,8 @@ class TwoTower:
         self.batch_size = batch_size
         self.temperature = temperature
         self.weight_decay = weight_decay
+        self.hard_negatives = hard_negatives
+        self.pool = pool
         self.index: IndexKind = index
         self.device = device
         self.seed = seed
@@ -142,11 +151,25 @@ class TwoTower:
     def _loss(self, model: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         recent, segments, items = batch
         towers: Any = getattr(model, "module", model)
-        logits = towers.users(recent, segments) @ towers.items(items).T / self.temperature  # (B, B)
+        users = towers.users(recent, segments)  # (B, D)
+        logits = users @ towers.items(items).T / self.temperature  # (B, B)
         logits = logits - self.log_share_.to(items.device)[items]
         same = (items[:, None] == items) & ~torch.eye(len(items), dtype=torch.bool).to(items.device)
         logits = logits.masked_fill(same, -torch.inf)  # the positive is not its own negative
+        if self.hard_negatives:
+            logits = torch.cat([logits, self._hard(towers, users, recent, items)], dim=1)
         return nn.functional.cross_entropy(logits, torch.arange(len(items), device=items.device))
+
+    def _hard(self, towers: Towers, users: Tensor, recent: Tensor, items: Tensor) -> Tensor:
+        """Give the logits (B, pool) of the hardest items of an even draw, -inf for all others."""
+        size = len(towers.genres)
+        drawn = torch.randint(size, (min(self.pool, size),), device=items.device)
+        logits = users @ towers.items(drawn).T / self.temperature + float(np.log(size))
+        taken = (recent.unsqueeze(2) == drawn).any(1) | (items[:, None] == drawn)  # (B, pool)
+        logits = logits.masked_fill(taken, -torch.inf)
+        kept = min(self.hard_negatives, len(drawn))
+        least = logits.detach().topk(kept, dim=1).values[:, -1:]
+        return logits.masked_fill(logits.detach() < least, -torch.inf)
 
     @torch.inference_mode()
     def user_vectors(self, requests: Requests) -> np.ndarray:

@@ -97,9 +97,14 @@ class Reranker:
             method: [self._point(ranked, answers, seen, method, each) for each in TRADE_OFFS]
             for method in dict.fromkeys((*methods, self.method))
         }
-        floor = self.curve_[0].ndcg * (1 - self.ndcg_budget)
-        self.trade_off = min(point.trade_off for point in self.curve_ if point.ndcg >= floor)
+        self.trade_off = self.affordable(self.method)
         return self
+
+    def affordable(self, method: str) -> float:
+        """Give the smallest trade-off of a method within the budget on validation."""
+        curve = self.curves_[method]
+        floor = curve[0].ndcg * (1 - self.ndcg_budget)
+        return min(point.trade_off for point in curve if point.ndcg >= floor)
 
     @property
     def curve_(self) -> list[Point]:
