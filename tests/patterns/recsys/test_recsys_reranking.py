@@ -56,7 +56,7 @@ def test_pages_of_a_batch_are_those_of_mmr_one_by_one(trade_off: float) -> None:
         assert page.scores[row].tolist() == scores[chosen].tolist()
 
 
-def test_calibrated_pages_are_the_greedy_of_the_paper() -> None:
+def test_calibrated_pages_are_the_greedy_of_the_formula() -> None:
     ranked, genres, seen = world()
     stage = fitted(genres, method="calibrated", depth=30)
     page = stage.rerank(ranked, 8, seen=seen, trade_off=0.7).item_ids
@@ -66,7 +66,7 @@ def test_calibrated_pages_are_the_greedy_of_the_paper() -> None:
         history = shares[seen[row].indices].sum(0)
         history = history / max(history.sum(), 1e-9)
         on_page: list[int] = []
-        for _ in range(8):
+        for n in range(1, 9):
             values = []
             for place, item in enumerate(items):
                 given = shares[[*on_page, item]].sum(0)
@@ -75,7 +75,7 @@ def test_calibrated_pages_are_the_greedy_of_the_paper() -> None:
                 used = history > 0
                 kl = (history[used] * np.log(history[used] / mixed[used])).sum()
                 taken = item in on_page
-                values.append(-np.inf if taken else 0.7 * relevance[place] - 0.3 * kl)
+                values.append(-np.inf if taken else 0.7 * relevance[place] - 0.3 * n * kl)
             on_page.append(int(items[int(np.argmax(values))]))
         assert page[row].tolist() == on_page
 
@@ -100,10 +100,10 @@ def test_a_calibrated_page_follows_the_history() -> None:
     taken = np.zeros((1, 40), dtype=np.float32)
     taken[0, [0, 1, 2, 3, 4, 5, 6, 20, 21, 22]] = 1
     stage = fitted(genres, method="calibrated")
-    page = stage.rerank(ranked, 10, seen=csr_matrix(taken), trade_off=0.03).item_ids
+    page = stage.rerank(ranked, 10, seen=csr_matrix(taken), trade_off=0.3).item_ids
     assert (page < 20).sum() == 7
     empty = csr_matrix((1, 40), dtype=np.float32)
-    assert stage.rerank(ranked, 10, seen=empty, trade_off=0.03).item_ids[0].tolist() == [*range(10)]
+    assert stage.rerank(ranked, 10, seen=empty, trade_off=0.3).item_ids[0].tolist() == [*range(10)]
 
 
 def test_miscalibration_is_the_smoothed_kl() -> None:
@@ -157,6 +157,20 @@ def test_one_genre_for_all_leaves_the_order(method: str) -> None:
     assert np.array_equal(page.item_ids, ranked.item_ids[:, :10])
     everything = stage.rerank(ranked, 500, seen=seen, trade_off=0.5)
     assert np.array_equal(everything.item_ids, ranked.item_ids)
+
+
+@pytest.mark.parametrize("rules", [None, Rules()])
+def test_the_rest_follows_the_page_in_order(rules: Rules | None) -> None:
+    ranked, genres, _ = world()
+    stage = fitted(genres, depth=30, trade_off=0.5)
+    page = stage.rerank(ranked, 10, rules=rules)
+    whole = stage.rerank(ranked, 10, rules=rules, rest=True)
+    assert np.array_equal(whole.item_ids[:, :10], page.item_ids)
+    for row in range(len(ranked)):
+        left = [item for item in ranked.item_ids[row] if item not in page.item_ids[row]]
+        found = whole.item_ids[row, 10:]
+        assert found[found >= 0].tolist() == left
+    assert stage.rerank(ranked, 10, rest=True, trade_off=1.0).item_ids.shape == (40, 60)
 
 
 def simple(count: int = 12) -> tuple[Candidates, Reranker]:

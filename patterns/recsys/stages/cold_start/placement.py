@@ -28,8 +28,10 @@ import numpy as np
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 FOLDS = 5
 BLOCK = 1024
-KEPT = ("known_content_", "known_trend_", "center_", "map_", "bias_", "norm_", "strength_",
-        "vectors_", "trend_", "neighbours")  # fmt: skip
+KEPT = (
+    *("known_content_", "known_trend_", "center_", "map_", "bias_", "norm_", "strength_"),
+    *("vectors_", "trend_", "neighbours"),
+)
 DECADE = 10
 
 

@@ -83,7 +83,7 @@ class Exploration:
         days: np.ndarray,
         rules: Rules | None = None,
     ) -> Explored:
-        """Give pages of `k` from the re-ranked lists (B, K), K best well beyond `k`.
+        """Give pages of `k` from lists (B, K) re-ranked with the `rest` behind the page.
 
         `request_ids` (B,) and `days` (B,) are integers that tell requests apart. Caps of `rules`
         bind what is drawn; blocked items left the lists when they were re-ranked.

@@ -1,15 +1,17 @@
 """What a page is marked down for while it is filled: sameness and miscalibration.
 
     sameness(i)        = max_{j on the page} cos(i, j)
-    miscalibration(i)  = KL(p || q)     q = genres of the page with i on it
+    miscalibration(i)  = n KL(p || q)     q = genres of the page with i on it, its n-th item
 
 p(g) is the share of genre g in the user's history, q(g) its share on the page; an item of several
 genres counts for each in equal parts. KL is finite because q is mixed with a little of p,
 
     KL(p || q~) = sum_g p(g) log(p(g) / q~(g))      q~ = (1 - alpha) q + alpha p,
 
-so it lies between 0 and log(1 / alpha). A user without history has p = 0 and a penalty of 0. Both
-penalties step for all requests of a batch at once.
+so KL lies between 0 and log(1 / alpha). A user without history has p = 0 and a penalty of 0. The
+factor n weighs KL against the mean relevance of the page, where the paper takes the sum: against a
+sum KL decides the first places nearly alone and the last ones hardly at all. Both penalties step
+for all requests of a batch at once.
 
 Sources: Carbonell & Goldstein, The Use of MMR, SIGIR 1998; Steck, Calibrated Recommendations,
 RecSys 2018, section 3.
@@ -68,15 +70,18 @@ class Miscalibration:
         self.shares = shares
         self.wanted = wanted
         self.total = np.zeros_like(wanted)  # genres of the page, summed
+        self.size = 0  # items on the page
         self.pool = pool
 
     def costs(self) -> np.ndarray:
-        """Give the KL (B, P) of the page with each item added."""
-        return divergence(self.wanted[:, None], self.total[:, None] + self.shares[:, : self.pool])
+        """Give n times the KL (B, P) of the page with each item added as the n-th."""
+        given = self.total[:, None] + self.shares[:, : self.pool]
+        return (self.size + 1) * divergence(self.wanted[:, None], given)
 
     def pick(self, places: np.ndarray) -> None:
         """Add the genres of the items just taken."""
         self.total = self.total + self.shares[np.arange(len(places)), places]
+        self.size += 1
 
 
 def divergence(wanted: np.ndarray, given: np.ndarray) -> np.ndarray:

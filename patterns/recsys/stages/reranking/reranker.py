@@ -9,7 +9,7 @@ with the one of largest
 where relevance is the ranker's score scaled to [0, 1] and the penalty is, by `method`,
 
     mmr         the largest likeness of genres to what the page holds already
-    calibrated  KL between the genres of the user's history and of the page
+    calibrated  KL between the genres of the user's history and of the page, times its length
     both        the mean of the two
 
 `fit` takes the smallest trade-off (the largest say of the penalty) that costs at most
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Method = Literal["mmr", "calibrated", "both"]
-TRADE_OFFS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)
+TRADE_OFFS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 PAGE = 10
 BLOCK = 256  # requests that step together: their genres stay in the cache
 
@@ -118,17 +118,19 @@ class Reranker:
         *,
         seen: csr_matrix | None = None,
         rules: Rules | None = None,
+        rest: bool = False,
         trade_off: float | None = None,
         method: Method | None = None,
     ) -> Candidates:
         """Give the page of `k`; what lies beyond `depth` follows in the ranker's order.
 
-        `seen` (B, N) is needed where the method calibrates. Blocked items leave the list. Scores
-        stay the ranker's.
+        `seen` (B, N) is needed where the method calibrates. With `rest` all other candidates follow
+        the page, as exploration wants them. Blocked items leave the list. Scores stay the ranker's.
         """
         trade_off = self.trade_off if trade_off is None else trade_off
+        length = ranked.item_ids.shape[1] if rest else k
         if (trade_off == 1.0 and rules is None) or not ranked.item_ids.size:
-            return ranked.head(k)
+            return ranked.head(length)
         wanted = self._wanted(seen, method or self.method)
         pages = []
         for start in range(0, len(ranked), BLOCK):
@@ -139,7 +141,7 @@ class Reranker:
         return Candidates(
             np.concatenate([page.item_ids for page in pages]),
             np.concatenate([page.scores for page in pages]),
-        )
+        ).head(length)
 
     def _page(
         self,
@@ -150,6 +152,7 @@ class Reranker:
         trade_off: float,
         method: Method,
     ) -> Candidates:
+        """Give the whole lists, the page of `k` first."""
         relevance = to_unit(ranked.scores, ranked.item_ids, self.depth)
         pool = min(self.depth, ranked.item_ids.shape[1])
         width = pool  # places that may be taken out of order
@@ -160,11 +163,10 @@ class Reranker:
         penalties = self._penalties(item_ids, wanted, pool, method) if trade_off < 1 else []
         options = {"pool": pool, "k": k, "trade_off": trade_off}
         places = greedy(item_ids, relevance[:, :width], penalties, rules=rules, **options)
-        rest = np.tile(np.arange(width, ranked.item_ids.shape[1]), (len(ranked), 1))
-        places = np.concatenate([places, rest], axis=1)[:, :k]
+        order = _followed(places, ranked.item_ids.shape[1])
         return Candidates(
-            np.take_along_axis(ranked.item_ids, places, axis=1),
-            np.take_along_axis(ranked.scores, places, axis=1),
+            np.take_along_axis(ranked.item_ids, order, axis=1),
+            np.take_along_axis(ranked.scores, order, axis=1),
         )
 
     def _penalties(
@@ -249,3 +251,11 @@ def _under(
     item_ids = np.where(gone, NOTHING, item_ids)
     scores = np.where(gone, -np.inf, scores).astype(np.float32)
     return Candidates(item_ids, scores), relevance
+
+
+def _followed(places: np.ndarray, width: int) -> np.ndarray:
+    """Give `places` (B, L) followed by all other places below `width`, ascending: (B, width)."""
+    left = np.ones((len(places), width), dtype=bool)
+    np.put_along_axis(left, places, False, axis=1)
+    rest = np.nonzero(left)[1].reshape(len(places), width - places.shape[1])
+    return np.concatenate([places, rest], axis=1)
