@@ -48,7 +48,7 @@ def examples(seed: int, count: int = 80, width: int = WIDTH) -> Examples:
 def valued(
     seed: int, values: tuple[float, float], share: float = 0.3, count: int = 200
 ) -> Examples:
-    """Candidates of two kinds, told by the first feature, taken alike, worth `values` when taken."""
+    """Candidates of two kinds, told by the first feature, taken alike, worth `values`."""
     rng = np.random.default_rng(seed)
     kind = rng.integers(2, size=(count, WIDTH))
     features = np.stack([kind, rng.normal(size=kind.shape)], axis=2).astype(np.float32)
@@ -170,8 +170,18 @@ def test_crosses_have_a_bucket_for_what_is_unknown() -> None:
     network = WideDeepNetwork(2, **SIZES, buckets=2, crosses=[(0, 1)])
     network.adapt(np.array([[0.0, 10.0], [1.0, np.nan], [2.0, 30.0]], dtype=np.float32))
     assert network.edges.tolist() == [[1.0], [20.0]]
-    rows = torch.tensor([[0.0, 0.0], [1.0, 20.0], [5.0, 5.0], [float("nan"), 50.0]])
-    assert network._crossed(rows).ravel().tolist() == [0, 4, 3, 7]  # 3 x first + second
+    rows = torch.tensor([[0.0, 0.0], [1.0, 20.0], [float("nan"), 50.0]])
+    assert network.cells(rows).tolist() == [
+        [1, 0, 0, 1, 0, 0],
+        [0, 1, 0, 0, 1, 0],
+        [0, 0, 1, 0, 1, 0],
+    ]
+    assert network.allowed.sum() == 9 and network.allowed[:3, 3:].all()
+    weights = torch.arange(36.0).reshape(6, 6)
+    before = network(rows, torch.zeros(3, dtype=torch.long))
+    network.cross_weight.data = weights
+    gained = network(rows, torch.zeros(3, dtype=torch.long)) - before
+    assert gained.tolist() == pytest.approx([3.0, 10.0, 16.0])  # cells (0, 3), (1, 4), (2, 4)
 
 
 @every_network

@@ -11,12 +11,15 @@ out. Segments of a few codes keep a bucket each. Which columns to cross is the d
 Source: Cheng et al., Wide & Deep Learning for Recommender Systems, DLRS 2016. There the wide part
 is trained by FTRL with L1; here both parts share AdamW, which shrinks what the data does not hold.
 
-Legend: `R` rows, `F` features, `P` crosses, `N` buckets, the last of them for unknown.
+With a mark for the bucket of each feature, h in {0, 1}^C, all crosses together are h' W h: one
+matrix product, far quicker than looking hundreds of weights up for each row.
+
+Legend: `R` rows, `F` features, `C` cells: every bucket of every feature, the last for unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -36,8 +39,7 @@ class WideDeepNetwork(RankingNetwork):
     """The network; gives logits."""
 
     edges: Tensor
-    pairs: Tensor
-    offsets: Tensor
+    allowed: Tensor
 
     def __init__(
         self,
@@ -51,16 +53,14 @@ class WideDeepNetwork(RankingNetwork):
         crosses: Sequence[Sequence[int]] | None,
     ) -> None:
         super().__init__(features)
-        chosen = list(combinations(range(features), 2)) if crosses is None else crosses
-        pairs = torch.tensor([list(pair) for pair in chosen]).reshape(-1, 2).long()
-        self.width = buckets + 1
+        self.buckets = buckets + 1
+        cells = features * self.buckets  # C
+        chosen = combinations(range(features), 2) if crosses is None else crosses
         self.register_buffer("edges", torch.zeros(features, buckets - 1))
-        self.register_buffer("pairs", pairs, persistent=False)  # (P, 2)
-        self.register_buffer("offsets", torch.arange(len(pairs)) * self.width**2, persistent=False)
+        self.register_buffer("allowed", _allowed(features, self.buckets, chosen), persistent=False)
         self.linear = nn.Linear(features, 1)
         self.item_weight = item_embedding(items, 1, std=0.0)
-        self.cross_weight = nn.EmbeddingBag(max(len(pairs), 1) * self.width**2, 1, mode="sum")
-        nn.init.zeros_(self.cross_weight.weight)
+        self.cross_weight = nn.Parameter(torch.zeros(cells, cells))
         self.items = item_embedding(items, dimension, std=0.05)
         self.deep = perceptron(features + dimension, hidden, dropout)
 
@@ -76,19 +76,27 @@ class WideDeepNetwork(RankingNetwork):
     def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:
         """Give logits (R,) of `features` (R, F) and `item_ids` (R,)."""
         values = self.standardised(features)
-        wide = self.linear(values) + self.item_weight(item_ids)  # (R, 1)
-        if len(self.pairs):
-            wide = wide + self.cross_weight(self._crossed(features))
-        deep = self.deep(torch.cat([values, self.items(item_ids)], dim=1))
-        return (wide + deep).squeeze(1)
+        deep = self.deep(torch.cat([values, self.items(item_ids)], dim=1))  # (R, 1)
+        first = self.linear(values) + self.item_weight(item_ids)  # (R, 1)
+        held = self.cells(features)
+        crossed = ((held @ (self.cross_weight * self.allowed)) * held).sum(1)  # (R,)
+        return (first + deep).squeeze(1) + crossed
 
-    def _crossed(self, features: Tensor) -> Tensor:
-        """Give the weight's number of each cross (R, P)."""
+    def cells(self, features: Tensor) -> Tensor:
+        """Mark the bucket that each feature falls in: 0 or 1 (R, C), one mark a feature."""
         columns = features.T.contiguous()  # (F, R)
         bucket = torch.searchsorted(self.edges, columns, right=True)
-        bucket = torch.where(columns.isnan(), self.width - 1, bucket).T  # (R, F)
-        first, second = bucket[:, self.pairs[:, 0]], bucket[:, self.pairs[:, 1]]
-        return first * self.width + second + self.offsets
+        bucket = torch.where(columns.isnan(), self.buckets - 1, bucket).T  # (R, F)
+        marks = features.new_zeros(*bucket.shape, self.buckets)
+        return marks.scatter_(2, bucket.unsqueeze(2), 1.0).flatten(1)
+
+
+def _allowed(features: int, buckets: int, crosses: Iterable[Sequence[int]]) -> Tensor:
+    """Mark the weights of the chosen crosses: 0 or 1 (C, C)."""
+    columns = torch.zeros(features, features)
+    for first, second in crosses:
+        columns[first, second] = 1.0
+    return columns.repeat_interleave(buckets, 0).repeat_interleave(buckets, 1)
 
 
 class WideDeep(NeuralRanker):
