@@ -23,6 +23,7 @@ from patterns.recsys.stages.merging import Merged, merge
 from patterns.recsys.stages.ranking.biased_mf import BiasedMF
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.penalties import history_shares, miscalibration
+from patterns.recsys.stages.reranking.reranker import Method
 from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ COLUMNS = ("NDCG@10", "Recall@100", "Recall@500", "P@10", "R@10", "MRR", "ILS@10
 PAGE, DEEP = 10, 500
 LONG_HISTORY = 50
 GENRE_CAP = 3
+METHODS: tuple[Method, ...] = ("mmr", "calibrated", "both")
 
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
@@ -197,7 +199,7 @@ def _without_one(pipeline: Pipeline, scorer: Scorer, requests: Requests) -> Tabl
     for place, name in enumerate(pipeline.sources.names):
         rest = merge([*lists[:place], *lists[place + 1 :]], k=keep).candidates
         change = paired_difference(scorer.recall(rest, keep), whole)
-        cells = {
+        cells: dict[str, float | Estimate | str | None] = {
             column: float(whole.mean() + change.value),
             "change": Estimate(change.value, change.low, change.high),
             "alone": float(scorer.recall(lists[place], keep).mean()),
@@ -231,10 +233,12 @@ def _pages_table(pipeline: Pipeline, scorer: Scorer, ranked: Candidates) -> Tabl
     seen = scorer.requests.seen
     wanted = history_shares(seen, scorer.shares)
     known = np.diff(seen.indptr) > 0
-    rows = []
+    rows: list[Row] = []
     for name, page in _pages(pipeline, scorer.requests, ranked).items():
         values = scorer.per_user(page)
-        cells = {metric: float(np.nanmean(values[metric])) for metric in PAGE_COLUMNS[:2]}
+        cells: dict[str, Any] = {
+            metric: float(np.nanmean(values[metric])) for metric in PAGE_COLUMNS[:2]
+        }
         kl = miscalibration(wanted, scorer.shares, page.item_ids[:, :PAGE])[known]
         cells["genre KL"] = float(kl.mean()) if len(kl) else float("nan")
         cells["coverage@10"] = ranking.coverage(page.item_ids[:, :PAGE], scorer.items)
@@ -256,7 +260,9 @@ def _pages(pipeline: Pipeline, requests: Requests, ranked: Candidates) -> dict[s
     """Fill the test pages in every way."""
     reranker, seen = pipeline.reranker, requests.seen
     pages = {"as ranked": ranked.head(PAGE)}
-    for method in reranker.curves_:
+    for method in METHODS:
+        if method not in reranker.curves_:
+            continue
         trade_off = reranker.affordable(method)
         pages[method] = reranker.rerank(ranked, PAGE, seen=seen, method=method, trade_off=trade_off)
     cap = Rules(caps=(Cap(rarest_group(pipeline.catalogue.genres), GENRE_CAP),))
@@ -341,13 +347,14 @@ def _latencies(pipeline: Pipeline, requests: Requests) -> list[latency.Latency]:
     singles = [requests.part(slice(row, row + 1)) for row in range(min(len(requests), 200))]
     found = [(single, pipeline.retrieve(single)) for single in singles]
     ranked = [(pipeline.rank(*pair), PAGE, pair[0]) for pair in found]
+    timed: list[tuple[str, Any, list[Any]]] = [
+        ("candidates", pipeline.retrieve, singles),
+        ("ranking", lambda pair: pipeline.rank(*pair), found),
+        ("re-ranking", lambda page: pipeline.rerank(*page), ranked),
+        ("all", lambda single: pipeline.recommend(single, PAGE), singles),
+    ]
     with threadpool_limits(1):
         return [
             latency.measure(name, call, inputs, budget_ms=BUDGETS_MS[name])
-            for name, call, inputs in (
-                ("candidates", pipeline.retrieve, singles),
-                ("ranking", lambda pair: pipeline.rank(*pair), found),
-                ("re-ranking", lambda page: pipeline.rerank(*page), ranked),
-                ("all", lambda single: pipeline.recommend(single, PAGE), singles),
-            )
+            for name, call, inputs in timed
         ]

@@ -123,7 +123,7 @@ def new_items(pipeline: Pipeline, cold: ColdStart) -> Table:
     }
     only = np.full(answers.shape[1], -np.inf, dtype=np.float32)
     only[cold.items] = 0.0
-    rows = []
+    rows: list[Row] = []
     for name, found in scores.items():
         whole = ranking.judge(top_k(found, 100, exclude=requests.seen).item_ids, answers)
         among = ranking.judge(top_k(found + only, PAGE).item_ids, answers)

@@ -22,7 +22,8 @@ def main(config: Config) -> Path | None:
     from patterns.recsys.pipeline import Pipeline
 
     if config.protocol != "none":
-        return _protocol(config)
+        _protocol(config)
+        return None
     table = load(config)
     console.header(NAME, table.source, config)
     splits = split(table, config.split)
