@@ -68,9 +68,8 @@ class BiasedMF:
         self.mean_ = float(ratings.mean())
         self.range_ = float(ratings.min()), float(ratings.max())
         self.noise_variance_ = self.noise * float(ratings.var())
-        cells = np.arange(len(ratings)), (users, items)
-        pairs = csr_matrix((np.ones(len(ratings)), cells[1]), shape=shape)
-        sums = csr_matrix((ratings - self.mean_, cells[1]), shape=shape)
+        pairs = csr_matrix((np.ones(len(ratings)), (users, items)), shape=shape)
+        sums = csr_matrix((ratings - self.mean_, (users, items)), shape=shape)
         rng = np.random.default_rng(self.seed)
         self.items_ = np.zeros((shape[1], self.factors + 1))  # (N, D + 1), bias first
         self.items_[:, 1:] = SMALL * rng.normal(size=(shape[1], self.factors))

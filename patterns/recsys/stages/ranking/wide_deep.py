@@ -5,7 +5,7 @@
 
 Buckets end at quantiles of the training rows, and an unknown value has one of its own. A cross is a
 table of one weight for each pair of buckets: age band and genre likeness, say, or hour and days
-out. Segments of a few codes keep a bucket each. Which columns to cross is the designer's to say
+out. Codes that many rows share keep a bucket each. Which columns to cross is the designer's to say
 (`crosses`); by default all pairs are, which on some thirty features is a few ten thousand weights.
 
 Source: Cheng et al., Wide & Deep Learning for Recommender Systems, DLRS 2016. There the wide part
