@@ -105,6 +105,21 @@ class Catalogue:
         norm = np.linalg.norm(self.genres, axis=1, keepdims=True)
         return (self.genres / np.maximum(norm, 1e-9)).astype(np.float32)
 
+    def user_row(self, user_id: str) -> int:
+        """Give the row of a user, -1 for one nobody knows."""
+        found = np.flatnonzero(self.user_ids == user_id)
+        return int(found[0]) if len(found) else -1
+
+    def item_row(self, item_id: str) -> int:
+        """Give the row of an item; raise where there is none of that id."""
+        found = np.flatnonzero(self.item_ids == item_id)
+        if not len(found):
+            raise ValueError(
+                f"item: {item_id!r} is not in the catalogue of {len(self.item_ids):,} items; give"
+                f" an id as in the data, such as {self.item_ids[0]!s}"
+            )
+        return int(found[0])
+
     def save(self, path: Path) -> None:
         """Write all as one npz without objects."""
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(self).items()}

@@ -58,7 +58,7 @@ class CandidateConfig:
 
     per_source: int = 150
     """Candidates that each source gives."""
-    keep: int = 250
+    keep: int = 200
     """Candidates that go to the ranker after the merge."""
     half_life_days: float = 30.0
     """Days after which an event counts half in popularity."""
@@ -128,7 +128,7 @@ class RankingConfig:
     """Leaves of a tree."""
     learning_rate: float = 0.05
     """Shrinkage of the trees."""
-    epochs: int = 6
+    epochs: int = 4
     """At most so many passes of a neural ranker."""
 
     def __post_init__(self) -> None:

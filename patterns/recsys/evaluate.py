@@ -268,7 +268,7 @@ def _pages(pipeline: Pipeline, requests: Requests, ranked: Candidates) -> dict[s
     cap = Rules(caps=(Cap(rarest_group(pipeline.catalogue.genres), GENRE_CAP),))
     pages["served + genre cap"] = reranker.rerank(ranked, PAGE, seen=seen, rules=cap)
     explore = Exploration(slots=1, seed=pipeline.config.seed).fit(pipeline.exploration.shown_)
-    whole = reranker.rerank(ranked, ranked.item_ids.shape[1], seen=seen)
+    whole = reranker.rerank(ranked, PAGE, seen=seen, rest=True)
     days = requests.times // 86_400
     found = explore.explore(whole, PAGE, request_ids=requests.users, days=days)
     pages["served + exploration slot"] = found.items

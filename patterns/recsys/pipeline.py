@@ -21,8 +21,10 @@ import polars as pl
 
 from common.artifacts import write_json
 from common.retrieval import Candidates, ordered
+from patterns.recsys import pages
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
+from patterns.recsys.pages import Pages
 from patterns.recsys.ranking import Ranking
 from patterns.recsys.requests import (
     RECENT,
@@ -33,6 +35,7 @@ from patterns.recsys.requests import (
     requests_within,
 )
 from patterns.recsys.sources import Sources
+from patterns.recsys.stages.cold_start.survey import Survey
 from patterns.recsys.stages.features import DAY, Features
 from patterns.recsys.stages.merging import Merged
 from patterns.recsys.stages.ranking.examples import Examples, labels_of, values_of
@@ -53,7 +56,7 @@ class Recommendations:
     """Pages of `B` requests with where each item came from and what each stage took."""
 
     items: Candidates
-    sources: list[list[list[str]]]  # per request, per item: the sources that proposed it
+    found_by: np.ndarray  # (B, k) int64, a bit per source that proposed the item
     propensities: np.ndarray  # (B, k) with which exploration showed the item; 1 elsewhere
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -72,6 +75,8 @@ class Pipeline:
         self.exploration = Exploration(slots=config.reranking.explore, seed=config.seed)
         items = len(catalogue.item_ids)
         self.ranking = Ranking(config.ranking, items=items, device=config.device, seed=config.seed)
+        self.survey = Survey()
+        self.pages: Pages | None = None
         self.notices: list[str] = []
 
     @classmethod
@@ -98,6 +103,7 @@ class Pipeline:
             events, genres=catalogue.genres, years=catalogue.years, runtimes=catalogue.runtimes
         )
         self.exploration.fit(np.bincount(events.items, minlength=items))
+        self.survey.fit(events, users=users, items=items)
         self.notices = list(self.sources.notices)
         return self
 
@@ -181,6 +187,12 @@ class Pipeline:
         """Give the features that the ranker was fitted on, the reference of drift."""
         return pl.DataFrame(self.profile_, schema=self.feature_names())
 
+    def profile_of(self, requests: Requests) -> pl.DataFrame:
+        """Give the features of the requests' candidates, as the ranker is about to see them."""
+        merged = self.retrieve(requests)
+        real = merged.candidates.item_ids != UNKNOWN
+        return pl.DataFrame(self.describe(requests, merged)[real], schema=self.feature_names())
+
     def rank(self, requests: Requests, merged: Merged, ranker: Any = None) -> Candidates:
         """Order candidates by the ranker that serves, or by `ranker`."""
         item_ids = merged.candidates.item_ids
@@ -202,7 +214,7 @@ class Pipeline:
         clock.append(time.perf_counter())
         stages = ("candidates", "ranking", "re-ranking")
         seconds = dict(zip(stages, np.diff(clock).tolist(), strict=True))
-        return Recommendations(page, self._provenance(page, merged), propensities, seconds)
+        return Recommendations(page, self._found_by(page, merged), propensities, seconds)
 
     def _page(
         self, ranked: Candidates, k: int, requests: Requests
@@ -211,13 +223,14 @@ class Pipeline:
         if not self.exploration.slots:
             page = self.rerank(ranked, k, requests)
             return page, np.ones(page.item_ids.shape)
-        whole = self.rerank(ranked, ranked.item_ids.shape[1], requests)
+        seen, rules = requests.seen, self._rules()
+        whole = self.reranker.rerank(ranked, k, seen=seen, rules=rules, rest=True)
         explored = self.exploration.explore(
             whole,
             k,
             request_ids=requests.users,
             days=(requests.times // DAY).astype(np.int64),
-            rules=self._rules(),
+            rules=rules,
         )
         return explored.items, explored.propensities
 
@@ -255,9 +268,14 @@ class Pipeline:
         devices = np.zeros(len(users), dtype=np.int64) if devices is None else devices
         return Requests(told, times, recent, seen.tocsr(), devices, users)
 
+    def _stages(self) -> tuple[Any, ...]:
+        return (
+            self.sources, self.features, self.ranking, self.reranker, self.exploration, self.survey,
+        )  # fmt: skip
+
     def save(self, folder: Path) -> None:
         """Write every stage and what a server needs to know of users and items."""
-        for stage in (self.sources, self.features, self.ranking, self.reranker, self.exploration):
+        for stage in self._stages():
             stage.save(folder)
         self.catalogue.save(folder / "catalogue.npz")
         np.savez(
@@ -285,12 +303,13 @@ class Pipeline:
             config.reranking, explore=settings["explore"], genre_cap=settings["genre_cap"]
         )
         config = replace(config, reranking=reranking)
-        pipeline = cls(catalogue, Sources.load(folder), Reranker().load(folder), config)
-        pipeline.ranking.load(folder)
-        pipeline.features.load(folder)
-        pipeline.exploration.load(folder)
+        pipeline = cls(catalogue, Sources.load(folder), Reranker(), config)
+        for stage in pipeline._stages()[1:]:
+            stage.load(folder)
         pipeline.now_, pipeline.notices = settings["now"], settings["notices"]
         pipeline._load_histories(folder / "histories.npz")
+        if (folder / pages.FILE).is_file():
+            pipeline.pages = Pages.read(folder / pages.FILE, catalogue)
         return pipeline
 
     def _load_histories(self, path: Path) -> None:
@@ -301,16 +320,15 @@ class Pipeline:
         shape = (len(self.catalogue.user_ids), len(self.catalogue.item_ids))
         self.histories_ = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=shape)
 
-    def _provenance(self, page: Candidates, merged: Merged) -> list[list[list[str]]]:
-        """Name, for each item of each page, the sources that proposed it."""
-        named = []
+    def _found_by(self, page: Candidates, merged: Merged) -> np.ndarray:
+        """Give the bits (B, k) of the sources that proposed each item of each page."""
+        bits = np.zeros(page.item_ids.shape, dtype=np.int64)
+        order = np.argsort(merged.candidates.item_ids, axis=1)
         for row, items in enumerate(page.item_ids):
-            candidates = merged.candidates.item_ids[row].tolist()
-            bits = dict(zip(candidates, merged.found_by[row].tolist(), strict=True))
-            named.append(
-                [self.sources.found_by(bits[item]) for item in items.tolist() if item != UNKNOWN]
-            )
-        return named
+            candidates = merged.candidates.item_ids[row, order[row]]
+            place = np.searchsorted(candidates, items).clip(max=len(candidates) - 1)
+            bits[row] = np.where(items == UNKNOWN, 0, merged.found_by[row, order[row]][place])
+        return bits
 
 
 def _ndcg(ranked: Candidates, answers: csr_matrix) -> float:

@@ -5,13 +5,16 @@
 
 A user the artifact knows is served from the remembered history. Events since then come along in
 `recent`, oldest first, and count at once: the sources fold them in. A user it does not know is
-served from `recent` alone, or, with nothing to go by, from popularity; `known_user` says which.
+served from `recent`, from what they told of themselves, and from the answers to the survey, whose
+next question comes with the page; with nothing to go by, from popularity. `known_user` says which.
+
+Where the nightly job has made pages, those who have done nothing since get theirs by look-up.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -19,6 +22,7 @@ from common.artifacts import Run
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
 
 NAME = "recsys"
+ANSWERS = {"liked": 1, "disliked": -1, "unknown": 0}
 
 
 class RecommendRequest(ServiceRequest):
@@ -29,6 +33,14 @@ class RecommendRequest(ServiceRequest):
         default_factory=list, max_length=1000, description="item ids taken since, oldest first"
     )
     k: int = Field(10, ge=1, le=1000, strict=True, description="length of the page")
+    device: str | None = Field(None, max_length=100, description="what the page is for")
+    age: int | None = Field(None, ge=0, le=150, description="of a new user, in years")
+    gender: str | None = Field(None, max_length=100, description="of a new user")
+    occupation: str | None = Field(None, max_length=100, description="of a new user")
+    survey: dict[str, Literal["liked", "disliked", "unknown"]] = Field(
+        default_factory=dict, max_length=20, description="answers of a new user, by item id"
+    )
+    reasons: bool = Field(True, description="say why, which takes a little time")
 
 
 class Recommended(BaseModel):
@@ -38,13 +50,24 @@ class Recommended(BaseModel):
     title: str
     score: float
     sources: list[str] = Field(description="the candidate sources that proposed it")
+    reason: str = Field(description="why it is here, in words; empty where not asked for")
+    propensity: float = Field(1.0, description="with which exploration showed it; 1 elsewhere")
+
+
+class Question(BaseModel):
+    """The item to ask a new user about next."""
+
+    item_id: str
+    title: str
 
 
 class RecommendResponse(ServiceResponse):
     """A page, best first; shorter than `k` where nothing is left to recommend."""
 
     known_user: bool
+    precomputed: bool = Field(description="looked up among the pages made at night")
     items: list[Recommended]
+    ask: Question | None = Field(None, description="of a new user: what to ask next")
 
 
 class RecommendService(Service):
@@ -62,52 +85,136 @@ class RecommendService(Service):
         catalogue = self.pipeline.catalogue
         self.users = {name: row for row, name in enumerate(catalogue.user_ids.tolist())}
         self.items = {name: row for row, name in enumerate(catalogue.item_ids.tolist())}
+        self.devices = {name: code for code, name in enumerate(catalogue.device_names, start=1)}
         self.example = {"user_id": str(catalogue.user_ids[0]), "k": 5}
 
     def predict(self, requests: list[Any]) -> list[Any]:
-        """Recommend for the batch at once and cut each page to its `k`."""
+        """Look up what was made at night, compute the rest at once, cut each page to its `k`."""
+        answers: list[Any] = [None] * len(requests)
+        live = []
+        for row, request in enumerate(requests):
+            recent = self._rows(request, row)
+            if self._made(request):
+                answers[row] = self._looked_up(request)
+            else:
+                live.append((row, request, recent))
+        if live:
+            computed = self._compute([(request, recent) for _, request, recent in live])
+            for (row, _, _), answer in zip(live, computed, strict=True):
+                answers[row] = answer
+        return answers
+
+    def _made(self, request: RecommendRequest) -> bool:
+        """Tell whether a page made at night is what is asked for."""
+        pages = self.pipeline.pages
+        fresh = request.recent or request.device
+        known = request.user_id in self.users
+        return pages is not None and known and not fresh and request.k <= pages.items.shape[1]
+
+    def _looked_up(self, request: RecommendRequest) -> RecommendResponse:
         import numpy as np
 
-        users = np.array([self.users.get(request.user_id, -1) for request in requests])
-        recent = [self._rows(request.recent, row) for row, request in enumerate(requests)]
-        longest = max(request.k for request in requests)
-        asked = self.pipeline.requests_for(users, recent, now=int(time.time()))
-        pages = self.pipeline.recommend(asked, longest)
+        pages, user = self.pipeline.pages, self.users[request.user_id or ""]
+        assert pages is not None
+        start = time.perf_counter()
+        asked = self.pipeline.requests_for(np.array([user]), [[]]) if request.reasons else None
+        k = request.k
+        items = self._page(
+            asked,
+            pages.items[user, :k],
+            pages.scores[user, :k],
+            pages.sources[user, :k],
+            np.ones(k),
+        )
+        return RecommendResponse(
+            model_version=self.version,
+            stage_ms={"look-up": 1000 * (time.perf_counter() - start)},
+            known_user=True,
+            precomputed=True,
+            items=items,
+            ask=None,
+        )
+
+    def _compute(self, asking: list[tuple[RecommendRequest, list[int]]]) -> list[RecommendResponse]:
+        import numpy as np
+
+        pipeline = self.pipeline
+        requests = [request for request, _ in asking]
+        users = np.array([self.users.get(request.user_id or "", -1) for request in requests])
+        asked = pipeline.requests_for(
+            users,
+            [recent for _, recent in asking],
+            now=int(time.time()),
+            segments=np.stack([pipeline.catalogue.segment_of(_told(each)) for each in requests]),
+            devices=np.array([self.devices.get(each.device or "", 0) for each in requests]),
+        )
+        pages = pipeline.recommend(asked, max(request.k for request in requests))
         times = {stage: 1000 * seconds for stage, seconds in pages.seconds.items()}
-        return [
-            RecommendResponse(
-                model_version=self.version,
-                stage_ms=times,
-                known_user=bool(users[row] >= 0),
-                items=self._page(pages, row)[: request.k],
-            )
-            for row, request in enumerate(requests)
-        ]
-
-    def _rows(self, item_ids: list[str], row: int) -> list[int]:
-        for item in item_ids:
-            if item not in self.items:
-                raise RequestError(
-                    "recent", item, "no such item", "leave out items the model never saw", row=row
+        responses = []
+        for row, request in enumerate(requests):
+            one = asked.part(slice(row, row + 1)) if request.reasons else None
+            found = pages.items.item_ids, pages.items.scores, pages.found_by, pages.propensities
+            known = bool(users[row] >= 0)
+            responses.append(
+                RecommendResponse(
+                    model_version=self.version,
+                    stage_ms=times,
+                    known_user=known,
+                    precomputed=False,
+                    items=self._page(one, *(array[row, : request.k] for array in found)),
+                    ask=None if known else self._question(request),
                 )
-        return [self.items[item] for item in item_ids]
+            )
+        return responses
 
-    def _page(self, pages: Any, row: int) -> list[Recommended]:
+    def _rows(self, request: RecommendRequest, row: int) -> list[int]:
+        """Give the items taken of late, those liked in the survey first."""
+        for field, items in (("recent", request.recent), ("survey", list(request.survey))):
+            for item in items:
+                if item not in self.items:
+                    raise RequestError(
+                        field, item, "no such item", "leave out items the model never saw", row=row
+                    )
+        liked = [item for item, answer in request.survey.items() if answer == "liked"]
+        return [self.items[item] for item in [*liked, *request.recent]]
+
+    def _question(self, request: RecommendRequest) -> Question | None:
+        """Give what the survey asks next."""
+        given = {self.items[item]: ANSWERS[answer] for item, answer in request.survey.items()}
+        item = self.pipeline.survey.ask(given)
+        if item is None:
+            return None
         catalogue = self.pipeline.catalogue
-        items, scores = pages.items.item_ids[row], pages.items.scores[row]
-        known = items >= 0
-        return [
-            Recommended(
-                item_id=catalogue.item_ids[item],
-                title=catalogue.titles[item],
-                score=float(score),
-                sources=sources,
+        return Question(item_id=catalogue.item_ids[item], title=catalogue.titles[item])
+
+    def _page(
+        self, request: Any, items: Any, scores: Any, found_by: Any, propensities: Any
+    ) -> list[Recommended]:
+        from patterns.recsys.reasons import reason
+
+        catalogue, page = self.pipeline.catalogue, []
+        for place, item in enumerate(items.tolist()):
+            if item < 0:
+                break
+            sources = self.pipeline.sources.found_by(int(found_by[place]))
+            page.append(
+                Recommended(
+                    item_id=catalogue.item_ids[item],
+                    title=catalogue.titles[item],
+                    score=float(scores[place]),
+                    sources=sources,
+                    reason=reason(self.pipeline, request, item, sources) if request else "",
+                    propensity=float(propensities[place]),
+                )
             )
-            for item, score, sources in zip(
-                items[known], scores[known], pages.sources[row], strict=True
-            )
-        ]
+        return page
+
+
+def _told(request: RecommendRequest) -> dict[str, Any]:
+    """Give what a user told of themselves."""
+    told = {"age": request.age, "gender": request.gender, "occupation": request.occupation}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 if __name__ == "__main__":
-    serve_main(RecommendService, NAME, description="Serve recommendations over HTTP.")
+    serve_main(RecommendService, NAME, description="Serve a trained recommender over HTTP.")

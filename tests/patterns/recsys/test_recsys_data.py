@@ -1,6 +1,6 @@
 """Rows, windows and the catalogue: one order of time for all, ids kept as they are."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ class Table:
     users: pl.DataFrame
     items: pl.DataFrame
     source: object = None
+    extra: dict[str, object] = field(default_factory=dict)
 
 
 def table(times: list[int] | np.ndarray, seed: int = 0) -> Table:

@@ -184,7 +184,7 @@ class NeuralRanker:
 
     def score(self, features: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Score candidates (B, K): a logit, or log(p r) for ratings; padding scores -inf."""
-        return _scores(self.network_, features, item_ids, self.worth_)
+        return _scores(self.network_, features, item_ids, self.worth_, self.sizes["items"])
 
     def save(self, folder: Path) -> None:
         """Write the weights as safetensors, sizes and scales as JSON."""
@@ -214,7 +214,8 @@ class NeuralRanker:
 
     def _quality(self, network: nn.Module, valid: Examples) -> float:
         assert isinstance(network, Heads)
-        scores = _scores(network, valid.features, valid.item_ids, self.worth_)
+        items = self.sizes["items"]
+        scores = _scores(network, valid.features, valid.item_ids, self.worth_, items)
         return worth_at_10(scores, valid, self.worth_)
 
 
@@ -250,10 +251,13 @@ def _taken_and_rated(model: Any, batch: tuple[Tensor, ...]) -> Tensor:
 
 
 @torch.inference_mode()
-def _scores(network: Heads, features: np.ndarray, item_ids: np.ndarray, worth: Worth) -> np.ndarray:
+def _scores(
+    network: Heads, features: np.ndarray, item_ids: np.ndarray, worth: Worth, items: int
+) -> np.ndarray:
     device = next(network.parameters()).device
     flat = torch.from_numpy(features.reshape(item_ids.size, features.shape[-1])).to(device)
-    ids = torch.from_numpy(np.maximum(item_ids, 0).ravel()).to(device)
+    known = (item_ids >= 0) & (item_ids < items)  # a later item is the unknown one
+    ids = torch.from_numpy(np.where(known, item_ids, items).ravel()).to(device)
     pieces = [
         network.score(rows, items, worth)
         for rows, items in zip(flat.split(PIECE), ids.split(PIECE), strict=True)

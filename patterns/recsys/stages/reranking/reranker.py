@@ -91,7 +91,7 @@ class Reranker:
 
         `genres` (N, G) are 0 or 1; `seen` (B, N) holds the histories, which calibration needs.
         """
-        self._with(genres)
+        self.with_genres(genres)
         methods = get_args(Method) if seen is not None else ("mmr",)
         self.curves_: dict[str, list[Point]] = {
             method: [self._point(ranked, answers, seen, method, each) for each in TRADE_OFFS]
@@ -227,10 +227,11 @@ class Reranker:
         curves = settings["curves"].items()
         self.curves_ = {name: [Point(*point) for point in curve] for name, curve in curves}
         with np.load(folder / "reranking.npz") as arrays:
-            self._with(arrays["genres"])
+            self.with_genres(arrays["genres"])
         return self
 
-    def _with(self, genres: np.ndarray) -> None:
+    def with_genres(self, genres: np.ndarray) -> None:
+        """Take the genres (N, G), 0 or 1, of a catalogue."""
         genres = (genres > 0).astype(np.float32)
         norm = np.linalg.norm(genres, axis=1, keepdims=True)
         self.vectors_ = genres / np.maximum(norm, 1e-9)  # (N, G)

@@ -1,0 +1,264 @@
+"""The nightly job: embeddings, index and everybody's page anew, swapped in under a running server.
+
+    python -m patterns.recsys.nightly                         the dataset of the last training
+    python -m patterns.recsys.nightly --dataset csv --data.path events.csv --workers 2
+
+    events -> sources fitted on all of them -> pages of all users, shard by shard -> checks -> a run
+
+The ranker stays: it learned how far each signal can be trusted, which does not change overnight.
+What the night makes is a run like any other, `pages.parquet` included, and `latest` moves to it in
+one step; a server started with `--follow-seconds` serves it from then on. Every step is kept in
+`.nightly-…` beside the runs as it is done, so a killed job goes on where it was. Shards know
+nothing of each other: `--workers` maps them over processes, and any engine that maps could do it
+over machines that share the folder. A night that fails its checks publishes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from common import artifacts, console
+from common.artifacts import Run
+from common.atomic import written_aside
+from common.config import check_range
+from common.config import run as run_command
+from common.evaluation.report import Report, Row, Table
+from patterns.recsys.config import Config
+from patterns.recsys.data import Splits, load, split
+from patterns.recsys.pages import FILE, as_frame
+from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.requests import Events, Requests
+
+NAME = "recsys"
+PROFILED = 500  # users whose candidates describe what the ranker will see
+
+
+@dataclass(frozen=True)
+class NightlyConfig(Config):
+    """The dataset's flags are those of training; give what the run was trained with."""
+
+    run: str = "latest"
+    """The run whose ranker and settings stay: latest, production, or a folder."""
+    top: int = 50
+    """Items of each page."""
+    shard: int = 1_000
+    """Users of one shard."""
+    workers: int = 1
+    """Processes that make pages."""
+    least_full: float = 0.99
+    """Least share of users who must get a whole page; else nothing is published."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_range("top", self.top, 1, 1000)
+        check_range("shard", self.shard, 1, 1_000_000)
+        check_range("workers", self.workers, 1, 256)
+        check_range("least_full", self.least_full, 0.0, 1.0)
+
+
+def main(config: NightlyConfig) -> Path:
+    """Run the night and return the folder of the run it published."""
+    before = artifacts.open_run(config.run, name=NAME, runs=config.runs)
+    trained = before.manifest["config"]["candidates"]
+    config = replace(config, candidates=replace(config.candidates, **trained))
+    table = load(config)
+    console.header("recsys nightly", table.source, config)
+    splits = split(table, config.split)
+    work = _work(config, before, splits)
+    with console.stage("embeddings") as stage:
+        stage.note("kept" if (work / "pipeline").is_dir() else "fitted on all events")
+        pipeline = _refreshed(config, before, splits, work)
+    with console.stage("pages") as stage:
+        made, kept = _make_pages(config, pipeline, work)
+        stage.note(f"{made} shards made, {kept} kept")
+    pages = pl.concat([pl.read_parquet(path) for path in _shards(work)])
+    report = _checked(config, pipeline, pages, before, splits)
+    profile = pipeline.profile_of(_some_requests(pipeline, config.seed))
+    published = _WithPages(pipeline, pages)
+    run = artifacts.save(published, report, config, name=NAME, profile=profile)
+    shutil.rmtree(work)
+    console.summary(report, run, next_command="python -m patterns.recsys.serve --follow-seconds 5")
+    return run
+
+
+@dataclass(frozen=True)
+class _WithPages:
+    """A pipeline that is saved together with everybody's page."""
+
+    pipeline: Pipeline
+    pages: pl.DataFrame
+
+    def save(self, folder: Path) -> None:
+        self.pipeline.save(folder)
+        self.pages.write_parquet(folder / FILE)
+
+
+def _work(config: NightlyConfig, before: Run, splits: Splits) -> Path:
+    """Give the folder of this very night: the same run, data and page go on where they were."""
+    told = [before.version, splits.source.name, sorted(splits.source.checksums.items()),
+            len(splits.train), int(splits.test.times.max()), config.top, config.shard]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    folder = Path(config.runs) / NAME / f".nightly-{digest}"
+    (folder / "pages").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -> Pipeline:
+    """Fit sources and statistics on all events, or read what a killed night had fitted."""
+    kept = work / "pipeline"
+    if not kept.is_dir():
+        pipeline = Pipeline.load(before.pipeline)
+        pipeline.pages = None
+        _check_catalogue(pipeline, splits, before)
+        fresh = Pipeline.from_config(config, splits.catalogue)
+        pipeline.catalogue, pipeline.sources = splits.catalogue, fresh.sources
+        pipeline.reranker.with_genres(splits.catalogue.genres)
+        checkpoints = work / "checkpoints"
+        resume = checkpoints.is_dir()
+        pipeline.fit_candidates(_every(splits), checkpoints=checkpoints, resume=resume)
+        with written_aside(kept) as folder:
+            pipeline.save(folder)
+    return Pipeline.load(kept)
+
+
+def _every(splits: Splits) -> Events:
+    return splits.train.joined(splits.valid).joined(splits.test)
+
+
+def _check_catalogue(pipeline: Pipeline, splits: Splits, before: Run) -> None:
+    """Refuse data that the ranker of the run was not made for; new users and items are welcome."""
+    old, new = pipeline.catalogue, splits.catalogue
+    known = len(old.item_ids)
+    same = np.array_equal(new.item_ids[:known], old.item_ids)
+    if not same or new.segment_names != old.segment_names or new.genre_names != old.genre_names:
+        raise ValueError(
+            f"dataset: {splits.source.name} does not continue the data of the run {before.version}"
+            f" ({before.manifest['dataset']['name']}); give the dataset that it was trained on, or"
+            " train anew"
+        )
+
+
+def _make_pages(config: NightlyConfig, pipeline: Pipeline, work: Path) -> tuple[int, int]:
+    """Make the pages of all users that are not made yet; returns shards made and kept."""
+    count = len(pipeline.catalogue.user_ids)
+    starts = range(0, count, config.shard)
+    left = [start for start in starts if not _shard(work, start // config.shard).is_file()]
+    for _ in console.progress(_mapped(config, pipeline, work, left), "pages", len(left)):
+        pass
+    return len(left), len(starts) - len(left)
+
+
+def _mapped(
+    config: NightlyConfig, pipeline: Pipeline, work: Path, starts: list[int]
+) -> Iterator[Path]:
+    """Make shards one after the other here, or side by side in processes of their own."""
+    if config.workers == 1 or len(starts) < 2:
+        for start in starts:
+            yield _make_shard(pipeline, work, start, config.shard, config.top)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        config.workers, spawn, initializer=_load_worker, initargs=(work / "pipeline",)
+    ) as pool:
+        asked = [pool.submit(_worker, work, start, config.shard, config.top) for start in starts]
+        for finished in as_completed(asked):
+            yield finished.result()
+
+
+_of_this_process: dict[str, Pipeline] = {}
+
+
+def _load_worker(folder: Path) -> None:
+    _of_this_process["pipeline"] = Pipeline.load(folder)
+
+
+def _worker(work: Path, start: int, size: int, top: int) -> Path:
+    return _make_shard(_of_this_process["pipeline"], work, start, size, top)
+
+
+def _make_shard(pipeline: Pipeline, work: Path, start: int, size: int, top: int) -> Path:
+    """Write the pages of users [start, start + size), aside and renamed; returns the file."""
+    users = np.arange(start, min(start + size, len(pipeline.catalogue.user_ids)))
+    found = pipeline.recommend(pipeline.requests_for(users, [[]] * len(users)), top)
+    frame = as_frame(
+        pipeline.catalogue.user_ids[users],
+        found.items.item_ids,
+        found.items.scores,
+        found.found_by,
+        pipeline.catalogue,
+    )
+    path = _shard(work, start // size)
+    aside = path.with_suffix(f".{os.getpid()}")
+    frame.write_parquet(aside)
+    return aside.replace(path)
+
+
+def _shard(work: Path, number: int) -> Path:
+    return work / "pages" / f"{number:06d}.parquet"
+
+
+def _shards(work: Path) -> list[Path]:
+    return sorted((work / "pages").glob("*.parquet"))
+
+
+def _checked(
+    config: NightlyConfig, pipeline: Pipeline, pages: pl.DataFrame, before: Run, splits: Splits
+) -> Report:
+    """Describe the night, and refuse one whose pages are not fit to be shown."""
+    reachable = _reachable(config, pipeline)
+    full = float((pages["items"].list.len() >= reachable).mean())  # type: ignore[arg-type]
+    if full < config.least_full:
+        raise ValueError(
+            f"least_full: only {full:.1%} of the users got {reachable} items; nothing was published"
+            " and the older run stays. Look into the data, or lower --least-full"
+        )
+    shown = pages["items"].list.head(10).explode().drop_nulls()
+    cells: dict[str, Any] = {
+        "users": f"{pages.height:,}",
+        "whole pages": full,
+        "items shown@10": f"{shown.n_unique():,} of {len(pipeline.catalogue.item_ids):,}",
+        "kept from last night@10": _kept(pages, before),
+    }
+    report = Report(NAME, splits.source, notices=list(pipeline.notices))
+    caption = f"Sources on {pipeline.histories_.nnz:,} pairs, ranker of run {before.version}."
+    report.tables = [Table("nightly", tuple(cells), (Row("tonight", cells),), caption)]
+    return report
+
+
+def _reachable(config: NightlyConfig, pipeline: Pipeline) -> int:
+    """Give the longest page that the sources can fill."""
+    return min(config.top, pipeline.sources.keep)
+
+
+def _kept(pages: pl.DataFrame, before: Run) -> float | None:
+    """Give the share of last night's first ten items that stayed; None without a last night."""
+    path = before.pipeline / FILE
+    if not path.is_file():
+        return None
+    both = pages.join(pl.read_parquet(path), on="user_id", suffix="_before")
+    ten, old = (both[name].list.head(10) for name in ("items", "items_before"))
+    share = ten.list.set_intersection(old).list.len() / old.list.len()
+    return float(share.fill_nan(None).mean() or 0.0)  # type: ignore[arg-type]
+
+
+def _some_requests(pipeline: Pipeline, seed: int) -> Requests:
+    users = np.random.default_rng(seed).permutation(len(pipeline.catalogue.user_ids))[:PROFILED]
+    return pipeline.requests_for(users, [[]] * len(users))
+
+
+if __name__ == "__main__":
+    presets = {"default": NightlyConfig()}
+    run_command(main, presets, description="Make embeddings, index and everybody's page anew.")

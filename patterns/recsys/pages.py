@@ -1,0 +1,81 @@
+"""Pages made beforehand: one Parquet row a user, looked up instead of computed.
+
+    user_id   items: list of ids, best first   scores   sources: bits of who proposed each
+
+The nightly job writes them in shards of users, which make one file in the artifact. A server that
+finds the file answers from it those who have done nothing since, and computes for all others.
+
+Legend: `U` users, `L` items of a page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from common.retrieval import NOTHING
+from patterns.recsys.catalogue import Catalogue
+
+FILE = "pages.parquet"
+SCHEMA: Any = {
+    "user_id": pl.String,
+    "items": pl.List(pl.String),
+    "scores": pl.List(pl.Float32),
+    "sources": pl.List(pl.Int64),
+}
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages of all users of a catalogue, by their rows."""
+
+    items: np.ndarray  # (U, L) int64 rows of the catalogue, -1 padded
+    scores: np.ndarray  # (U, L) float32, -inf padded
+    sources: np.ndarray  # (U, L) int64 bits
+
+    @classmethod
+    def read(cls, path: Path, catalogue: Catalogue) -> Pages:
+        """Read a file that holds the users of `catalogue` in their order."""
+        frame = pl.read_parquet(path)
+        if frame.schema != pl.Schema(SCHEMA) or frame["user_id"].to_list() != list(
+            catalogue.user_ids
+        ):
+            raise ValueError(f"{path}: not the pages of this run's users; run the nightly job anew")
+        row_of = {name: row for row, name in enumerate(catalogue.item_ids.tolist())}
+        sizes = frame["items"].list.len().to_numpy()
+        width = int(sizes.max(initial=0))
+        place = np.arange(width) < sizes[:, None]  # (U, L)
+        items = np.full(place.shape, NOTHING)
+        items[place] = [row_of[name] for name in frame["items"].explode().drop_nulls()]
+        scores = np.full(place.shape, -np.inf, dtype=np.float32)
+        scores[place] = frame["scores"].explode().drop_nulls().to_numpy()
+        sources = np.zeros(place.shape, dtype=np.int64)
+        sources[place] = frame["sources"].explode().drop_nulls().to_numpy()
+        return cls(items, scores, sources)
+
+
+def as_frame(
+    user_ids: np.ndarray,
+    item_ids: np.ndarray,
+    scores: np.ndarray,
+    sources: np.ndarray,
+    catalogue: Catalogue,
+) -> pl.DataFrame:
+    """Give pages (B, L) of some users as rows of the file; padding is left out."""
+    real = item_ids != NOTHING
+    return pl.DataFrame(
+        {
+            "user_id": user_ids.tolist(),
+            "items": [
+                catalogue.item_ids[row[kept]].tolist()
+                for row, kept in zip(item_ids, real, strict=True)
+            ],
+            "scores": [row[kept].tolist() for row, kept in zip(scores, real, strict=True)],
+            "sources": [row[kept].tolist() for row, kept in zip(sources, real, strict=True)],
+        },
+        schema=SCHEMA,
+    )

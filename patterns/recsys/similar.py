@@ -1,0 +1,57 @@
+"""What is like an item, by each way of seeing it: `python -m patterns.recsys.similar --item 50`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import config, console
+from common.config import check_choice, check_range
+
+NAME = "recsys"
+WAYS = ("als", "item-knn", "ease", "two-tower", "content")
+
+
+@dataclass(frozen=True)
+class SimilarConfig:
+    """Which item, by which source."""
+
+    item: str = ""
+    """Id of the item, as in the training data."""
+    by: str = "all"
+    """als, item-knn, ease, two-tower, content, or all."""
+    k: int = 5
+    """Items wanted."""
+    run: str = "latest"
+    """latest, production, or a run's folder."""
+    runs: Path = Path("runs")
+    """Folder of the runs."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        check_range("k", self.k, 1, 1000)
+        check_choice("by", self.by, (*WAYS, "all"))
+
+
+def main(settings: SimilarConfig) -> None:
+    """Look up and print."""
+    from common.artifacts import open_run
+    from patterns.recsys.pipeline import Pipeline
+    from patterns.recsys.reasons import similar
+
+    run = open_run(settings.run, name=NAME, runs=settings.runs)
+    pipeline = Pipeline.load(run.pipeline)
+    catalogue = pipeline.catalogue
+    item = catalogue.item_row(settings.item)
+    console.info(f"{catalogue.titles[item]} · {run.version}")
+    for way in WAYS if settings.by == "all" else (settings.by,):
+        items, scores = similar(pipeline, item, settings.k, way)
+        console.info(f"by {way}:" + (" nothing" if not len(items) else ""))
+        for like, score in zip(items, scores, strict=True):
+            console.info(
+                f"    {score:6.3f}  {catalogue.titles[like]}  [{catalogue.item_ids[like]}]"
+            )
+
+
+if __name__ == "__main__":
+    config.run(main, {"default": SimilarConfig()}, description=__doc__)
