@@ -102,7 +102,7 @@ def test_a_batch_has_the_features_of_each_alone(described) -> None:
         one = slice(row, row + 1)
         alone = pipeline.describe(requests.part(one), pipeline.retrieve(requests.part(one)))
         width = min(alone.shape[1], together.shape[1])
-        real = candidates.item_ids[row, :width] >= 0
+        real = candidates.candidates.item_ids[row, :width] >= 0
         np.testing.assert_allclose(
             alone[0, :width][real], together[row, :width][real], rtol=1e-4, atol=1e-5
         )

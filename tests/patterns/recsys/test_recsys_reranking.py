@@ -35,7 +35,7 @@ def world(requests: int = 40, width: int = 60, seed: int = 0) -> tuple:
 
 def fitted(genres: np.ndarray, **options: object) -> Reranker:
     stage = Reranker(**options)  # type: ignore[arg-type]
-    stage._with(genres)
+    stage.with_genres(genres)
     return stage
 
 

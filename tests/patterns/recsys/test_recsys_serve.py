@@ -45,9 +45,9 @@ def test_the_hour_of_a_request_is_the_clocks(trained, monkeypatch) -> None:
     service, moments = RecommendService(trained.run), []
     real = service.pipeline.requests_for
 
-    def asked(*args: Any, now: int) -> Any:
+    def asked(*args: Any, now: int, **told: Any) -> Any:
         moments.append(now)
-        return real(*args, now=now)
+        return real(*args, now=now, **told)
 
     monkeypatch.setattr(service.pipeline, "requests_for", asked)
     service.predict([service.Request(user_id="nobody")])
@@ -64,7 +64,8 @@ def test_a_known_user_gets_what_the_pipeline_says(client: TestClient, trained) -
         np.testing.assert_allclose(
             [item["score"] for item in answer["items"]], expected.items.scores[0], rtol=1e-5
         )
-        assert [item["sources"] for item in answer["items"]] == expected.sources[0]
+        named = [pipeline.sources.found_by(int(bits)) for bits in expected.found_by[0]]
+        assert [item["sources"] for item in answer["items"]] == named
         assert [i["title"] for i in answer["items"]] == pipeline.catalogue.titles[items].tolist()
         assert answer["known_user"] and answer["model_version"] == trained.run.version
 

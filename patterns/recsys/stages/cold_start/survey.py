@@ -132,6 +132,8 @@ class Survey:
         for step in range(self.depth):
             question = self.questions_[node]
             going = np.flatnonzero(question != NONE)
+            if not len(going):
+                break
             asked[going, step] = question[going]
             given = np.asarray(answers[going, question[going]]).ravel().astype(np.int64)
             node[going] = self.children_[node[going], given]
