@@ -124,13 +124,14 @@ def read(name: str) -> dict[str, Any]:
     return result
 
 
-def render_into(readme: Path, figures: str) -> None:
+def render_into(readme: Path, figures: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
     """Replace what stands between the markers of `readme`."""
+    begin, end = markers
     text = readme.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise SystemExit(f"{readme} lacks the markers {BEGIN} and {END}")
-    block = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    write_text(readme, block.sub(lambda _: f"{BEGIN}\n{figures}\n{END}", text, count=1))
+    if begin not in text or end not in text:
+        raise SystemExit(f"{readme} lacks the markers {begin} and {end}")
+    block = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    write_text(readme, block.sub(lambda _: f"{begin}\n{figures}\n{end}", text, count=1))
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -143,7 +144,7 @@ def markdown(result: dict[str, Any]) -> str:
         f" {result['machine']}, {result['date']}.",
     ]
     for table in metrics["tables"]:
-        lines += ["", f"**{table['name']}**", "", *_table(table)]
+        lines += ["", f"**{table['name']}**", "", *table_markdown(table)]
         if table["caption"]:
             lines += ["", table["caption"]]
     if metrics["latency"]:
@@ -171,7 +172,8 @@ def summary() -> str:
     return "\n".join(lines)
 
 
-def _table(table: dict[str, Any]) -> list[str]:
+def table_markdown(table: dict[str, Any]) -> list[str]:
+    """Give a table as lines of Markdown."""
     columns = table["columns"]
     lines = [_line(["", *columns]), _line(["---", *["---:"] * len(columns)])]
     for row in table["rows"]:

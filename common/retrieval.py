@@ -43,6 +43,14 @@ class Candidates:
         """Give the first `k` of each list; fewer where the lists are shorter."""
         return Candidates(self.item_ids[:, :k], self.scores[:, :k])
 
+    def where(self, kept: np.ndarray) -> Candidates:
+        """Keep some items (B, K), or all of some requests (B,); the rest becomes padding."""
+        kept = kept.reshape(len(self), -1)
+        return Candidates(
+            np.where(kept, self.item_ids, NOTHING),
+            np.where(kept, self.scores, -np.inf).astype(np.float32),
+        )
+
 
 def top_k(scores: np.ndarray, k: int, *, exclude: csr_matrix | None = None) -> Candidates:
     """Rank the `k` best of dense `scores` (B, N); ties go to the lower id.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures
+from benchmarks import figures, protocols
 from common import config as command
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +58,12 @@ def _parse(module: str, flags: list[str]) -> None:
         package = f"{package}.{task}"
     presets = import_module(f"{package}.config").PRESETS
     command.parse(presets, description="", argv=flags)
+
+
+def test_protocols_come_from_kept_runs() -> None:
+    begin, end = protocols.MARKERS
+    block = protocols.README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
+    assert block.strip() == protocols.markdown(protocols.read()).strip()
 
 
 @pytest.mark.parametrize("name", figures.COMMANDS)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.artifacts import write_json
-from common.retrieval import NOTHING, Candidates, IndexKind
+from common.retrieval import Candidates, IndexKind
 from patterns.recsys.requests import Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
@@ -82,11 +82,7 @@ class ALS:
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Give the `k` unseen items of largest predicted preference; none without a history."""
         found = self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
-        empty = np.diff(requests.seen.indptr)[:, None] == 0
-        return Candidates(
-            np.where(empty, NOTHING, found.item_ids),
-            np.where(empty, -np.inf, found.scores).astype(np.float32),
-        )
+        return found.where(np.diff(requests.seen.indptr) > 0)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""

@@ -24,7 +24,7 @@ import numpy as np
 
 from common.artifacts import write_json
 from common.encoders import load_encoder
-from common.retrieval import NOTHING, Candidates, IndexKind
+from common.retrieval import Candidates, IndexKind
 from patterns.recsys.requests import UNKNOWN, Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
@@ -70,12 +70,8 @@ class Content:
         """Give the `k` unseen items of nearest text; none without a history."""
         users = self.user_vectors(requests)
         found = self.items_.retrieve(users, requests.seen, k)
-        empty = np.asarray(~users.any(axis=1))[:, None]
-        wrong = empty | (found.scores <= 0)
-        return Candidates(
-            np.where(wrong, NOTHING, found.item_ids),
-            np.where(wrong, -np.inf, found.scores).astype(np.float32),
-        )
+        known = np.any(users, axis=1, keepdims=True)
+        return found.where(known & (found.scores > 0))
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""

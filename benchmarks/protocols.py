@@ -1,0 +1,97 @@
+"""Run the recommender's published protocols, keep what they gave, and renew its README.
+
+    python -m benchmarks.protocols                      both
+    python -m benchmarks.protocols recommenders-ml100k  one of them
+    python -m benchmarks.protocols --render             only rewrite the README from what is kept
+
+The result is kept as `benchmarks/results/recsys-protocols.json`; the block between the markers of
+the README is made from it alone, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks.figures import RESULTS, ROOT, machine, render_into, table_markdown
+from common import console
+from common.artifacts import write_json
+
+PATH = RESULTS / "recsys-protocols.json"
+README = ROOT / "patterns" / "recsys" / "README.md"
+MARKERS = ("<!-- protocols:begin -->", "<!-- protocols:end -->")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named protocols, all where none is named."""
+    from patterns.recsys.protocols import NAMES
+
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.protocols",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--render", action="store_true", help="only rewrite the README")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.names if name not in NAMES]
+    if unknown:
+        console.error(f"{unknown[0]!r} is not known; name some of {', '.join(NAMES)}")
+        return 2
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command of the house sets it
+    kept = read() if PATH.is_file() else {}
+    for name in chosen.names or NAMES:
+        if not chosen.render:
+            kept[name] = measure(name)
+            RESULTS.mkdir(parents=True, exist_ok=True)
+            write_json(PATH, kept)
+    render_into(README, markdown(kept), markers=MARKERS)
+    return 0
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Run one protocol and give its tables."""
+    import data
+    from patterns.recsys import protocols
+
+    table = data.load(protocols.DATASETS[name])
+    start = time.perf_counter()
+    tables = protocols.run(name, table)
+    seconds = time.perf_counter() - start
+    for each in tables:
+        console.table(each)
+    return {
+        "command": f"python -m patterns.recsys.train --protocol {name}",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine(),
+        "seconds": round(seconds, 1),
+        "tables": [dataclasses.asdict(each) for each in tables],
+    }
+
+
+def read() -> dict[str, Any]:
+    """Give what is kept."""
+    kept: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    return kept
+
+
+def markdown(kept: dict[str, Any]) -> str:
+    """Give the kept tables as Markdown."""
+    lines = []
+    for result in kept.values():
+        when = f"{result['seconds']:.0f} s, {result['machine']}, {result['date']}"
+        lines += ["", f"`{result['command']}`: {when}.", ""]
+        for table in result["tables"]:
+            lines += [*table_markdown(table), "", table["caption"], ""]
+    return "\n".join(lines[1:-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
