@@ -40,7 +40,9 @@ def fitted(genres: np.ndarray, **options: object) -> Reranker:
 
 
 def unit(scores: np.ndarray) -> np.ndarray:
-    return (scores - scores.min()) / (scores.max() - scores.min())
+    """Weigh logits as probabilities, scaled to [0, 1]."""
+    shares = 1 / (1 + np.exp(-scores))
+    return (shares - shares.min()) / (shares.max() - shares.min())
 
 
 @pytest.mark.parametrize("trade_off", [0.9, 0.6, 0.3])
@@ -254,7 +256,7 @@ def test_slots_are_drawn_as_often_as_the_propensities_say() -> None:
     assert (page.propensities[:, :2] == 1).all() and not page.drawn[:, :2].any()
     last = page.items.item_ids[:, 2]
     assert set(np.unique(last)) == {2, 4, 5}
-    relevance = (ranked.scores[0] - 1) / 5
+    relevance = unit(ranked.scores[0])
     bound = 0.5 * np.sqrt(np.log1p(shown.sum()) / (1 + shown))
     weight = np.exp((relevance + bound)[[4, 5]])
     expected = {2: 0.6, 4: 0.4 * weight[0] / weight.sum(), 5: 0.4 * weight[1] / weight.sum()}

@@ -68,13 +68,17 @@ def _tiers(item_ids: np.ndarray, relevance: np.ndarray, pool: int, trade_off: fl
 def to_unit(scores: np.ndarray, item_ids: np.ndarray, pool: int) -> np.ndarray:
     """Scale scores (B, K) so that the pool spans [0, 1], to be weighed against the penalties.
 
-    Equal scores become 1; padding becomes -inf; what lies beyond the pool falls below 0.
+    Scores are logits of being taken, or like them, and are weighed as probabilities: what matters
+    between two items is how much likelier one is, not how much surer both are to be passed over.
+    Equal scores become 1; padding becomes -inf; what lies beyond the pool falls below 0,
+    and no lower than -1, so that a boost can raise it.
     """
     real = item_ids != NOTHING
+    scores = 1.0 / (1.0 + np.exp(-np.clip(scores, -30.0, 30.0)))
     weighed = real[:, :pool]
     high = np.where(weighed, scores[:, :pool], -np.inf).max(axis=1, keepdims=True)
     low = np.where(weighed, scores[:, :pool], np.inf).min(axis=1, keepdims=True)
     spread = np.where(high > low, high - low, 1.0)
     low = np.where(high > low, low, high - 1.0)
     unit = np.where(real, scores, 0.0) - np.where(np.isfinite(low), low, 0.0)
-    return np.where(real, unit / spread, -np.inf)
+    return np.where(real, np.maximum(unit / spread, -1.0), -np.inf)

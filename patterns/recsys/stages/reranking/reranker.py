@@ -6,7 +6,8 @@ with the one of largest
 
     trade_off * relevance - (1 - trade_off) * penalty
 
-where relevance is the ranker's score scaled to [0, 1] and the penalty is, by `method`,
+where relevance is the ranker's score s as 1 / (1 + exp(-s)), scaled to [0, 1], and the penalty is,
+by `method`,
 
     mmr         the largest likeness of genres to what the page holds already
     calibrated  KL between the genres of the user's history and of the page, times its length
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Method = Literal["mmr", "calibrated", "both"]
-TRADE_OFFS = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+TRADE_OFFS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.78, 0.76, 0.74, 0.72, 0.7, 0.68, 0.66, 0.64, 0.62, 0.6,
+              0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # fmt: skip
 PAGE = 10
 BLOCK = 256  # requests that step together: their genres stay in the cache
 
