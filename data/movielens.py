@@ -1,8 +1,8 @@
 """MovieLens: what people thought of films, in the three sizes that papers report on.
 
 The recommendation room's public sets. 100K and 1M hold users with at least 20 ratings and what
-they told of themselves; latest-small holds free-text tags and the films' ids elsewhere. Its `tmdb_id`
-is the `doc_id` of the documents of `msrd`, where 4,157 of its 9,742 films are found.
+they told of themselves; latest-small holds free-text tags and the films' ids elsewhere. There,
+`tmdb_id` is the `doc_id` of the documents of `msrd`, which hold 4,157 of the 9,742 films.
 
 Source: Harper and Konstan, "The MovieLens Datasets: History and Context", 2015. Ids become text
 and titles stay as published ("Godfather, The (1972)"); the year in the title becomes a column.
