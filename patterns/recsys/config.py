@@ -144,12 +144,15 @@ class RankingConfig:
 class RerankingConfig:
     """From the ranker's order to the page."""
 
-    method: Literal["mmr", "calibrated", "both"] = "mmr"
-    """What a page is marked down for: likeness within it, genres unlike the history's, or both."""
+    method: Literal["mmr", "bounded-greedy", "calibrated", "both"] = "bounded-greedy"
+    """What a page is marked down for: the largest or mean likeness within it, genres unlike those
+    of the history, or both of the last two."""
     depth: int = 50
     """Ranked items that the re-ranker may choose from."""
     ndcg_budget: float = 0.02
-    """Share of validation NDCG@10 that the re-ranker may cost; sets its trade-off."""
+    """Share of validation NDCG@10 that the re-ranker may cost."""
+    likeness_cut: float = 0.2
+    """Share of the pages' likeness (ILS@10) that it takes out, if that keeps to the budget."""
     genre_cap: int = 0
     """At most so many items of one genre on a page, each by its rarest; 0 for no cap."""
     explore: int = 0
@@ -159,6 +162,7 @@ class RerankingConfig:
         """Check ranges."""
         check_range("reranking.depth", self.depth, 1, 10_000)
         check_range("reranking.ndcg_budget", self.ndcg_budget, 0.0, 1.0)
+        check_range("reranking.likeness_cut", self.likeness_cut, 0.0, 1.0)
         check_range("reranking.genre_cap", self.genre_cap, 0, 100)
         check_range("reranking.explore", self.explore, 0, 10)
 

@@ -8,7 +8,7 @@ whole catalogue is ranked; nothing is sampled. Latency is of single requests, wa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -35,7 +35,7 @@ COLUMNS = ("NDCG@10", "Recall@100", "Recall@500", "P@10", "R@10", "MRR", "ILS@10
 PAGE, DEEP = 10, 500
 LONG_HISTORY = 50
 GENRE_CAP = 3
-METHODS: tuple[Method, ...] = ("mmr", "calibrated", "both")
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
@@ -245,8 +245,9 @@ def _pages_table(pipeline: Pipeline, scorer: Scorer, ranked: Candidates) -> Tabl
         cells["novelty@10"] = float(np.nanmean(values["novelty@10"]))
         rows.append(Row(name, cells, baseline=not rows))
     caption = (
-        "Each way at the largest say that costs at most"
-        f" {pipeline.reranker.ndcg_budget:.0%} of validation NDCG@10. Genre KL is between the"
+        f"Each way at the least say that takes {pipeline.reranker.likeness_cut:.0%} of the likeness"
+        f" out on validation, or else the most for {pipeline.reranker.ndcg_budget:.0%} of its"
+        " NDCG@10. Genre KL is between the"
         " genres of the history and of the page: lower is better calibrated. The cap allows"
         f" {GENRE_CAP} items of one genre; the slot draws the last place among rarely taken items."
     )

@@ -85,7 +85,10 @@ class Pipeline:
         options = config.reranking
         sources = Sources.from_config(config.candidates, device=config.device, seed=config.seed)
         reranker = Reranker(
-            method=options.method, depth=options.depth, ndcg_budget=options.ndcg_budget
+            method=options.method,
+            depth=options.depth,
+            ndcg_budget=options.ndcg_budget,
+            likeness_cut=options.likeness_cut,
         )
         return cls(catalogue, sources, reranker, config)
 

@@ -4,10 +4,11 @@ A session shows a shelf of cards drawn by the popularity of the day; what the ac
 what lies there twice is taken off. From what is left, the person takes as many films as the session
 has views, by the log-odds
 
-    sharpness * affinity + lean of the device * length of the film - 0.3 log(1 + position)
+    sharpness * affinity + lean of the device * length of the film - 0.5 log(1 + position)
 
-with Gumbel noise, which is drawing without replacement by softmax. The position does not depend on
-the person, so the exposures are those of a logging policy that knows popularity and nothing else.
+with Gumbel noise, which is drawing without replacement by softmax. The order of the shelf is drawn
+by popularity too (Plackett-Luce) and does not depend on the taste of the person: the exposures are
+those of a logging policy that knows popularity and what was seen, and nothing else.
 
 An account may be used on two devices at once, so its sessions may overlap.
 
@@ -32,7 +33,7 @@ VIEWS = 3.0
 MOST_VIEWS = 10
 EXPOSURES = 200_000
 """About so many exposures are logged at most; of a large world, those of some sessions only."""
-_POSITION = 0.3
+_POSITION = 0.5
 _LOG = np.log(np.arange(SHELF + 2, dtype=np.float32).clip(1))
 _SEEN = np.int8(127)
 _CELLS = 20_000_000  # of the matrix of people and films that is kept at once, a byte each
@@ -151,13 +152,14 @@ def _batches(users: np.ndarray, block: int) -> Iterator[tuple[np.ndarray, int, b
 
 
 def _newly_met(seen: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Tell which cards (B, M) the person has not seen and which lie on the shelf only once.
+    """Tell which cards (B, M) are of films the person has not seen, the first card of each film.
 
-    `seen` is scratch space besides: of cards of one film, the last to write its slot stays.
+    `seen` is scratch space besides: from right to left each card writes its slot, so the first
+    card of a film is the one that finds its own.
     """
     unseen = seen[users, items] != _SEEN
     slots = np.broadcast_to(np.arange(items.shape[1], dtype=np.int8), items.shape)
-    rows, columns = np.nonzero(unseen)
+    rows, columns = (place[::-1] for place in np.nonzero(unseen))
     people = users[rows, 0]
     films = items[rows, columns]
     seen[people, films] = slots[rows, columns]

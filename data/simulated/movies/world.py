@@ -28,6 +28,7 @@ def generate(
 ) -> Interactions:
     """Simulate about `events` views; the same arguments give the same table.
 
+    There are fewer views where people run out of films that they have not seen.
     `sharpness` is how much taste decides what is watched, 0 for not at all; `drift` in [0, 1] is
     how far a person's last taste is from the first. Without `items`, their number grows with the
     root of the number of users: 1,200 up to 1,500 users, 4,382 for 20,000.

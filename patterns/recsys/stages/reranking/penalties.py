@@ -1,6 +1,6 @@
 """What a page is marked down for while it is filled: sameness and miscalibration.
 
-    sameness(i)        = max_{j on the page} cos(i, j)
+    sameness(i)        = max_{j on the page} cos(i, j), or the mean over j
     miscalibration(i)  = n KL(p || q)     q = genres of the page with i on it, its n-th item
 
 p(g) is the share of genre g in the user's history, q(g) its share on the page; an item of several
@@ -13,7 +13,11 @@ factor n weighs KL against the mean relevance of the page, where the paper takes
 sum KL decides the first places nearly alone and the last ones hardly at all. Both penalties step
 for all requests of a batch at once.
 
-Sources: Carbonell & Goldstein, The Use of MMR, SIGIR 1998; Steck, Calibrated Recommendations,
+The largest cosine keeps twins apart; the mean is what an item adds to the likeness of the page,
+and so takes more likeness out at the same price.
+
+Sources: Carbonell & Goldstein, The Use of MMR, SIGIR 1998 (the largest); Smyth & McClave,
+Similarity vs. Diversity, ICCBR 2001 (the mean, "bounded greedy"); Steck, Calibrated Recommendations,
 RecSys 2018, section 3.
 
 Legend: `B` requests, `K` candidates, `P` the first of them that are weighed, `G` genres.
@@ -43,23 +47,27 @@ class Penalty(Protocol):
 
 
 class Sameness:
-    """Largest cosine to what the page holds, the penalty of MMR; 0 on an empty page."""
+    """Cosine to what the page holds, the largest (MMR) or the mean; 0 on an empty page."""
 
-    def __init__(self, vectors: np.ndarray, *, pool: int) -> None:
+    def __init__(self, vectors: np.ndarray, *, pool: int, mean: bool = False) -> None:
         """Take unit vectors (B, K, G) that are nowhere negative."""
         self.vectors = vectors
-        self.nearest = np.zeros((len(vectors), pool), dtype=vectors.dtype)
+        self.mean = mean
+        self.held = 0
+        self.likeness = np.zeros((len(vectors), pool), dtype=vectors.dtype)  # largest, or summed
 
     def costs(self) -> np.ndarray:
-        """Give the largest cosine (B, P)."""
-        return self.nearest
+        """Give the largest or mean cosine (B, P)."""
+        return self.likeness / max(self.held, 1) if self.mean else self.likeness
 
     def pick(self, places: np.ndarray) -> None:
         """Compare all with the item just taken."""
         picked = self.vectors[np.arange(len(places)), places]  # (B, G)
-        pool = self.nearest.shape[1]
-        likeness = np.matmul(self.vectors[:, :pool], picked[:, :, None])[:, :, 0]
-        np.maximum(self.nearest, likeness, out=self.nearest)
+        pool = self.likeness.shape[1]
+        cosine = np.matmul(self.vectors[:, :pool], picked[:, :, None])[:, :, 0]
+        join = np.add if self.mean else np.maximum
+        join(self.likeness, cosine, out=self.likeness)
+        self.held += 1
 
 
 class Miscalibration:

@@ -9,15 +9,18 @@ with the one of largest
 where relevance is the ranker's score s as 1 / (1 + exp(-s)), scaled to [0, 1], and the penalty is,
 by `method`,
 
-    mmr         the largest likeness of genres to what the page holds already
-    calibrated  KL between the genres of the user's history and of the page, times its length
-    both        the mean of the two
+    mmr             the largest likeness of genres to what the page holds already
+    bounded-greedy  the mean likeness to it
+    calibrated      KL between the genres of the user's history and of the page, times its length
+    both            the mean of the last two
 
-`fit` takes the smallest trade-off (the largest say of the penalty) that costs at most
-`ndcg_budget` of the validation NDCG@10, so the price is a decision and not an accident; the curves
-of all methods are kept for the report. All requests of a batch take a step together.
+`fit` takes the largest trade-off (the least say of the penalty) that takes the share `likeness_cut`
+out of the validation pages' likeness; where none does for at most `ndcg_budget` of NDCG@10, the
+smallest that keeps to the budget. So both the price and what it buys are decisions and not
+accidents. The curves of all methods are kept for the report. All requests of a batch step together.
 
-Sources: Carbonell & Goldstein, SIGIR 1998 (MMR); Steck, RecSys 2018 (calibration); see `penalties`.
+Sources: Carbonell & Goldstein, SIGIR 1998 (MMR); Smyth & McClave, ICCBR 2001 (bounded greedy);
+Steck, RecSys 2018 (calibration); see `penalties`.
 
 Legend: `B` requests, `N` items, `K` candidates, `P` the first of them that are weighed, `G` genres.
 """
@@ -47,9 +50,10 @@ from patterns.recsys.stages.reranking.rules import Rules
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Method = Literal["mmr", "calibrated", "both"]
-TRADE_OFFS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.78, 0.76, 0.74, 0.72, 0.7, 0.68, 0.66, 0.64, 0.62, 0.6,
-              0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # fmt: skip
+Method = Literal["mmr", "bounded-greedy", "calibrated", "both"]
+TRADE_OFFS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.76, 0.73, 0.7, 0.68, 0.66, 0.64, 0.62, 0.6, 0.58, 0.56,
+              0.53, 0.5, 0.45, 0.4, 0.3, 0.2, 0.1)  # fmt: skip
+CALIBRATED = ("calibrated", "both")
 PAGE = 10
 BLOCK = 256  # requests that step together: their genres stay in the cache
 
@@ -69,9 +73,10 @@ class Reranker:
     def __init__(
         self,
         *,
-        method: Method = "mmr",
+        method: Method = "bounded-greedy",
         depth: int = 50,
         ndcg_budget: float = 0.02,
+        likeness_cut: float = 0.2,
         trade_off: float = 1.0,
     ) -> None:
         if method not in get_args(Method):
@@ -79,6 +84,7 @@ class Reranker:
         self.method: Method = method
         self.depth = depth
         self.ndcg_budget = ndcg_budget
+        self.likeness_cut = likeness_cut
         self.trade_off = trade_off
 
     def fit(
@@ -94,7 +100,7 @@ class Reranker:
         `genres` (N, G) are 0 or 1; `seen` (B, N) holds the histories, which calibration needs.
         """
         self.with_genres(genres)
-        methods = get_args(Method) if seen is not None else ("mmr",)
+        methods = [each for each in get_args(Method) if seen is not None or each not in CALIBRATED]
         self.curves_: dict[str, list[Point]] = {
             method: [self._point(ranked, answers, seen, method, each) for each in TRADE_OFFS]
             for method in dict.fromkeys((*methods, self.method))
@@ -103,10 +109,13 @@ class Reranker:
         return self
 
     def affordable(self, method: str) -> float:
-        """Give the smallest trade-off of a method within the budget on validation."""
+        """Give the cheapest trade-off of a method that cuts enough, else the last within budget."""
         curve = self.curves_[method]
         floor = curve[0].ndcg * (1 - self.ndcg_budget)
-        return min(point.trade_off for point in curve if point.ndcg >= floor)
+        within = [point for point in curve if point.ndcg >= floor]
+        enough = curve[0].ils * (1 - self.likeness_cut)
+        cut = [point.trade_off for point in within if point.ils <= enough]
+        return max(cut) if cut else min(point.trade_off for point in within)
 
     @property
     def curve_(self) -> list[Point]:
@@ -176,15 +185,16 @@ class Reranker:
     ) -> list[Penalty]:
         penalties: list[Penalty] = []
         if method != "calibrated":
-            penalties.append(Sameness(self.vectors_[item_ids], pool=pool))
-        if method != "mmr":
+            vectors = self.vectors_[item_ids]
+            penalties.append(Sameness(vectors, pool=pool, mean=method != "mmr"))
+        if method in CALIBRATED:
             assert wanted is not None
             penalties.append(Miscalibration(self.shares_[item_ids], wanted, pool=pool))
         return penalties
 
     def _wanted(self, seen: csr_matrix | None, method: Method) -> np.ndarray | None:
         """Give the genres of the histories (B, G), where the method looks at them."""
-        if method == "mmr":
+        if method not in CALIBRATED:
             return None
         if seen is None:
             raise ValueError(f"seen: {method!r} needs the histories; pass seen, or use mmr")
