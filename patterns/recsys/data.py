@@ -67,7 +67,8 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
     from common.evaluation.splits import temporal_split
 
     frame = _checked(table.interactions).sort("timestamp", "user_id", "item_id")
-    catalogue = Catalogue.from_table(table.items, table.users, frame)
+    items = _texts_until(table, frame["timestamp"].quantile(1.0 - config.test_share))
+    catalogue = Catalogue.from_table(items, table.users, frame)
     events = Events(
         _codes(frame["user_id"], catalogue.user_ids),
         _codes(frame["item_id"], catalogue.item_ids),
@@ -88,6 +89,19 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
         ) from cause
     train, valid, test = (events.part(rows) for rows in parts)
     return Splits(table.source, catalogue, train, valid, test, _truth(table))
+
+
+def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:
+    """Give the items; a text that is made of tags keeps those given before the test window."""
+    tags = table.extra.get("tags")
+    if tags is None or moment is None:
+        return table.items
+    early = (
+        tags.filter(pl.col("timestamp") < moment).group_by("item_id").agg(pl.col("tag").unique())
+    )
+    items = table.items.drop("text", strict=False).join(early, on="item_id", how="left")
+    text = pl.col("tag").list.sort().list.join(", ").alias("text")
+    return items.with_columns(text).drop("tag")
 
 
 def _truth(table: Interactions) -> Callable[[Requests], np.ndarray] | None:

@@ -33,6 +33,9 @@ def world(requests: int = 40, width: int = 60, seed: int = 0) -> tuple:
     return Candidates(item_ids, scores), genres, csr_matrix(taken)
 
 
+METHODS = ("mmr", "bounded-greedy", "calibrated", "both")
+
+
 def fitted(genres: np.ndarray, **options: object) -> Reranker:
     stage = Reranker(**options)  # type: ignore[arg-type]
     stage.with_genres(genres)
@@ -48,7 +51,7 @@ def unit(scores: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("trade_off", [0.9, 0.6, 0.3])
 def test_pages_of_a_batch_are_those_of_mmr_one_by_one(trade_off: float) -> None:
     ranked, genres, _ = world()
-    stage = fitted(genres, depth=30)
+    stage = fitted(genres, depth=30, method="mmr")
     page = stage.rerank(ranked, 10, trade_off=trade_off)
     for row in range(1, len(ranked)):
         items, scores = ranked.item_ids[row, :30], ranked.scores[row, :30]
@@ -56,6 +59,35 @@ def test_pages_of_a_batch_are_those_of_mmr_one_by_one(trade_off: float) -> None:
         chosen = mmr(unit(scores.astype(np.float64)), vectors, k=10, trade_off=trade_off)
         assert page.item_ids[row].tolist() == items[chosen].tolist()
         assert page.scores[row].tolist() == scores[chosen].tolist()
+
+
+def test_bounded_greedy_adds_the_least_mean_likeness() -> None:
+    ranked, genres, _ = world()
+    stage = fitted(genres, depth=30)
+    page = stage.rerank(ranked, 10, trade_off=0.5).item_ids
+    for row in range(1, len(ranked)):
+        items, relevance = ranked.item_ids[row, :30], unit(ranked.scores[row, :30])
+        cosines = stage.vectors_[items] @ stage.vectors_[items].T
+        chosen: list[int] = []
+        for _ in range(10):
+            likeness = cosines[:, chosen].mean(axis=1) if chosen else np.zeros(30)
+            value = 0.5 * relevance - 0.5 * likeness
+            value[chosen] = -np.inf
+            chosen.append(int(np.argmax(value)))
+        assert page[row].tolist() == items[chosen].tolist()
+
+
+def test_the_cheapest_page_that_cuts_enough_is_chosen() -> None:
+    ranked, genres, seen = world(requests=200)
+    rng = np.random.default_rng(1)
+    answers = csr_matrix((rng.random((200, ITEMS)) < 0.1).astype(np.float32))
+    stage = Reranker(ndcg_budget=1.0, likeness_cut=0.2).fit(ranked, answers, genres, seen=seen)
+    whole = stage.curve_[0].ils
+    cut = {point.trade_off: 1 - point.ils / whole for point in stage.curve_}
+    assert cut[stage.trade_off] >= 0.2
+    assert all(share < 0.2 for trade_off, share in cut.items() if trade_off > stage.trade_off)
+    all_of_it = Reranker(ndcg_budget=1.0, likeness_cut=1.0).fit(ranked, answers, genres, seen=seen)
+    assert all_of_it.trade_off == min(TRADE_OFFS)  # nothing cuts all: as far as the budget goes
 
 
 def test_calibrated_pages_are_the_greedy_of_the_formula() -> None:
@@ -82,7 +114,7 @@ def test_calibrated_pages_are_the_greedy_of_the_formula() -> None:
         assert page[row].tolist() == on_page
 
 
-@pytest.mark.parametrize("method", ["mmr", "calibrated", "both"])
+@pytest.mark.parametrize("method", METHODS)
 def test_one_request_gets_the_page_of_the_batch(method: str) -> None:
     ranked, genres, seen = world(requests=300)  # more than a block
     stage = fitted(genres, method=method, depth=30)
@@ -125,11 +157,11 @@ def test_fit_keeps_every_curve_and_spends_no_more_than_the_budget(tmp_path: Path
     ranked, genres, seen = world(requests=200)
     rng = np.random.default_rng(1)
     answers = csr_matrix((rng.random((200, ITEMS)) < 0.1).astype(np.float32))
-    for method in ("mmr", "calibrated", "both"):
+    for method in METHODS:
         stage = Reranker(method=method, ndcg_budget=0.05).fit(ranked, answers, genres, seen=seen)
         chosen = {point.trade_off: point for point in stage.curve_}[stage.trade_off]
         assert chosen.ndcg >= 0.95 * stage.curve_[0].ndcg
-    assert set(stage.curves_) == {"mmr", "calibrated", "both"}
+    assert set(stage.curves_) == set(METHODS)
     assert all([p.trade_off for p in each] == [*TRADE_OFFS] for each in stage.curves_.values())
     start, end = stage.curves_["mmr"][0], stage.curves_["mmr"][-1]
     assert end.ils < 0.7 * start.ils
@@ -141,17 +173,17 @@ def test_fit_keeps_every_curve_and_spends_no_more_than_the_budget(tmp_path: Path
     assert np.array_equal(*pages)
 
 
-def test_without_histories_there_is_mmr_only() -> None:
+def test_without_histories_nothing_is_calibrated() -> None:
     ranked, genres, seen = world()
     stage = Reranker().fit(ranked, seen, genres)
-    assert set(stage.curves_) == {"mmr"} and stage.curve_[0].kl is None
+    assert set(stage.curves_) == {"mmr", "bounded-greedy"} and stage.curve_[0].kl is None
     with pytest.raises(ValueError, match="seen: 'both' needs the histories"):
         stage.rerank(ranked, 10, trade_off=0.5, method="both")
     with pytest.raises(ValueError, match="method: 'fair' is not known"):
         Reranker(method="fair")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("method", ["mmr", "calibrated", "both"])
+@pytest.mark.parametrize("method", METHODS)
 def test_one_genre_for_all_leaves_the_order(method: str) -> None:
     ranked, _, seen = world()
     stage = fitted(np.ones((ITEMS, 1), np.float32), method=method)
@@ -215,7 +247,7 @@ def test_blocked_items_leave_and_boosted_ones_rise() -> None:
     assert (nothing.item_ids == -1).all() and np.isneginf(nothing.scores).all()
 
 
-@pytest.mark.parametrize("method", ["mmr", "calibrated", "both"])
+@pytest.mark.parametrize("method", METHODS)
 def test_caps_hold_under_every_penalty(method: str) -> None:
     ranked, genres, seen = world(width=70)
     rules = Rules(caps=(Cap(rarest_group(genres), 2),))

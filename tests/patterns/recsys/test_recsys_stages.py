@@ -129,7 +129,7 @@ def test_reranker_spends_its_budget_and_no_more(tmp_path: Path) -> None:
     best = stage.curve_[0].ndcg
     chosen = {point.trade_off: point.ndcg for point in stage.curve_}[stage.trade_off]
     assert chosen >= best
-    free = Reranker(depth=20, ndcg_budget=1.0).fit(ranked, answers, vectors)
+    free = Reranker(depth=20, ndcg_budget=1.0, likeness_cut=1.0).fit(ranked, answers, vectors)
     assert free.trade_off == min(TRADE_OFFS) <= stage.trade_off
     page = free.rerank(ranked, 10).item_ids[0]
     assert {0, 10} <= set(page.tolist()) and len(set(page.tolist())) == 10

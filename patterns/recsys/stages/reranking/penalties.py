@@ -17,8 +17,8 @@ The largest cosine keeps twins apart; the mean is what an item adds to the liken
 and so takes more likeness out at the same price.
 
 Sources: Carbonell & Goldstein, The Use of MMR, SIGIR 1998 (the largest); Smyth & McClave,
-Similarity vs. Diversity, ICCBR 2001 (the mean, "bounded greedy"); Steck, Calibrated Recommendations,
-RecSys 2018, section 3.
+Similarity vs. Diversity, ICCBR 2001 (the mean, "bounded greedy"); Steck, Calibrated
+Recommendations, RecSys 2018, section 3.
 
 Legend: `B` requests, `K` candidates, `P` the first of them that are weighed, `G` genres.
 """
