@@ -99,7 +99,9 @@ def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:
     early = (
         tags.filter(pl.col("timestamp") < moment).group_by("item_id").agg(pl.col("tag").unique())
     )
-    items = table.items.drop("text", strict=False).join(early, on="item_id", how="left")
+    items = table.items.drop("text", strict=False).join(
+        early, on="item_id", how="left", maintain_order="left"
+    )
     text = pl.col("tag").list.sort().list.join(", ").alias("text")
     return items.with_columns(text).drop("tag")
 
