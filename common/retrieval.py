@@ -6,23 +6,26 @@ compared and re-ranked without knowing each other.
 
 Legend: `B` requests, `N` catalogue items, `K` candidates, `D` dimensions. Items are row numbers.
 
-Sources: FAISS (Douze et al. 2024); reciprocal rank fusion (Cormack et al., SIGIR 2009); maximal
-marginal relevance (Carbonell & Goldstein, SIGIR 1998), here greedy over inner products.
+Sources: reciprocal rank fusion (Cormack et al., SIGIR 2009); maximal marginal relevance (Carbonell
+& Goldstein, SIGIR 1998), here greedy over inner products. `common.vector_store` names those of the
+engines of vector search.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from common.vector_store import KINDS, LEAST, IndexKind, VectorStore, make_store
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-IndexKind = Literal["flat", "ivf", "hnsw", "ivf-pq"]
 NOTHING = -1
 
 
@@ -98,86 +101,154 @@ def ordered(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:
 
 
 class VectorIndex:
-    """Maximum inner product search over item vectors, exact or approximate, by FAISS.
+    """Maximum inner product search over item vectors, exact or approximate.
 
-    flat    every vector compared: exact, and fastest up to some 100,000 items
-    ivf     k-means cells, `probes` of them searched
-    hnsw    a navigable small-world graph: fast and accurate, memory for its edges
-    ivf-pq  cells and product-quantized residuals: a sixteenth of the memory, less recall
+    flat        every vector compared: exact, and fastest up to some 100,000 items
+    ivf         k-means cells, `probes` of them searched
+    hnsw        a navigable small-world graph, `search_width` paths followed: fast and accurate
+    pq          product-quantized codes: an eighth of the memory, less recall
+    ivf-pq      cells and product-quantized residuals: as small, faster
+    ivf-pq-fs   cells and 4-bit codes scored in registers, the best re-scored exactly
+    milvus      a vector database, embedded or at `uri` (extra `[milvus]`); `search_width` as above
+    scann       cells and anisotropic codes, the best re-scored exactly (extra `[scann]`); `probes`
+
+    Vectors may come and go between two builds: `add` and `remove` keep the cells and codes as they
+    were learned, so what drifts away from them is found less well until the nightly build. hnsw and
+    ivf-pq-fs can add but not remove. Searches and changes take turns: one at a time.
     """
 
     def __init__(
-        self, kind: IndexKind = "flat", *, probes: int = 16, search_width: int = 64
+        self,
+        kind: IndexKind = "flat",
+        *,
+        probes: int = 16,
+        search_width: int = 64,
+        uri: str | None = None,
     ) -> None:
-        if kind not in ("flat", "ivf", "hnsw", "ivf-pq"):
-            raise ValueError(f"kind: {kind!r} is not known; use flat, ivf, hnsw or ivf-pq")
-        self.kind = kind
+        if kind not in KINDS:
+            known = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
+            raise ValueError(f"kind: {kind!r} is not known; use {known}")
+        if uri is not None and kind != "milvus":
+            raise ValueError(f"uri: {uri!r} is for kind 'milvus', not {kind!r}; leave it out")
+        self.kind: IndexKind = kind
         self.probes = probes
         self.search_width = search_width
-        self.index_: Any = None
+        self.uri = uri
+        self.store_: VectorStore | None = None
+        self._turn = threading.Lock()
 
-    def build(self, vectors: np.ndarray) -> VectorIndex:
-        """Index `vectors` (N, D); row numbers are the item ids."""
-        import faiss
-
+    def build(self, vectors: np.ndarray, ids: np.ndarray | None = None) -> VectorIndex:
+        """Index `vectors` (N, D) under `ids` (N,), whole numbers from 0; row numbers without."""
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        count, width = vectors.shape
-        least = {"ivf": 1, "ivf-pq": 2}.get(self.kind, 0)
-        if count < least:
+        ids = _checked_ids(np.arange(len(vectors)) if ids is None else ids, vectors)
+        least = LEAST.get(self.kind, 0)
+        if len(vectors) < least:
             raise ValueError(
-                f"kind: {self.kind!r} learns from {least} or more vectors, not {count}; use flat"
+                f"kind: {self.kind!r} learns from {least} or more vectors, not {len(vectors)};"
+                " use flat"
             )
-        cells = int(np.clip(4 * np.sqrt(count), 1, max(1, count // 39)))
-        pieces = max(piece for piece in (1, 2, 4, 8, 16, 32) if width % piece == 0)
-        # np: no polysemous training, which takes a minute and serves Hamming search only
-        bits = int(np.clip(np.log2(max(count, 1)), 1, 8))  # a codebook of at most `count` entries
-        recipe = {
-            "flat": "Flat",
-            "ivf": f"IVF{cells},Flat",
-            "hnsw": "HNSW32,Flat",
-            "ivf-pq": f"IVF{cells},PQ{pieces}x{bits}np",
-        }[self.kind]
-        self.index_ = faiss.index_factory(width, recipe, faiss.METRIC_INNER_PRODUCT)
-        for clustering in self._clusterings():
-            clustering.min_points_per_centroid = 1  # few points are no news worth a warning
-        self.index_.train(vectors)
-        self.index_.add(vectors)
-        self._tune()
+        made = self._new_store()
+        made.build(ids, vectors)
+        self._take(made, vectors.shape[1])
+        return self
+
+    def add(self, ids: np.ndarray, vectors: np.ndarray) -> VectorIndex:
+        """Index more `vectors` (M, D); an id that is there must be removed first."""
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        ids = _checked_ids(ids, vectors)
+        with self._turn:
+            store = self._built()
+            if vectors.shape[1] != self.width_:
+                raise ValueError(
+                    f"vectors: have {vectors.shape[1]} dimensions, the index {self.width_};"
+                    " encode them by the same model, or build anew"
+                )
+            there = ids[np.isin(ids, store.ids())]
+            if len(there):
+                raise ValueError(f"ids: {there[0]} is there already; remove it first")
+            if len(ids):
+                store.add(ids, vectors)
+        return self
+
+    def remove(self, ids: np.ndarray) -> VectorIndex:
+        """Forget the vectors of `ids` (M,); an id that is not there raises."""
+        ids = np.unique(np.asarray(ids, dtype=np.int64))
+        with self._turn:
+            store = self._built()
+            missing = ids[~np.isin(ids, store.ids())]
+            if len(missing):
+                raise ValueError(f"ids: {missing[0]} is not there; remove what was added")
+            if len(ids):
+                store.remove(ids)
         return self
 
     def search(self, queries: np.ndarray, k: int) -> Candidates:
-        """Give the `k` items of largest inner product for each of `queries` (B, D)."""
-        k = min(k, self.index_.ntotal)
-        if k == 0:
-            empty = np.empty((len(queries), 0))
-            return Candidates(empty.astype(np.int64), empty.astype(np.float32))
-        scores, item_ids = self.index_.search(np.ascontiguousarray(queries, np.float32), k)
-        return _blanked(item_ids, np.where(item_ids < 0, -np.inf, scores))
+        """Give the `k` items of largest inner product for each of `queries` (B, D).
+
+        There are fewer columns where the catalogue is smaller, and padding where an approximate
+        search found fewer.
+        """
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        with self._turn:
+            store = self._built()
+            k = min(k, len(store))
+            if k == 0 or not len(queries):
+                empty = np.empty((len(queries), k))
+                return Candidates(empty.astype(np.int64), empty.astype(np.float32))
+            scores, item_ids = store.search(queries, k)
+        missing = item_ids < 0
+        if missing.any():
+            scores = np.where(missing, np.float32(-np.inf), scores)
+        return Candidates(item_ids, scores)
+
+    def __len__(self) -> int:
+        return len(self._built())
 
     def save(self, path: Path) -> None:
-        """Write the index in FAISS's own format."""
-        import faiss
-
-        faiss.write_index(self.index_, str(path))
+        """Write the engine's own format: a file, or a folder for milvus and scann."""
+        with self._turn:
+            self._built().save(path)
 
     def load(self, path: Path) -> VectorIndex:
-        """Read what `save` wrote."""
-        import faiss
-
-        self.index_ = faiss.read_index(str(path))
-        self._tune()
+        """Read what `save` of the same kind wrote."""
+        made = self._new_store()
+        made.load(path)
+        self._take(made, made.width())
         return self
 
-    def _clusterings(self) -> list[Any]:
-        """Give the settings of each k-means that the index trains."""
-        parts = [self.index_] if self.kind.startswith("ivf") else []
-        return [part.cp for part in [*parts, *(part.pq for part in parts if hasattr(part, "pq"))]]
+    def _new_store(self) -> VectorStore:
+        return make_store(
+            self.kind, probes=self.probes, search_width=self.search_width, uri=self.uri
+        )
 
-    def _tune(self) -> None:
-        if self.kind.startswith("ivf"):
-            self.index_.nprobe = self.probes
-        elif self.kind == "hnsw":
-            self.index_.hnsw.efSearch = self.search_width
+    def _take(self, made: VectorStore, width: int) -> None:
+        """Search `made` from now on; until here the one before it has answered."""
+        with self._turn:
+            self.store_, self.width_ = made, width
+
+    def _built(self) -> VectorStore:
+        if self.store_ is None:
+            raise ValueError("the index is not there yet; call build or load first")
+        return self.store_
+
+
+def _checked_ids(ids: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Give `ids` (N,) as int64 if they fit `vectors` (N, D), which must be finite."""
+    ids = np.asarray(ids)
+    if vectors.ndim != 2 or ids.shape != vectors.shape[:1]:
+        raise ValueError(
+            f"ids: shape {ids.shape} for vectors {vectors.shape}; give (N,) and (N, D)"
+        )
+    if ids.dtype.kind not in "iu" and len(ids):
+        raise ValueError(f"ids: are {ids.dtype}; give whole numbers, one a vector")
+    if len(ids) and ids.min() < 0:
+        raise ValueError(f"ids: {ids.min()} is below 0, which is padding; number from 0")
+    if len(np.unique(ids)) < len(ids):
+        raise ValueError("ids: hold one twice; give each vector an id of its own")
+    if not np.isfinite(vectors).all():
+        row = int(np.argmin(np.isfinite(vectors).all(axis=1)))
+        raise ValueError(f"vectors: that of id {ids[row]} is not finite; leave it out")
+    return ids.astype(np.int64)
 
 
 def reciprocal_rank_fusion(
