@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common.retrieval import Candidates, top_k
+from common.retrieval import Candidates
 from patterns.recsys.requests import Requests
+from patterns.recsys.stages.candidates.vectors import without_seen
 
 DAY = 86_400.0
 
@@ -31,13 +32,13 @@ class Popularity:
         age_days = (times.max(initial=0) - times) / DAY
         weights = np.exp2(-age_days / self.half_life_days)
         self.scores_ = np.bincount(items, weights=weights, minlength=catalogue_size)
-        self.scores_ = self.scores_.astype(np.float32)
-        return self
+        return self._with(self.scores_.astype(np.float32))
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Give the `k` most popular items that each user has not seen."""
-        scores = np.broadcast_to(self.scores_, (len(requests), len(self.scores_)))
-        return top_k(scores, k, exclude=requests.seen)
+        longest = int(np.diff(requests.seen.indptr).max(initial=0))
+        items = np.tile(self.order_[: k + longest], (len(requests), 1))
+        return without_seen(Candidates(items, self.scores_[items]), requests.seen, k)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""
@@ -50,5 +51,9 @@ class Popularity:
     def load(self, folder: Path) -> Popularity:
         """Read what `save` wrote."""
         with np.load(folder / "popularity.npz") as arrays:
-            self.scores_ = arrays["scores"]
+            return self._with(arrays["scores"])
+
+    def _with(self, scores: np.ndarray) -> Popularity:
+        self.scores_ = scores
+        self.order_ = np.argsort(-scores, kind="stable")  # the same for everybody, so once
         return self

@@ -24,10 +24,12 @@ from pathlib import Path
 
 import numpy as np
 
-from common.retrieval import Candidates, top_k
+from common.retrieval import Candidates
 from patterns.recsys.requests import Requests
+from patterns.recsys.stages.candidates.vectors import without_seen
 
 DAY = 86_400.0
+REMEMBERED = 256  # kinds of users, in memory
 PRIORS = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e6)  # events
 
 
@@ -40,6 +42,7 @@ class SegmentPopularity:
         """Take the prior's events; None chooses them from the data."""
         self.half_life_days = half_life_days
         self.prior = prior
+        self._known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
 
     def fit(
         self,
@@ -51,6 +54,7 @@ class SegmentPopularity:
         segment_sizes: Sequence[int],
     ) -> SegmentPopularity:
         """Count `items` (E,) at `times` (E,) by the attributes of who took them (E, S)."""
+        self._known.clear()
         weights = np.exp2(-(times.max(initial=0) - times) / DAY / self.half_life_days)
         self.scores_ = np.bincount(items, weights=weights, minlength=catalogue_size)
         self.priors_, lifts = [], []
@@ -66,7 +70,12 @@ class SegmentPopularity:
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Give the `k` most popular items of each user's segments that the user has not seen."""
-        return top_k(self._scores(requests.segments), k, exclude=requests.seen)
+        longest = int(np.diff(requests.seen.indptr).max(initial=0))
+        rows = [self._ranked(tuple(segments)) for segments in requests.segments.tolist()]
+        items = np.array([order[: k + longest] for order, _ in rows])
+        items = items.reshape(len(requests), -1)
+        scores = np.array([scores[: k + longest] for _, scores in rows], dtype=np.float32)
+        return without_seen(Candidates(items, scores.reshape(items.shape)), requests.seen, k)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""
@@ -92,11 +101,16 @@ class SegmentPopularity:
             self.offsets_, self.priors_ = arrays["offsets"], arrays["priors"].tolist()
         return self
 
-    def _scores(self, segments: np.ndarray) -> np.ndarray:
-        """Give the scores (B, N); users of the same segments share the work."""
-        kinds, row = np.unique(segments, axis=0, return_inverse=True)
-        lift = self.lifts_[kinds + self.offsets_].sum(axis=1)  # (kinds, N)
-        return (self.scores_ * np.exp(lift)).astype(np.float32)[row.ravel()]
+    def _ranked(self, segments: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Give all items of one kind of user, best first, with scores; remembered by kind."""
+        if segments not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            lift = self.lifts_[np.array(segments) + self.offsets_].sum(axis=0)  # (N,)
+            scores = (self.scores_ * np.exp(lift)).astype(np.float32)
+            order = np.argsort(-scores, kind="stable")
+            self._known[segments] = order, scores[order]
+        return self._known[segments]
 
 
 def _log_lift(cells: np.ndarray, total: np.ndarray, prior: float) -> np.ndarray:
