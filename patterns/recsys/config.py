@@ -185,6 +185,8 @@ class Config(RunConfig):
     """Users of the simulated world, when it is used."""
     world_events: int = 100_000
     """Events of the simulated world, when it is used."""
+    world_items: int = 0
+    """Items of the simulated world; 0 lets them grow with its users."""
     protocol: Literal["none", "ncf-ml1m", "recommenders-ml100k"] = "none"
     """Run a published protocol to the letter instead, and print it beside the published figures."""
 
@@ -193,6 +195,7 @@ class Config(RunConfig):
         super().__post_init__()
         check_range("world_users", self.world_users, 50, 10_000_000)
         check_range("world_events", self.world_events, 1_000, 100_000_000)
+        check_range("world_items", self.world_items, 0, 10_000_000)
 
 
 DEFAULT = Config()

@@ -59,6 +59,7 @@ def load(config: Config) -> Interactions:
         seed=config.seed,
         users=config.world_users,
         events=config.world_events,
+        items=config.world_items or None,
     )
 
 

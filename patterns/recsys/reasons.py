@@ -54,8 +54,7 @@ def similar(pipeline: Pipeline, item: int, k: int, by: str) -> tuple[np.ndarray,
         found = source.similar(item, k)
         items, scores = found.item_ids[0], found.scores[0]
     else:
-        vectors = source.items_.vectors
-        unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        unit = source.items_.unit
         scores = unit @ unit[item]
         scores[item] = -np.inf
         items = np.argsort(-scores, kind="stable")[:k]

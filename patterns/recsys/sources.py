@@ -139,8 +139,8 @@ class Sources:
         return {member.name: member.score(requests, item_ids) for member in self.members}
 
     def spaces(self) -> dict[str, np.ndarray]:
-        """Give the item vectors (N, D) in which nearness of items is measured."""
-        return {name: self[name].items_.vectors for name in ("als", "two-tower", "content")}
+        """Give the unit vectors of items (N, D) in which their nearness is measured."""
+        return {name: self[name].items_.unit for name in ("als", "two-tower", "content")}
 
     def found_by(self, bits: int) -> list[str]:
         """Name the sources of a bit mask of `Merged.found_by`."""

@@ -133,8 +133,7 @@ def _nearness(
     space: np.ndarray, recent: np.ndarray, item_ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Largest and mean cosine of a candidate with the user's recent items (B, H): two (B, K)."""
-    unit = space / np.maximum(np.linalg.norm(space, axis=1, keepdims=True), 1e-9)
-    cosine = np.einsum("bkd,bhd->bkh", unit[item_ids], unit[recent], optimize=True)  # (B, K, H)
+    cosine = np.einsum("bkd,bhd->bkh", space[item_ids], space[recent], optimize=True)  # (B, K, H)
     known = (recent >= 0)[:, None, :]  # (B, 1, H)
     count = np.maximum(known.sum(2), 1)
     nearest = np.where(known, cosine, -1.0).max(axis=2)

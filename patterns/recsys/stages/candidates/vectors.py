@@ -26,6 +26,8 @@ class ItemVectors:
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         self.kind: IndexKind = kind
         self.index = VectorIndex(kind).build(self.vectors)
+        norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        self.unit = self.vectors / np.maximum(norm, 1e-9)  # (N, D), for cosines
 
     def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
         """Give the `k` unseen items of largest inner product with each of `users` (B, D)."""
