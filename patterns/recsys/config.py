@@ -25,6 +25,8 @@ class DataConfig:
     """Column of the item's id."""
     rating: str | None = None
     """Column of the rating, if there is one; without it every row counts the same."""
+    rating_range: tuple[float, float] | None = None
+    """Lowest and highest rating there may be; others are refused."""
     timestamp: str = "timestamp"
     """Column of the time, in seconds."""
     device: str | None = None

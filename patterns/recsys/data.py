@@ -141,6 +141,7 @@ def _own_file(config: DataConfig) -> Interactions:
         user=config.user,
         item=config.item,
         rating=config.rating,
+        rating_range=config.rating_range,
         timestamp=config.timestamp,
         device=config.device,
         watch_seconds=config.watch_seconds,

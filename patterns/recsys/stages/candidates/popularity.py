@@ -14,7 +14,7 @@ import numpy as np
 
 from common.retrieval import Candidates
 from patterns.recsys.requests import Requests
-from patterns.recsys.stages.candidates.vectors import without_seen
+from patterns.recsys.stages.candidates.vectors import unseen
 
 DAY = 86_400.0
 
@@ -36,9 +36,12 @@ class Popularity:
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Give the `k` most popular items that each user has not seen."""
-        longest = int(np.diff(requests.seen.indptr).max(initial=0))
-        items = np.tile(self.order_[: k + longest], (len(requests), 1))
-        return without_seen(Candidates(items, self.scores_[items]), requests.seen, k)
+
+        def ranked(rows: np.ndarray, width: int) -> Candidates:
+            items = np.tile(self.order_[:width], (len(rows), 1))
+            return Candidates(items, self.scores_[items])
+
+        return unseen(ranked, requests.seen, k)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""

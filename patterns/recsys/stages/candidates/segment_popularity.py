@@ -26,7 +26,7 @@ import numpy as np
 
 from common.retrieval import Candidates
 from patterns.recsys.requests import Requests
-from patterns.recsys.stages.candidates.vectors import without_seen
+from patterns.recsys.stages.candidates.vectors import unseen
 
 DAY = 86_400.0
 REMEMBERED = 256  # kinds of users, in memory
@@ -70,12 +70,13 @@ class SegmentPopularity:
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Give the `k` most popular items of each user's segments that the user has not seen."""
-        longest = int(np.diff(requests.seen.indptr).max(initial=0))
-        rows = [self._ranked(tuple(segments)) for segments in requests.segments.tolist()]
-        items = np.array([order[: k + longest] for order, _ in rows])
-        items = items.reshape(len(requests), -1)
-        scores = np.array([scores[: k + longest] for _, scores in rows], dtype=np.float32)
-        return without_seen(Candidates(items, scores.reshape(items.shape)), requests.seen, k)
+
+        def ranked(rows: np.ndarray, width: int) -> Candidates:
+            kinds = [self._ranked(tuple(each)) for each in requests.segments[rows].tolist()]
+            items = np.array([order[:width] for order, _ in kinds])
+            return Candidates(items, np.array([scores[:width] for _, scores in kinds]))
+
+        return unseen(ranked, requests.seen, k)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""

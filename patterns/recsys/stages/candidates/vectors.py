@@ -8,6 +8,7 @@ Legend: `B` requests, `N` items, `K` candidates, `D` dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from common.retrieval import NOTHING, Candidates, IndexKind, VectorIndex
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+
+BLOCK = 256  # requests at a time
 
 
 class ItemVectors:
@@ -31,8 +35,7 @@ class ItemVectors:
 
     def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
         """Give the `k` unseen items of largest inner product with each of `users` (B, D)."""
-        longest = int(np.diff(seen.indptr).max(initial=0))
-        return without_seen(self.index.search(users, k + longest), seen, k)
+        return unseen(lambda rows, width: self.index.search(users[rows], width), seen, k)
 
     def score(self, users: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Give the inner products of `users` (B, D) with any items (B, K); padding scores 0."""
@@ -48,6 +51,25 @@ class ItemVectors:
         """Read what `save` wrote."""
         with np.load(path) as arrays:
             return cls(arrays["vectors"], kind=str(arrays["kind"]))  # type: ignore[arg-type]
+
+
+def unseen(ranked: Callable[[np.ndarray, int], Candidates], seen: csr_matrix, k: int) -> Candidates:
+    """Ask `ranked(rows, width)` for enough items; keep the first `k` that each user has not seen.
+
+    Requests go in blocks of like histories, so that one user with a million events does not make
+    everybody's list a million items wide.
+    """
+    lengths = np.diff(seen.indptr)
+    order = np.argsort(lengths, kind="stable")
+    item_ids = np.full((seen.shape[0], k), NOTHING)
+    scores = np.full((seen.shape[0], k), -np.inf, dtype=np.float32)
+    for start in range(0, len(order), BLOCK):
+        rows = order[start : start + BLOCK]
+        found = without_seen(ranked(rows, k + int(lengths[rows].max())), seen[rows], k)
+        item_ids[rows, : found.item_ids.shape[1]] = found.item_ids
+        scores[rows, : found.item_ids.shape[1]] = found.scores
+    width = min(k, seen.shape[1])
+    return Candidates(item_ids[:, :width], scores[:, :width])
 
 
 def without_seen(found: Candidates, seen: csr_matrix, k: int) -> Candidates:
