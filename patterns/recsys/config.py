@@ -84,6 +84,8 @@ class CandidateConfig:
     """Dimensions of the two-tower embeddings."""
     tower_epochs: int = 8
     """Passes over the training events."""
+    tower_events: int = 200_000
+    """Events that the two-tower network learns from, the latest ones where there are more."""
     tower_learning_rate: float = 0.01
     """Peak learning rate of the two-tower network."""
     tower_hard_negatives: int = 32
@@ -108,6 +110,7 @@ class CandidateConfig:
         check_range("candidates.ease_items", self.ease_items, 1, 50_000)
         check_range("candidates.tower_dimension", self.tower_dimension, 4, 1024)
         check_range("candidates.tower_epochs", self.tower_epochs, 1, 1000)
+        check_range("candidates.tower_events", self.tower_events, 1_000, 1_000_000_000)
         check_range("candidates.tower_learning_rate", self.tower_learning_rate, 1e-7, 1)
         check_range("candidates.tower_hard_negatives", self.tower_hard_negatives, 0, 512)
 

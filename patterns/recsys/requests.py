@@ -165,14 +165,20 @@ def recent_items(items: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.
 
 
 def events_with_history(
-    events: Events, catalogue: Catalogue
+    events: Events, catalogue: Catalogue, *, most: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each event's recent items before it (E, H), the user's attributes, and the item."""
+    """Give each event's recent items before it (E, H), the user's attributes, and the item.
+
+    Of more than `most` events the latest are given, with their whole histories.
+    """
     by_user = events.part(np.lexsort((events.times, events.users)))
     begins = np.searchsorted(by_user.users, np.arange(len(catalogue.user_ids)))[by_user.users]
     before = _first_of_second(by_user, np.arange(len(by_user)), begins)
-    recent = recent_items(by_user.items, begins, before)
-    return recent, catalogue.segments[by_user.users], by_user.items
+    rows = np.arange(len(by_user))
+    if most is not None and most < len(by_user):
+        rows = np.sort(np.argsort(by_user.times, kind="stable")[-most:])
+    recent = recent_items(by_user.items, begins[rows], before[rows])
+    return recent, catalogue.segments[by_user.users[rows]], by_user.items[rows]
 
 
 def latest_by_user(events: Events, users: int) -> np.ndarray:

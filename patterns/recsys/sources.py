@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 class Sources:
     """The candidate stage."""
 
-    def __init__(self, members: list[Any], *, per_source: int, keep: int) -> None:
+    def __init__(
+        self, members: list[Any], *, per_source: int, keep: int, tower_events: int = 200_000
+    ) -> None:
         self.members = members
+        self.tower_events = tower_events
         self.per_source = per_source
         self.keep = keep
 
@@ -71,7 +74,12 @@ class Sources:
             towers,
             Content(encoder=config.encoder, index=config.index),
         ]
-        return cls(members, per_source=config.per_source, keep=config.keep)
+        return cls(
+            members,
+            per_source=config.per_source,
+            keep=config.keep,
+            tower_events=config.tower_events,
+        )
 
     def __getitem__(self, name: str) -> Any:
         return next(member for member in self.members if member.name == name)
@@ -102,7 +110,7 @@ class Sources:
         )
         for name in ("als", "item-knn", "ease"):
             self[name].fit(seen)
-        recent, segments, taken = events_with_history(events, catalogue)
+        recent, segments, taken = events_with_history(events, catalogue, most=self.tower_events)
         self["two-tower"].fit(
             recent,
             segments,

@@ -153,3 +153,20 @@ def test_nothing_gives_no_request_or_an_empty_history(empty: str) -> None:
 def test_a_matrix_counts_repeated_events_once() -> None:
     matrix = events((0, 1, 1), (0, 1, 2), (1, 0, 3)).matrix(3, 2)
     assert matrix.toarray().tolist() == [[0, 1], [1, 0], [0, 0]]
+
+
+def test_the_latest_events_keep_their_whole_history() -> None:
+    given = events((0, 0, 1), (1, 5, 2), (0, 1, 3), (0, 2, 9), (1, 6, 8))
+    whole = events_with_history(given, catalogue(2, 8))
+    recent, _, taken = events_with_history(given, catalogue(2, 8), most=2)
+    assert taken.tolist() == [2, 6]  # by user
+    assert recent[0, :3].tolist() == [1, 0, -1] and recent[1, :2].tolist() == [5, -1]
+    assert [item for item in whole[2].tolist() if item in taken] == taken.tolist()
+
+
+def test_worth_is_the_latest_known_value_of_a_pair() -> None:
+    given = events((0, 0, 1), (0, 0, 2), (0, 0, 3), (1, 2, 1), (1, 1, 2))
+    values = np.array([3.0, 0.0, np.nan, np.nan, 5.0], np.float32)
+    worth = given.worth(2, 3, values)
+    assert worth[0, 0] == 0.0 and worth.nnz == 2  # a stored zero
+    assert worth[1, 1] == 5.0
