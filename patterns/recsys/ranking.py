@@ -111,7 +111,7 @@ class Ranking:
             LightGBMRanker(objective=objective, **self._tree_options()),
             WideDeep(crosses=crosses, **neural),
             DeepFM(**neural),
-            XDeepFM(**neural),
+            XDeepFM(maps=(8, 8), **neural),
         ]
         return [each for each in made if self.config.model in ("best", each.name)]
 
