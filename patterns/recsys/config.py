@@ -125,8 +125,9 @@ class RankingConfig:
     """What the ranker learns: being taken, minutes watched, or the rating."""
     second: Literal["auto", "none", "watch", "rating"] = "auto"
     """A second objective to weigh against the first; auto takes what the data knows."""
-    second_weight: float = 0.0
-    """Weight of the second objective when serving; the report draws the curve to choose it from."""
+    second_weight: float = 0.5
+    """Weight of the second objective when serving, chosen on validation of MovieLens 100K, where it
+    beats 0 on both counts; the report draws the curve to choose it from."""
     trees: int = 300
     """At most so many trees; early stopping may take fewer."""
     leaves: int = 15

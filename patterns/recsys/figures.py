@@ -110,7 +110,9 @@ def _cold_start(report: Report, cold: Table) -> None:
         for row in cold.rows:
             values = [row.values.get(column) for column in cold.columns]
             if None in values:
-                axes.axhline(float(values[0]), linestyle=":", label=row.name)  # type: ignore[arg-type]
+                style = "--" if "tree" in row.name else ":"
+                value = float(values[0])  # type: ignore[arg-type]
+                axes.axhline(value, linestyle=style, color="black", label=row.name)
             else:
                 axes.plot(known, values, marker="o", label=row.name)  # type: ignore[arg-type]
         axes.set(xlabel="known items", ylabel="NDCG@10")
