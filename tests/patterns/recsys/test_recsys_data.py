@@ -137,7 +137,8 @@ def test_a_world_without_attributes_is_a_catalogue_too() -> None:
 
 def test_a_file_of_ones_own_is_trained_saved_and_served(smoke: Config, write_csv) -> None:
     columns = DataConfig(write_csv(), user="who", item="what", rating=None, timestamp="when")
-    config = replace(smoke, dataset="csv", data=columns, runs=smoke.runs / "csv")
+    ranking = replace(smoke.ranking, model="lightgbm")
+    config = replace(smoke, dataset="csv", data=columns, ranking=ranking, runs=smoke.runs / "csv")
     run = open_run(main(config), name="recsys")
     assert run.manifest["dataset"]["origin"] == "file"
     assert (

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 
 def pipeline_bytes(run: Path) -> dict[str, bytes]:
     folder = run / "pipeline"
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_a_killed_run_resumes_to_the_same_artifact(trained, tmp_path: Path) -> None:
