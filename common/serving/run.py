@@ -110,7 +110,13 @@ def serve_main(
         run_name = name if isinstance(name, str) else name(chosen)
         run = artifacts.open_run(chosen.run, name=run_name, runs=chosen.runs)
         newer = _Pointer(chosen, run_name, make_service) if chosen.follow_seconds else None
-        serve(make_service(run), run, config=chosen, newer=newer)
+        service = make_service(run)
+        if newer and service.keeps_state:
+            raise ValueError(
+                f"follow_seconds: {service.name} keeps what it learned from requests, which a newer"
+                " run would lose; leave --follow-seconds out and restart it"
+            )
+        serve(service, run, config=chosen, newer=newer)
 
     command.run(main, {"default": defaults}, description=description)
 

@@ -81,6 +81,8 @@ class Service(ABC):
     example: dict[str, Any]
     max_batch: ClassVar[int] = 64
     """Most requests that one call of /predict/batch may carry."""
+    keeps_state: ClassVar[bool] = False
+    """Whether requests change it: such a service cannot follow newer runs without losing that."""
 
     @abstractmethod
     def predict(self, requests: list[Any]) -> list[Any]:

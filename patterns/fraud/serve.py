@@ -99,6 +99,7 @@ class FraudService(Service):
     name = NAME
     Request = PaymentRequest
     Response = PaymentResponse
+    keeps_state = True
 
     def __init__(self, run: Run) -> None:
         from patterns.fraud.pipeline import Pipeline

@@ -62,6 +62,7 @@ class EchoService(Service):
     def __init__(self, *, warm_up_seconds: float = 0.0) -> None:
         self.warm_up_seconds = warm_up_seconds
         self.calls = 0
+        self.keeps_state = bool(os.environ.get("ECHO_STATE"))  # type: ignore[misc]
 
     def warm_up(self) -> None:
         time.sleep(self.warm_up_seconds)

@@ -116,6 +116,11 @@ def test_what_cannot_be_served_is_refused(runs: Path, flags: tuple[str, ...], na
     assert named in refused(runs, *flags)
 
 
+def test_a_service_that_learns_from_requests_does_not_follow(runs: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ECHO_STATE", "1")
+    assert "follow_seconds: echo keeps" in refused(runs, "--follow-seconds", "1", "--port", "0")
+
+
 def test_a_log_inside_the_run_is_refused(runs: Path, echo_run: Any) -> None:
     assert "outside" in refused(runs, "--prediction-log", str(echo_run.path / "log"))
 
