@@ -15,6 +15,7 @@ Wang et al., Milvus: A Purpose-Built Vector Data Management System, SIGMOD 2021.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ from pymilvus import DataType, MilvusClient
 from common.atomic import write_json
 
 BATCH = 2_000  # rows a message; a server takes at most 64 MiB
-GRAPH = {"M": 32, "efConstruction": 200}
+GRAPH = {"M": 32, "efConstruction": 40}  # a wider build finds fewer largest products
 DATABASE, POINTER = "milvus.db", "milvus.json"
 
 
@@ -119,6 +120,7 @@ class MilvusStore:
         self._open()
 
     def _connect(self, workplace: Path | None) -> None:
+        logging.getLogger("pymilvus").setLevel(logging.ERROR)  # it warns of what lite lacks
         self.workplace_ = workplace
         self.client_ = MilvusClient(str(workplace / DATABASE) if workplace else self.uri)
         if workplace:

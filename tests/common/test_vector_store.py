@@ -275,7 +275,7 @@ def test_a_pickle_in_the_folder_is_refused(kind: IndexKind, tmp_path: Path) -> N
         VectorIndex(kind).load(tmp_path)
 
 
-@pytest.mark.parametrize("kind", [of_kind("scann"), "ivf-pq-fs"])
+@pytest.mark.parametrize("kind", [of_kind("scann"), of_kind("milvus"), "ivf-pq-fs"])
 def test_engines_are_silent(kind: IndexKind, capfd: pytest.CaptureFixture[str]) -> None:
     vectors, queries = world(1_200)
     VectorIndex(kind).build(vectors).search(queries, 5)
