@@ -102,9 +102,11 @@ def _row(name: str, theirs: Callable[[], Any], ours: Callable[[], Any], repeats:
 
 def _fit_implicit(seen: csr_matrix) -> Any:
     from implicit.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
 
-    model = AlternatingLeastSquares(alpha=CONFIDENCE, random_state=0, use_gpu=False, **SETTINGS)
-    model.fit(seen, show_progress=False)
+    with threadpool_limits(1, "blas"):  # as the library asks for, and as the stage has it
+        model = AlternatingLeastSquares(alpha=CONFIDENCE, random_state=0, use_gpu=False, **SETTINGS)
+        model.fit(seen, show_progress=False)
     return model
 
 

@@ -43,8 +43,7 @@ EFFORTS: dict[IndexKind, list[dict[str, int]]] = {
     "hnsw": WIDTHS,
     "pq": [{}],
     "ivf-pq": PROBES,
-    "ivf-pq-fs": PROBES,
-    "milvus": WIDTHS,
+    "milvus": WIDTHS[::2],
     "scann": PROBES,
 }
 PACKAGES = ("faiss-cpu", "pymilvus", "milvus-lite", "scann")

@@ -72,6 +72,13 @@ def test_the_front_page_comes_from_kept_runs() -> None:
     assert text.split(figures.BEGIN)[1].split(figures.END)[0].strip() == figures.summary()
 
 
+@pytest.mark.parametrize("name", figures.SPEED)
+def test_benchmark_tables_come_from_kept_results(name: str) -> None:
+    begin, end = figures.markers(name)
+    text = figures.README.read_text(encoding="utf-8")
+    assert text.split(begin)[1].split(end)[0].strip() == figures.markdown(figures.read(name))
+
+
 @pytest.mark.parametrize("name", figures.COMMANDS)
 def test_readme_is_a_design_document(name: str) -> None:
     text = (ROOT / "patterns" / name / "README.md").read_text(encoding="utf-8")

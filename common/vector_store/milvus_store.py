@@ -50,12 +50,14 @@ class MilvusStore:
         schema = self.client_.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.width_)
-        index = self.client_.prepare_index_params()
-        index.add_index("vector", index_type="HNSW", metric_type="IP", params=GRAPH)
-        self.client_.create_collection(
-            self.collection_, schema=schema, index_params=index, consistency_level="Strong"
-        )
+        self.client_.create_collection(self.collection_, schema=schema, consistency_level="Strong")
         self._insert(ids, vectors)
+        self.client_.flush(self.collection_)
+        index = self.client_.prepare_index_params()
+        # nested: Milvus Lite does not read the graph's settings beside the others
+        graph = {"params": json.dumps(GRAPH)}
+        index.add_index("vector", index_type="HNSW", metric_type="IP", params=graph)
+        self.client_.create_index(self.collection_, index)
         self._open()
 
     def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
