@@ -30,7 +30,11 @@ from common.artifacts import open_run, write_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+
+# benchmarks with a command and a block in `README` of their own
+SPEED = ("retrieval", "als", "metrics")
 
 # name of the run -> what follows `python -m`, where the README stands
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -76,6 +80,8 @@ def main(arguments: Sequence[str]) -> int:
         if result_path(name).is_file():
             render_into(ROOT / "patterns" / name / "README.md", markdown(read(name)))
     render_into(ROOT / "README.md", summary())
+    for name in SPEED:
+        render_into(README, markdown(read(name)), block=name)
     return 0
 
 
@@ -124,14 +130,21 @@ def read(name: str) -> dict[str, Any]:
     return result
 
 
-def render_into(readme: Path, figures: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
-    """Replace what stands between the markers of `readme`."""
-    begin, end = markers
+def render_into(readme: Path, figures: str, *, block: str = "") -> None:
+    """Replace what stands between the markers of `readme`, those of `block` if it is named."""
     text = readme.read_text(encoding="utf-8")
+    begin, end = markers(block)
     if begin not in text or end not in text:
         raise SystemExit(f"{readme} lacks the markers {begin} and {end}")
-    block = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    write_text(readme, block.sub(lambda _: f"{begin}\n{figures}\n{end}", text, count=1))
+    between = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    write_text(readme, between.sub(lambda _: f"{begin}\n{figures}\n{end}", text, count=1))
+
+
+def markers(block: str = "") -> tuple[str, str]:
+    """Give what stands before and after the figures of a README, or of one block of it."""
+    if not block:
+        return BEGIN, END
+    return f"<!-- figures:{block}:begin -->", f"<!-- figures:{block}:end -->"
 
 
 def markdown(result: dict[str, Any]) -> str:

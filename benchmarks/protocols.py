@@ -26,7 +26,6 @@ from common.artifacts import write_json
 
 PATH = RESULTS / "recsys-protocols.json"
 README = ROOT / "patterns" / "recsys" / "README.md"
-MARKERS = ("<!-- protocols:begin -->", "<!-- protocols:end -->")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
             kept[name] = measure(name)
             RESULTS.mkdir(parents=True, exist_ok=True)
             write_json(PATH, kept)
-    render_into(README, markdown(kept), markers=MARKERS)
+    render_into(README, markdown(kept), block="protocols")
     return 0
 
 

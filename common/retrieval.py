@@ -103,18 +103,17 @@ def ordered(item_ids: np.ndarray, scores: np.ndarray) -> Candidates:
 class VectorIndex:
     """Maximum inner product search over item vectors, exact or approximate.
 
-    flat        every vector compared: exact, and fastest up to some 100,000 items
-    ivf         k-means cells, `probes` of them searched
-    hnsw        a navigable small-world graph, `search_width` paths followed: fast and accurate
-    pq          product-quantized codes: an eighth of the memory, less recall
-    ivf-pq      cells and product-quantized residuals: as small, faster
-    ivf-pq-fs   cells and 4-bit codes scored in registers, the best re-scored exactly
-    milvus      a vector database, embedded or at `uri` (extra `[milvus]`); `search_width` as above
-    scann       cells and anisotropic codes, the best re-scored exactly (extra `[scann]`); `probes`
+    flat    every vector compared: exact, and fastest up to some 100,000 items
+    ivf     k-means cells, `probes` of them searched
+    hnsw    a navigable small-world graph, `search_width` paths followed: fast and accurate
+    pq      product-quantized codes: an eighth of the memory, less recall
+    ivf-pq  cells and product-quantized residuals: as small, faster
+    milvus  a vector database, embedded or at `uri` (extra `[milvus]`); `search_width` as above
+    scann   cells and anisotropic codes, the best re-scored exactly (extra `[scann]`); `probes`
 
     Vectors may come and go between two builds: `add` and `remove` keep the cells and codes as they
-    were learned, so what drifts away from them is found less well until the nightly build. hnsw and
-    ivf-pq-fs can add but not remove. Searches and changes take turns: one at a time.
+    were learned, so what drifts away from them is found less well until the nightly build. Nothing
+    can be removed from hnsw. Searches and changes take turns: one at a time.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """The shell blocks of the READMEs, run in an empty folder as a reader would.
 
-Train commands get `--preset smoke` so that seconds suffice; all else runs as written. `make` is
+Train commands get `--preset smoke`, benchmarks `--smoke`, so that seconds suffice; all else runs as
+written. `make` is
 left out, since it is what runs this. Commands that name a public dataset need the mirror and are
 left out without it; the pictures that a command speaks of are made first.
 """
@@ -29,7 +30,7 @@ def as_run(line: str) -> str | None:
         return None
     if ".train" in line and "--preset" not in line and "--protocol handbook" not in line:
         line += " --preset smoke"
-    return line
+    return f"{line} --smoke" if "-m benchmarks." in line else line
 
 
 def run(line: str, folder: Path, environment: dict[str, str]) -> str:

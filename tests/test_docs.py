@@ -61,7 +61,7 @@ def _parse(module: str, flags: list[str]) -> None:
 
 
 def test_protocols_come_from_kept_runs() -> None:
-    begin, end = protocols.MARKERS
+    begin, end = figures.markers("protocols")
     block = protocols.README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
     assert block.strip() == protocols.markdown(protocols.read()).strip()
 
@@ -76,6 +76,13 @@ def test_figures_come_from_a_kept_run(name: str) -> None:
 def test_the_front_page_comes_from_kept_runs() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.split(figures.BEGIN)[1].split(figures.END)[0].strip() == figures.summary()
+
+
+@pytest.mark.parametrize("name", figures.SPEED)
+def test_benchmark_tables_come_from_kept_results(name: str) -> None:
+    begin, end = figures.markers(name)
+    text = figures.README.read_text(encoding="utf-8")
+    assert text.split(begin)[1].split(end)[0].strip() == figures.markdown(figures.read(name))
 
 
 @pytest.mark.parametrize("name", figures.COMMANDS)

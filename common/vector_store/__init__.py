@@ -4,9 +4,9 @@ Each engine builds, changes, searches, saves and loads in its own format. `Vecto
 `common.retrieval` checks what comes in and shapes what goes out, so an engine sees float32 vectors,
 ids that are not yet there (or all there, to remove), and a `k` of at most its size.
 
-    flat ivf hnsw pq ivf-pq ivf-pq-fs   `faiss_store`: a library in the process, one file
-    milvus                              `milvus_store`: a database, embedded or a server
-    scann                               `scann_store`: a library in the process, a folder
+    flat ivf hnsw pq ivf-pq   `faiss_store`: a library in the process, one file
+    milvus                    `milvus_store`: a database, embedded or a server
+    scann                     `scann_store`: a library in the process, a folder
 
 Legend: `B` queries, `N` vectors, `K` found, `D` dimensions.
 """
@@ -19,10 +19,10 @@ from typing import Literal, NoReturn, Protocol, get_args
 
 import numpy as np
 
-IndexKind = Literal["flat", "ivf", "hnsw", "pq", "ivf-pq", "ivf-pq-fs", "milvus", "scann"]
+IndexKind = Literal["flat", "ivf", "hnsw", "pq", "ivf-pq", "milvus", "scann"]
 KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 EXTRAS = {"milvus": ("pymilvus", "milvus_lite"), "scann": ("scann",)}
-LEAST = {"ivf": 1, "pq": 2, "ivf-pq": 2, "ivf-pq-fs": 16}
+LEAST = {"ivf": 1, "pq": 2, "ivf-pq": 2}
 """How many vectors a kind needs to learn its cells and codes from; the others need none."""
 
 

@@ -15,6 +15,7 @@ Wang et al., Milvus: A Purpose-Built Vector Data Management System, SIGMOD 2021.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ from pymilvus import DataType, MilvusClient
 from common.atomic import write_json
 
 BATCH = 2_000  # rows a message; a server takes at most 64 MiB
-GRAPH = {"M": 32, "efConstruction": 200}
+GRAPH = {"M": 32, "efConstruction": 40}  # a wider build finds fewer largest products
 DATABASE, POINTER = "milvus.db", "milvus.json"
 
 
@@ -49,12 +50,14 @@ class MilvusStore:
         schema = self.client_.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.width_)
-        index = self.client_.prepare_index_params()
-        index.add_index("vector", index_type="HNSW", metric_type="IP", params=GRAPH)
-        self.client_.create_collection(
-            self.collection_, schema=schema, index_params=index, consistency_level="Strong"
-        )
+        self.client_.create_collection(self.collection_, schema=schema, consistency_level="Strong")
         self._insert(ids, vectors)
+        self.client_.flush(self.collection_)
+        index = self.client_.prepare_index_params()
+        # nested: Milvus Lite does not read the graph's settings beside the others
+        graph = {"params": json.dumps(GRAPH)}
+        index.add_index("vector", index_type="HNSW", metric_type="IP", params=graph)
+        self.client_.create_index(self.collection_, index)
         self._open()
 
     def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
@@ -119,6 +122,7 @@ class MilvusStore:
         self._open()
 
     def _connect(self, workplace: Path | None) -> None:
+        logging.getLogger("pymilvus").setLevel(logging.ERROR)  # it warns of what lite lacks
         self.workplace_ = workplace
         self.client_ = MilvusClient(str(workplace / DATABASE) if workplace else self.uri)
         if workplace:

@@ -87,7 +87,7 @@ class Ranking:
         weightings = [{"first": 1.0, "second": weight} for weight in WEIGHTS]
         self.pareto_ = pareto(scores, weightings, examples)
         if self.second_weight:
-            self.held_out_ = combine(scores, {"first": 1.0, "second": self.second_weight})
+            self.held_out_ = _weighed(scores, self.second_weight)
 
     def _objectives(
         self, worth: Mapping[Objective, np.ndarray]
@@ -129,7 +129,7 @@ class Ranking:
         if self.second is None or not self.second_weight or ranker is not None:
             return scores
         both = {"first": scores, "second": self.second.score(features, item_ids)}
-        return combine(both, {"first": 1.0, "second": self.second_weight})
+        return _weighed(both, self.second_weight)
 
     def save(self, folder: Path) -> None:
         """Write the ranker that serves and, where it has a weight, the second objective's."""
@@ -151,6 +151,20 @@ class Ranking:
         if self.second_weight:
             self.second = LightGBMRanker().load(folder / "second")
         return self
+
+
+def _weighed(scores: dict[str, np.ndarray], weight: float) -> np.ndarray:
+    """Weigh scores (B, K) of the two objectives, and give them in the first one's unit.
+
+    The order is that of the standardised sum; the unit matters to what weighs scores as logits.
+    """
+    combined = combine(scores, {"first": 1.0, "second": weight})
+    first = np.where(np.isneginf(combined), np.nan, scores["first"])
+    known = ~np.isnan(first)
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    mean = np.where(known, first, 0.0).sum(axis=1, keepdims=True) / count
+    spread = np.sqrt(np.where(known, (first - mean) ** 2, 0.0).sum(axis=1, keepdims=True) / count)
+    return np.where(known, mean + spread * np.where(known, combined, 0.0), -np.inf)
 
 
 def _usable(values: np.ndarray) -> bool:

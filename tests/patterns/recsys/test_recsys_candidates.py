@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from common.evaluation.ranking import judge, recall
-from common.retrieval import NOTHING
+from common.retrieval import NOTHING, top_k
 from data.simulated.movies import generate
 from patterns.recsys.config import SplitConfig
 from patterns.recsys.data import split
@@ -104,3 +105,25 @@ def test_the_same_seed_gives_the_same_factors_and_another_does_not(world) -> Non
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_seen_items_are_left_out_whatever_the_history(kind, monkeypatch) -> None:
+    """Short, long, empty and full histories in one batch answer as each does alone."""
+    rng = np.random.default_rng(0)
+    vectors, users = rng.normal(size=(60, 8)), rng.normal(size=(9, 8)).astype(np.float32)
+    lengths = [0, 1, 2, 5, 17, 40, 58, 60, 3]
+    seen = np.zeros((9, 60), np.float32)
+    for row, length in enumerate(lengths):
+        seen[row, rng.permutation(60)[:length]] = 1
+    expected = top_k(users @ vectors.T.astype(np.float32), 5, exclude=csr_matrix(seen))
+    monkeypatch.setattr("patterns.recsys.stages.candidates.vectors.PRODUCTS", 150)  # 2 rows a part
+    items = ItemVectors(vectors, kind=kind)
+    found = items.retrieve(users, csr_matrix(seen), 5)
+    np.testing.assert_array_equal(found.item_ids, expected.item_ids)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+    for row in range(9):
+        alone = items.retrieve(users[row : row + 1], csr_matrix(seen[row : row + 1]), 5)
+        width = alone.item_ids.shape[1]
+        np.testing.assert_array_equal(alone.item_ids[0], found.item_ids[row, :width])
+    assert items.retrieve(users[:0], csr_matrix(seen[:0]), 5).item_ids.shape[0] == 0

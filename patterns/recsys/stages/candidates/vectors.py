@@ -1,7 +1,9 @@
 """What ALS and the two-tower network share: a user vector, item vectors, an inner product.
 
-Retrieval is a maximum inner product search in FAISS. Seen items are dropped after the search, so
-the search asks for as many more as the longest history in the batch holds.
+Retrieval is a maximum inner product search. The exact one is a matrix product, where seen items are
+left out before the best are taken. An approximate index cannot leave them out, so it is asked for
+as many more as a history holds and they are dropped afterwards; users of similarly long histories
+are searched together, since one long history would make the search deep for all.
 
 Legend: `B` requests, `N` items, `K` candidates, `D` dimensions.
 """
@@ -14,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.retrieval import NOTHING, Candidates, IndexKind, VectorIndex
+from common.retrieval import NOTHING, Candidates, IndexKind, VectorIndex, top_k
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-
+PRODUCTS = 2**24  # held at once by the exact search: 64 MiB
 BLOCK = 256  # requests at a time
 
 
@@ -35,7 +37,20 @@ class ItemVectors:
 
     def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
         """Give the `k` unseen items of largest inner product with each of `users` (B, D)."""
+        if self.kind == "flat":
+            return self._exact(users, seen, k)
         return unseen(lambda rows, width: self.index.search(users[rows], width), seen, k)
+
+    def _exact(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
+        rows = max(1, PRODUCTS // max(len(self.vectors), 1))
+        if len(users) <= rows:  # cutting a sparse matrix takes longer than one search
+            return top_k(users @ self.vectors.T, k, exclude=seen)
+        parts = [slice(start, start + rows) for start in range(0, len(users), rows)]
+        found = [top_k(users[p] @ self.vectors.T, k, exclude=seen[p]) for p in parts]
+        return Candidates(
+            np.concatenate([part.item_ids for part in found]),
+            np.concatenate([part.scores for part in found]),
+        )
 
     def score(self, users: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Give the inner products of `users` (B, D) with any items (B, K); padding scores 0."""

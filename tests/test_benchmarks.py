@@ -1,0 +1,61 @@
+"""The speed benchmarks compare like with like: equal values, true turns, a world with structure."""
+
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import als, metrics, retrieval
+from benchmarks.timing import interleaved
+
+
+def test_turns_are_fair_and_medians_are_told() -> None:
+    called: list[str] = []
+
+    def call(name: str, seconds: float) -> None:
+        called.append(name)
+        time.sleep(seconds)
+
+    calls = {"slow": lambda: call("slow", 0.02), "quick": lambda: call("quick", 0.002)}
+    seconds = interleaved(calls, repeats=4, warm_up=1)
+    assert seconds["slow"] >= 0.02 > seconds["quick"] >= 0.002
+    assert called.count("slow") == called.count("quick") == 5
+    firsts = called[::2]
+    assert {"slow", "quick"} == set(firsts)  # neither always goes first
+
+
+def test_the_metrics_agree_with_the_libraries() -> None:
+    ranked, truth = metrics.world(40)
+    rows = [*metrics.against_trec_eval(ranked, truth, 1), metrics.against_sklearn(40, 1)]
+    for row in rows:
+        assert float(str(row.values["largest difference"])) < 1e-12, row.name
+    values = metrics.ours(ranked, truth)
+    assert values.shape == (5, 40) and 0 < values.mean() < 1  # not equal for want of anything
+
+
+def test_the_vectors_have_a_long_tail_and_clusters() -> None:
+    items, queries = retrieval.world(2_000, 20)
+    again, _ = retrieval.world(2_000, 20)
+    np.testing.assert_array_equal(items, again)
+    norms = np.linalg.norm(items, axis=1)
+    assert np.quantile(norms, 0.99) > 2.5 * np.median(norms)
+    np.testing.assert_allclose(np.linalg.norm(queries, axis=1), 1, rtol=1e-5)
+    units = items / norms[:, None]
+    likeness = units @ units.T - np.eye(2_000)
+    assert np.median(likeness.max(axis=1)) > 0.5 > 0.1 > abs(np.median(likeness))
+
+
+def test_a_measured_kind_tells_recall_time_and_size() -> None:
+    vectors, queries = retrieval.world(1_500, 10)
+    exact = retrieval.VectorIndex().build(vectors).search(queries, retrieval.K)
+    rows = retrieval.measure("ivf", vectors, queries, exact)
+    recalls = [float(row.values["recall@100"]) for row in rows]  # type: ignore[arg-type]
+    assert recalls == sorted(recalls) and recalls[-1] == pytest.approx(1)
+    assert all(0.3 < float(row.values["MiB on disk"]) < 1 for row in rows)  # type: ignore[arg-type]
+
+
+def test_the_stage_and_the_library_give_the_same_items() -> None:
+    table = als.compare(als._matrix(als._world(smoke=True)), repeats=1)
+    folded = [row for row in table.rows if "folded in" in row.name]
+    assert len(folded) == 2
+    assert all(row.values["same items"] == pytest.approx(1, abs=0.002) for row in folded)
