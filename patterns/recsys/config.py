@@ -92,7 +92,7 @@ class CandidateConfig:
     """Hard negatives of each event beside those of the batch; 0 for none."""
     encoder: str = "tfidf-svd"
     """Encoder of the items' texts: tfidf-svd, auto (a sentence transformer) or a hub name."""
-    index: Literal["flat", "ivf", "hnsw", "pq", "ivf-pq", "ivf-pq-fs", "milvus", "scann"] = "flat"
+    index: Literal["flat", "ivf", "hnsw", "pq", "ivf-pq", "milvus", "scann"] = "flat"
     """Index of the item vectors: a FAISS kind (flat is exact), or the extras milvus and scann."""
 
     def __post_init__(self) -> None:
