@@ -104,8 +104,8 @@ class VectorIndex:
     scann   cells and anisotropic codes, the best re-scored exactly (extra `[scann]`); `probes`
 
     Vectors may come and go between two builds: `add` and `remove` keep the cells and codes as they
-    were learned, so what drifts away from them is found less well until the nightly build. From hnsw
-    nothing can be removed. Searches and changes take turns: one at a time.
+    were learned, so what drifts away from them is found less well until the nightly build. Nothing
+    can be removed from hnsw. Searches and changes take turns: one at a time.
     """
 
     def __init__(
