@@ -161,7 +161,7 @@ def draw(axes: Axes, rows: Sequence[Row]) -> None:
         axes.plot(*zip(*pairs, strict=True), marker="o", label=kind)
     axes.set(xscale="log", xlabel="median ms a query, one thread", ylabel=COLUMNS[0])
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, ncols=7, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
 
 
 def _one_by_one(index: VectorIndex, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
