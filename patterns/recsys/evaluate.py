@@ -325,7 +325,7 @@ def _ratings_table(past: Events, splits: Splits) -> Table | None:
     count = np.bincount(known.items, minlength=shape[1])
     total = np.bincount(known.items, weights=known.ratings - mean, minlength=shape[1])
     items = mean + total / (count + 10.0)
-    model = BiasedMF().fit(known.users, known.items, known.ratings, shape=shape)
+    model = BiasedMF(factors=16).fit(known.users, known.items, known.ratings, shape=shape)
     predicted: dict[str, Any] = {
         "global mean": np.full(len(asked), mean),
         "item mean": items[asked.items],

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 MOMENTS = (0.0, 0.2, 0.4, 0.6, 0.8)  # of a user's validation events, where rankers learn
 FOLDS = 3  # of validation users, for early stopping and choices
-MOST_REQUESTS = 1_200  # rankers learn from at most so many
+MOST_REQUESTS = 1_000  # rankers learn from at most so many
 
 
 @dataclass
