@@ -137,7 +137,8 @@ class Ranking:
         if self.second is not None and self.second_weight:
             (folder / "second").mkdir()
             self.second.save(folder / "second")
-        settings = {"ranker": self.ranker.name, "second_weight": self.second_weight}
+        weight = self.second_weight if self.second is not None else 0.0
+        settings = {"ranker": self.ranker.name, "second_weight": weight}
         write_json(folder / "ranking.json", settings)
 
     def load(self, folder: Path) -> Ranking:

@@ -70,7 +70,7 @@ class Features:
     ) -> np.ndarray:
         """Give the features (B, K, F) of candidates `item_ids` (B, K).
 
-        `scores` holds each source's opinion (B, K); `vectors` holds item vectors (N, D) in which
+        `scores` holds each source's opinion (B, K); `vectors` holds unit vectors (N, D) in which
         nearness to recent items is measured; `votes` (B, K) counts who found a candidate.
         """
         columns = [np.zeros(item_ids.shape) if votes is None else votes]

@@ -34,7 +34,7 @@ def request(*seen: int, segments: tuple[int, ...] = (3, 1), hour: int = 5) -> Re
 def table(requests: Requests, item_ids: list[int], **scores: list[float]) -> dict[str, list[float]]:
     """Give the features of one request by name."""
     stage = Features().fit(events([5, 3, 4, np.nan]), genres=GENRES, years=YEARS)
-    space = {"als": np.array([[1, 0], [2, 0], [0, 1], [-3, 0]], dtype=np.float32)}
+    space = {"als": np.array([[1, 0], [1, 0], [0, 1], [-1, 0]], dtype=np.float32)}
     opinions = {name: np.array([values], dtype=np.float32) for name, values in scores.items()}
     built = stage.build(requests, np.array([item_ids]), opinions, space)
     names = Features.names(opinions, space, ("age", "gender"))
@@ -126,3 +126,9 @@ def test_later_events_of_others_do_not_reach_a_feature_fitted_before(trained) ->
     again = replace(splits, valid=shuffled)
     np.testing.assert_array_equal(Features().fit(again.train, **options).items_, before)
     assert (Features().fit(splits.train.joined(splits.valid), **options).items_ != before).any()
+
+
+def test_nearness_is_measured_between_unit_vectors(trained) -> None:
+    for vectors in trained.pipeline.sources.spaces().values():
+        length = np.linalg.norm(vectors, axis=1)
+        assert ((np.abs(length - 1) < 1e-4) | (length == 0)).all()

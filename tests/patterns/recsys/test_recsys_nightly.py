@@ -79,6 +79,7 @@ def test_the_service_looks_pages_up_and_computes_for_fresh_events(night) -> None
     assert not ask(user_id="u00007", k=21).precomputed  # longer than the pages
 
 
+@pytest.mark.slow
 def test_workers_make_the_pages_that_one_process_makes(config, night) -> None:
     again = open_run(main(replace(config, workers=2)), name="recsys")
     one, two = (pl.read_parquet(run.pipeline / FILE) for run in (night, again))

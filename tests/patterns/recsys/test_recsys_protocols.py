@@ -86,6 +86,7 @@ def test_what_cannot_be_run_is_named() -> None:
         protocols.run("recommenders-ml100k", table())
 
 
+@pytest.mark.slow
 @pytest.mark.mirror
 def test_recommenders_ml100k_passes_the_published_figures() -> None:
     import data

@@ -22,6 +22,7 @@ def pipeline_bytes(run: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_artifact(trained, tmp_path: Path) -> None:
     config = replace(trained.config, runs=tmp_path)
     command = [sys.executable, "-m", "patterns.recsys.train", "--preset", "smoke"]
