@@ -17,7 +17,16 @@ from pathlib import Path
 import pytest
 from test_docs import PAGES, ROOT, commands
 
-PUBLIC = ("handbook-fraud", "movielens", "msrd", "banking77", "fashion-mnist", "bccd", "nuclei ")
+PUBLIC = (
+    "handbook-fraud",
+    "movielens",
+    "ml100k",
+    "msrd",
+    "banking77",
+    "fashion-mnist",
+    "bccd",
+    "nuclei ",
+)
 READY = "http://127.0.0.1:8000/readyz"
 RUNNABLE = [page for page in PAGES if any(line.startswith("python") for line in commands(page))]
 
@@ -28,7 +37,7 @@ def as_run(line: str) -> str | None:
         return None
     if any(name in line for name in PUBLIC) and not os.environ.get("ML_PATTERNS_MIRROR"):
         return None
-    if ".train" in line and "--preset" not in line and "--protocol handbook" not in line:
+    if ".train" in line and "--preset" not in line and "--protocol" not in line:
         line += " --preset smoke"
     return f"{line} --smoke" if "-m benchmarks." in line else line
 

@@ -1,6 +1,6 @@
 """The nightly job: embeddings, index and everybody's page anew, swapped in under a running server.
 
-    python -m patterns.recsys.nightly                         the dataset of the last training
+    python -m patterns.recsys.nightly                         the data that the run was trained on
     python -m patterns.recsys.nightly --dataset csv --data.path events.csv --workers 2
 
     events -> sources fitted on all of them -> pages of all users, shard by shard -> checks -> a run
@@ -47,7 +47,7 @@ PROFILED = 500  # users whose candidates describe what the ranker will see
 
 @dataclass(frozen=True)
 class NightlyConfig(Config):
-    """The dataset's flags are those of training; give what the run was trained with."""
+    """Without `--dataset` the night reads the data that the run was trained on, as it is now."""
 
     run: str = "latest"
     """The run whose ranker and settings stay: latest, production, or a folder."""
@@ -72,8 +72,7 @@ class NightlyConfig(Config):
 def main(config: NightlyConfig) -> Path:
     """Run the night and return the folder of the run it published."""
     before = artifacts.open_run(config.run, name=NAME, runs=config.runs)
-    trained = before.manifest["config"]["candidates"]
-    config = replace(config, candidates=replace(config.candidates, **trained))
+    config = _continued(config, before)
     table = load(config)
     console.header("recsys nightly", table.source, config)
     splits = split(table, config.split)
@@ -92,6 +91,23 @@ def main(config: NightlyConfig) -> Path:
     shutil.rmtree(work)
     console.summary(report, run, next_command="python -m patterns.recsys.serve --follow-seconds 5")
     return run
+
+
+def _continued(config: NightlyConfig, before: Run) -> NightlyConfig:
+    """Take the sources' settings from the run and, where no dataset is named, its data."""
+    trained = before.manifest["config"]
+    config = replace(config, candidates=replace(config.candidates, **trained["candidates"]))
+    if config.dataset != "auto":
+        return config
+    files = {key: trained["data"][key] for key in ("path", "users", "items")}
+    named = {key: value and Path(value) for key, value in files.items()}
+    chosen = trained["dataset"]
+    return replace(
+        config,
+        dataset=before.manifest["dataset"]["name"] if chosen == "auto" else chosen,
+        data=replace(config.data, **(trained["data"] | named)),
+        **{key: trained[key] for key in ("world_users", "world_events", "world_items", "seed")},
+    )
 
 
 @dataclass(frozen=True)

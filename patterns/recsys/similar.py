@@ -17,7 +17,7 @@ class SimilarConfig:
     """Which item, by which source."""
 
     item: str = ""
-    """Id of the item, as in the training data."""
+    """Id of the item, as in the training data; empty for the most taken one."""
     by: str = "all"
     """als, item-knn, ease, two-tower, content, or all."""
     k: int = 5
@@ -42,7 +42,8 @@ def main(settings: SimilarConfig) -> None:
     run = open_run(settings.run, name=NAME, runs=settings.runs)
     pipeline = Pipeline.load(run.pipeline)
     catalogue = pipeline.catalogue
-    item = catalogue.item_row(settings.item)
+    most_taken = int(pipeline.histories_.sum(axis=0).argmax())
+    item = catalogue.item_row(settings.item) if settings.item else most_taken
     console.info(f"{catalogue.titles[item]} · {run.version}")
     for way in WAYS if settings.by == "all" else (settings.by,):
         items, scores = similar(pipeline, item, settings.k, way)

@@ -31,9 +31,7 @@ def config(trained, tmp_path_factory) -> NightlyConfig:
 
     runs = tmp_path_factory.mktemp("nights")
     shutil.copytree(trained.config.runs / "recsys", runs / "recsys")
-    config = trained.config
     return NightlyConfig(
-        dataset=config.dataset, world_users=config.world_users, world_events=config.world_events,
         device="cpu", runs=runs, top=20, shard=40, run=trained.run.version,
     )  # fmt: skip
 
@@ -89,9 +87,8 @@ def test_workers_make_the_pages_that_one_process_makes(config, night) -> None:
 
 
 def test_a_killed_night_goes_on_where_it_was(config, night, monkeypatch) -> None:
-    flags = ["--dataset", config.dataset, "--world-users", str(config.world_users),
-             "--world-events", str(config.world_events), "--runs", str(config.runs), "--device",
-             "cpu", "--run", config.run, "--top", "20", "--shard", "5"]  # fmt: skip
+    flags = ["--runs", str(config.runs), "--device", "cpu", "--run", config.run, "--top", "20",
+             "--shard", "5"]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "patterns.recsys.nightly", *flags], cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,

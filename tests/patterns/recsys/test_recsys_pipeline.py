@@ -33,7 +33,7 @@ def test_garbled_test_events_leave_the_model_unchanged(trained, tmp_path: Path) 
 
 def fitted(config: Config, parts: Splits) -> Pipeline:
     """Fit with trees alone, which take a moment."""
-    config = replace(config, ranking=replace(config.ranking, model="lightgbm"))
+    config = replace(config, ranking=replace(config.ranking, model="lightgbm", second="none"))
     pipeline = Pipeline.from_config(config, parts.catalogue)
     pipeline.fit_candidates(parts.train)
     pipeline.fit_ranker(parts.train, parts.valid)
