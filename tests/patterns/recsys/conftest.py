@@ -1,6 +1,7 @@
 """One small world, split once, and one run of the smoke preset, trained once a session."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from patterns.recsys.config import PRESETS, Config
 from patterns.recsys.data import Splits, load, split
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.requests import Events
-from patterns.recsys.train import main
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,14 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    from dataclasses import replace
-
     return replace(PRESETS["smoke"], runs=tmp_path_factory.mktemp("runs"), device="cpu")
 
 
 @pytest.fixture(scope="session")
-def trained(smoke: Config) -> Trained:
-    run = open_run(main(smoke), name="recsys")
-    return Trained(smoke, split(load(smoke), smoke.split), run)
+def trained(smoke: Config, smoke_run: Callable[[str], Path]) -> Trained:
+    run = open_run(smoke_run("recsys"), name="recsys")
+    config = replace(smoke, runs=run.path.parent.parent)
+    return Trained(config, split(load(config), config.split), run)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def recall_at_50(source, world) -> float:
     return float(recall(judged.relevance, judged.total_relevant, 50).mean())
 
 
+@pytest.mark.slow
 def test_als_and_two_tower_find_what_popularity_misses(world) -> None:
     catalogue, past, *_ = world
     popularity = Popularity().fit(past.items, past.times, ITEMS)

@@ -86,6 +86,7 @@ def test_workers_make_the_pages_that_one_process_makes(config, night) -> None:
         np.testing.assert_allclose(a.to_numpy(), b.to_numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_killed_night_goes_on_where_it_was(config, night, monkeypatch) -> None:
     flags = ["--runs", str(config.runs), "--device", "cpu", "--run", config.run, "--top", "20",
              "--shard", "5"]  # fmt: skip
@@ -134,6 +135,7 @@ def test_data_of_another_kind_is_refused(config, write_csv) -> None:
         main(replace(config, dataset="csv", data=columns))
 
 
+@pytest.mark.slow
 def test_a_running_server_serves_the_night(config, night) -> None:
     runs = config.runs
     process = subprocess.Popen(

@@ -75,6 +75,7 @@ def test_somebody_unknown_gets_what_is_popular(trained) -> None:
     assert all(sources and "als" not in sources for sources in proposed)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_page_and_another_seed_another_model(trained) -> None:
     pages = []
     for seed in (0, 0, 1):
