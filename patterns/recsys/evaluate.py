@@ -14,6 +14,7 @@ import numpy as np
 
 from common.evaluation import latency, ranking
 from common.evaluation.bootstrap import interval, paired_difference
+from common.evaluation.regression import rmse
 from common.evaluation.report import Estimate, Report, Row, Table
 from common.retrieval import NOTHING, Candidates, ordered
 from patterns.recsys.data import Splits
@@ -332,7 +333,7 @@ def _ratings_table(past: Events, splits: Splits) -> Table | None:
         "biased MF": model.predict(asked.users, asked.items),
     }
     rows = [
-        Row(name, {"RMSE": float(np.sqrt(np.mean((found - asked.ratings) ** 2)))}, baseline=not i)
+        Row(name, {"RMSE": rmse(asked.ratings, found)}, baseline=not i)
         for i, (name, found) in enumerate(predicted.items())
     ]
     caption = (

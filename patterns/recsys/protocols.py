@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from common.evaluation import ranking
+from common.evaluation.regression import rmse
 from common.evaluation.report import Row, Table
 from common.retrieval import NOTHING, ordered
 from patterns.recsys.requests import RECENT, UNKNOWN, Requests
@@ -135,7 +136,7 @@ def _ratings(table: Interactions, test: Problem) -> Table:
         "biased MF": BiasedMF().fit(users, items, known, shape=values.shape).predict(*held),
     }
     rows = [
-        Row(name, {"RMSE": float(np.sqrt(np.mean((found - wanted) ** 2)))}, baseline=not place)
+        Row(name, {"RMSE": rmse(wanted, found)}, baseline=not place)
         for place, (name, found) in enumerate(predicted.items())
     ]
     rows += [Row(f"{name}, published", {"RMSE": value}) for name, value in RMSE_PUBLISHED.items()]

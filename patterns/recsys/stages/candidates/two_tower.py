@@ -9,8 +9,8 @@ as it is popular; the logQ correction takes that bias out:
 
 Items of the batch are mostly easy to tell apart. So each step also draws a pool of items evenly
 from the catalogue and adds, for each user, the `hard_negatives` of them that score highest and were
-not taken lately, with log q = -log N of an even draw. (Taken ones as negatives cost a tenth of
-NDCG here: they are what the user likes.)
+not taken lately, with log q = -log N of an even draw. (Taken ones as negatives did worse on
+validation: they are what the user likes.)
 
 Sources: Yi et al., Sampling-Bias-Corrected Neural Modeling, RecSys 2019 (the correction; here q is
 counted rather than estimated on a stream); Covington et al., RecSys 2016 (history by average); Yang
