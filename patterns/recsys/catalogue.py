@@ -161,12 +161,13 @@ def _numbers(items: pl.DataFrame, column: str) -> np.ndarray:
 
 
 def _texts(items: pl.DataFrame, titles: np.ndarray) -> np.ndarray:
-    """Give title, genres and, where there is one, the text of each item (N,)."""
+    """Give title, genres and, where there are any, text and overview of each item (N,)."""
     parts = [pl.Series("title", titles)]
     if "genres" in items.columns:
         parts.append(items["genres"].list.join(" ").fill_null(""))
-    if "text" in items.columns:
-        parts.append(items["text"].fill_null(""))
+    for name in ("text", "overview"):
+        if name in items.columns:
+            parts.append(items[name].fill_null(""))
     joined = pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=". "))
     return joined.to_series().to_numpy().astype(str)
 

@@ -15,7 +15,7 @@ Legend: `E` events.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,8 +50,8 @@ def load(config: Config) -> Interactions:
     from data.tables import Interactions
 
     if config.dataset == "csv":
-        return _own_file(config.data)
-    return data.load_table(
+        return _described(_own_file(config.data), config.data)
+    table = data.load_table(
         Interactions,
         config.dataset,
         public=PUBLIC,
@@ -61,6 +61,31 @@ def load(config: Config) -> Interactions:
         events=config.world_events,
         items=config.world_items or None,
     )
+    return _described(table, config.data)
+
+
+def _described(table: Interactions, config: DataConfig) -> Interactions:
+    """Add the overviews of msrd's films, where that is asked for."""
+    import data
+
+    if config.texts == "own":
+        return table
+    if "tmdb_id" not in table.items.columns:
+        raise ValueError(
+            f"data.texts: the films of msrd are found by TMDB id, which {table.source.name} does"
+            " not have; use --dataset movielens-latest-small, or --data.texts own"
+        )
+    films = data.load("msrd")
+    overviews = films.documents.select(tmdb_id="doc_id", overview="text")
+    items = table.items.join(overviews, on="tmdb_id", how="left", maintain_order="left")
+    found = items.height - items["overview"].null_count()
+    source = replace(
+        table.source,
+        licence=f"{table.source.licence}; overviews: {films.source.licence}",
+        checksums={**table.source.checksums, **films.source.checksums},
+        rows=f"{table.source.rows}, {found:,} overviews of msrd",
+    )
+    return replace(table, source=source, items=items)
 
 
 def split(table: Interactions, config: SplitConfig) -> Splits:

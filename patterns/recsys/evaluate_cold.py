@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 PAGE = 10
+MOST_ASKED = 5_000  # users who know some items; of more so many are drawn
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,9 @@ def _warm_requests(pipeline: Pipeline, cold: ColdStart) -> tuple[Requests, csr_m
     seen = cold.users.train.matrix(users, items)
     taken = cold.events.part(np.isin(cold.events.items, cold.items)).matrix(users, items)
     rows = np.flatnonzero((np.diff(taken.indptr) > 0) & (np.diff(seen.indptr) > 0))
+    if len(rows) > MOST_ASKED:
+        rng = np.random.default_rng(pipeline.config.seed)
+        rows = np.sort(rng.choice(rows, MOST_ASKED, replace=False))
     now = np.full(len(rows), cold.events.times.max())
     recent = latest_by_user(cold.users.train, users)
     requests = Requests(pipeline.catalogue.segments[rows], now, recent[rows], seen[rows])

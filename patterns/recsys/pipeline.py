@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 MOMENTS = (0.0, 0.2, 0.4, 0.6, 0.8)  # of a user's validation events, where rankers learn
 FOLDS = 3  # of validation users, for early stopping and choices
-MOST_REQUESTS = 1_000  # rankers learn from at most so many
+MOST_REQUESTS = 1_500  # rankers learn from at most so many
 
 
 @dataclass
@@ -119,7 +119,9 @@ class Pipeline:
         resume: bool = False,
     ) -> dict[str, float]:
         """Fit the rankers on `window`; returns the NDCG@10 of each on users it has not seen."""
-        requests, answers, users = self._asked(past, window)
+        requests, answers, users = requests_within(
+            past, window, self.catalogue, moments=MOMENTS, most=MOST_REQUESTS, seed=self.config.seed
+        )
         rng = np.random.default_rng(self.config.seed)
         folds = rng.integers(FOLDS, size=len(self.catalogue.user_ids))[users]
         if len(np.unique(folds)) < 2:
@@ -148,15 +150,6 @@ class Pipeline:
         self.profile_ = examples.flat().features
         self.held_out_ = requests, ordered(item_ids, self.ranking.held_out_), answers
         return quality
-
-    def _asked(self, past: Events, window: Events) -> tuple[Requests, csr_matrix, np.ndarray]:
-        """Give requests within `window`, at most so many, with answers and users."""
-        requests, answers, users = requests_within(past, window, self.catalogue, moments=MOMENTS)
-        if len(requests) > MOST_REQUESTS:
-            rng = np.random.default_rng(self.config.seed)
-            rows = np.sort(rng.choice(len(requests), MOST_REQUESTS, replace=False))
-            requests, answers, users = requests.part(rows), answers[rows], users[rows]
-        return requests, answers, users
 
     def _worth(
         self, window: Events, values: np.ndarray, users: np.ndarray, item_ids: np.ndarray

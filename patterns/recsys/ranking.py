@@ -106,7 +106,12 @@ class Ranking:
         """Make the rankers that the configuration asks for."""
         columns = list(names)
         crosses = [(columns.index(a), columns.index(b)) for a, b in CROSSES if {a, b} <= {*names}]
-        neural = {"objective": objective, "epochs": self.config.epochs, **self.shared}
+        neural = {
+            "objective": objective,
+            "epochs": self.config.epochs,
+            "negative_share": self.config.negative_share,
+            **self.shared,
+        }
         made: list[Any] = [
             LightGBMRanker(objective=objective, **self._tree_options()),
             WideDeep(crosses=crosses, **neural),
@@ -120,6 +125,7 @@ class Ranking:
             "trees": self.config.trees,
             "leaves": self.config.leaves,
             "learning_rate": self.config.learning_rate,
+            "negative_share": self.config.negative_share,
             "seed": self.shared["seed"],
         }
 

@@ -108,11 +108,13 @@ def requests_within(
     catalogue: Catalogue,
     *,
     moments: tuple[float, ...],
+    most: int | None = None,
+    seed: int = 0,
 ) -> tuple[Requests, csr_matrix, np.ndarray]:
     """Make requests of the users active in `window`, at shares `moments` of their events there.
 
     Returns the requests, the answers (B, N) as 0/1, and each request's user (B,). A moment at
-    which nothing is left to answer is no request.
+    which nothing is left to answer is no request. Of more than `most` requests so many are drawn.
     """
     users, items = len(catalogue.user_ids), len(catalogue.item_ids)
     every = past.joined(window)
@@ -129,7 +131,12 @@ def requests_within(
     times = by_user.times[where]
     where = _first_of_second(by_user, where, begins[who])  # the whole second is answer
     who, where, times = _unique_requests(who, where, times)
-    return _requests_at(by_user, begins, who, where, times, catalogue, items)
+    found = _requests_at(by_user, begins, who, where, times, catalogue, items)
+    if most is None or len(found[0]) <= most:
+        return found
+    requests, answers, who = found
+    drawn = np.sort(np.random.default_rng(seed).choice(len(requests), most, replace=False))
+    return requests.part(drawn), answers[drawn], who[drawn]
 
 
 def _requests_at(

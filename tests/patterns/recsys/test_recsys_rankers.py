@@ -268,3 +268,15 @@ def test_flat_and_part_carry_values_along() -> None:
     part = whole.part(np.array([1]))
     assert part.values[0, 4] == 7.0 and len(part.flat().values) == WIDTH - 1
     assert np.nanmax(whole.flat().values) == 7.0
+
+
+@every_network
+def test_a_share_of_the_negatives_leaves_the_odds_true(ranker) -> None:
+    train, test = valued(0, (1.0, 1.0), share=0.1), valued(1, (1.0, 1.0), share=0.1)
+    thin = train.thinned(0.2, seed=0)
+    assert thin.labels.sum() == train.labels.sum()
+    assert (thin.item_ids[train.labels > 0] == train.item_ids[train.labels > 0]).all()
+    assert 0.15 < (thin.item_ids >= 0)[train.labels == 0].mean() < 0.25
+    fitted = neural(ranker, negative_share=0.2).fit(train, length=12)
+    odds = 1 / (1 + np.exp(-fitted.score(test.features, test.item_ids)))
+    assert abs(odds.mean() - test.labels.mean()) < 0.03  # uncorrected they would be about 0.36

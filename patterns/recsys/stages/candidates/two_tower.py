@@ -50,7 +50,7 @@ class Towers(nn.Module):
         self.register_buffer("years", years)  # (N, 1) standardised
         self.item_id = nn.Embedding(items + 1, dimension, padding_idx=items)
         self.item_genres = nn.Linear(genres.shape[1] + 1, dimension)
-        self.history = nn.Embedding(items + 1, dimension, padding_idx=items)
+        self.history = nn.EmbeddingBag(items + 1, dimension, mode="mean", padding_idx=items)
         self.segments = nn.ModuleList(nn.Embedding(size, dimension) for size in segment_sizes)
         self.user_out = _mlp(dimension)
         self.item_out = _mlp(dimension)
@@ -59,9 +59,7 @@ class Towers(nn.Module):
 
     def users(self, recent: Tensor, segments: Tensor) -> Tensor:
         """Embed users by `recent` (B, H), -1 padded, and `segments` (B, S)."""
-        known = (recent >= 0).unsqueeze(-1)  # (B, H, 1)
-        recent = recent.where(recent >= 0, self.history.num_embeddings - 1)
-        taken = (self.history(recent) * known).sum(1) / known.sum(1).clamp(min=1)  # (B, D)
+        taken = self.history(recent.where(recent >= 0, self.history.num_embeddings - 1))  # (B, D)
         who = sum(table(segments[:, s]) for s, table in enumerate(self.segments))
         return nn.functional.normalize(self.user_out(taken + who), dim=-1)
 
@@ -152,28 +150,27 @@ class TwoTower:
     def _loss(self, model: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         recent, segments, items = batch
         towers: Any = getattr(model, "module", model)
-        users = towers.users(recent, segments)  # (B, D)
-        logits = users @ towers.items(items).T / self.temperature  # (B, B)
-        logits = logits - self.log_share_.to(items.device)[items]
-        same = (items[:, None] == items) & ~torch.eye(len(items), dtype=torch.bool).to(items.device)
-        logits = logits.masked_fill(same, -torch.inf)  # the positive is not its own negative
+        users = towers.users(recent, segments) / self.temperature  # (B, D)
+        share = self.log_share_.to(items.device)[items]
+        logits = torch.addmm(-share, users, towers.items(items).T)  # (B, B)
+        same = (items[:, None] == items).fill_diagonal_(False)
+        logits = logits.masked_fill_(same, -torch.inf)  # the positive is not its own negative
         if self.hard_negatives:
             logits = torch.cat([logits, self._hard(towers, users, recent, items)], dim=1)
         return nn.functional.cross_entropy(logits, torch.arange(len(items), device=items.device))
 
     def _hard(self, towers: Towers, users: Tensor, recent: Tensor, items: Tensor) -> Tensor:
-        """Give the logits (B, pool) of the hardest items of an even draw, -inf for all others."""
+        """Give the logits (B, hard_negatives) of the hardest items of an even draw."""
         size = len(towers.genres)
         drawn = torch.randperm(size, device=items.device)[: self.pool]
-        logits = users @ towers.items(drawn).T / self.temperature + float(np.log(size))
+        even = torch.full((len(drawn),), float(np.log(size)), device=items.device)  # -log q
+        logits = torch.addmm(even, users, towers.items(drawn).T)
         place = torch.full((size + 1,), len(drawn), device=items.device)  # of an item in the pool
         place[drawn] = torch.arange(len(drawn), device=items.device)
         taken = place[torch.cat([recent, items[:, None]], dim=1)]  # (B, H + 1); -1 is not drawn
         mask = torch.zeros(len(items), len(drawn) + 1, dtype=torch.bool, device=items.device)
-        logits = logits.masked_fill(mask.scatter_(1, taken, True)[:, :-1], -torch.inf)
-        kept = min(self.hard_negatives, len(drawn))
-        least = logits.detach().topk(kept, dim=1).values[:, -1:]
-        return logits.masked_fill(logits.detach() < least, -torch.inf)
+        logits = logits.masked_fill_(mask.scatter_(1, taken, True)[:, :-1], -torch.inf)
+        return logits.topk(min(self.hard_negatives, len(drawn)), dim=1).values
 
     @torch.inference_mode()
     def user_vectors(self, requests: Requests) -> np.ndarray:

@@ -34,7 +34,6 @@ class DeepFMNetwork(RankingNetwork):
         self.items = item_embedding(items, dimension, std=0.05)
         self.item_weight = item_embedding(items, 1, std=0.0)
         self.vectors = nn.Parameter(0.05 * torch.randn(features, dimension))
-        self.linear = nn.Linear(features, 1)
         self.deep = perceptron((features + 1) * dimension, hidden, dropout)
 
     def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from patterns.recsys.requests import UNKNOWN
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
@@ -40,6 +42,16 @@ class Examples:
         return Examples(
             self.features[rows], self.item_ids[rows], self.labels[rows], self.values[rows]
         )
+
+    def thinned(self, negative_share: float, seed: int) -> Examples:
+        """Keep what was taken and a share of the rest; what is dropped becomes padding.
+
+        Few candidates are taken, so most examples teach the same. The odds among those left are
+        1 / `negative_share` times the true ones.
+        """
+        drawn = np.random.default_rng(seed).random(self.labels.shape) < negative_share
+        item_ids = np.where(drawn | (self.labels > 0), self.item_ids, UNKNOWN)
+        return Examples(self.features, item_ids, self.labels, self.values)
 
     def flat(self) -> Rows:
         """Give all that is not padding."""

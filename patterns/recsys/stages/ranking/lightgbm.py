@@ -35,6 +35,7 @@ class LightGBMRanker:
         learning_rate: float = 0.05,
         minimum_rows: int = 50,
         patience: int = 30,
+        negative_share: float = 0.125,
         seed: int = 0,
     ) -> None:
         self.objective: Objective = objective
@@ -43,6 +44,7 @@ class LightGBMRanker:
         self.learning_rate = learning_rate
         self.minimum_rows = minimum_rows
         self.patience = patience
+        self.negative_share = negative_share
         self.seed = seed
         self.booster_: Any = None
 
@@ -74,7 +76,7 @@ class LightGBMRanker:
                 "verbosity": -1,
                 "label_gain": grades.gains,
             },
-            _grouped(examples, grades),
+            _grouped(examples.thinned(self.negative_share, self.seed), grades),
             num_boost_round=length or self.trees,
             valid_sets=[_grouped(valid, grades)] if valid else None,
             callbacks=[stop] if valid else None,

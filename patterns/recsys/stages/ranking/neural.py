@@ -12,8 +12,12 @@ item's id and its features. What the logit means, the objective decides:
 Ratings are known of what people chose to take, so r alone says nothing of what they would not;
 p keeps the product honest. The two networks share nothing, hence need no weight between losses.
 
+Networks learn from all that was taken and from a share w of the rest. The odds among those rows are
+1/w times the true ones, so the losses see z - log w, and z needs no correction when serving.
+
 Sources: Covington et al., Deep Neural Networks for YouTube Recommendations, RecSys 2016, 4.2, for
-watch time. Here minutes may be any value of 0 or more.
+watch time. Here minutes may be any value of 0 or more. He et al., Practical Lessons from Predicting
+Clicks on Ads at Facebook, ADKDD 2014, 6.3, for learning from a share of the negatives.
 
 Legend: `R` rows, `F` features, `B` requests, `K` candidates.
 """
@@ -21,7 +25,9 @@ Legend: `R` rows, `F` features, `B` requests, `K` candidates.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,7 +42,7 @@ from patterns.recsys.stages.ranking.examples import Examples, Rows
 from patterns.recsys.stages.ranking.objectives import Objective, Worth, worth_at_10
 
 CLIP = 5.0  # deviations from the mean, beyond which a feature says no more
-PIECE = 65_536  # rows scored at once
+PIECE = 8_192  # rows scored at once: what they need stays in the cache
 
 
 class RankingNetwork(nn.Module):
@@ -53,6 +59,7 @@ class RankingNetwork(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
+        self.linear = nn.Linear(features, 1)  # w0 + sum_f w_f x_f
 
     def adapt(self, features: np.ndarray) -> None:
         """Take mean and deviation of each column's known values; 0 and 1e-6 without any."""
@@ -126,7 +133,8 @@ class NeuralRanker:
         epochs: int = 6,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-3,
-        batch_size: int = 2048,
+        batch_size: int = 512,
+        negative_share: float = 0.125,
         device: str = "auto",
         seed: int = 0,
     ) -> None:
@@ -138,6 +146,7 @@ class NeuralRanker:
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.batch_size = batch_size
+        self.negative_share = negative_share
         self.device = device
         self.seed = seed
 
@@ -157,9 +166,12 @@ class NeuralRanker:
         """
         rows = examples.flat()
         self.worth_ = Worth.learn(self.objective, rows)
-        tensors, loss = _targets(rows, self.worth_)
+        log_share = math.log(self.negative_share)
+        kept = examples.thinned(self.negative_share, self.seed).flat()
+        tensors, loss = _targets(kept, self.worth_, log_share)
         torch.manual_seed(self.seed)
         self.network_ = self._heads(rows.features.shape[1])
+        nn.init.constant_(self.network_.taken.linear.bias, log_share)  # even odds among rows kept
         for head in self.network_.children():
             head.adapt(rows.features)  # type: ignore[operator]
         self.history_ = fit(
@@ -219,35 +231,38 @@ class NeuralRanker:
         return worth_at_10(scores, valid, self.worth_)
 
 
-def _targets(rows: Rows, worth: Worth) -> tuple[tuple[np.ndarray, ...], Any]:
+def _targets(rows: Rows, worth: Worth, log_share: float) -> tuple[tuple[np.ndarray, ...], Any]:
     """Give the tensors of a batch and the loss that reads them."""
     features, item_ids, labels, values = rows
     if worth.objective == "ctr":
-        return (features, item_ids, labels), _log_loss
+        return (features, item_ids, labels), partial(_log_loss, log_share=log_share)
     if worth.objective == "watch":
         weights = np.where(labels > 0, worth.of(labels, values), 1.0).astype(np.float32)
-        return (features, item_ids, labels, weights / weights.mean()), _weighted_log_loss
+        tensors = (features, item_ids, labels, weights / weights.mean())
+        return tensors, partial(_weighted_log_loss, log_share=log_share)
     ratings = np.where(labels > 0, (values - worth.mean) / worth.deviation, np.nan)
-    return (features, item_ids, labels, ratings.astype(np.float32)), _taken_and_rated
+    tensors = (features, item_ids, labels, ratings.astype(np.float32))
+    return tensors, partial(_taken_and_rated, log_share=log_share)
 
 
-def _log_loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+def _log_loss(model: nn.Module, batch: tuple[Tensor, ...], *, log_share: float) -> Tensor:
     features, item_ids, labels = batch
-    return functional.binary_cross_entropy_with_logits(model(features, item_ids), labels)
+    logits = model(features, item_ids) - log_share  # as they are among the rows kept
+    return functional.binary_cross_entropy_with_logits(logits, labels)
 
 
-def _weighted_log_loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+def _weighted_log_loss(model: nn.Module, batch: tuple[Tensor, ...], *, log_share: float) -> Tensor:
     features, item_ids, labels, weights = batch
-    logits = model(features, item_ids)
+    logits = model(features, item_ids) - log_share
     return functional.binary_cross_entropy_with_logits(logits, labels, weights)
 
 
-def _taken_and_rated(model: Any, batch: tuple[Tensor, ...]) -> Tensor:
+def _taken_and_rated(model: Any, batch: tuple[Tensor, ...], *, log_share: float) -> Tensor:
     features, item_ids, labels, ratings = batch
     known = ~ratings.isnan()
     error = model.rating(features[known], item_ids[known]) - ratings[known]
     squared = error.square().sum() / max(len(error), 1)  # a batch may hold no rating
-    return _log_loss(model, (features, item_ids, labels)) + squared
+    return _log_loss(model, (features, item_ids, labels), log_share=log_share) + squared
 
 
 @torch.inference_mode()

@@ -58,7 +58,6 @@ class WideDeepNetwork(RankingNetwork):
         chosen = combinations(range(features), 2) if crosses is None else crosses
         self.register_buffer("edges", torch.zeros(features, buckets - 1))
         self.register_buffer("allowed", _allowed(features, self.buckets, chosen), persistent=False)
-        self.linear = nn.Linear(features, 1)
         self.item_weight = item_embedding(items, 1, std=0.0)
         self.cross_weight = nn.Parameter(torch.zeros(cells, cells))
         self.items = item_embedding(items, dimension, std=0.05)

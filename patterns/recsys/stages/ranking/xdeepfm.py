@@ -72,7 +72,6 @@ class XDeepFMNetwork(RankingNetwork):
         self.items = item_embedding(items, dimension, std=0.05)
         self.item_weight = item_embedding(items, 1, std=0.0)
         self.vectors = nn.Parameter(0.05 * torch.randn(dimension, features))
-        self.linear = nn.Linear(features, 1)
         self.cin = CIN(features + 1, maps, rank)
         self.crossed = nn.Linear(sum(maps), 1, bias=False)
         self.deep = perceptron((features + 1) * dimension, hidden, dropout)
