@@ -87,20 +87,6 @@ def cold_items(events: Events, *, share: float = 0.1, seed: int = 0) -> tuple[Ev
     return events.part(~np.isin(events.items, cold)), cold
 
 
-def answers_among(
-    requests: Requests, answers: csr_matrix, items: np.ndarray
-) -> tuple[Requests, csr_matrix]:
-    """Keep the answers (B, N) among `items` (M,), and the requests that have any."""
-    from scipy.sparse import diags
-
-    wanted = np.zeros(answers.shape[1], dtype=np.float32)
-    wanted[items] = 1.0
-    answers = (answers @ diags(wanted)).tocsr()
-    answers.eliminate_zeros()
-    rows = np.flatnonzero(np.diff(answers.indptr))
-    return requests.part(rows), answers[rows]
-
-
 def _drawn(codes: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Draw a share of the distinct codes, at least one: ascending."""
     if not 0.0 < share < 1.0:

@@ -124,6 +124,9 @@ class RankingConfig:
 
     model: Literal["best", "lightgbm", "wide-deep", "deepfm", "xdeepfm"] = "best"
     """The ranker to serve; `best` fits all and takes the best one on validation."""
+    examples: Literal["candidates", "exposures"] = "candidates"
+    """What rankers learn from: candidates of the sources and what was taken of them, or what was
+    shown and taken by the log (simulated-movies has one)."""
     objective: Literal["ctr", "watch", "rating"] = "ctr"
     """What the ranker learns: being taken, minutes watched, or the rating."""
     second: Literal["auto", "none", "watch", "rating"] = "auto"

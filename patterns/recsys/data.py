@@ -23,6 +23,7 @@ import polars as pl
 
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config, DataConfig, SplitConfig
+from patterns.recsys.exposures import Exposures
 from patterns.recsys.requests import Events, Requests
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Splits:
     train: Events
     valid: Events
     test: Events
+    shown: Exposures | None = None
+    """What was shown in the validation window, where it was logged."""
     liking: Callable[[Requests], np.ndarray] | None = None
     """Of a simulated world: what the users of requests truly think of all items, (B, N) stars."""
 
@@ -114,7 +117,24 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
             " --split.valid-share and --split.test-share"
         ) from cause
     train, valid, test = (events.part(rows) for rows in parts)
-    return Splits(table.source, catalogue, train, valid, test, _truth(table))
+    shown = _shown(table, catalogue)
+    shown = shown and shown.within(valid)
+    return Splits(table.source, catalogue, train, valid, test, shown, _truth(table))
+
+
+def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
+    """Give the logged exposures, in order of the shelf; None where there is no log."""
+    frame = table.extra.get("exposures")
+    if frame is None:
+        return None
+    frame = frame.sort("session_id", "position")
+    return Exposures(
+        _codes(frame["user_id"], catalogue.user_ids),
+        _codes(frame["item_id"], catalogue.item_ids),
+        frame["timestamp"].to_numpy().astype(np.int64),
+        frame["session_id"].to_numpy().astype(np.int64),
+        frame["clicked"].to_numpy(),
+    )
 
 
 def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:

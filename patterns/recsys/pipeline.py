@@ -24,6 +24,7 @@ from common.retrieval import Candidates, ordered
 from patterns.recsys import pages
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
+from patterns.recsys.exposures import Exposures, shelves
 from patterns.recsys.pages import Pages
 from patterns.recsys.ranking import Ranking
 from patterns.recsys.requests import (
@@ -37,8 +38,8 @@ from patterns.recsys.requests import (
 from patterns.recsys.sources import Sources
 from patterns.recsys.stages.cold_start.survey import Survey
 from patterns.recsys.stages.features import DAY, Features
-from patterns.recsys.stages.merging import Merged
-from patterns.recsys.stages.ranking.examples import Examples, labels_of, values_of
+from patterns.recsys.stages.merging import Merged, votes_for
+from patterns.recsys.stages.ranking.examples import Lessons, labels_of, lessons_of
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.reranker import Reranker
 from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
@@ -114,16 +115,21 @@ class Pipeline:
         self,
         past: Events,
         window: Events,
+        shown: Exposures | None = None,
         *,
         checkpoints: Path | None = None,
         resume: bool = False,
     ) -> dict[str, float]:
-        """Fit the rankers on `window`; returns the NDCG@10 of each on users it has not seen."""
+        """Fit the rankers on `window`; returns the NDCG@10 of each on users it has not seen.
+
+        With `--ranking.examples exposures` they learn from what was `shown` in the window.
+        """
         requests, answers, users = requests_within(
             past, window, self.catalogue, moments=MOMENTS, most=MOST_REQUESTS, seed=self.config.seed
         )
         rng = np.random.default_rng(self.config.seed)
-        folds = rng.integers(FOLDS, size=len(self.catalogue.user_ids))[users]
+        fold_of = rng.integers(FOLDS, size=len(self.catalogue.user_ids))
+        folds = fold_of[users]
         if len(np.unique(folds)) < 2:
             raise ValueError(
                 f"split.valid_share: {len(np.unique(users))} users took something new in the"
@@ -132,31 +138,46 @@ class Pipeline:
             )
         merged = self.retrieve(requests)
         item_ids = merged.candidates.item_ids
-        labels = labels_of(item_ids, answers)
-        features = self.describe(requests, merged)
-        examples = Examples(features, item_ids, labels, np.full_like(labels, np.nan))
+        labels, features = labels_of(item_ids, answers), self.describe(requests, merged)
+        shape = len(self.catalogue.user_ids), len(self.catalogue.item_ids)
+        judged = lessons_of(features, item_ids, labels, users, fold_of, window, shape)
+        learned = None
+        if self.config.ranking.examples == "exposures":
+            learned = self._shelved(past, window, shown, fold_of)
         quality = self.ranking.fit(
-            examples,
-            {
-                "watch": self._worth(window, window.minutes, users, item_ids),
-                "rating": self._worth(window, window.ratings, users, item_ids),
-            },
-            folds,
+            judged,
+            learned,
             names=self.feature_names(),
             judge=lambda scores: _ndcg(ordered(item_ids, scores), answers),
             checkpoints=checkpoints,
             resume=resume,
         )
-        self.profile_ = examples.flat().features
+        self.profile_ = (learned or judged).examples.flat().features
         self.held_out_ = requests, ordered(item_ids, self.ranking.held_out_), answers
         return quality
 
-    def _worth(
-        self, window: Events, values: np.ndarray, users: np.ndarray, item_ids: np.ndarray
-    ) -> np.ndarray:
-        """Give the `values` (E,) of what users took among their candidates (B, K), else NaN."""
+    def _shelved(
+        self, past: Events, window: Events, shown: Exposures | None, fold_of: np.ndarray
+    ) -> Lessons:
+        """Give what was shown in the window as examples."""
+        if shown is None:
+            raise ValueError(
+                "ranking.examples: exposures need a log of what was shown, and this data has none;"
+                " use --dataset simulated-movies, or --ranking.examples candidates"
+            )
+        options = {"most": MOST_REQUESTS, "seed": self.config.seed}
+        found = shelves(shown, past.joined(window), self.catalogue, **options)
+        if len(np.unique(fold_of[found.users])) < FOLDS:
+            raise ValueError(
+                f"ranking.examples: {len(found)} logged sessions in the validation window are too"
+                " few; raise --split.valid-share, or use --ranking.examples candidates"
+            )
+        votes = votes_for(found.item_ids, self.sources.lists(found.requests))
+        features = self._described(found.requests, found.item_ids, votes)
         shape = len(self.catalogue.user_ids), len(self.catalogue.item_ids)
-        return values_of(item_ids, window.worth(*shape, values)[users])
+        return lessons_of(
+            features, found.item_ids, found.labels, found.users, fold_of, window, shape
+        )
 
     def fit_reranker(self) -> Reranker:
         """Choose the diversity trade-off on lists ranked by rankers that had not seen the user."""
@@ -169,10 +190,11 @@ class Pipeline:
 
     def describe(self, requests: Requests, merged: Merged) -> np.ndarray:
         """Give the ranker's features of candidates: (B, K, F)."""
-        item_ids = merged.candidates.item_ids
+        return self._described(requests, merged.candidates.item_ids, merged.votes())
+
+    def _described(self, requests: Requests, item_ids: np.ndarray, votes: np.ndarray) -> np.ndarray:
         scores = self.sources.score_all(requests, item_ids)
-        spaces = self.sources.spaces()
-        return self.features.build(requests, item_ids, scores, spaces, merged.votes())
+        return self.features.build(requests, item_ids, scores, self.sources.spaces(), votes)
 
     def feature_names(self) -> list[str]:
         """Name the columns of `describe`."""

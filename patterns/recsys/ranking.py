@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,9 @@ import numpy as np
 from common.artifacts import write_json
 from patterns.recsys.stages.ranking.cross_fit import cross_fit
 from patterns.recsys.stages.ranking.deepfm import DeepFM
-from patterns.recsys.stages.ranking.examples import Examples
+from patterns.recsys.stages.ranking.examples import Lessons
 from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
-from patterns.recsys.stages.ranking.objectives import Objective, combine, pareto
+from patterns.recsys.stages.ranking.objectives import OBJECTIVES, Objective, combine, pareto
 from patterns.recsys.stages.ranking.wide_deep import WideDeep
 from patterns.recsys.stages.ranking.xdeepfm import XDeepFM
 
@@ -50,48 +49,44 @@ class Ranking:
 
     def fit(
         self,
-        examples: Examples,
-        worth: Mapping[Objective, np.ndarray],
-        folds: np.ndarray,
+        judged: Lessons,
+        learned: Lessons | None = None,
         *,
         names: Sequence[str],
         judge: Callable[[np.ndarray], float],
         checkpoints: Path | None = None,
         resume: bool = False,
     ) -> dict[str, float]:
-        """Fit every ranker; returns what `judge` says of its held-out scores (B, K).
+        """Fit every ranker; returns what `judge` says of its held-out scores (B, K) of `judged`.
 
-        `worth` holds the values (B, K) that each objective counts, all NaN where nothing is known;
-        `folds` (B,) tell users apart; `names` are those of the features.
+        They learn from `learned` where it is given; `names` are those of the features.
         """
-        first, second = self._objectives(worth)
+        first, second = self._objectives(judged.worth)
         self.rankers = self._unfitted(first, names)
-        examples = replace(examples, values=worth.get(first, examples.values))
-        held_out = {}
-        for ranker in self.rankers:
-            held_out[ranker.name] = cross_fit(
-                ranker, examples, folds, checkpoints=checkpoints, resume=resume
-            )
+        keeping: dict[str, Any] = {"checkpoints": checkpoints, "resume": resume}
+        held_out = {
+            ranker.name: _cross_fitted(ranker, judged, learned, first, **keeping)
+            for ranker in self.rankers
+        }
         quality = {name: judge(scores) for name, scores in held_out.items()}
         self.ranker = max(self.rankers, key=lambda ranker: quality[ranker.name])
         self.held_out_ = held_out[self.ranker.name]
         self.pareto_: list[Any] = []
         if second is not None:
-            self._fit_second(replace(examples, values=worth[second]), folds, second)
+            self._fit_second(judged, learned, second)
         return quality
 
-    def _fit_second(self, examples: Examples, folds: np.ndarray, objective: Objective) -> None:
+    def _fit_second(self, judged: Lessons, learned: Lessons | None, objective: Objective) -> None:
         """Fit the ranker of the second objective and draw the curve between the two."""
         self.second = LightGBMRanker(objective=objective, **self._tree_options())
-        scores = {"first": self.held_out_, "second": cross_fit(self.second, examples, folds)}
+        theirs = _cross_fitted(self.second, judged, learned, objective)
+        scores = {"first": self.held_out_, "second": theirs}
         weightings = [{"first": 1.0, "second": weight} for weight in WEIGHTS]
-        self.pareto_ = pareto(scores, weightings, examples)
+        self.pareto_ = pareto(scores, weightings, judged.under(objective))
         if self.second_weight:
             self.held_out_ = _weighed(scores, self.second_weight)
 
-    def _objectives(
-        self, worth: Mapping[Objective, np.ndarray]
-    ) -> tuple[Objective, Objective | None]:
+    def _objectives(self, worth: Mapping[str, np.ndarray]) -> tuple[Objective, Objective | None]:
         """Give the objectives to learn; "auto" takes a second one where its values are known."""
         first: Objective = self.config.objective
         second = self.config.second
@@ -99,7 +94,8 @@ class Ranking:
             return first, None if second == first else second
         if second == "none":
             return first, None
-        known = [name for name, values in worth.items() if name != first and _usable(values)]
+        others = [name for name in OBJECTIVES if name in worth and name != first]
+        known = [name for name in others if _usable(worth[name])]
         return first, known[0] if known else None
 
     def _unfitted(self, objective: Objective, names: Sequence[str]) -> list[Any]:
@@ -158,6 +154,14 @@ class Ranking:
         if self.second_weight:
             self.second = LightGBMRanker().load(folder / "second")
         return self
+
+
+def _cross_fitted(
+    ranker: Any, judged: Lessons, learned: Lessons | None, objective: Objective, **keeping: Any
+) -> np.ndarray:
+    lessons = (learned.under(objective), learned.folds) if learned else None
+    examples = judged.under(objective)
+    return cross_fit(ranker, examples, judged.folds, learned=lessons, **keeping)
 
 
 def _weighed(scores: dict[str, np.ndarray], weight: float) -> np.ndarray:

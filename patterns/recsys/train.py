@@ -35,7 +35,7 @@ def main(config: Config) -> Path | None:
         stage.note(f"{len(pipeline.sources.names)} sources on {len(splits.train):,} events")
     with console.stage("ranking") as stage:
         quality = pipeline.fit_ranker(
-            splits.train, splits.valid, checkpoints=checkpoints, resume=config.resume
+            splits.train, splits.valid, splits.shown, checkpoints=checkpoints, resume=config.resume
         )
         for name, ndcg in quality.items():
             stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")

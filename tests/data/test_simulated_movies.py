@@ -343,7 +343,7 @@ def test_there_are_new_films_and_new_people_and_none_before_its_time(large: Inte
 
 def test_exposures_are_of_a_policy_that_knows_popularity_only(large: Interactions) -> None:
     shown = large.extra["exposures"]
-    assert 50_000 < shown.height < 250_000
+    assert 500_000 < shown.height < 1_250_000
     pairs = shown.join(large.interactions, on=["user_id", "item_id", "session_id"], how="left")
     watched = pairs["device"].is_not_null()
     assert (watched == pairs["clicked"]).all()  # a click is a view of that session

@@ -31,7 +31,7 @@ SHELF = 80
 VIEWS = 3.0
 """Views of a session, on average."""
 MOST_VIEWS = 10
-EXPOSURES = 200_000
+EXPOSURES = 1_000_000
 """About so many exposures are logged at most; of a large world, those of some sessions only."""
 _POSITION = 0.5
 _LOG = np.log(np.arange(SHELF + 2, dtype=np.float32).clip(1))

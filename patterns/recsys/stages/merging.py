@@ -38,6 +38,15 @@ class Merged:
         return np.bitwise_count(self.found_by).astype(np.float32)
 
 
+def votes_for(item_ids: np.ndarray, lists: Sequence[Candidates]) -> np.ndarray:
+    """Count the sources whose `lists` hold each of any items (B, K), as `Merged.votes` does."""
+    votes = np.zeros(item_ids.shape, dtype=np.float32)
+    for found in lists:
+        for row, (items, candidates) in enumerate(zip(item_ids, found.item_ids, strict=True)):
+            votes[row] += np.isin(items, candidates)
+    return votes
+
+
 def merge(
     lists: Sequence[Candidates],
     *,

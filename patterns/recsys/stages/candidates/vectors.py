@@ -31,15 +31,16 @@ class ItemVectors:
     def __init__(self, vectors: np.ndarray, *, kind: IndexKind = "flat") -> None:
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         self.kind: IndexKind = kind
-        self.index = VectorIndex(kind).build(self.vectors)
+        self.index = None if kind == "flat" else VectorIndex(kind).build(self.vectors)
         norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
         self.unit = self.vectors / np.maximum(norm, 1e-9)  # (N, D), for cosines
 
     def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
         """Give the `k` unseen items of largest inner product with each of `users` (B, D)."""
-        if self.kind == "flat":
+        index = self.index
+        if index is None:
             return self._exact(users, seen, k)
-        return unseen(lambda rows, width: self.index.search(users[rows], width), seen, k)
+        return unseen(lambda rows, width: index.search(users[rows], width), seen, k)
 
     def _exact(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
         rows = max(1, PRODUCTS // max(len(self.vectors), 1))

@@ -166,11 +166,6 @@ class Survey:
         return node
 
 
-def liked_items(answers: Mapping[int, int]) -> list[int]:
-    """Give the items answered as liked, in order: a history to fold in."""
-    return [item for item, answer in answers.items() if answer == LIKED]
-
-
 def answer_matrix(events: Events, users: int, items: int, *, like: float = 4.0) -> csr_matrix:
     """Give what users would answer (U, N), 1 liked and -1 disliked; of a pair the last counts."""
     from scipy.sparse import csr_matrix

@@ -23,15 +23,18 @@ def cross_fit(
     examples: Examples,
     folds: np.ndarray,
     *,
+    learned: tuple[Examples, np.ndarray] | None = None,
     checkpoints: Path | None = None,
     resume: bool = False,
 ) -> np.ndarray:
     """Score each request (B, K) by a ranker fitted on the other `folds` (B,); then fit it on all.
 
+    With `learned`, other examples and their folds, it learns from those and is judged on these.
     Neural rankers leave checkpoints in a folder of each fold.
     """
     scores = np.full(examples.item_ids.shape, -np.inf, dtype=np.float32)
     lengths = []
+    lessons, their_folds = learned or (examples, folds)
 
     def options(name: str) -> dict[str, Any]:
         if checkpoints is None or not isinstance(ranker, NeuralRanker):
@@ -39,9 +42,9 @@ def cross_fit(
         return {"checkpoint": checkpoints / ranker.name / name, "resume": resume}
 
     for fold in np.unique(folds):
-        rows, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        ranker.fit(examples.part(rows), examples.part(held), **options(f"fold-{fold}"))
+        rows, held = np.flatnonzero(their_folds != fold), np.flatnonzero(folds == fold)
+        ranker.fit(lessons.part(rows), examples.part(held), **options(f"fold-{fold}"))
         scores[held] = ranker.score(examples.features[held], examples.item_ids[held])
         lengths.append(ranker.length_)
-    ranker.fit(examples, length=max(1, round(float(np.mean(lengths)))), **options("all"))
+    ranker.fit(lessons, length=max(1, round(float(np.mean(lengths)))), **options("all"))
     return scores

@@ -1,19 +1,20 @@
-"""What rankers learn from: candidates given to a user, which were taken, and what they were worth.
+"""What rankers learn from: items put before a user, which were taken, and what they were worth.
 
-Only retrieved candidates are examples, since only they can be shown; an answer that no source
-found is the sources' miss and no ranker can mend it.
+Those are retrieved candidates, since only they can be shown: an answer that no source found is the
+sources' miss and no ranker can mend it. Or they are what a log says was shown (`exposures`).
 
-Legend: `B` requests, `K` candidates, `F` features, `R` rows, `N` items.
+Legend: `B` requests, `K` candidates, `F` features, `R` rows, `N` items, `U` users.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from patterns.recsys.requests import UNKNOWN
+from patterns.recsys.requests import UNKNOWN, Events
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -57,6 +58,41 @@ class Examples:
         """Give all that is not padding."""
         real = self.item_ids >= 0
         return Rows(self.features[real], self.item_ids[real], self.labels[real], self.values[real])
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Examples, the folds of their users, and what each objective counts."""
+
+    examples: Examples
+    folds: np.ndarray  # (B,)
+    worth: Mapping[str, np.ndarray]  # objective -> (B, K), all NaN where nothing is known
+
+    def under(self, objective: str) -> Examples:
+        """Give the examples with the values of an objective."""
+        values = self.worth.get(objective, self.examples.values)
+        return replace(self.examples, values=values)
+
+
+def lessons_of(
+    features: np.ndarray,
+    item_ids: np.ndarray,
+    labels: np.ndarray,
+    users: np.ndarray,
+    fold_of: np.ndarray,
+    window: Events,
+    shape: tuple[int, int],
+) -> Lessons:
+    """Join `features` (B, K, F) of `item_ids` (B, K) with what `users` (B,) did in `window`.
+
+    `fold_of` (U,) tells each user's fold; `shape` is (U, N).
+    """
+    worth = {
+        "watch": values_of(item_ids, window.worth(*shape, window.minutes)[users]),
+        "rating": values_of(item_ids, window.worth(*shape, window.ratings)[users]),
+    }
+    examples = Examples(features, item_ids, labels, np.full_like(labels, np.nan))
+    return Lessons(examples, fold_of[users], worth)
 
 
 def labels_of(item_ids: np.ndarray, answers: csr_matrix) -> np.ndarray:
