@@ -86,8 +86,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(name: str) -> None:
-    """Run the command of `name` in a process of its own and keep what it measured."""
-    command = COMMANDS[name]
+    """Run the command of `name` and keep what it measured."""
+    path = result_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, run_alone(name, COMMANDS[name]))
+
+
+def run_alone(name: str, command: Sequence[str]) -> dict[str, Any]:
+    """Run a train command of `name` in a process of its own and give what it measured."""
     console.info(f"python -m {' '.join(command)}")
     with tempfile.TemporaryDirectory() as runs:
         start = time.perf_counter()
@@ -99,7 +105,7 @@ def measure(name: str) -> None:
             raise SystemExit(f"{' '.join(command)} failed with exit code {process.returncode}")
         run = open_run("latest", name=name, runs=Path(runs))
         metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
-    result = {
+    return {
         "command": f"python -m {' '.join(command)}",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "seconds": round(seconds, 1),
@@ -108,9 +114,6 @@ def measure(name: str) -> None:
         "versions": run.manifest["versions"],
         "metrics": metrics,
     }
-    path = result_path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, result)
 
 
 def machine() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, protocols
+from benchmarks import figures, protocols, worlds
 from common import config as command
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,10 +60,11 @@ def _parse(module: str, flags: list[str]) -> None:
     command.parse(presets, description="", argv=flags)
 
 
-def test_protocols_come_from_kept_runs() -> None:
-    begin, end = figures.markers("protocols")
-    block = protocols.README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
-    assert block.strip() == protocols.markdown(protocols.read()).strip()
+@pytest.mark.parametrize(("name", "source"), [("protocols", protocols), ("worlds", worlds)])
+def test_blocks_of_the_recommender_come_from_kept_runs(name, source) -> None:
+    begin, end = figures.markers(name)
+    block = source.README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
+    assert block.strip() == source.markdown(source.read()).strip()
 
 
 @pytest.mark.parametrize("name", figures.COMMANDS)

@@ -1,0 +1,86 @@
+"""The recommender in the simulated world, where it is known what people truly like.
+
+    python -m benchmarks.worlds             every command below, one after the other
+    python -m benchmarks.worlds --render    only rewrite the README from what is kept
+
+The offline default, the same with rankers that learn from the log of what was shown, and a million
+events. What each gave is kept as `benchmarks/results/recsys-worlds.json`; the block of the README
+is made from that alone, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.figures import RESULTS, ROOT, render_into, run_alone, table_markdown
+from common.artifacts import write_json
+
+PATH = RESULTS / "recsys-worlds.json"
+README = ROOT / "patterns" / "recsys" / "README.md"
+TRAIN = ("patterns.recsys.train", "--dataset", "simulated-movies")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "offline default": TRAIN,
+    "learned from exposures": (*TRAIN, "--ranking.examples", "exposures"),
+    "a million events": (*TRAIN, "--world-users", "20000", "--world-events", "1000000"),
+}
+STEPS = ("popularity", "merged", "+ ranking", "+ re-ranking")
+METRICS = ("NDCG@10", "true liking@10")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run every command and rewrite the README."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.worlds",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--render", action="store_true", help="only rewrite the README")
+    if not parser.parse_args(arguments).render:
+        kept = {name: run_alone("recsys", command) for name, command in COMMANDS.items()}
+        for result in kept.values():
+            result["metrics"] = {"rows": _rows(result["metrics"])}
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        write_json(PATH, kept)
+    render_into(README, markdown(read()), block="worlds")
+    return 0
+
+
+def _rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the steps of the quality table with the metrics that are kept."""
+    rows = {row["name"]: row for row in metrics["tables"][0]["rows"]}
+    return [
+        {
+            "name": name,
+            "baseline": rows[name]["baseline"],
+            "values": {metric: rows[name]["values"][metric] for metric in METRICS},
+        }
+        for name in STEPS
+    ]
+
+
+def read() -> dict[str, Any]:
+    """Give what is kept."""
+    kept: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    return kept
+
+
+def markdown(kept: dict[str, Any]) -> str:
+    """Give the kept results as Markdown."""
+    lines = []
+    for name, result in kept.items():
+        lines += [
+            "",
+            f"**{name}**: `{result['command']}`, {result['seconds']:.0f} s, peak memory"
+            f" {result['peak_memory_gib']:.2f} GiB, {result['machine']}, {result['date']}.",
+            "",
+            *table_markdown({"columns": METRICS, "rows": result["metrics"]["rows"]}),
+        ]
+    return "\n".join(lines[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
