@@ -52,7 +52,7 @@ def written_aside(target: Path) -> Iterator[Path]:
     """Give a hidden folder beside `target`, renamed to it on success and removed on failure."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
-    aside = target.with_name(f".{target.name}.part")
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     aside.mkdir()
     lock = _locked(aside)
     try:

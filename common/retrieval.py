@@ -48,7 +48,7 @@ class Candidates:
 
     def where(self, kept: np.ndarray) -> Candidates:
         """Keep some items (B, K), or all of some requests (B,); the rest becomes padding."""
-        kept = kept.reshape(len(self), -1)
+        kept = kept if kept.ndim == 2 else kept[:, None]
         return Candidates(
             np.where(kept, self.item_ids, NOTHING),
             np.where(kept, self.scores, -np.inf).astype(np.float32),

@@ -92,6 +92,13 @@ def filled(
             f"{path}, row {row}: column {column!r} is empty ({what}{int(empty.sum()):,} such rows)."
             " Fill it in or remove the rows."
         )
+    broken = values.str.contains("\0", literal=True)
+    if broken.any():
+        row = first_row(broken)
+        raise ValueError(
+            f"{path}, row {row}: column {column!r} holds a NUL character, which no id keeps. "
+            "Remove it."
+        )
     return values
 
 

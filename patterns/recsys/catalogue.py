@@ -77,10 +77,14 @@ class Catalogue:
             segment_sizes=sizes,
             segment_names=segment_names,
             segment_values=values,
-            texts=_texts(items, names_of_items),
+            texts=_texts(items),
             runtimes=_numbers(items, "runtime_minutes"),
             device_names=_devices(events),
         )
+
+    def values_of(self, attribute: str) -> tuple[str, ...]:
+        """Give what codes 1 and up of an attribute stand for, as `attribute=value`."""
+        return tuple(each for each in self.segment_values if each.startswith(f"{attribute}="))
 
     def segment_of(self, known: Mapping[str, str | float]) -> np.ndarray:
         """Give the codes (S,) of what a user told of `age`, `gender`, `occupation`; 0 is unknown.
@@ -95,7 +99,7 @@ class Catalogue:
             if name == "age":
                 codes[place] = _age_codes(np.array([float(told)]))[0]
                 continue
-            values = [each for each in self.segment_values if each.startswith(f"{name}=")]
+            values = self.values_of(name)
             wanted = f"{name}={told}"
             codes[place] = values.index(wanted) + 1 if wanted in values else 0
         return codes
@@ -121,8 +125,9 @@ class Catalogue:
         return int(found[0])
 
     def save(self, path: Path) -> None:
-        """Write all as one npz without objects."""
-        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(self).items()}
+        """Write all but the texts, which fitting alone reads, as one npz without objects."""
+        kept = {name: value for name, value in vars(self).items() if name != "texts"}
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in kept.items()}
         np.savez(path, **arrays)
 
     @classmethod
@@ -160,16 +165,19 @@ def _numbers(items: pl.DataFrame, column: str) -> np.ndarray:
     return items[column].cast(pl.Float32).fill_null(float("nan")).to_numpy()
 
 
-def _texts(items: pl.DataFrame, titles: np.ndarray) -> np.ndarray:
+def _texts(items: pl.DataFrame) -> np.ndarray:
     """Give title, genres and, where there are any, text and overview of each item (N,)."""
-    parts = [pl.Series("title", titles)]
+    empty = pl.repeat("", items.height, eager=True).alias("title")
+    parts = [items["title"].fill_null("") if "title" in items.columns else empty]
     if "genres" in items.columns:
         parts.append(items["genres"].list.join(" ").fill_null(""))
     for name in ("text", "overview"):
         if name in items.columns:
             parts.append(items[name].fill_null(""))
-    joined = pl.DataFrame(parts).select(pl.concat_str(pl.all(), separator=". "))
-    return joined.to_series().to_numpy().astype(str)
+    joined = pl.concat_str(pl.all(), separator=". ")
+    written = pl.any_horizontal(pl.all().str.len_chars() > 0)
+    texts = pl.DataFrame(parts).select(pl.when(written).then(joined).otherwise(pl.lit("")))
+    return texts.to_series().to_numpy().astype(str)
 
 
 def _age_codes(age: np.ndarray) -> np.ndarray:

@@ -148,6 +148,11 @@ class RankingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
+        if self.second == self.objective:
+            raise ValueError(
+                f"ranking.second: {self.second} is the first objective already; give another, or"
+                " none"
+            )
         check_range("ranking.second_weight", self.second_weight, 0.0, 100.0)
         check_range("ranking.trees", self.trees, 1, 10_000)
         check_range("ranking.leaves", self.leaves, 2, 1024)
@@ -209,6 +214,12 @@ class Config(RunConfig):
     def __post_init__(self) -> None:
         """Check ranges."""
         super().__post_init__()
+        files = [name for name in ("path", "users", "items") if getattr(self.data, name)]
+        if files and self.dataset != "csv":
+            raise ValueError(
+                f"data.{files[0]}: read with --dataset csv only, and dataset is {self.dataset};"
+                " add --dataset csv, or leave the file out"
+            )
         check_range("world_users", self.world_users, 50, 10_000_000)
         check_range("world_events", self.world_events, 1_000, 100_000_000)
         check_range("world_items", self.world_items, 0, 10_000_000)

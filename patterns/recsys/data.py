@@ -14,8 +14,10 @@ Legend: `E` events.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +31,7 @@ from patterns.recsys.requests import Events, Requests
 if TYPE_CHECKING:
     from data.tables import Interactions, Source
 
+DAY = 86_400
 PUBLIC, SIMULATED = "movielens-100k", "simulated-movies"
 
 
@@ -96,7 +99,8 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
     from common.evaluation.splits import temporal_split
 
     frame = _checked(table.interactions).sort("timestamp", "user_id", "item_id")
-    items = _texts_until(table, frame["timestamp"].quantile(1.0 - config.test_share))
+    train_share = 1.0 - config.valid_share - config.test_share
+    items = _texts_until(table, frame["timestamp"].quantile(train_share))
     catalogue = Catalogue.from_table(items, table.users, frame)
     events = Events(
         _codes(frame["user_id"], catalogue.user_ids),
@@ -105,7 +109,6 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
         frame["timestamp"].to_numpy().astype(np.int64),
         *_context(frame, catalogue),
     )
-    train_share = 1.0 - config.valid_share - config.test_share
     shares = (train_share, config.valid_share, config.test_share)
     try:
         parts = temporal_split(events.times, shares)
@@ -120,6 +123,36 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
     shown = _shown(table, catalogue)
     shown = shown and shown.within(valid)
     return Splits(table.source, catalogue, train, valid, test, shown, _truth(table))
+
+
+def coded_as(old: Catalogue, splits: Splits) -> Splits:
+    """Code attributes and devices as the ranker learned them; a new value is unknown to it."""
+    new = splits.catalogue
+    segments = np.zeros_like(new.segments)
+    for place, name in enumerate(new.segment_names):
+        codes = np.arange(new.segment_sizes[place])  # an age is a band in any data
+        if name != "age":
+            codes = _translated(new.values_of(name), old.values_of(name))
+        segments[:, place] = codes[new.segments[:, place]]
+    catalogue = replace(
+        new,
+        segments=segments,
+        segment_sizes=old.segment_sizes,
+        segment_values=old.segment_values,
+        device_names=old.device_names,
+    )
+    devices = _translated(new.device_names, old.device_names)
+    train, valid, test = (
+        replace(part, devices=devices[part.devices])
+        for part in (splits.train, splits.valid, splits.test)
+    )
+    return replace(splits, catalogue=catalogue, train=train, valid=valid, test=test)
+
+
+def _translated(new: tuple[str, ...], old: tuple[str, ...]) -> np.ndarray:
+    """Give the old code of each new one, 0 for the unknown and for what is new."""
+    known = {value: code for code, value in enumerate(old, start=1)}
+    return np.array([0, *(known.get(value, 0) for value in new)])
 
 
 def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
@@ -138,7 +171,7 @@ def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
 
 
 def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:
-    """Give the items; a text that is made of tags keeps those given before the test window."""
+    """Give the items; a text that is made of tags keeps those given in the train window."""
     tags = table.extra.get("tags")
     if tags is None or moment is None:
         return table.items
@@ -200,6 +233,13 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
         raise ValueError(
             f"timestamp: {frame['timestamp'].null_count():,} events have none, and the split is in"
             " time; use a dataset with times (movielens-1m needs the official archive)"
+        )
+    late = frame.filter(pl.col("timestamp") > time.time() + DAY)
+    if late.height:
+        latest = datetime.fromtimestamp(int(late["timestamp"].max()), UTC)  # type: ignore[arg-type]
+        raise ValueError(
+            f"timestamp: {late.height:,} events lie in the future, the last on {latest:%Y-%m-%d};"
+            " all ages are counted from the latest event, so correct or remove them"
         )
     if frame.height < 100:
         raise ValueError(f"interactions: {frame.height} events are too few; give at least 100")

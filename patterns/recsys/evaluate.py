@@ -66,7 +66,11 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         report.tables.append(rated)
     held_out = hold_out(pipeline, past)
     cold = new_users(pipeline, held_out)
-    report.tables += [cold, new_items(pipeline, held_out)]
+    for made, what in ((cold, "users"), (new_items(pipeline, held_out), "items")):
+        if made is None:
+            report.notices.append(f"New {what} are not measured: histories are too short for it.")
+        else:
+            report.tables.append(made)
     report.latency = _latencies(pipeline, requests)
     figures.draw(report, pipeline, scorer, lists, cold)
     return report
@@ -300,8 +304,8 @@ def _by_attributes(pipeline: Pipeline, requests: Requests) -> Slices:
     for place, name in enumerate(catalogue.segment_names):
         codes = requests.segments[:, place]
         if name == "gender":
-            told = [each for each in catalogue.segment_values if each.startswith("gender=")]
-            found |= {value: codes == code for code, value in enumerate(told, start=1)}
+            told = enumerate(catalogue.values_of("gender"), start=1)
+            found |= {value: codes == code for code, value in told}
         if name == "age":
             found |= {"age under 25": (codes > 0) & (codes < 3), "age 25 and over": codes >= 3}
     for code, name in enumerate(catalogue.device_names, start=1):

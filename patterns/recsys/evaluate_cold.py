@@ -55,8 +55,13 @@ def hold_out(pipeline: Pipeline, events: Events) -> ColdStart:
     return ColdStart(sources, held, items, events)
 
 
-def new_users(pipeline: Pipeline, cold: ColdStart) -> Table:
-    """Give NDCG@10 after n known items, of every source, their merge, and the survey."""
+def new_users(pipeline: Pipeline, cold: ColdStart) -> Table | None:
+    """Give NDCG@10 after n known items, of every source, their merge, and the survey.
+
+    None where no user held out took more than the longest start.
+    """
+    if not len(cold.users.users):
+        return None
     columns = tuple(f"n = {n}" for n in KNOWN)
     found: dict[str, list[float]] = {}
     for requests in cold.users.requests.values():
@@ -105,9 +110,11 @@ def _ndcg(candidates: Candidates, cold: ColdStart, answers: csr_matrix | None = 
     return float(values[judged.total_relevant > 0].mean())
 
 
-def new_items(pipeline: Pipeline, cold: ColdStart) -> Table:
-    """Give how well held-out items are found by what they are."""
+def new_items(pipeline: Pipeline, cold: ColdStart) -> Table | None:
+    """Give how well held-out items are found by what they are; None where nobody can be asked."""
     requests, answers = _warm_requests(pipeline, cold)
+    if not len(requests):
+        return None
     als, content = cold.sources["als"], cold.sources["content"]
     counts = np.bincount(cold.users.train.items, minlength=answers.shape[1])
     catalogue = pipeline.catalogue

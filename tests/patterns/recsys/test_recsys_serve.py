@@ -156,3 +156,40 @@ def test_one_bad_row_of_a_batch_is_named(client: TestClient) -> None:
     answer = client.post("/predict/batch", json={"requests": requests})
     assert 400 <= answer.status_code < 500
     assert "1" in answer.json()["error"]["field"]
+
+
+def test_what_the_survey_says_is_disliked_is_on_no_page(client: TestClient) -> None:
+    first = ids(page(client, user_id="new here", k=10))
+    answers = dict.fromkeys(first[:4], "disliked")
+    after = page(client, user_id="new here", k=10, survey=answers)
+    assert len(ids(after)) == 10 and not set(answers) & set(ids(after))
+
+
+def test_an_id_without_a_history_is_somebody_new(trained) -> None:
+    service = RecommendService(trained.run)
+    ends = service.pipeline.histories_.indptr
+    row = int(np.flatnonzero(np.diff(ends) == 0)[0])  # first seen in the test window
+    user = str(service.pipeline.catalogue.user_ids[row])
+    answer, young = service.predict(
+        [service.Request(user_id=user, k=10), service.Request(user_id=user, k=10, age=15)]
+    )
+    assert not answer.known_user and answer.ask is not None
+    assert [item.score for item in young.items] != [item.score for item in answer.items]
+
+
+def test_what_was_taken_of_late_is_not_asked_about(trained) -> None:
+    service = RecommendService(trained.run)
+    (first,) = service.predict([service.Request(user_id="nobody")])
+    assert first.ask is not None
+    (then,) = service.predict([service.Request(user_id="nobody", recent=[first.ask.item_id])])
+    assert then.ask is None or then.ask.item_id != first.ask.item_id
+
+
+def test_explored_places_do_not_depend_on_who_else_asks(trained) -> None:
+    service = RecommendService(trained.run)
+    service.pipeline.exploration.slots = 2
+    one = service.Request(user_id="u00005", k=10)
+    (alone,) = service.predict([one])
+    crowd = service.predict([service.Request(user_id="u00008", k=40), one])
+    assert crowd[1].items == alone.items
+    assert [item.propensity < 1 for item in alone.items] == [False] * 8 + [True] * 2

@@ -104,14 +104,15 @@ class SegmentPopularity:
 
     def _ranked(self, segments: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Give all items of one kind of user, best first, with scores; remembered by kind."""
-        if segments not in self._known:
+        known = self._known.get(segments)
+        if known is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             lift = self.lifts_[np.array(segments) + self.offsets_].sum(axis=0)  # (N,)
             scores = (self.scores_ * np.exp(lift)).astype(np.float32)
             order = np.argsort(-scores, kind="stable")
-            self._known[segments] = order, scores[order]
-        return self._known[segments]
+            known = self._known[segments] = order, scores[order]
+        return known
 
 
 def _log_lift(cells: np.ndarray, total: np.ndarray, prior: float) -> np.ndarray:

@@ -49,9 +49,12 @@ class Survey:
         questions: int = 200,
         least_users: int = 20,
         prior: float = 20.0,
-        like: float = 4.0,
+        like: float | None = None,
     ) -> None:
-        """Ask at most `depth` of the `questions` most taken items; ratings from `like` on like."""
+        """Ask at most `depth` of the `questions` most taken items; ratings from `like` on like.
+
+        Without `like` it is the mean rating.
+        """
         self.depth = depth
         self.adaptive = adaptive
         self.questions = questions
@@ -166,10 +169,18 @@ class Survey:
         return node
 
 
-def answer_matrix(events: Events, users: int, items: int, *, like: float = 4.0) -> csr_matrix:
-    """Give what users would answer (U, N), 1 liked and -1 disliked; of a pair the last counts."""
+def answer_matrix(
+    events: Events, users: int, items: int, *, like: float | None = None
+) -> csr_matrix:
+    """Give what users would answer (U, N), 1 liked and -1 disliked; of a pair the last counts.
+
+    Ratings from `like` on are liked, by default from the mean of all ratings.
+    """
     from scipy.sparse import csr_matrix
 
+    if like is None:
+        known = events.ratings[~np.isnan(events.ratings)]
+        like = float(known.mean(dtype=np.float64)) if len(known) else 0.0
     order = np.argsort(events.times, kind="stable")
     pairs = (events.users * items + events.items)[order][::-1]
     _, first = np.unique(pairs, return_index=True)
