@@ -15,7 +15,6 @@ Legend: `E` events.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -36,6 +35,32 @@ PUBLIC, SIMULATED = "movielens-100k", "simulated-movies"
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What the people of a simulated world truly think and do."""
+
+    table: Interactions
+    devices: np.ndarray  # row of the world's devices by code; the unknown are taken for the first
+
+    def liking(self, requests: Requests) -> np.ndarray:
+        """Give what the users of requests think of all items: (B, N) stars."""
+        from data.simulated.movies import true_preference
+
+        return true_preference(self.table, requests.users, self._day(requests))
+
+    def viewing(self, requests: Requests, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give minutes watched and the share watched to the end of pages (B, k): two (B,)."""
+        from data.simulated.movies import expected_viewing
+
+        devices = self.devices[requests.devices]
+        return expected_viewing(self.table, requests.users, self._day(requests), devices, pages)
+
+    def _day(self, requests: Requests) -> np.ndarray:
+        from data.simulated.movies import START
+
+        return (requests.times - START) / DAY
+
+
+@dataclass(frozen=True)
 class Splits:
     """The three windows and the catalogue."""
 
@@ -46,8 +71,8 @@ class Splits:
     test: Events
     shown: Exposures | None = None
     """What was shown in the validation window, where it was logged."""
-    liking: Callable[[Requests], np.ndarray] | None = None
-    """Of a simulated world: what the users of requests truly think of all items, (B, N) stars."""
+    truth: Truth | None = None
+    """What is planted in a simulated world."""
 
 
 def load(config: Config) -> Interactions:
@@ -122,7 +147,7 @@ def split(table: Interactions, config: SplitConfig) -> Splits:
     train, valid, test = (events.part(rows) for rows in parts)
     shown = _shown(table, catalogue)
     shown = shown and shown.within(valid)
-    return Splits(table.source, catalogue, train, valid, test, shown, _truth(table))
+    return Splits(table.source, catalogue, train, valid, test, shown, _truth(table, catalogue))
 
 
 def coded_as(old: Catalogue, splits: Splits) -> Splits:
@@ -185,16 +210,13 @@ def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:
     return items.with_columns(text).drop("tag")
 
 
-def _truth(table: Interactions) -> Callable[[Requests], np.ndarray] | None:
-    """Give the planted preference, where the dataset is a world that has one."""
+def _truth(table: Interactions, catalogue: Catalogue) -> Truth | None:
+    """Give what is planted, where the dataset is a world; its rows are those of the catalogue."""
     if "world" not in table.extra:
         return None
-    from data.simulated.movies import DAY, START, true_preference
+    from data.simulated.movies import DEVICES
 
-    def liking(requests: Requests) -> np.ndarray:
-        return true_preference(table, requests.users, (requests.times - START) / DAY)
-
-    return liking
+    return Truth(table, np.array([0, *(DEVICES.index(each) for each in catalogue.device_names)]))
 
 
 def _context(frame: pl.DataFrame, catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from common.evaluation.bootstrap import interval, paired_difference
 from common.evaluation.regression import rmse
 from common.evaluation.report import Estimate, Report, Row, Table
 from common.retrieval import NOTHING, Candidates, ordered
-from patterns.recsys.data import Splits
+from patterns.recsys.data import Splits, Truth
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.requests import Events, Requests, requests_within
 from patterns.recsys.stages.merging import Merged, merge
@@ -62,6 +62,8 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         _slices(ndcg, _by_history(requests)),
         _slices(ndcg, _by_attributes(pipeline, requests)),
     ]
+    if scorer.truth is not None:
+        report.tables.append(_online_table(pipeline, scorer, scorer.truth, lists, ndcg))
     if (rated := _ratings_table(past, splits)) is not None:
         report.tables.append(rated)
     held_out = hold_out(pipeline, past)
@@ -99,7 +101,8 @@ class Scorer:
         self.items = len(self.genres)
         self.counts = np.asarray(pipeline.histories_.sum(axis=0)).ravel()
         self.users = int((np.diff(pipeline.histories_.indptr) > 0).sum())
-        self.liking = None if splits.liking is None else splits.liking(requests)  # (B, N) stars
+        self.truth = splits.truth
+        self.liking = None if self.truth is None else self.truth.liking(requests)  # (B, N) stars
         self.columns = COLUMNS if self.liking is None else (*COLUMNS, "true liking@10")
 
     def per_user(self, ranked: Candidates) -> dict[str, np.ndarray]:
@@ -194,6 +197,36 @@ def _gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
         rows.append(Row(name, {"NDCG@10 gain": estimate, "relative": f"{relative:+.1%}"}))
     return Table(
         "what each step adds", ("NDCG@10 gain", "relative"), tuple(rows), "Paired by user."
+    )
+
+
+def _online_table(
+    pipeline: Pipeline,
+    scorer: Scorer,
+    truth: Truth,
+    lists: dict[str, Candidates],
+    ndcg: dict[str, np.ndarray],
+) -> Table:
+    """Give what simulated people make of the pages: engagement and conversion, no log between."""
+    names = ["popularity", best_source(pipeline, ndcg), "merged", "+ ranking", "+ re-ranking"]
+    viewed = {
+        name: truth.viewing(scorer.requests, lists[name].item_ids[:, :PAGE])
+        for name in dict.fromkeys(names)
+    }
+    rows: list[Row] = []
+    for name, (minutes, finished) in viewed.items():
+        cells = {"minutes a view": minutes, "watched to the end": finished}
+        estimates = {
+            metric: Estimate(float(values.mean()), *interval(values))
+            for metric, values in cells.items()
+        }
+        rows.append(Row(name, dict(estimates), baseline=not rows))
+    caption = (
+        "Everybody takes one film from the page, by the law of the world: taste, device, position."
+        " Minutes are engagement, watched to the end is conversion."
+    )
+    return Table(
+        "online, simulated", ("minutes a view", "watched to the end"), tuple(rows), caption
     )
 
 

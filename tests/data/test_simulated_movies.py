@@ -12,6 +12,7 @@ from data.simulated.movies import (
     DEVICES,
     GENRES,
     START,
+    expected_viewing,
     finish_probability,
     generate,
     true_preference,
@@ -405,3 +406,30 @@ def test_the_smallest_world_is_one() -> None:
         world = generate(seed=seed, users=2, items=4, events=4, days=2)
         assert 2 <= world.interactions.height <= 4
         assert true_preference(world, [0, 1], 1).shape == (2, 4)
+
+
+def test_expected_viewing_is_what_the_world_would_do(world: Interactions) -> None:
+    """Pages drawn at random, against choices and watching drawn film by film."""
+    rng = np.random.default_rng(0)
+    users, devices = rng.integers(world.users.height, size=40), rng.integers(4, size=40)
+    pages = np.stack([rng.permutation(world.items.height)[:6] for _ in users])
+    pages[0, 3:], pages[1] = -1, -1
+    day = np.full(40, 100.0)
+    minutes, finished = expected_viewing(world, users, day, devices, pages)
+    assert minutes[1] == finished[1] == 0.0
+    liked = np.take_along_axis(true_preference(world, users, day), pages, axis=1)
+    runtime = world.items["runtime_minutes"].to_numpy()[pages]
+    quality = world.extra["film_taste"]["quality"].to_numpy()[pages]
+    affinity = (liked - 3.3 - quality) / 2.6 + 0.45
+    lean = np.array([-1.0, -0.35, 0.0, 0.45])[devices][:, None]
+    odds = 12.0 * affinity + lean * (runtime - 95) / 35 - 0.5 * np.log(np.arange(6) + 1)
+    odds[pages < 0] = -np.inf
+    for row in (0, 2, 7):
+        noisy = odds[row] + rng.gumbel(size=(40_000, 6))
+        taken = noisy.argmax(axis=1)
+        assert (pages[row, taken] >= 0).all()
+        chance = finish_probability(liked[row, taken], runtime[row, taken], devices[row])
+        ended = rng.random(40_000) < chance
+        share = np.where(ended, rng.beta(30, 1, 40_000), rng.beta(1.2, 3.5, 40_000))
+        assert finished[row] == pytest.approx(ended.mean(), abs=0.015)
+        assert minutes[row] == pytest.approx((share * runtime[row, taken]).mean(), abs=1.5)

@@ -22,7 +22,14 @@ truth travels in the `extra` of the table; the tables that a recommender reads d
                   world         start, days, sharpness, drift: one row
 """
 
-from data.simulated.movies.truth import DAY, DEVICES, START, finish_probability, true_preference
+from data.simulated.movies.truth import (
+    DAY,
+    DEVICES,
+    START,
+    expected_viewing,
+    finish_probability,
+    true_preference,
+)
 from data.simulated.movies.words import GENRES, HIDDEN
 from data.simulated.movies.world import generate, rating_probability
 
@@ -32,6 +39,7 @@ __all__ = [
     "GENRES",
     "HIDDEN",
     "START",
+    "expected_viewing",
     "finish_probability",
     "generate",
     "rating_probability",

@@ -25,7 +25,7 @@ import numpy as np
 
 from data.simulated.movies.films import Films, decks
 from data.simulated.movies.people import People
-from data.simulated.movies.truth import DAY, LEAN, length_of, taste_on
+from data.simulated.movies.truth import DAY, LEAN, POSITION, length_of, taste_on
 
 SHELF = 80
 VIEWS = 3.0
@@ -33,7 +33,6 @@ VIEWS = 3.0
 MOST_VIEWS = 10
 EXPOSURES = 1_000_000
 """About so many exposures are logged at most; of a large world, those of some sessions only."""
-_POSITION = 0.5
 _LOG = np.log(np.arange(SHELF + 2, dtype=np.float32).clip(1))
 _SEEN = np.int8(127)
 _CELLS = 20_000_000  # of the matrix of people and films that is kept at once, a byte each
@@ -122,7 +121,7 @@ def draw_choices(
         position = np.cumsum(new, axis=1, dtype=np.int32) - 1
         taste = taste_on(people.first[users], people.last[users], day[rows] / max(days - 1, 1))
         affinity = np.matmul(films.taste[items], taste[:, :, None])[:, :, 0]
-        odds = sharpness * affinity - _POSITION * _LOG[position + 1]
+        odds = sharpness * affinity - POSITION * _LOG[position + 1]
         odds += LEAN[sessions.devices[rows]][:, None] * length[items]
         row, slot, place = _taken(rng, odds, new, sessions.views[rows])
         seen[who[row], items[row, slot]] = _SEEN

@@ -10,7 +10,14 @@ import polars as pl
 from data.simulated.movies.films import Films, draw_films
 from data.simulated.movies.people import People, draw_counts, draw_people
 from data.simulated.movies.sessions import Choices, Sessions, draw_choices, draw_sessions
-from data.simulated.movies.truth import DEVICES, START, finish_probability, liking
+from data.simulated.movies.truth import (
+    ABANDONED,
+    DEVICES,
+    FINISHED,
+    START,
+    finish_probability,
+    liking,
+)
 from data.tables import Interactions, Source
 
 _GAP_S = (30, 420)  # between the end of a view and the start of the next
@@ -97,7 +104,7 @@ def _views(
     device, runtime = sessions.devices[of], films.runtime[views.items]
     liked = liking(views.affinity, films.quality[views.items]) + rng.normal(0, 0.45, len(of))
     finished = rng.random(len(of)) < finish_probability(liked, runtime, device)
-    share = np.where(finished, rng.beta(30, 1, len(of)), rng.beta(1.2, 3.5, len(of)))
+    share = np.where(finished, rng.beta(*FINISHED, len(of)), rng.beta(*ABANDONED, len(of)))
     watched = np.maximum(np.round(60 * runtime * share), 1)
     pause = rng.integers(*_GAP_S, size=len(of))
     before = np.cumsum(watched + pause) - (watched + pause)

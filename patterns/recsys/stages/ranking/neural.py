@@ -167,7 +167,9 @@ class NeuralRanker:
         rows = examples.flat()
         self.worth_ = Worth.learn(self.objective, rows)
         log_share = math.log(self.negative_share)
-        kept = examples.thinned(self.negative_share, self.seed).flat()
+        kept = rows
+        if self.negative_share < 1:
+            kept = examples.thinned(self.negative_share, self.seed).flat()
         tensors, loss = _targets(kept, self.worth_, log_share)
         torch.manual_seed(self.seed)
         self.network_ = self._heads(rows.features.shape[1])
