@@ -223,3 +223,10 @@ def test_published_table_streams_to_the_same_bits():
     stream = FeatureStream(HANDBOOK, start=found.start)
     streamed = np.stack([stream.update(payment) for payment in payments(frame)])
     assert len(batch) > 60_000 and np.array_equal(batch, streamed)
+
+
+def test_the_state_of_a_frame_is_in_one_order(world):
+    features = standard(columns=set(world.columns))
+    stream = FeatureStream.from_frame(features, world[:5_000], start=START)
+    met = world[:5_000]["customer_id"].unique(maintain_order=True).to_list()
+    assert list(stream._customers) == met

@@ -122,7 +122,7 @@ class FeatureStream:
         stream = cls(features, start=start)
         if frame.height == 0:
             return stream
-        ends = frame.group_by("customer_id").agg(
+        ends = frame.group_by("customer_id", maintain_order=True).agg(
             pl.col("time_seconds").first().alias("first"),
             pl.col("time_seconds").last().alias("last"),
         )
