@@ -3,12 +3,13 @@
 One request per test user, at the middle of what the user does in the window: the first half is
 known, the second is the answer, so users count equally and are independent for the bootstrap. The
 whole catalogue is ranked, no negatives are sampled. Latency is of single requests, warm, on one
-thread. `evaluate_cold` holds users and items out; `figures` draws.
+thread. `evaluate_pages` fills pages in every way, `evaluate_cold` holds users and items out, `figures`
+draws.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,15 +18,12 @@ from common.evaluation.bootstrap import interval, paired_difference
 from common.evaluation.regression import rmse
 from common.evaluation.report import Estimate, Report, Row, Table
 from common.retrieval import NOTHING, Candidates, ordered
-from patterns.recsys.data import Splits, Truth
+from patterns.recsys.data import Splits
+from patterns.recsys.evaluate_pages import online_table, pages_table
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.requests import Events, Requests, requests_within
 from patterns.recsys.stages.merging import Merged, merge
 from patterns.recsys.stages.ranking.biased_mf import BiasedMF
-from patterns.recsys.stages.reranking.exploration import Exploration
-from patterns.recsys.stages.reranking.penalties import history_shares, miscalibration
-from patterns.recsys.stages.reranking.reranker import Method
-from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -36,8 +34,6 @@ COLUMNS = ("NDCG@10", "Recall@100", "Recall@500", "P@10", "R@10", "MRR", "ILS@10
 PAGE, DEEP = 10, 500
 LONG_HISTORY = 50
 MOST_ASKED = 5_000  # test users; of more so many are drawn
-GENRE_CAP = 3
-METHODS: tuple[Method, ...] = get_args(Method)
 
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
@@ -58,12 +54,14 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     report.tables += [
         _without_one(pipeline, scorer, requests),
         _rankers_table(pipeline, scorer, requests, merged, lists),
-        _pages_table(pipeline, scorer, lists["+ ranking"]),
+        pages_table(pipeline, scorer, lists["+ ranking"]),
         _slices(ndcg, _by_history(requests)),
         _slices(ndcg, _by_attributes(pipeline, requests)),
     ]
     if scorer.truth is not None:
-        report.tables.append(_online_table(pipeline, scorer, scorer.truth, lists, ndcg))
+        steps = ("popularity", best_source(pipeline, ndcg), "merged", "+ ranking", "+ re-ranking")
+        shown = {name: lists[name] for name in dict.fromkeys(steps)}
+        report.tables.append(online_table(scorer.requests, scorer.truth, shown))
     if (rated := _ratings_table(past, splits)) is not None:
         report.tables.append(rated)
     held_out = hold_out(pipeline, past)
@@ -200,36 +198,6 @@ def _gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
     )
 
 
-def _online_table(
-    pipeline: Pipeline,
-    scorer: Scorer,
-    truth: Truth,
-    lists: dict[str, Candidates],
-    ndcg: dict[str, np.ndarray],
-) -> Table:
-    """Give what simulated people make of the pages: engagement and conversion, no log between."""
-    names = ["popularity", best_source(pipeline, ndcg), "merged", "+ ranking", "+ re-ranking"]
-    viewed = {
-        name: truth.viewing(scorer.requests, lists[name].item_ids[:, :PAGE])
-        for name in dict.fromkeys(names)
-    }
-    rows: list[Row] = []
-    for name, (minutes, finished) in viewed.items():
-        cells = {"minutes a view": minutes, "watched to the end": finished}
-        estimates = {
-            metric: Estimate(float(values.mean()), *interval(values))
-            for metric, values in cells.items()
-        }
-        rows.append(Row(name, dict(estimates), baseline=not rows))
-    caption = (
-        "Everybody takes one film from the page, by the law of the world: taste, device, position."
-        " Minutes are engagement, watched to the end is conversion."
-    )
-    return Table(
-        "online, simulated", ("minutes a view", "watched to the end"), tuple(rows), caption
-    )
-
-
 def _without_one(pipeline: Pipeline, scorer: Scorer, requests: Requests) -> Table:
     """Give what the merged candidates lose without each source."""
     lists = pipeline.sources.lists(requests)
@@ -267,54 +235,6 @@ def _rankers_table(
         rows.append(scorer.row(ranker.name + (" (served)" if served else ""), ranked))
     caption = "The ranker to serve was chosen on validation users, not here."
     return Table("rankers", scorer.columns, tuple(rows), caption)
-
-
-def _pages_table(pipeline: Pipeline, scorer: Scorer, ranked: Candidates) -> Table:
-    """Give pages by every way of filling them, at the price chosen on validation."""
-    seen = scorer.requests.seen
-    wanted = history_shares(seen, scorer.shares)
-    known = np.diff(seen.indptr) > 0
-    rows: list[Row] = []
-    for name, page in _pages(pipeline, scorer.requests, ranked).items():
-        values = scorer.per_user(page)
-        cells: dict[str, Any] = {
-            metric: float(np.nanmean(values[metric])) for metric in PAGE_COLUMNS[:2]
-        }
-        kl = miscalibration(wanted, scorer.shares, page.item_ids[:, :PAGE])[known]
-        cells["genre KL"] = float(kl.mean()) if len(kl) else float("nan")
-        cells["coverage@10"] = ranking.coverage(page.item_ids[:, :PAGE], scorer.items)
-        cells["novelty@10"] = float(np.nanmean(values["novelty@10"]))
-        rows.append(Row(name, cells, baseline=not rows))
-    caption = (
-        f"Each way at the least say that takes {pipeline.reranker.likeness_cut:.0%} of the likeness"
-        f" out on validation, or else the most for {pipeline.reranker.ndcg_budget:.0%} of its"
-        " NDCG@10. Genre KL is between the"
-        " genres of the history and of the page: lower is better calibrated. The cap allows"
-        f" {GENRE_CAP} items of one genre; the slot draws the last place among rarely taken items."
-    )
-    return Table("ways to fill a page", PAGE_COLUMNS, tuple(rows), caption)
-
-
-PAGE_COLUMNS = ("NDCG@10", "ILS@10", "genre KL", "coverage@10", "novelty@10")
-
-
-def _pages(pipeline: Pipeline, requests: Requests, ranked: Candidates) -> dict[str, Candidates]:
-    """Fill the test pages in every way."""
-    reranker, seen = pipeline.reranker, requests.seen
-    pages = {"as ranked": ranked.head(PAGE)}
-    for method in METHODS:
-        if method not in reranker.curves_:
-            continue
-        trade_off = reranker.affordable(method)
-        pages[method] = reranker.rerank(ranked, PAGE, seen=seen, method=method, trade_off=trade_off)
-    cap = Rules(caps=(Cap(rarest_group(pipeline.catalogue.genres), GENRE_CAP),))
-    pages["served + genre cap"] = reranker.rerank(ranked, PAGE, seen=seen, rules=cap)
-    explore = Exploration(slots=1, seed=pipeline.config.seed).fit(pipeline.exploration.shown_)
-    whole = reranker.rerank(ranked, PAGE, seen=seen, rest=True)
-    days = requests.times // 86_400
-    found = explore.explore(whole, PAGE, request_ids=requests.users, days=days)
-    pages["served + exploration slot"] = found.items
-    return pages
 
 
 Slices = tuple[str, dict[str, np.ndarray]]
