@@ -3,8 +3,8 @@
 One request per test user, at the middle of what the user does in the window: the first half is
 known, the second is the answer, so users count equally and are independent for the bootstrap. The
 whole catalogue is ranked, no negatives are sampled. Latency is of single requests, warm, on one
-thread. `evaluate_pages` fills pages in every way, `evaluate_cold` holds users and items out, `figures`
-draws.
+thread. `evaluate_pages` fills pages in every way, `evaluate_cold` holds users and items out,
+`figures` draws.
 """
 
 from __future__ import annotations
