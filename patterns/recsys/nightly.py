@@ -166,32 +166,32 @@ def _work(config: NightlyConfig, before: Run, splits: Splits) -> Path:
 def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -> Pipeline:
     """Fit sources and statistics on all events, or read what a killed night had fitted."""
     kept = work / "pipeline"
-    if kept.is_dir() and not _loads(kept):
-        shutil.rmtree(kept)
-    if not kept.is_dir():
-        pipeline = Pipeline.load(before.pipeline)
-        pipeline.pages = None
-        _check_catalogue(pipeline, splits, before)
-        splits = coded_as(pipeline.catalogue, splits)
-        fresh = Pipeline.from_config(config, splits.catalogue)
-        pipeline.catalogue, pipeline.sources = splits.catalogue, fresh.sources
-        pipeline.reranker.with_genres(splits.catalogue.genres)
-        checkpoints = work / "checkpoints"
-        resume = checkpoints.is_dir()
-        pipeline.fit_candidates(_every(splits), checkpoints=checkpoints, resume=resume)
-        with written_aside(kept) as folder:
-            pipeline.save(folder)
+    found = _loaded(kept) if kept.is_dir() else None
+    if found is not None:
+        return found
+    shutil.rmtree(kept, ignore_errors=True)
+    pipeline = Pipeline.load(before.pipeline)
+    pipeline.pages = None
+    _check_catalogue(pipeline, splits, before)
+    splits = coded_as(pipeline.catalogue, splits)
+    fresh = Pipeline.from_config(config, splits.catalogue)
+    pipeline.catalogue, pipeline.sources = splits.catalogue, fresh.sources
+    pipeline.reranker.with_genres(splits.catalogue.genres)
+    checkpoints = work / "checkpoints"
+    resume = checkpoints.is_dir()
+    pipeline.fit_candidates(_every(splits), checkpoints=checkpoints, resume=resume)
+    with written_aside(kept) as folder:
+        pipeline.save(folder)
     return Pipeline.load(kept)
 
 
-def _loads(folder: Path) -> bool:
-    """Tell whether a kept pipeline can be read; a power cut may leave empty files."""
+def _loaded(folder: Path) -> Pipeline | None:
+    """Read a kept pipeline; None where it cannot be read: a power cut may leave empty files."""
     try:
-        Pipeline.load(folder)
+        return Pipeline.load(folder)
     except Exception as cause:  # each format fails in its own way
         console.notice(f"{folder}: cannot be read ({cause}); fitted anew")
-        return False
-    return True
+        return None
 
 
 def _every(splits: Splits) -> Events:

@@ -114,13 +114,10 @@ class RecommendService(Service):
         if pages is None or self.pipeline.exploration.slots:
             return False  # explored places are drawn anew, with their propensities
         fresh = request.recent or request.device or request.survey
-        return self._known(request) and not fresh and request.k <= pages.items.shape[1]
-
-    def _known(self, request: RecommendRequest) -> bool:
-        """Tell whether there is a history; an id alone is none."""
-        return self._row(request) >= 0
+        return self._row(request) >= 0 and not fresh and request.k <= pages.items.shape[1]
 
     def _row(self, request: RecommendRequest) -> int:
+        """Give the row of a user who has a history, else -1: an id alone is nobody known."""
         row = self.users.get(request.user_id or "", -1)
         ends = self.pipeline.histories_.indptr
         return row if row >= 0 and ends[row + 1] > ends[row] else -1

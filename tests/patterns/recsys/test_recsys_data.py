@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from common.artifacts import open_run
+from data.tables import Interactions, Source
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config, DataConfig, SplitConfig
-from patterns.recsys.data import Splits, load, split
+from patterns.recsys.data import Splits, _described, load, split
 from patterns.recsys.serve import RecommendService
 from patterns.recsys.train import main
 
@@ -173,3 +175,25 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_an_unknown_dataset_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"netflix.*movielens-100k"):
         load(Config(dataset="netflix"))
+
+
+def test_overviews_of_msrd_are_joined_by_tmdb_id(monkeypatch) -> None:
+    films = SimpleNamespace(
+        documents=pl.DataFrame({"doc_id": ["9", "7"], "text": ["A hunt.", "A war."]}),
+        source=Source("msrd", "mirror", "MSRD", "CC BY-SA 4.0", {"corpus": "ab"}, "2 films"),
+    )
+    asked = []
+    monkeypatch.setattr("data.load", lambda name: asked.append(name) or films)
+    items = pl.DataFrame({"item_id": ["a", "b", "c"], "title": "T", "tmdb_id": ["7", None, "8"]})
+    own = Source("latest", "mirror", "Latest", "own licence", {"ratings": "cd"}, "3 items")
+    table = Interactions(own, pl.DataFrame(), pl.DataFrame(), items)
+    found = _described(table, DataConfig(texts="msrd"))
+    assert asked == ["msrd"]
+    assert found.items["overview"].to_list() == ["A war.", None, None]
+    assert found.items.drop("overview").equals(items)
+    assert "CC BY-SA" in found.source.licence and "1 overviews" in found.source.rows
+    assert found.source.checksums == {"ratings": "cd", "corpus": "ab"}
+    assert _described(table, DataConfig()) is table
+    bare = replace(table, items=items.drop("tmdb_id"))
+    with pytest.raises(ValueError, match=r"data.texts: .* TMDB id, which latest does not have"):
+        _described(bare, DataConfig(texts="msrd"))

@@ -240,7 +240,7 @@ def test_what_a_power_cut_left_is_made_anew(trained, tmp_path, capsys) -> None:
         shard.write_bytes(content)
         assert not nightly._made(shard)
     (tmp_path / "pipeline").mkdir()
-    assert not nightly._loads(tmp_path / "pipeline")
+    assert nightly._loaded(tmp_path / "pipeline") is None
     said = capsys.readouterr()
     assert "fitted anew" in said.out + said.err and "made anew" in said.out + said.err
 

@@ -1,9 +1,9 @@
 """LambdaMART: trees whose gradients are weighted by what swapping two items does to NDCG.
 
 Needs no scaling, takes missing values, trains in seconds on a few hundred thousand rows: the
-ranker to beat. One group is one request. The gain of an item in NDCG is the objective: 1 for a
-click; for watch time and ratings taken items fall into four grades at the quartiles of their
-value, and a grade gains the mean value of its items.
+ranker to beat. It learns from all that was taken and a share of the rest. One group is one request.
+The gain of an item in NDCG is the objective: 1 for a click; for watch time and ratings taken items
+fall into four grades at the quartiles of their value, and a grade gains its items' mean value.
 
 Source: Burges, From RankNet to LambdaRank to LambdaMART, MSR-TR-2010-82, as LightGBM has it.
 """
