@@ -119,7 +119,7 @@ def _world(smoke: bool) -> Interactions:
 
 
 def _matrix(table: Interactions) -> csr_matrix:
-    """Give users x items of 0 and 1."""
+    """Return users x items of 0 and 1."""
     from scipy.sparse import csr_matrix
 
     columns = ("user_id", "item_id")

@@ -117,18 +117,18 @@ def run_alone(name: str, command: Sequence[str]) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """Give the machine in words: cores, memory, architecture."""
+    """Return the machine in words: cores, memory, architecture."""
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{os.cpu_count()} cores, {pages / 1024**3:.0f} GiB, {platform.machine()}"
 
 
 def result_path(name: str) -> Path:
-    """Give where the result of a run is kept."""
+    """Return where the result of a run is kept."""
     return RESULTS / f"{name.replace('/', '-')}.json"
 
 
 def read(name: str) -> dict[str, Any]:
-    """Give the kept result of a run."""
+    """Return the kept result of a run."""
     result: dict[str, Any] = json.loads(result_path(name).read_text(encoding="utf-8"))
     return result
 
@@ -144,14 +144,14 @@ def render_into(readme: Path, figures: str, *, block: str = "") -> None:
 
 
 def markers(block: str = "") -> tuple[str, str]:
-    """Give what stands before and after the figures of a README, or of one block of it."""
+    """Return what stands before and after the figures of a README, or of one block of it."""
     if not block:
         return BEGIN, END
     return f"<!-- figures:{block}:begin -->", f"<!-- figures:{block}:end -->"
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Give the figures of a result as Markdown."""
+    """Return the figures of a result as Markdown."""
     metrics = result["metrics"]
     source = metrics["dataset"]
     lines = [
@@ -170,7 +170,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def summary() -> str:
-    """Give one line per kept result: its headline metric, baseline first, time and memory."""
+    """Return one line per kept result: its headline metric, baseline first, time and memory."""
     columns = ["run", "dataset", "metric", "baseline", "ours", "seconds", "GiB"]
     lines = [_line(columns), _line(["---"] * 3 + ["---:"] * 4)]
     for name in filter(lambda name: result_path(name).is_file(), COMMANDS):
@@ -189,7 +189,7 @@ def summary() -> str:
 
 
 def table_markdown(table: dict[str, Any]) -> list[str]:
-    """Give a table as lines of Markdown."""
+    """Return a table as lines of Markdown."""
     columns = table["columns"]
     lines = [_line(["", *columns]), _line(["---", *["---:"] * len(columns)])]
     for row in table["rows"]:

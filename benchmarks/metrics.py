@@ -7,7 +7,7 @@ trec_eval is the reference of the field; `pytrec_eval` binds it and, like scikit
 the extra `[dev]`. The lists have no ties, of which each library has its own idea. trec_eval reads
 dictionaries; making them is not counted, while looking our judgments up is.
 
-Legend: `Q` queries, `N` items, `K` ranks.
+Shapes: `Q` queries, `N` items, `K` ranks.
 """
 
 from __future__ import annotations

@@ -76,13 +76,13 @@ def measure(name: str) -> dict[str, Any]:
 
 
 def read() -> dict[str, Any]:
-    """Give what is kept."""
+    """Return what is kept."""
     kept: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
     return kept
 
 
 def markdown(kept: dict[str, Any]) -> str:
-    """Give the kept tables as Markdown."""
+    """Return the kept tables as Markdown."""
     lines = []
     for result in kept.values():
         when = f"{result['seconds']:.0f} s, {result['machine']}, {result['date']}"

@@ -8,7 +8,7 @@ long tail, so that the search for the largest inner product is not that for the 
 Each index is built once and asked one query at a time, at several efforts. A query's time is the
 median of three passes; median and p99 are over queries.
 
-Legend: `N` items, `Q` queries, `D` dimensions.
+Shapes: `N` items, `Q` queries, `D` dimensions.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def draw(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _one_by_one(index: VectorIndex, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the ids (Q, K) and each query's milliseconds (Q,), the median of its passes."""
+    """Return the ids (Q, K) and each query's milliseconds (Q,), the median of its passes."""
     for query in queries[:20]:
         index.search(query[None], K)
     times = np.empty((PASSES, len(queries)))

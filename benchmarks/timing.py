@@ -41,7 +41,7 @@ def is_smoke(name: str, description: str, arguments: Sequence[str]) -> bool:
 
 
 def one_thread() -> None:
-    """Give one thread to each library that is loaded, and to those that will be."""
+    """Return one thread to each library that is loaded, and to those that will be."""
     from threadpoolctl import threadpool_limits
 
     os.environ.update(dict.fromkeys(THREADS, "1"))
@@ -51,7 +51,7 @@ def one_thread() -> None:
 def interleaved(
     calls: Mapping[str, Callable[[], object]], *, repeats: int, warm_up: int = 2
 ) -> dict[str, float]:
-    """Give the median seconds of each call; one round runs each once, every other one backwards."""
+    """Return the median seconds of each call; every other round runs backwards."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for repeat in range(-warm_up, repeats):
         order = list(calls) if repeat % 2 else list(calls)[::-1]

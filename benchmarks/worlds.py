@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the steps of the quality table with the metrics that are kept."""
+    """Return the steps of the quality table with the metrics that are kept."""
     rows = {row["name"]: row for row in metrics["tables"][0]["rows"]}
     return [
         {
@@ -63,13 +63,13 @@ def _rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def read() -> dict[str, Any]:
-    """Give what is kept."""
+    """Return what is kept."""
     kept: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
     return kept
 
 
 def markdown(kept: dict[str, Any]) -> str:
-    """Give the kept results as Markdown."""
+    """Return the kept results as Markdown."""
     lines = []
     for name, result in kept.items():
         lines += [

@@ -254,7 +254,7 @@ def _signed(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
-    """Give settings as JSON values; paths and what is not a finite number become text."""
+    """Return settings as JSON values; paths and what is not a finite number become text."""
     return json.loads(json.dumps(settings, default=str), parse_constant=str)
 
 

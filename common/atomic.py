@@ -49,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `target`, renamed to it on success and removed on failure."""
+    """Return a hidden folder beside `target`, renamed to it on success and removed on failure."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
@@ -104,7 +104,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _disk_error(problem: Exception, folder: Path) -> OSError | None:
-    """Give the `OSError` meant by a native library that reports a failed write in its own way."""
+    """Return the `OSError` meant by a native library that reports a failed write in its own way."""
     words = str(problem)
     full = "No space left" in words or shutil.disk_usage(folder).free < LEAST_FREE
     if isinstance(problem, OSError) or not (full or WRITE_FAILED.search(words)):
@@ -114,6 +114,6 @@ def _disk_error(problem: Exception, folder: Path) -> OSError | None:
 
 
 def sha256(path: Path) -> str:
-    """Give the hexadecimal digest of a file, read in blocks."""
+    """Return the hexadecimal digest of a file, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -113,7 +113,7 @@ def run(
 
 
 def parse(presets: Mapping[str, C], *, description: str, argv: Sequence[str]) -> C:
-    """Give the preset named by `--preset` (`default` where there is none), with flags applied.
+    """Return the preset named by `--preset` (`default` where there is none), with flags applied.
 
     Raises `ValueError` where a config's `__post_init__` refuses a value. For what it refuses
     itself, an unknown flag or a word in place of a number, tyro prints a box and exits with 2.

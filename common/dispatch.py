@@ -34,7 +34,7 @@ def run_task(package: str, tasks: Sequence[str], default: str, *, command: str =
 def choose_task(
     tasks: Sequence[str], default: str, arguments: Sequence[str]
 ) -> tuple[str | None, list[str]]:
-    """Give the task and the arguments left for it; `None` where the first word names no task."""
+    """Return the task and the arguments left for it; `None` where the first word names no task."""
     if not arguments or arguments[0].startswith("-"):
         return default, list(arguments)
     if arguments[0] in tasks:

@@ -64,7 +64,7 @@ class Encoder(ABC):
     def encode(
         self, texts: Sequence[str], batch_size: int = 64, *, precision: str = "fp32"
     ) -> np.ndarray:
-        """Give (N, D) float32 rows of length 1; a text without any known word may be a zero row.
+        """Return (N, D) float32 rows of length 1; a text without any known word may be a zero row.
 
         `precision` "auto" multiplies in bf16 where the hardware does so quickly: good for a large
         corpus, at differences of about .005 in a cosine.
@@ -153,7 +153,7 @@ class TransformerEncoder(Encoder):
     def encode(
         self, texts: Sequence[str], batch_size: int = 64, *, precision: str = "fp32"
     ) -> np.ndarray:
-        """Give (N, D) float32 unit rows; texts beyond `max_length` tokens are cut."""
+        """Return (N, D) float32 unit rows; texts beyond `max_length` tokens are cut."""
         import torch
 
         from common.training import LengthLoader, cpu_has_fast_bf16
@@ -175,7 +175,7 @@ class TransformerEncoder(Encoder):
         return _unit(vectors)
 
     def pool(self, tokens: Any, mask: Any) -> Any:
-        """Give vectors (B, D), of any length, for tokens and mask (B, L)."""
+        """Return vectors (B, D), of any length, for tokens and mask (B, L)."""
         hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
         if self.pooling == "cls":
             return hidden[:, 0]
@@ -247,7 +247,7 @@ class TfidfSvdEncoder(Encoder):
     def encode(
         self, texts: Sequence[str], batch_size: int = 64, *, precision: str = "fp32"
     ) -> np.ndarray:
-        """Give (N, D) float32 rows of length 1, or 0 for a text without a known word."""
+        """Return (N, D) float32 rows of length 1, or 0 for a text without a known word."""
         if self.components_ is None:
             raise ValueError("encoder: tfidf-svd has seen no corpus; call fit(corpus) first")
         if not len(texts):

@@ -42,7 +42,7 @@ class OnnxEncoder(Encoder):
     def encode(
         self, texts: Sequence[str], batch_size: int = 64, *, precision: str = "fp32"
     ) -> np.ndarray:
-        """Give (N, D) float32 rows of length 1, in fp32 whatever `precision` asks."""
+        """Return (N, D) float32 rows of length 1, in fp32 whatever `precision` asks."""
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         ids_of = self.tokens(texts)
         for rows, ids, mask in length_batches(ids_of, batch_size=batch_size, pad=self.tokens.pad):
@@ -87,7 +87,7 @@ def exported(encoder: TransformerEncoder) -> OnnxEncoder:
 
 
 def for_queries(encoder: Encoder, sample: Sequence[str]) -> tuple[Encoder, str | None]:
-    """Give the encoder to answer queries with, and what must be said where it is not the export.
+    """Return the encoder to answer queries with, and what must be said where it is not the export.
 
     `sample` are texts to compare on. Anything but a transformer is quick as it is and comes back.
     """

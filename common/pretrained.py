@@ -70,7 +70,7 @@ def find_transformer(name: str = "auto") -> Found:
 
 
 def load_transformer(name: str = "auto") -> tuple[Any, Any]:
-    """Give `(tokenizer, model)`: the bare encoder (`AutoModel`) in fp32, ready to be fine-tuned."""
+    """Return `(tokenizer, model)`: the bare encoder (`AutoModel`) in fp32, to be fine-tuned."""
     return load_found(find_transformer(name))
 
 
@@ -94,7 +94,7 @@ def load_found(found: Found) -> tuple[Any, Any]:
 
 
 def _packaged_minilm() -> Path | None:
-    """Give the folder inside the package, found without importing it, after checking its bytes."""
+    """Return the folder inside the package, not importing it, after checking its bytes."""
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -113,7 +113,7 @@ def _packaged_minilm() -> Path | None:
 
 
 def _snapshot(repository: str, *, local: bool) -> Path | None:
-    """Give the hub's snapshot folder, from the cache alone or from the network; None without."""
+    """Return the hub's snapshot folder, from the cache alone or from the network; None without."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -11,7 +11,7 @@ Networks", § 4.2. Different here: a validation set without a mistake would driv
 counts as if 1 / (N + 2) of it had another label (Platt 1999, § 2.2); beyond a few hundred rows that
 makes no difference.
 
-Legend: N rows, C classes.
+Shapes: N rows, C classes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOWEST, HIGHEST = 0.05, 20.0
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Give probabilities (N, C) that sum to 1."""
+    """Return probabilities (N, C) that sum to 1."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True, initial=-np.inf)
     exponent = np.exp(scaled)
@@ -48,7 +48,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def top_k(probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the k likeliest labels of each row and their probabilities, (N, min(k, C)) each.
+    """Return the k likeliest labels of each row and their probabilities, (N, min(k, C)) each.
 
     Ties go to the lower label.
     """

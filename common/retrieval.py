@@ -4,7 +4,7 @@ Retrieval is the first box of search and of recommendation alike: from a whole c
 hundred candidates, cheaply. Every source gives the same `Candidates`, so sources can be merged,
 compared and re-ranked without knowing each other.
 
-Legend: `B` requests, `N` catalogue items, `K` candidates, `D` dimensions. Items are row numbers.
+Shapes: `B` requests, `N` catalogue items, `K` candidates, `D` dimensions. Items are row numbers.
 
 Sources: reciprocal rank fusion (Cormack et al., SIGIR 2009); maximal marginal relevance (Carbonell
 & Goldstein, SIGIR 1998), here greedy over inner products. `common.vector_store` names those of the
@@ -43,7 +43,7 @@ class Candidates:
         return len(self.item_ids)
 
     def head(self, k: int) -> Candidates:
-        """Give the first `k` of each list; fewer where the lists are shorter."""
+        """Return the first `k` of each list; fewer where the lists are shorter."""
         return Candidates(self.item_ids[:, :k], self.scores[:, :k])
 
     def where(self, kept: np.ndarray) -> Candidates:
@@ -182,7 +182,7 @@ class VectorIndex:
         return self
 
     def search(self, queries: np.ndarray, k: int) -> Candidates:
-        """Give the `k` items of largest inner product for each of `queries` (B, D).
+        """Return the `k` items of largest inner product for each of `queries` (B, D).
 
         There are fewer columns where the catalogue is smaller, and padding where an approximate
         search found fewer.
@@ -232,7 +232,7 @@ class VectorIndex:
 
 
 def _checked_ids(ids: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Give `ids` (N,) as int64 if they fit `vectors` (N, D), which must be finite."""
+    """Return `ids` (N,) as int64 if they fit `vectors` (N, D), which must be finite."""
     ids = np.asarray(ids)
     if vectors.ndim != 2 or ids.shape != vectors.shape[:1]:
         raise ValueError(

@@ -5,7 +5,7 @@ the small `tokenizers` library reads without transformers or torch; so the serve
 Batches are cut from the texts sorted by length: a batch costs what its longest text costs, and with
 12 words on average and 80 at most, padding to one length would cost nearly six times as much.
 
-Legend: B texts of a batch, L tokens of its longest.
+Shapes: B texts of a batch, L tokens of its longest.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Tokens:
         return cls(backend, pad=tokenizer.pad_token_id or 0, max_length=longest)
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give the ids of each text; never empty, since special tokens are added."""
+        """Return the ids of each text; never empty, since special tokens are added."""
         return [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
 
     def save(self, folder: Path) -> None:

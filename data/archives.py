@@ -60,7 +60,7 @@ def read_members(
 
 
 def _below(name: str, folders: tuple[str, ...]) -> str | None:
-    """Give the name from the wanted folder on; None if it is in none of them."""
+    """Return the name from the wanted folder on; None if it is in none of them."""
     if not folders:
         return name
     for folder in folders:
@@ -97,7 +97,7 @@ def content_digest(members: dict[str, bytes]) -> str:
 
 
 def _walk(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Give each regular member's name, declared size and stream."""
+    """Return each regular member's name, declared size and stream."""
     with _naming(path):
         if zipfile.is_zipfile(path):
             yield from _walk_zip(path)
@@ -156,7 +156,7 @@ def _check_name(path: Path, name: str) -> None:
 def _limited(
     stream: IO[bytes], path: Path, name: str, declared: int | None, limit: int
 ) -> Iterator[bytes]:
-    """Give the stream in chunks, refusing once it goes beyond the limit or what was declared."""
+    """Return the stream in chunks, refusing once it goes beyond the limit or what was declared."""
     bound = limit if declared is None else min(limit, declared)
     seen = 0
     while True:

@@ -26,7 +26,7 @@ _CHUNK = 1 << 20
 
 
 def home() -> Path:
-    """Give the cache folder: ML_PATTERNS_HOME, or the user's own cache folder."""
+    """Return the cache folder: ML_PATTERNS_HOME, or the user's own cache folder."""
     named = os.environ.get(HOME_VARIABLE)
     if named:
         return Path(named).expanduser()
@@ -42,7 +42,7 @@ def sha256_of(path: Path) -> str:
 
 
 def verify(path: Path, file: File, *, again: bool = False) -> str:
-    """Give the sha256 of `path` if it is the file of the card, else raise Missing or Damaged.
+    """Return the sha256 of `path` if it is the file of the card, else raise Missing or Damaged.
 
     `again` reads it whatever its stamp says. A file of which no checksum is published is held to
     the one it had when it was first seen at this path.

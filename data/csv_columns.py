@@ -83,7 +83,7 @@ def check_column(path: Path, frame: pl.DataFrame, name: str) -> None:
 def filled(
     path: Path, values: pl.Series, column: str, *, missing: tuple[str, ...] = _MISSING
 ) -> pl.Series:
-    """Give the values, or raise for the first that is empty or NaN."""
+    """Return the values, or raise for the first that is empty or NaN."""
     empty = values.is_null() | values.str.strip_chars().str.to_lowercase().is_in(list(missing))
     if empty.any():
         row = first_row(empty)
@@ -176,7 +176,7 @@ def seconds(
 
 
 def _moment(path: Path, row: int, value: str, column: str) -> float:
-    """Give the seconds since 1970 of an ISO date."""
+    """Return the seconds since 1970 of an ISO date."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
@@ -211,7 +211,7 @@ def numbered(values: pl.Series, name: str) -> tuple[pl.Series, pl.DataFrame]:
 
 
 def first_row(wrong: pl.Series) -> int:
-    """Give the row, counted as in a spreadsheet, of the first that is true."""
+    """Return the row, counted as in a spreadsheet, of the first that is true."""
     position = wrong.arg_max()
     assert position is not None
     return position + 2

@@ -27,7 +27,7 @@ PLACES = ("cache", "mirror", "official")
 
 
 def fetch(card: Card, *, form: str | None = None) -> Fetched:
-    """Give the verified files of the first form that can be had, fetching what must be.
+    """Return the verified files of the first form that can be had, fetching what must be.
 
     `form` names the one that is wanted. Raises FetchError, a ValueError, if none can be had.
     """
@@ -73,13 +73,13 @@ def where(card: Card) -> str:
 
 
 def mirror_folder() -> Path | None:
-    """Give the mirror if one is set and is a folder's path."""
+    """Return the mirror if one is set and is a folder's path."""
     named = os.environ.get(MIRROR_VARIABLE)
     return Path(named).expanduser() if named and not mirror_url() else None
 
 
 def mirror_url() -> str | None:
-    """Give the mirror if one is set and is a URL."""
+    """Return the mirror if one is set and is a URL."""
     named = os.environ.get(MIRROR_VARIABLE, "")
     return named.rstrip("/") if named.startswith(("http://", "https://")) else None
 

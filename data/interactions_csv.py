@@ -130,7 +130,7 @@ def _described(
     known: tuple[str, ...],
     columns: Mapping[str, str],
 ) -> tuple[pl.DataFrame, str | None]:
-    """Give a row for each id of the file, then of the events, and a notice of those it lacks."""
+    """Return a row for each id of the file, then of the events, and a notice of those it lacks."""
     ids = pl.DataFrame({met.name: met.unique(maintain_order=True)})
     if path is None:
         return ids, None
@@ -156,7 +156,7 @@ def _described(
 
 
 def _unique(path: Path, ids: pl.Series, column: str) -> pl.Series:
-    """Give the ids, or raise for the first that stands twice."""
+    """Return the ids, or raise for the first that stands twice."""
     again = ~ids.is_first_distinct()
     if again.any():
         row = first_row(again)

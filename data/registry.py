@@ -64,7 +64,7 @@ SIMULATED_TASKS: dict[str, str] = {
 
 
 def load(name: str, *, seed: int = 0, **options: Any) -> Any:
-    """Give the typed table of a dataset.
+    """Return the typed table of a dataset.
 
     A simulated world is made from `seed` and takes its sizes as options. A public dataset is the
     same for every seed; its one option is `form`, where it is published in several. The type is the
@@ -120,7 +120,7 @@ def choose(name: str, *, public: str, simulated: str) -> tuple[str, str | None]:
 def load_table(
     kind: type[T], name: str, *, public: str, offline: str, seed: int = 0, **options: Any
 ) -> T:
-    """Give the table that a pattern asks for: `name`, or with "auto" what `choose` gives.
+    """Return the table that a pattern asks for: `name`, or with "auto" what `choose` gives.
 
     `options` are sizes of the world `offline` and reach nothing else. A fallback is told in the
     notice of the table's source; a dataset of another kind than `kind` raises `ValueError`.
@@ -138,7 +138,7 @@ def load_table(
 
 
 def card(name: str) -> Card:
-    """Give the card of a public dataset."""
+    """Return the card of a public dataset."""
     if name not in _PUBLIC:
         raise ValueError(f"dataset: {name!r} has no card. Choose one of {', '.join(_PUBLIC)}.")
     module, attribute, _, _ = _PUBLIC[name]

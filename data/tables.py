@@ -5,7 +5,7 @@ Labels, splits and leakage belong to `patterns/<name>/data.py`, which takes one 
 decides what a row means. A public dataset, a simulated world and a user's own file of the same
 kind give the same table, so a pattern is written once.
 
-Legend: N rows, H height, W width. Tables are frozen; frames and arrays are shared, not copied, so
+Shapes: N rows, H height, W width. Tables are frozen; frames and arrays are shared, not copied, so
 whoever changes one makes a copy first.
 """
 

@@ -242,7 +242,7 @@ def check_host(url: str) -> None:
 
 
 def _connect(host: str, port: int) -> str:
-    """Give the reason why no connection can be made, empty if one can."""
+    """Return the reason why no connection can be made, empty if one can."""
     outcome = [f"no answer within {CONNECT_TIMEOUT_S:.0f} s"]
 
     def connect() -> None:
@@ -272,7 +272,7 @@ def _validator_path(part: Path) -> Path:
 
 
 def _read_validator(part: Path, url: str) -> str:
-    """Give what the server said the part belongs to; empty if it is another URL's or unknown."""
+    """Return what the server said the part belongs to; empty if it is another URL's or unknown."""
     try:
         kept = json.loads(_validator_path(part).read_text())
         return str(kept["validator"]) if kept["url"] == url else ""

@@ -17,7 +17,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 def parse_voc(
     annotation: bytes, *, label_names: Sequence[str], name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give boxes (n, 4) float32 and labels (n,) int64; what is malformed raises, naming `name`."""
+    """Return boxes (n, 4) float32 and labels (n,) int64; malformed input raises, naming `name`."""
     boxes, labels = [], []
     for label, corners in voc_objects(annotation, name=name):
         if label not in label_names:
@@ -34,7 +34,7 @@ def parse_voc(
 
 
 def voc_objects(annotation: bytes, *, name: str) -> list[tuple[str, list[float]]]:
-    """Give each object's class and corners."""
+    """Return each object's class and corners."""
     if b"<!ENTITY" in annotation:  # an entity can expand without bound; no annotation needs one
         raise ValueError(f"{name}: the XML declares entities; remove the declaration.")
     try:

@@ -11,7 +11,7 @@ whole arrays (AUC, mAP) and may resample whole `groups`, or within `strata` so t
 never dies out. Source: Efron and Tibshirani, An Introduction to the Bootstrap, ch. 13; for groups:
 Davison and Hinkley, Bootstrap Methods, 3.8.
 
-Legend: N units, S resamples.
+Shapes: N units, S resamples.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ detections for each image and class, no crowds). Matching runs over all images a
 once and loops over ranks only. Source: Lin et al., Microsoft COCO, ECCV 2014;
 cocodataset.org/#detection-eval.
 
-Legend: I images, C classes, T thresholds, G pairs of image and class, D detections, M true boxes.
+Shapes: I images, C classes, T thresholds, G pairs of image and class, D detections, M true boxes.
 """
 
 from collections.abc import Iterator, Sequence

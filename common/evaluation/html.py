@@ -42,7 +42,7 @@ tr.base td { background: var(--base) } td.over { color: var(--over); font-weight
 
 
 def render(report: Report, about: Mapping[str, str] | None = None) -> str:
-    """Give the report as a complete HTML page; `about` is told in its last line."""
+    """Return the report as a complete HTML page; `about` is told in its last line."""
     source = report.source
     tables = [*report.tables, report.latency_table()] if report.latency else report.tables
     return "\n".join(

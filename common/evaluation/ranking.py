@@ -14,7 +14,7 @@ than k count as if filled with irrelevant items. Source: Järvelin and Kekäläi
 2002; Manning et al., Introduction to Information Retrieval, ch. 8. Equal to trec_eval on lists
 without ties.
 
-Legend: B queries or users, K ranks, M judged items of a query, N items of the catalogue, D
+Shapes: B queries or users, K ranks, M judged items of a query, N items of the catalogue, D
 dimension.
 """
 

@@ -62,7 +62,7 @@ class Estimate:
     high: float | None = None
 
     def __str__(self) -> str:
-        """Give `.123 [.101, .145]`."""
+        """Return `.123 [.101, .145]`."""
         if self.low is None or self.high is None:
             return number(self.value)
         return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
@@ -80,7 +80,7 @@ class Row:
     baseline: bool = False
 
     def text(self, column: str, *, interval: bool = True) -> str:
-        """Give the cell as it is shown; a column the row lacks is a dash."""
+        """Return the cell as it is shown; a column the row lacks is a dash."""
         value = self.values.get(column)
         if value is None:
             return "–"
@@ -127,7 +127,7 @@ class Report:
             self.notices = [self.source.notice, *self.notices]
 
     def headline(self) -> dict[str, dict[str, Any]]:
-        """Give the first table as row -> column -> value, without intervals."""
+        """Return the first table as row -> column -> value, without intervals."""
         if not self.tables:
             return {}
         return {
@@ -136,7 +136,7 @@ class Report:
         }
 
     def latency_table(self) -> Table:
-        """Give the latencies as a table, marking what is over its budget."""
+        """Return the latencies as a table, marking what is over its budget."""
         rows = tuple(
             Row(
                 each.stage,
@@ -155,7 +155,7 @@ class Report:
         return Table("latency", columns, rows, caption)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as JSON values; figures are named, not drawn."""
+        """Return the report as JSON values; figures are named, not drawn."""
         return {
             "name": self.name,
             "dataset": {"name": self.source.name, "origin": self.source.origin},
@@ -183,7 +183,7 @@ class Report:
 def figure(
     report: Report, name: str, caption: str, *, size: tuple[float, float] = (6.4, 4.0)
 ) -> Iterator[Axes]:
-    """Give axes to draw on and add the finished picture to `report`."""
+    """Return axes to draw on and add the finished picture to `report`."""
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=size, dpi=110, layout="constrained")
@@ -200,7 +200,7 @@ def add_canvas(report: Report, name: str, caption: str, canvas: Any) -> None:
 
 
 def number(value: float) -> str:
-    """Give a figure with the precision a reader can use: four digits below one, fewer above."""
+    """Return a figure with the precision a reader can use: four digits below one, fewer above."""
     if not math.isfinite(value):
         return "–"
     if value == int(value) and abs(value) >= 1:
@@ -215,7 +215,7 @@ def _estimate(value: float | Estimate) -> Estimate:
 
 
 def _plain(value: Value) -> Any:
-    """Give a cell as a JSON value; what is not a number becomes null."""
+    """Return a cell as a JSON value; what is not a number becomes null."""
     if value is None or isinstance(value, str):
         return value
     point = _estimate(value).value

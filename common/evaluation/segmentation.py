@@ -12,7 +12,7 @@ Masks are a sequence of (H, W) arrays, of one size or several, boolean or 0/1; l
 numbers. Two empty masks agree: 1. Source: Dice, Ecology 26, 1945; Everingham et al., IJCV 88, 2010;
 for instances, Caicedo et al., Nature Methods 16, 2019 (2018 Data Science Bowl).
 
-Legend: B images, H × W pixels, C classes, T thresholds.
+Shapes: B images, H × W pixels, C classes, T thresholds.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ LEAST_ROWS = 5
 
 
 def describe(frame: pl.DataFrame) -> dict[str, Any]:
-    """Give the profile of every column of `frame` as JSON values."""
+    """Return the profile of every column of `frame` as JSON values."""
     return {
         "rows": frame.height,
         "columns": {column: _describe_column(frame[column]) for column in frame.columns},

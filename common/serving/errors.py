@@ -51,7 +51,7 @@ def error_response(
 
 
 def shown(value: Any) -> Any:
-    """Give `value` as harmless JSON: scalars as they are, the rest as a short text."""
+    """Return `value` as harmless JSON: scalars as they are, the rest as a short text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int) and abs(value) < 2**53:

@@ -97,5 +97,5 @@ class Metrics:
             self.stage_seconds.labels(stage).observe(milliseconds / 1000.0)
 
     def render(self) -> bytes:
-        """Give the text that Prometheus reads."""
+        """Return the text that Prometheus reads."""
         return generate_latest(self.registry)

@@ -85,7 +85,7 @@ class Observed:
 
 
 def internal_error(request_id: str) -> Any:
-    """Give the answer to a request that failed by our fault."""
+    """Return the answer to a request that failed by our fault."""
     return error_response(
         500,
         field=None,

@@ -28,7 +28,7 @@ HEADERS = {
 
 
 def render(service: Service, card: dict[str, Any]) -> str:
-    """Give the page of `service` as one self-contained HTML text."""
+    """Return the page of `service` as one self-contained HTML text."""
     data = {
         "card": card,
         "request": service.Request.model_json_schema(),
@@ -42,7 +42,7 @@ def render(service: Service, card: dict[str, Any]) -> str:
 
 
 def json_in_script(data: Any) -> str:
-    """Give JSON that cannot end the script element around it, whatever the strings hold."""
+    """Return JSON that cannot end the script element around it, whatever the strings hold."""
     text = json.dumps(data, ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -108,7 +108,7 @@ def shortened(value: Any) -> Any:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Give every whole line of the log in `folder`, oldest file first; broken lines are skipped."""
+    """Return every whole line of the log in `folder`, oldest first; broken lines are skipped."""
     records = []
     for file in sorted(folder.glob(PATTERN), key=lambda file: file.name):
         for line in file.read_text(encoding="utf-8").splitlines():

@@ -195,7 +195,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url(listener: socket.socket) -> str:
-    """Give the address that a listening socket answers on."""
+    """Return the address that a listening socket answers on."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -216,7 +216,7 @@ class _JsonLines(logging.Formatter):
     """One JSON object per record: time, level, event, and what `extra={"fields": ...}` adds."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line."""
+        """Return the line."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
             "time": f"{stamp}.{int(record.msecs):03d}Z",

@@ -36,7 +36,7 @@ class Newer(Protocol):
     """Where a newer run is looked for and how it becomes a service."""
 
     def path(self) -> Path:
-        """Give the folder of the run that should be served now."""
+        """Return the folder of the run that should be served now."""
 
     def load(self, path: Path) -> tuple[Service, Run]:
         """Check that run and make a service of it."""
@@ -175,7 +175,7 @@ class Server:
 
 
 def model_card(service: Service, run: Run) -> dict[str, Any]:
-    """Give what a caller may know of the model that answers: the manifest without its file list."""
+    """Return what a caller may know of the model: the manifest without its file list."""
     manifest = run.manifest
     card = {field: manifest[field] for field in CARD_FIELDS if field in manifest}
     return {"name": service.name, "version": run.version, **card, "max_batch": service.max_batch}

@@ -98,7 +98,7 @@ class Service(ABC):
             self.predict([request] * size)
 
     def log_record(self, request: Any, response: Any) -> dict[str, Any]:
-        """Give what the prediction log keeps of one answer; override to add features or drop data.
+        """Return what the prediction log keeps of one answer; override to add or drop data.
 
         Long strings, such as images, are replaced by their length and hash when written.
         """

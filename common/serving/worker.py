@@ -40,7 +40,7 @@ class Worker:
         )
 
     async def run(self, call: Callable[[], T]) -> tuple[T, float]:
-        """Give `call()` and the milliseconds it waited; raises `Busy` rather than wait long."""
+        """Return `call()` and the milliseconds it waited; raises `Busy` rather than wait long."""
         if self.pending >= self.capacity:
             raise Busy(f"{self.pending} requests are already waiting")
         self.pending += 1

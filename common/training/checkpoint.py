@@ -59,7 +59,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any])
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Give a checkpoint's tensors and facts, or None where there is none.
+    """Return a checkpoint's tensors and facts, or None where there is none.
 
     Raises `ValueError` when a file is missing, was changed, or is of another format.
     """
@@ -108,7 +108,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
 
 
 def random_tensors() -> dict[str, Tensor]:
-    """Give the state of torch's global generators."""
+    """Return the state of torch's global generators."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()

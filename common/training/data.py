@@ -121,7 +121,7 @@ class LengthLoader:
         return self.batches()
 
     def rows(self) -> list[np.ndarray]:
-        """Give the row numbers of every batch of the current epoch."""
+        """Return the row numbers of every batch of the current epoch."""
         if not self.shuffle:
             order = np.argsort(self.lengths, kind="stable")
             return [order[a:b] for a, b in zip(self.cuts, self.cuts[1:], strict=False)]

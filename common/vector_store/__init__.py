@@ -8,7 +8,7 @@ ids that are not yet there (or all there, to remove), and a `k` of at most its s
     milvus                    `milvus_store`: a database, embedded or a server
     scann                     `scann_store`: a library in the process, a folder
 
-Legend: `B` queries, `N` vectors, `K` found, `D` dimensions.
+Shapes: `B` queries, `N` vectors, `K` found, `D` dimensions.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class VectorStore(Protocol):
         """Forget vectors; an engine that cannot raises."""
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give scores and ids (B, K) of `queries` (B, D); id -1 where fewer were found."""
+        """Return scores and ids (B, K) of `queries` (B, D); id -1 where fewer were found."""
 
     def ids(self) -> np.ndarray:
-        """Give the ids held (N,), in any order."""
+        """Return the ids held (N,), in any order."""
 
     def width(self) -> int:
-        """Give D."""
+        """Return D."""
 
     def __len__(self) -> int: ...
 

@@ -62,12 +62,12 @@ class FaissStore:
         self.index_.remove_ids(ids)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give scores and ids (B, K)."""
+        """Return scores and ids (B, K)."""
         found: tuple[np.ndarray, np.ndarray] = self.index_.search(queries, k)
         return found
 
     def ids(self) -> np.ndarray:
-        """Give the ids held (N,)."""
+        """Return the ids held (N,)."""
         if hasattr(self.index_, "id_map"):
             return faiss.vector_to_array(self.index_.id_map)
         lists = self.index_.invlists
@@ -76,7 +76,7 @@ class FaissStore:
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def width(self) -> int:
-        """Give D."""
+        """Return D."""
         return int(self.index_.d)
 
     def __len__(self) -> int:
@@ -126,7 +126,7 @@ class FaissStore:
                 by_product.add(by_distance.reconstruct_n(0, by_distance.ntotal))
 
     def _clusterings(self) -> list[Any]:
-        """Give the settings of each k-means that the index trains."""
+        """Return the settings of each k-means that the index trains."""
         quantizer = getattr(self.core_, "pq", None)
         owners = [self.core_ if hasattr(self.core_, "nprobe") else None, quantizer]
         return [owner.cp for owner in owners if owner is not None]

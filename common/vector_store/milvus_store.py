@@ -72,7 +72,7 @@ class MilvusStore:
         self.ids_ = self.ids_[~np.isin(self.ids_, ids)]
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give scores and ids (B, K)."""
+        """Return scores and ids (B, K)."""
         effort = {"ef": max(self.search_width, k)}
         found = self.client_.search(
             self.collection_,
@@ -89,11 +89,11 @@ class MilvusStore:
         return scores, ids
 
     def ids(self) -> np.ndarray:
-        """Give the ids held (N,)."""
+        """Return the ids held (N,)."""
         return self.ids_
 
     def width(self) -> int:
-        """Give D."""
+        """Return D."""
         return self.width_
 
     def __len__(self) -> int:

@@ -67,7 +67,7 @@ class ScannStore:
             self.searcher_.delete(ids.tolist())
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give scores and ids (B, K)."""
+        """Return scores and ids (B, K)."""
         rows, scores = self.searcher_.search_batched(
             queries,
             final_num_neighbors=k,
@@ -77,11 +77,11 @@ class ScannStore:
         return scores, np.where(np.isnan(scores), -1, self.ids_[rows])  # NaN: fewer were found
 
     def ids(self) -> np.ndarray:
-        """Give the ids held (N,)."""
+        """Return the ids held (N,)."""
         return self.ids_
 
     def width(self) -> int:
-        """Give D."""
+        """Return D."""
         return self.width_
 
     def __len__(self) -> int:

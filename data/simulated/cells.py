@@ -12,7 +12,7 @@ a pale centre, white cells large with a dark purple lobed nucleus, platelets sma
 the relative sizes and counts of real smears. Cells may overlap a little: the later one is on top,
 a mask holds what is visible, a box the whole cell, cut at the picture's edge.
 
-Legend: I images, H x W pixels, n cells of an image.
+Shapes: I images, H x W pixels, n cells of an image.
 """
 
 from __future__ import annotations

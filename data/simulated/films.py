@@ -200,7 +200,7 @@ def _title(rng: np.random.Generator, theme: str, people: list[str]) -> str:
 
 
 def _sequel(title: str) -> str:
-    """The next title of a series: `X` → `X 2` → `X 3`."""
+    """The next title of a series: `X` -> `X 2` -> `X 3`."""
     stem, _, number = title.rpartition(" ")
     return f"{stem} {int(number) + 1}" if number.isdigit() else f"{title} 2"
 

@@ -12,7 +12,7 @@ the table and in the stream alike, so nothing that a live system could not know 
 Accounts go on living through the cut: the same customers pay in all parts, as they would in
 production.
 
-Legend: `N` payments of a part, `F` features.
+Shapes: `N` payments of a part, `F` features.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ of one customer share their fate; CP@k resamples days. Money is what a decision 
 accepting everything, as a share of what fraud would have cost: 1 is perfect, below 0 worse than
 doing nothing.
 
-Legend: `N` payments, `F` features, `S` resamples.
+Shapes: `N` payments, `F` features, `S` resamples.
 """
 
 from __future__ import annotations

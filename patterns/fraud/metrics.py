@@ -8,7 +8,7 @@ of a sort. Equal scores share the precision at the end of their run, as in `comm
 test holds the two equal for w = 1. Source of the resampling: Efron and Tibshirani, An Introduction
 to the Bootstrap.
 
-Legend: `N` payments, `C` customers, `S` resamples.
+Shapes: `N` payments, `C` customers, `S` resamples.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ The same `Pipeline` scores a table (`prepare`, `probabilities`) and single payme
 moves the feature state forward); the features come from one definition, so both agree to the last
 bit.
 
-Legend: `N` payments, `F` features.
+Shapes: `N` payments, `F` features.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ class FraudService(Service):
             self.predict([request])
 
     def _labels(self, request: PaymentRequest, row: int) -> list[tuple[int, int, bool]]:
-        """Give terminal, transaction and label of each confirmation."""
+        """Return terminal, transaction and label of each confirmation."""
         return [
             (
                 self._number("terminals", f"confirmed[{place}].terminal_id", one.terminal_id, row),

@@ -3,7 +3,7 @@
 Inside the pattern users and items are row numbers of these tables; the ids of the outside occur
 only here and in `serve`. The catalogue travels in the artifact, so a server needs no dataset.
 
-Legend: `N` items, `G` genres, `U` users, `S` user attributes.
+Shapes: `N` items, `G` genres, `U` users, `S` user attributes.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ class Catalogue:
         )
 
     def values_of(self, attribute: str) -> tuple[str, ...]:
-        """Give what codes 1 and up of an attribute stand for, as `attribute=value`."""
+        """Return what codes 1 and up of an attribute stand for, as `attribute=value`."""
         return tuple(each for each in self.segment_values if each.startswith(f"{attribute}="))
 
     def segment_of(self, known: Mapping[str, str | float]) -> np.ndarray:
-        """Give the codes (S,) of what a user told of `age`, `gender`, `occupation`; 0 is unknown.
+        """Return the codes (S,) of what a user told of `age`, `gender`, `occupation`; 0 is unknown.
 
         A value that no known user has is unknown too.
         """
@@ -105,17 +105,17 @@ class Catalogue:
         return codes
 
     def genre_vectors(self) -> np.ndarray:
-        """Give the genres as unit vectors (N, G); an item without genres is zero."""
+        """Return the genres as unit vectors (N, G); an item without genres is zero."""
         norm = np.linalg.norm(self.genres, axis=1, keepdims=True)
         return (self.genres / np.maximum(norm, 1e-9)).astype(np.float32)
 
     def user_row(self, user_id: str) -> int:
-        """Give the row of a user, -1 for one nobody knows."""
+        """Return the row of a user, -1 for one nobody knows."""
         found = np.flatnonzero(self.user_ids == user_id)
         return int(found[0]) if len(found) else -1
 
     def item_row(self, item_id: str) -> int:
-        """Give the row of an item; raise where there is none of that id."""
+        """Return the row of an item; raise where there is none of that id."""
         found = np.flatnonzero(self.item_ids == item_id)
         if not len(found):
             raise ValueError(
@@ -141,7 +141,7 @@ class Catalogue:
 
 
 def _genres(items: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Give the genres as 0/1 columns; without any there is one empty column."""
+    """Return the genres as 0/1 columns; without any there is one empty column."""
     if "genres" not in items.columns:
         return np.zeros((items.height, 1), dtype=np.float32), ("none",)
     exploded = items.with_row_index("row").select("row", "genres").explode("genres").drop_nulls()
@@ -159,14 +159,14 @@ def _devices(events: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _numbers(items: pl.DataFrame, column: str) -> np.ndarray:
-    """Give a column as float32 (N,), NaN where unknown."""
+    """Return a column as float32 (N,), NaN where unknown."""
     if column not in items.columns:
         return np.full(items.height, np.nan, dtype=np.float32)
     return items[column].cast(pl.Float32).fill_null(float("nan")).to_numpy()
 
 
 def _texts(items: pl.DataFrame) -> np.ndarray:
-    """Give title, genres and, where there are any, text and overview of each item (N,)."""
+    """Return title, genres and, where there are any, text and overview of each item (N,)."""
     empty = pl.repeat("", items.height, eager=True).alias("title")
     parts = [items["title"].fill_null("") if "title" in items.columns else empty]
     if "genres" in items.columns:
@@ -181,7 +181,7 @@ def _texts(items: pl.DataFrame) -> np.ndarray:
 
 
 def _age_codes(age: np.ndarray) -> np.ndarray:
-    """Give the band of each age (U,): 1 to 7, or 0 for NaN."""
+    """Return the band of each age (U,): 1 to 7, or 0 for NaN."""
     return np.where(np.isnan(age), 0, np.digitize(age, [18, 25, 35, 45, 50, 56]) + 1)
 
 

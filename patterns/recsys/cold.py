@@ -6,7 +6,7 @@
 All n are judged on the same answers, what a user took after the longest start, so that a curve over
 n shows what the n items are worth and nothing else.
 
-Legend: `B` requests, `U` users, `N` items, `E` events.
+Shapes: `B` requests, `U` users, `N` items, `E` events.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ once, so that nothing later teaches about anything earlier:
 
 What a request and its answer are is in `requests`.
 
-Legend: `E` events.
+Shapes: `E` events.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Truth:
     devices: np.ndarray  # row of the world's devices by code; the unknown are taken for the first
 
     def liking(self, requests: Requests) -> np.ndarray:
-        """Give what the users of requests think of all items: (B, N) stars."""
+        """Return what the users of requests think of all items: (B, N) stars."""
         from data.simulated.movies import true_preference
 
         return true_preference(self.table, requests.users, self._day(requests))
 
     def viewing(self, requests: Requests, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Give minutes watched and the share watched to the end of pages (B, k): two (B,)."""
+        """Return minutes watched and the share watched to the end of pages (B, k): two (B,)."""
         from data.simulated.movies import expected_viewing
 
         devices = self.devices[requests.devices]
@@ -175,13 +175,13 @@ def coded_as(old: Catalogue, splits: Splits) -> Splits:
 
 
 def _translated(new: tuple[str, ...], old: tuple[str, ...]) -> np.ndarray:
-    """Give the old code of each new one, 0 for the unknown and for what is new."""
+    """Return the old code of each new one, 0 for the unknown and for what is new."""
     known = {value: code for code, value in enumerate(old, start=1)}
     return np.array([0, *(known.get(value, 0) for value in new)])
 
 
 def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
-    """Give the logged exposures, in order of the shelf; None where there is no log."""
+    """Return the logged exposures, in order of the shelf; None where there is no log."""
     frame = table.extra.get("exposures")
     if frame is None:
         return None
@@ -196,7 +196,7 @@ def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
 
 
 def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:
-    """Give the items; a text that is made of tags keeps those given in the train window."""
+    """Return the items; a text that is made of tags keeps those given in the train window."""
     tags = table.extra.get("tags")
     if tags is None or moment is None:
         return table.items
@@ -211,7 +211,7 @@ def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:
 
 
 def _truth(table: Interactions, catalogue: Catalogue) -> Truth | None:
-    """Give what is planted, where the dataset is a world; its rows are those of the catalogue."""
+    """Return what is planted, where the dataset is a world; its rows are those of the catalogue."""
     if "world" not in table.extra:
         return None
     from data.simulated.movies import DEVICES
@@ -220,7 +220,7 @@ def _truth(table: Interactions, catalogue: Catalogue) -> Truth | None:
 
 
 def _context(frame: pl.DataFrame, catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray]:
-    """Give minutes watched, NaN unknown, and the device's code, 0 unknown."""
+    """Return minutes watched, NaN unknown, and the device's code, 0 unknown."""
     minutes = np.full(frame.height, np.nan)
     devices = np.zeros(frame.height, np.int64)
     if "watch_seconds" in frame.columns:
@@ -269,7 +269,7 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _codes(values: pl.Series, known: np.ndarray) -> np.ndarray:
-    """Give the row number of each value in `known`, which holds all of them."""
+    """Return the row number of each value in `known`, which holds all of them."""
     table = pl.DataFrame({"value": known, "code": np.arange(len(known))})
     frame = pl.DataFrame({"value": values.cast(pl.String)})
     return frame.join(table, on="value", how="left", maintain_order="left")["code"].to_numpy()

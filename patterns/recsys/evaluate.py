@@ -77,7 +77,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
 
 
 def _ranked_lists(pipeline: Pipeline, requests: Requests, merged: Merged) -> dict[str, Candidates]:
-    """Give the list of each source alone and after each stage, the baseline first."""
+    """Return the list of each source alone and after each stage, the baseline first."""
     sources = pipeline.sources
     lists = dict(zip(sources.names, sources.lists(requests, DEEP), strict=True))
     lists["merged"] = merged.candidates
@@ -104,7 +104,7 @@ class Scorer:
         self.columns = COLUMNS if self.liking is None else (*COLUMNS, "true liking@10")
 
     def per_user(self, ranked: Candidates) -> dict[str, np.ndarray]:
-        """Give each metric per request (B,)."""
+        """Return each metric per request (B,)."""
         judged = ranking.judge(ranked.item_ids, self.answers)
         page = ranked.item_ids[:, :PAGE]
         found = {
@@ -123,17 +123,17 @@ class Scorer:
         return found
 
     def ndcg(self, ranked: Candidates) -> np.ndarray:
-        """Give NDCG@10 per request (B,)."""
+        """Return NDCG@10 per request (B,)."""
         judged = ranking.judge(ranked.item_ids, self.answers)
         return ranking.ndcg(judged.relevance, judged.ideal, PAGE)
 
     def recall(self, ranked: Candidates, k: int) -> np.ndarray:
-        """Give Recall@k per request (B,)."""
+        """Return Recall@k per request (B,)."""
         judged = ranking.judge(ranked.item_ids, self.answers)
         return ranking.recall(judged.relevance, judged.total_relevant, k)
 
     def row(self, name: str, ranked: Candidates, *, baseline: bool = False) -> Row:
-        """Give the means, the first two with their intervals."""
+        """Return the means, the first two with their intervals."""
         values = self.per_user(ranked)
         cells: dict[str, float | Estimate | str | None] = {
             metric: float(np.nanmean(value)) for metric, value in values.items()
@@ -144,7 +144,7 @@ class Scorer:
         return Row(name, cells, baseline=baseline)
 
     def headline(self, lists: dict[str, Candidates]) -> Table:
-        """Give the table of stages."""
+        """Return the table of stages."""
         rows = [
             self.row(name, found, baseline=not i) for i, (name, found) in enumerate(lists.items())
         ]
@@ -166,7 +166,7 @@ def _seen(requests: Requests) -> np.ndarray:
 
 
 def _mean_where(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Give the mean of the kept values of each row (B,); NaN where none is."""
+    """Return the mean of the kept values of each row (B,); NaN where none is."""
     count = kept.sum(axis=1)
     total = np.where(kept, values, 0.0).sum(axis=1)
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
@@ -178,7 +178,7 @@ def best_source(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> str:
 
 
 def _gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
-    """Give the paired difference in NDCG@10 that each step makes."""
+    """Return the paired difference in NDCG@10 that each step makes."""
     first, best = pipeline.sources.names[0], best_source(pipeline, ndcg)
     pairs = [
         (f"best source ({best}) over {first}", best, first),
@@ -199,7 +199,7 @@ def _gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
 
 
 def _without_one(pipeline: Pipeline, scorer: Scorer, requests: Requests) -> Table:
-    """Give what the merged candidates lose without each source."""
+    """Return what the merged candidates lose without each source."""
     lists = pipeline.sources.lists(requests)
     keep = pipeline.sources.keep
     column = f"Recall@{keep}"
@@ -225,7 +225,7 @@ def _rankers_table(
     merged: Merged,
     lists: dict[str, Candidates],
 ) -> Table:
-    """Give the rankers side by side on the same candidates."""
+    """Return the rankers side by side on the same candidates."""
     features = pipeline.describe(requests, merged)
     item_ids = merged.candidates.item_ids
     rows = []
@@ -267,7 +267,7 @@ def _by_attributes(pipeline: Pipeline, requests: Requests) -> Slices:
 
 
 def _slices(ndcg: dict[str, np.ndarray], slices: Slices) -> Table:
-    """Give NDCG@10 of every list on each slice that has users."""
+    """Return NDCG@10 of every list on each slice that has users."""
     rows = []
     for name, members in slices[1].items():
         if members.any():
@@ -277,7 +277,7 @@ def _slices(ndcg: dict[str, np.ndarray], slices: Slices) -> Table:
 
 
 def _ratings_table(past: Events, splits: Splits) -> Table | None:
-    """Give the error of predicted ratings on the test window; None where nothing was rated."""
+    """Return the error of predicted ratings on the test window; None where nothing was rated."""
     known, asked = (events.part(~np.isnan(events.ratings)) for events in (past, splits.test))
     if not len(known) or not len(asked):
         return None

@@ -4,7 +4,7 @@ Both are taken away at once and the sources are fitted anew without them. New us
 their first 0, 1, 3, 5, 10 items; new items must be found by what they are. Rankers are not asked:
 they were trained on users with histories, and what is missing here is candidates.
 
-Legend: `B` requests, `N` items, `M` new ones.
+Shapes: `B` requests, `N` items, `M` new ones.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def hold_out(pipeline: Pipeline, events: Events) -> ColdStart:
 
 
 def new_users(pipeline: Pipeline, cold: ColdStart) -> Table | None:
-    """Give NDCG@10 after n known items, of every source, their merge, and the survey.
+    """Return NDCG@10 after n known items, of every source, their merge, and the survey.
 
     None where no user held out took more than the longest start.
     """
@@ -85,7 +85,7 @@ def new_users(pipeline: Pipeline, cold: ColdStart) -> Table | None:
 
 
 def _surveyed(pipeline: Pipeline, cold: ColdStart) -> dict[str, float]:
-    """Give NDCG@10 of the survey's profiles, and of what its likes find when folded in."""
+    """Return NDCG@10 of the survey's profiles, and of what its likes find when folded in."""
     catalogue = pipeline.catalogue
     shape = len(catalogue.user_ids), len(catalogue.item_ids)
     told = answer_matrix(cold.events, *shape)[cold.users.users]
@@ -111,7 +111,7 @@ def _ndcg(candidates: Candidates, cold: ColdStart, answers: csr_matrix | None = 
 
 
 def new_items(pipeline: Pipeline, cold: ColdStart) -> Table | None:
-    """Give how well held-out items are found by what they are; None where nobody can be asked."""
+    """Return how well held-out items are found by what they are; None where nobody can be asked."""
     requests, answers = _warm_requests(pipeline, cold)
     if not len(requests):
         return None

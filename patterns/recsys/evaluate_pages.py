@@ -28,7 +28,7 @@ PAGE_COLUMNS = ("NDCG@10", "ILS@10", "genre KL", "coverage@10", "novelty@10")
 
 
 def pages_table(pipeline: Pipeline, scorer: Scorer, ranked: Candidates) -> Table:
-    """Give pages by every way of filling them, at the price chosen on validation."""
+    """Return pages by every way of filling them, at the price chosen on validation."""
     seen = scorer.requests.seen
     wanted = history_shares(seen, scorer.shares)
     known = np.diff(seen.indptr) > 0
@@ -73,7 +73,7 @@ def _pages(pipeline: Pipeline, requests: Requests, ranked: Candidates) -> dict[s
 
 
 def online_table(requests: Requests, truth: Truth, lists: dict[str, Candidates]) -> Table:
-    """Give what simulated people make of the pages: engagement and conversion, no log between."""
+    """Return what simulated people make of the pages: engagement and conversion, no log between."""
     rows: list[Row] = []
     for name, found in lists.items():
         minutes, finished = truth.viewing(requests, found.item_ids[:, :PAGE])

@@ -8,7 +8,7 @@ other items than those: the ones that today's sources propose. Learning from eit
 A request is the first second of a session. The history ends before it, so nothing taken from a
 shelf is known when the shelf is scored.
 
-Legend: `X` exposures, `B` sessions, `M` places of the longest shelf, `N` items.
+Shapes: `X` exposures, `B` sessions, `M` places of the longest shelf, `N` items.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class _WithPages:
 
 
 def _work(config: NightlyConfig, before: Run, splits: Splits) -> Path:
-    """Give the folder of this very night: the same run, data and page go on where they were."""
+    """Return the folder of this very night: the same run, data and page go on where they were."""
     told = [before.version, splits.source.name, sorted(splits.source.checksums.items()),
             len(splits.train), int(splits.test.times.max()), config.top, config.shard]  # fmt: skip
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
@@ -222,7 +222,7 @@ def _make_pages(config: NightlyConfig, pipeline: Pipeline, work: Path) -> tuple[
 
 
 def _made(shard: Path) -> bool:
-    """Tell whether a shard is there and can be read."""
+    """Return whether a shard is there and can be read."""
     try:
         return shard.is_file() and pl.read_parquet(shard).schema == pl.Schema(SCHEMA)
     except (OSError, pl.exceptions.PolarsError):
@@ -311,13 +311,13 @@ def _checked(
 
 
 def _reachable(config: NightlyConfig, pipeline: Pipeline) -> np.ndarray:
-    """Give the longest page that each user can get (U,), of what is not seen yet."""
+    """Return the longest page that each user can get (U,), of what is not seen yet."""
     unseen = len(pipeline.catalogue.item_ids) - np.diff(pipeline.histories_.indptr)
     return np.minimum(min(config.top, pipeline.sources.keep), unseen)
 
 
 def _kept(pages: pl.DataFrame, before: Run) -> float | None:
-    """Give the share of last night's first ten items that stayed; None without a last night."""
+    """Return the share of last night's first ten items that stayed; None without a last night."""
     path = before.pipeline / FILE
     if not path.is_file():
         return None

@@ -5,7 +5,7 @@
 The nightly job writes them in shards of users, which make one file in the artifact. A server that
 finds the file answers from it those who have done nothing since, and computes for all others.
 
-Legend: `U` users, `L` items of a page.
+Shapes: `U` users, `L` items of a page.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def as_frame(
     sources: np.ndarray,
     catalogue: Catalogue,
 ) -> pl.DataFrame:
-    """Give pages (B, L) of some users as rows of the file; padding is left out."""
+    """Return pages (B, L) of some users as rows of the file; padding is left out."""
     real = item_ids != NOTHING
     return pl.DataFrame(
         {

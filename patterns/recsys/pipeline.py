@@ -5,7 +5,7 @@ what users took in the validation window, among the candidates those sources gav
 sources and item statistics are fitted again on both windows, so that what goes out is fresh; the
 ranker keeps what it learned about how far each signal can be trusted.
 
-Legend: `B` requests, `K` candidates, `N` items.
+Shapes: `B` requests, `K` candidates, `N` items.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Pipeline:
     def _shelved(
         self, past: Events, window: Events, shown: Exposures | None, fold_of: np.ndarray
     ) -> Lessons:
-        """Give what was shown in the window as examples."""
+        """Return what was shown in the window as examples."""
         if shown is None:
             raise ValueError(
                 "ranking.examples: exposures need a log of what was shown, and this data has none;"
@@ -189,7 +189,7 @@ class Pipeline:
         return self.sources.retrieve(requests)
 
     def describe(self, requests: Requests, merged: Merged) -> np.ndarray:
-        """Give the ranker's features of candidates: (B, K, F)."""
+        """Return the ranker's features of candidates: (B, K, F)."""
         return self._described(requests, merged.candidates.item_ids, merged.votes())
 
     def _described(self, requests: Requests, item_ids: np.ndarray, votes: np.ndarray) -> np.ndarray:
@@ -202,11 +202,11 @@ class Pipeline:
         return Features.names(names, self.sources.spaces(), self.catalogue.segment_names)
 
     def training_profile(self) -> pl.DataFrame:
-        """Give the features that the ranker was fitted on, the reference of drift."""
+        """Return the features that the ranker was fitted on, the reference of drift."""
         return pl.DataFrame(self.profile_, schema=self.feature_names())
 
     def profile_of(self, requests: Requests) -> pl.DataFrame:
-        """Give the features of the requests' candidates, as the ranker is about to see them."""
+        """Return the features of the requests' candidates, as the ranker is about to see them."""
         merged = self.retrieve(requests)
         real = merged.candidates.item_ids != UNKNOWN
         return pl.DataFrame(self.describe(requests, merged)[real], schema=self.feature_names())
@@ -218,7 +218,7 @@ class Pipeline:
         return ordered(item_ids, self.ranking.score(features, item_ids, ranker))
 
     def rerank(self, ranked: Candidates, k: int, requests: Requests) -> Candidates:
-        """Give the pages, without exploration."""
+        """Return the pages, without exploration."""
         return self.reranker.rerank(ranked, k, seen=requests.seen, rules=self._rules())
 
     def recommend(self, requests: Requests, k: int) -> Recommendations:
@@ -237,7 +237,7 @@ class Pipeline:
     def _page(
         self, ranked: Candidates, k: int, requests: Requests
     ) -> tuple[Candidates, np.ndarray]:
-        """Give the pages and with which propensity each item is shown."""
+        """Return the pages and with which propensity each item is shown."""
         if not self.exploration.slots:
             page = self.rerank(ranked, k, requests)
             return page, np.ones(page.item_ids.shape)
@@ -339,7 +339,7 @@ class Pipeline:
         self.histories_ = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=shape)
 
     def _found_by(self, page: Candidates, merged: Merged) -> np.ndarray:
-        """Give the bits (B, k) of the sources that proposed each item of each page."""
+        """Return the bits (B, k) of the sources that proposed each item of each page."""
         bits = np.zeros(page.item_ids.shape, dtype=np.int64)
         order = np.argsort(merged.candidates.item_ids, axis=1)
         for row, items in enumerate(page.item_ids):

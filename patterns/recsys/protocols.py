@@ -13,7 +13,7 @@ A random cut lets the future teach about the past: the temporal split of `data` 
 tells what a service would do. Hyperparameters below were chosen on a validation part cut out of the
 training part in the protocol's own way; the blend's weight is chosen so in every run.
 
-Legend: `U` users, `N` items, `K` candidates.
+Shapes: `U` users, `N` items, `K` candidates.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Problem:
     answers: csr_matrix | None  # (U, N); None where the last candidate is the only answer
 
     def judge(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Give relevance (U, 10) of the best by `scores` (U, K), and the answers' number (U,).
+        """Return relevance (U, 10) of the best by `scores` (U, K), and the answers' number (U,).
 
         A single answer loses ties. Its rank is counted, not looked up, because the published
         negatives hold some items twice.
@@ -144,7 +144,7 @@ def _ratings(table: Interactions, test: Problem) -> Table:
 
 
 def ncf(table: Interactions, seed: int) -> tuple[Problem, Problem]:
-    """Give validation and test of leave-one-out with 99 negatives; validation's are drawn."""
+    """Return validation and test of leave-one-out with 99 negatives; validation's are drawn."""
     missing = {"ncf_test", "ncf_negatives"} - set(table.extra)
     if missing:
         raise ValueError(f"{table.source.name}: no {sorted(missing)[0]}; fetch its NCF files too")
@@ -166,7 +166,7 @@ def ncf(table: Interactions, seed: int) -> tuple[Problem, Problem]:
 
 
 def random_quarter(table: Interactions, seed: int) -> tuple[Problem, Problem]:
-    """Give validation and test, each a random quarter of what was known of every user."""
+    """Return validation and test, each a random quarter of what was known of every user."""
     items = table.items["item_id"]
     taken = _matrix(table.interactions, items)
     rng = np.random.default_rng(seed)
@@ -178,7 +178,7 @@ def random_quarter(table: Interactions, seed: int) -> tuple[Problem, Problem]:
 def _matrix(
     interactions: pl.DataFrame, items: pl.Series, values: pl.Series | None = None
 ) -> csr_matrix:
-    """Give 1, or `values`, for each pair of users, numbered by their ids less 1, and `items`."""
+    """Return 1, or `values`, for each pair of users, numbered by their ids less 1, and `items`."""
     from scipy.sparse import csr_matrix
 
     rows, columns = _rows(interactions), _codes(interactions["item_id"], items)

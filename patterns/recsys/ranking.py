@@ -6,7 +6,7 @@
 The second objective (watch time where it is known, else the rating) has a ranker of its own. With
 weight 0 it only draws the curve of what it would cost; the weight is a product decision.
 
-Legend: `B` requests, `K` candidates, `F` features.
+Shapes: `B` requests, `K` candidates, `F` features.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Ranking:
             self.held_out_ = _weighed(scores, self.second_weight)
 
     def _objectives(self, worth: Mapping[str, np.ndarray]) -> tuple[Objective, Objective | None]:
-        """Give the objectives to learn; "auto" takes a second one where its values are known."""
+        """Return the objectives to learn; "auto" takes a second one where its values are known."""
         first: Objective = self.config.objective
         second = self.config.second
         if second == "watch" or second == "rating":
@@ -184,6 +184,6 @@ def _weighed(scores: dict[str, np.ndarray], weight: float) -> np.ndarray:
 
 
 def _usable(values: np.ndarray) -> bool:
-    """Tell whether values can be weighed: some are known and none is negative."""
+    """Return whether values can be weighed: some are known and none is negative."""
     known = values[~np.isnan(values)]
     return bool(len(known)) and bool(known.min() >= 0) and bool(known.max() > 0)

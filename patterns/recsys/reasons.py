@@ -24,7 +24,7 @@ LIKE = 0.3  # least cosine of content that counts as likeness
 
 
 def reason(pipeline: Pipeline, request: Requests, item: int, sources: list[str]) -> str:
-    """Give the reason for `item`, proposed by `sources`, to the one user of `request`."""
+    """Return the reason for `item`, proposed by `sources`, to the one user of `request`."""
     seen = request.seen.indices
     titles = pipeline.catalogue.titles
     for name in ("ease", "item-knn"):
@@ -44,7 +44,7 @@ def reason(pipeline: Pipeline, request: Requests, item: int, sources: list[str])
 
 
 def similar(pipeline: Pipeline, item: int, k: int, by: str) -> tuple[np.ndarray, np.ndarray]:
-    """Give the `k` items most like `item` and their likeness, by one source `by`.
+    """Return the `k` items most like `item` and their likeness, by one source `by`.
 
     The vectors of als, two-tower and content are compared by cosine; ease and item-knn give their
     weights.

@@ -6,7 +6,7 @@ answer. So a user who first appears in a window is a request too, with a short h
 one who appears out of nowhere has an empty one: the cold start is part of the figures. Events in
 the same second as the moment belong to the answer, never to the history.
 
-Legend: `B` requests, `N` items, `U` users, `E` events, `H` recent items, `S` user attributes.
+Shapes: `B` requests, `N` items, `U` users, `E` events, `H` recent items, `S` user attributes.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class Events:
         return len(self.users)
 
     def part(self, rows: np.ndarray | slice) -> Events:
-        """Give some rows."""
+        """Return some rows."""
         return Events(*(column[rows] for column in self.__dict__.values()))
 
     def joined(self, later: Events) -> Events:
-        """Give these events followed by `later` ones."""
+        """Return these events followed by `later` ones."""
         pairs = zip(self.__dict__.values(), later.__dict__.values(), strict=True)
         return Events(*(np.concatenate(pair) for pair in pairs))
 
     def matrix(self, users: int, items: int) -> csr_matrix:
-        """Give the user-item matrix (U, N) of 0 and 1; repeated events count once."""
+        """Return the user-item matrix (U, N) of 0 and 1; repeated events count once."""
         from scipy.sparse import csr_matrix
 
         ones = np.ones(len(self), dtype=np.float32)
@@ -66,7 +66,7 @@ class Events:
         return matrix
 
     def worth(self, users: int, items: int, values: np.ndarray) -> csr_matrix:
-        """Give the latest known of `values` (E,) of each pair as a matrix (U, N)."""
+        """Return the latest known of `values` (E,) of each pair as a matrix (U, N)."""
         from scipy.sparse import csr_matrix
 
         known = np.flatnonzero(~np.isnan(values))[::-1]  # the latest first
@@ -98,7 +98,7 @@ class Requests:
         return len(self.times)
 
     def part(self, rows: np.ndarray | slice) -> Requests:
-        """Give some rows."""
+        """Return some rows."""
         return Requests(*(column[rows] for column in self.__dict__.values()))
 
 
@@ -189,7 +189,7 @@ def _requests_at(
 
 
 def recent_items(items: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Give the latest items (B, H), newest first, of the slices [begin, end) of `items`."""
+    """Return the latest items (B, H), newest first, of the slices [begin, end) of `items`."""
     places = ends[:, None] - 1 - np.arange(RECENT)  # (B, H)
     known = places >= begins[:, None]
     return np.where(known, items[np.where(known, places, 0)], UNKNOWN)
@@ -198,7 +198,7 @@ def recent_items(items: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.
 def events_with_history(
     events: Events, catalogue: Catalogue, *, most: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give each event's recent items before it (E, H), the user's attributes, and the item.
+    """Return each event's recent items before it (E, H), the user's attributes, and the item.
 
     Of more than `most` events the latest are given, with their whole histories.
     """
@@ -213,14 +213,14 @@ def events_with_history(
 
 
 def latest_by_user(events: Events, users: int) -> np.ndarray:
-    """Give each user's latest items (U, H), newest first."""
+    """Return each user's latest items (U, H), newest first."""
     by_user = events.part(np.lexsort((events.times, events.users)))
     bounds = np.searchsorted(by_user.users, np.arange(users + 1))
     return recent_items(by_user.items, bounds[:-1], bounds[1:])
 
 
 def _rows_of(items: np.ndarray, begins: np.ndarray, ends: np.ndarray, width: int) -> csr_matrix:
-    """Give a 0/1 matrix (B, N) whose rows are the slices [begin, end) of `items`."""
+    """Return a 0/1 matrix (B, N) whose rows are the slices [begin, end) of `items`."""
     from scipy.sparse import csr_matrix
 
     sizes = ends - begins

@@ -109,7 +109,7 @@ class RecommendService(Service):
         return answers
 
     def _made(self, request: RecommendRequest) -> bool:
-        """Tell whether a page made at night is what is asked for."""
+        """Return whether a page made at night is what is asked for."""
         pages = self.pipeline.pages
         if pages is None or self.pipeline.exploration.slots:
             return False  # explored places are drawn anew, with their propensities
@@ -117,7 +117,7 @@ class RecommendService(Service):
         return self._row(request) >= 0 and not fresh and request.k <= pages.items.shape[1]
 
     def _row(self, request: RecommendRequest) -> int:
-        """Give the row of a user who has a history, else -1: an id alone is nobody known."""
+        """Return the row of a user who has a history, else -1: an id alone is nobody known."""
         row = self.users.get(request.user_id or "", -1)
         ends = self.pipeline.histories_.indptr
         return row if row >= 0 and ends[row + 1] > ends[row] else -1
@@ -182,7 +182,7 @@ class RecommendService(Service):
         return responses
 
     def _rows(self, request: RecommendRequest, row: int) -> list[int]:
-        """Give the items taken of late, those liked in the survey first."""
+        """Return the items taken of late, those liked in the survey first."""
         for field, items in (("recent", request.recent), ("survey", list(request.survey))):
             for item in items:
                 if item not in self.items:
@@ -193,11 +193,11 @@ class RecommendService(Service):
         return [self.items[item] for item in [*liked, *request.recent]]
 
     def _disliked(self, request: RecommendRequest) -> list[int]:
-        """Give the items that the survey says are not liked: no page holds them."""
+        """Return the items that the survey says are not liked: no page holds them."""
         return [self.items[item] for item, answer in request.survey.items() if answer == "disliked"]
 
     def _segments(self, request: RecommendRequest) -> Any:
-        """Give the attributes (S,) that were told, and for the others those on record."""
+        """Return the attributes (S,) that were told, and for the others those on record."""
         import numpy as np
 
         catalogue = self.pipeline.catalogue
@@ -206,7 +206,7 @@ class RecommendService(Service):
         return told if row < 0 else np.where(told > 0, told, catalogue.segments[row])
 
     def _question(self, request: RecommendRequest) -> Question | None:
-        """Give what the survey asks next; what was taken needs no asking."""
+        """Return what the survey asks next; what was taken needs no asking."""
         given = {self.items[item]: ANSWERS["liked"] for item in request.recent}
         given |= {self.items[item]: ANSWERS[answer] for item, answer in request.survey.items()}
         item = self.pipeline.survey.ask(given)
@@ -239,7 +239,7 @@ class RecommendService(Service):
 
 
 def _told(request: RecommendRequest) -> dict[str, Any]:
-    """Give what a user told of themselves."""
+    """Return what a user told of themselves."""
     told = {"age": request.age, "gender": request.gender, "occupation": request.occupation}
     return {name: value for name, value in told.items() if value is not None}
 

@@ -6,7 +6,7 @@
 The order is from the simplest to the most elaborate, the baseline first. Every source also scores
 candidates that others found (`score_all`), because the ranker wants all opinions on each.
 
-Legend: `B` requests, `K` candidates, `N` items, `D` dimensions.
+Shapes: `B` requests, `K` candidates, `N` items, `D` dimensions.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Sources:
         return [self["content"].notice] if self["content"].notice else []
 
     def lists(self, requests: Requests, k: int | None = None) -> list[Candidates]:
-        """Give each source's own `k` candidates, `per_source` by default."""
+        """Return each source's own `k` candidates, `per_source` by default."""
         return [member.retrieve(requests, k or self.per_source) for member in self.members]
 
     def merged(self, lists: list[Candidates]) -> Merged:
@@ -139,15 +139,15 @@ class Sources:
         return merge(lists, k=self.keep)
 
     def retrieve(self, requests: Requests) -> Merged:
-        """Give the candidates (B, keep) with who found them."""
+        """Return the candidates (B, keep) with who found them."""
         return self.merged(self.lists(requests))
 
     def score_all(self, requests: Requests, item_ids: np.ndarray) -> dict[str, np.ndarray]:
-        """Give each source's opinion of the candidates (B, K)."""
+        """Return each source's opinion of the candidates (B, K)."""
         return {member.name: member.score(requests, item_ids) for member in self.members}
 
     def spaces(self) -> dict[str, np.ndarray]:
-        """Give the unit vectors of items (N, D) in which their nearness is measured."""
+        """Return the unit vectors of items (N, D) in which their nearness is measured."""
         return {name: self[name].items_.unit for name in ("als", "two-tower", "content")}
 
     def found_by(self, bits: int) -> list[str]:

@@ -9,7 +9,7 @@ answers to the other. Groups are therefore the normalised query texts (and, thro
 ids). Documents are not split: a corpus is there before its queries. A query without a relevant
 document in the corpus says nothing about an order and is left out; the report says how many were.
 
-Legend: B queries, M judged documents a query (-1 padded), N documents.
+Shapes: B queries, M judged documents a query (-1 padded), N documents.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ training queries; test queries come in nowhere. The ranker trains on the judged 
 few unjudged candidates a query, taken as not relevant, because unjudged candidates are most of what
 it will have to order.
 
-Legend: `B` queries, `K` candidates, `N` documents, `D` vector width, `F` features.
+Shapes: `B` queries, `K` candidates, `N` documents, `D` vector width, `F` features.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class Pipeline:
         return self.hybrid.merge(lexical, nearest, keep)
 
     def describe(self, queries: Queries, rows: np.ndarray) -> np.ndarray:
-        """Features of given documents: rows (B, K) → (B, K, F)."""
+        """Features of given documents: rows (B, K) -> (B, K, F)."""
         return self.features.transform(queries.texts, queries.vectors, rows)
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
@@ -225,7 +225,7 @@ class Pipeline:
         return _stacked(parts, candidates.item_ids.shape[1])
 
     def rerank(self, queries: Queries, ranked: Candidates, k: int) -> Candidates:
-        """Give the pages."""
+        """Return the pages."""
         return self.reranker.rerank(queries.texts, ranked, k)
 
     def allowed(self, conditions: Sequence[Condition]) -> np.ndarray | None:

@@ -82,7 +82,7 @@ def _start(text: str) -> str:
 
 
 def encode_png(image: np.ndarray) -> str:
-    """Give uint8 (H, W) or (H, W, 3) as a PNG file in base64."""
+    """Return uint8 (H, W) or (H, W, 3) as a PNG file in base64."""
     from PIL import Image
 
     buffer = io.BytesIO()

@@ -8,7 +8,7 @@ film rise or fall over the period; what has just come out is fresh for some week
 
 The overview draws its nouns by the weights of the genres and its adjectives by the hidden taste.
 
-Legend: `N` films, `D` taste (genres, then hidden), `Q` cards of a deck.
+Shapes: `N` films, `D` taste (genres, then hidden), `Q` cards of a deck.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def decks(rng: np.random.Generator, films: Films, days: int) -> np.ndarray:
 
 
 def popularity_on(films: Films, day: int, days: int) -> np.ndarray:
-    """Give the popularity (N,) of a day, not scaled; 0 for what is not out yet."""
+    """Return the popularity (N,) of a day, not scaled; 0 for what is not out yet."""
     age = day - films.released
     fresh = 1.5 * np.exp(-np.maximum(age, 0) / FRESH_DAYS)
     odds = films.appeal + films.trend * (day / days - 0.5) + fresh

@@ -7,7 +7,7 @@
 and the two parts are joined with weights sqrt(1 - h), sqrt(h), so that all tastes are unit vectors.
 Of the people, 65 % were there before the first day; the others join during the period.
 
-Legend: `U` people, `D` taste (genres, then hidden), `V` devices.
+Shapes: `U` people, `D` taste (genres, then hidden), `V` devices.
 """
 
 from __future__ import annotations

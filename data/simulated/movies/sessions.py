@@ -12,7 +12,7 @@ those of a logging policy that knows popularity and what was seen, and nothing e
 
 An account may be used on two devices at once, so its sessions may overlap.
 
-The Gumbel-top-k trick is Kool et al., ICML 2019. Legend: `S` sessions, `B` sessions of a batch,
+The Gumbel-top-k trick is Kool et al., ICML 2019. Shapes: `S` sessions, `B` sessions of a batch,
 `M` places of the shelf, `V` devices, `U` people, `N` films.
 """
 

@@ -9,7 +9,7 @@
 `generate` draws picks, ratings and watch times from these functions, and an evaluation asks
 `true_preference` what anyone would have thought of anything on any day.
 
-The rotation is Shoemake's slerp, SIGGRAPH 1985. Legend: `B` people, `N` films, `D` taste.
+The rotation is Shoemake's slerp, SIGGRAPH 1985. Shapes: `B` people, `N` films, `D` taste.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def taste_on(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarr
 
 
 def liking(affinity: np.ndarray, quality: np.ndarray) -> np.ndarray:
-    """Give what a person thinks of a film, in stars, before noise, rounding and the ends 1 and 5.
+    """Return what a person thinks of a film, in stars, before noise, rounding and the ends 1 and 5.
 
     Both arguments are of shapes that broadcast.
     """
@@ -60,7 +60,7 @@ def length_of(runtime_minutes: np.ndarray) -> np.ndarray:
 def finish_probability(
     liked: np.ndarray, runtime_minutes: np.ndarray, device: np.ndarray
 ) -> np.ndarray:
-    """Give the chance that a view is watched to the end and not abandoned, elementwise.
+    """Return the chance that a view is watched to the end and not abandoned, elementwise.
 
     `liked` is in stars; `device` are row numbers of `DEVICES`.
     """
@@ -75,7 +75,7 @@ def expected_viewing(
     devices: np.ndarray,
     pages: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give what comes of one film being taken from each page (B, k) of rows of `table.items`.
+    """Return what comes of one film being taken from each page (B, k) of rows of `table.items`.
 
     Returns the minutes watched and the chance that they are to the end, both (B,), expected over
     which film is taken and at the mean liking of it. `devices` (B,) are rows of `DEVICES`; -1 pads
@@ -99,7 +99,7 @@ def expected_viewing(
 def true_preference(
     table: Interactions, users: Sequence[str] | np.ndarray, day: float | np.ndarray
 ) -> np.ndarray:
-    """Give the liking (B, N) in stars of people for all films of `table.items` on a day.
+    """Return the liking (B, N) in stars of people for all films of `table.items` on a day.
 
     `users` are ids, or rows of `table.users`; `day` counts from 0, one for all or one each (B,),
     and is held at the first and last day outside of the period. A film not out yet has a liking
@@ -118,7 +118,7 @@ def true_preference(
 
 
 def _rows(known: pl.Series, users: Sequence[str] | np.ndarray) -> np.ndarray:
-    """Give the row of each user; what is no id and no row raises."""
+    """Return the row of each user; what is no id and no row raises."""
     asked = np.asarray(users)
     if asked.dtype.kind in "iu":
         wrong = (asked < 0) | (asked >= len(known))

@@ -131,7 +131,7 @@ def _views(
 
 
 def rating_probability(liked: np.ndarray) -> np.ndarray:
-    """Give the chance that a view is rated: most for what was loved or hated (stars)."""
+    """Return the chance that a view is rated: most for what was loved or hated (stars)."""
     return np.clip(0.2 + 0.3 * np.abs(liked - 3.3), 0.0, 0.95)
 
 

@@ -98,7 +98,7 @@ def split(table: TextClassification, config: Config) -> Splits:
 def input_profile(
     texts: list[str], label_names: tuple[str, ...], labels: np.ndarray
 ) -> pl.DataFrame:
-    """Give what drift monitoring compares later: sizes of the texts and their labels, no text."""
+    """Return what drift monitoring compares later: sizes of the texts and their labels, no text."""
     frame = pl.DataFrame({"text": texts})
     return frame.select(
         characters=pl.col("text").str.len_chars(),

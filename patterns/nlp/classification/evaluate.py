@@ -167,7 +167,7 @@ def _ranges(what: str, values: np.ndarray, parts: int) -> list[tuple[str, np.nda
 def confused_pairs(
     labels: np.ndarray, predicted: np.ndarray, names: Sequence[str], *, most: int = 12
 ) -> Table:
-    """List the most frequent mistakes as true → predicted."""
+    """List the most frequent mistakes as true -> predicted."""
     counts = metrics.confusion(labels, predicted, classes=len(names))  # (C, C)
     totals = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)

@@ -1,4 +1,4 @@
-"""The boxes wired: tokens → encoder → (exported to) ONNX Runtime → temperature → top-k.
+"""The boxes wired: tokens -> encoder -> (exported to) ONNX Runtime -> temperature -> top-k.
 
 The only place that turns the configuration into stages. `classify` is the verb, batch first; an
 answer does not depend on the other texts of its batch. What is saved is what serves: the exported
@@ -35,7 +35,7 @@ class Predictor(Protocol):
     """What can serve: texts to logits, saved to a folder."""
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Give logits (N, C)."""
+        """Return logits (N, C)."""
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs."""
@@ -134,12 +134,12 @@ class Pipeline:
         return self
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Give raw outputs (N, C) of what serves."""
+        """Return raw outputs (N, C) of what serves."""
         assert self.serving is not None, "fit or load it first"
         return self.serving.predict(texts)
 
     def classify(self, texts: Sequence[str], *, k: int | None = None) -> list[Answer]:
-        """Give the k likeliest labels of each text; all labels where k exceeds them.
+        """Return the k likeliest labels of each text; all labels where k exceeds them.
 
         Raises `ValueError` on a text that is empty or only white space.
         """

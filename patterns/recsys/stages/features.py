@@ -6,7 +6,7 @@ meet: likeness of genres, and nearness of the candidate to the items the user to
 statistics are fitted on the same events as the sources, so nothing later than the fit reaches a
 feature.
 
-Legend: `B` requests, `K` candidates, `N` items, `F` features, `G` genres, `H` recent items.
+Shapes: `B` requests, `K` candidates, `N` items, `F` features, `G` genres, `H` recent items.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Features:
         vectors: Mapping[str, np.ndarray],
         votes: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Give the features (B, K, F) of candidates `item_ids` (B, K).
+        """Return the features (B, K, F) of candidates `item_ids` (B, K).
 
         `scores` holds each source's opinion (B, K); `vectors` holds unit vectors (N, D) in which
         nearness to recent items is measured; `votes` (B, K) counts who found a candidate.

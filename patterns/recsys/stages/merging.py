@@ -11,7 +11,7 @@ proposed an item is kept as bits, for the answer ("found by"), for features, and
 
 Source: Cormack et al., Reciprocal Rank Fusion, SIGIR 2009; the quotas are ours.
 
-Legend: `B` requests, `L` sources, `M` places of all lists, `K` candidates.
+Shapes: `B` requests, `L` sources, `M` places of all lists, `K` candidates.
 """
 
 from __future__ import annotations

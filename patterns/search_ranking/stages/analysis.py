@@ -3,10 +3,10 @@
 Both sides of the index, documents when it is built and queries when it is asked, pass the same
 analyser, or nothing matches. The chain is Lucene's English one, in four steps:
 
-    fold      lower case, accents and other combining marks removed (Amélie → amelie)
+    fold      lower case, accents and other combining marks removed (Amélie -> amelie)
     split     runs of letters and digits; a possessive 's goes, an inner apostrophe closes up
     stop      Lucene's 33 English stop words are dropped
-    stem      Snowball English, "Porter2" (Porter 1980; snowballstem.org): robberies → robberi
+    stem      Snowball English, "Porter2" (Porter 1980; snowballstem.org): robberies -> robberi
 
 Which steps run is a property of the field. A title keeps its stop words ("It", "Us", "The Thing"
 would vanish), a name keeps its form (Woods is not wood). The stemmer is memoised: a corpus of
@@ -39,7 +39,7 @@ def fold(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """Folded words in order: "Ocean's Twelve" → ["ocean", "twelve"], "don't" → ["dont"]."""
+    """Folded words in order: "Ocean's Twelve" -> ["ocean", "twelve"], "don't" -> ["dont"]."""
     found = (match.group().replace("’", "'") for match in _TOKEN.finditer(fold(text)))
     return [word.removesuffix("'s").replace("'", "") for word in found]
 

@@ -26,7 +26,7 @@ ANALYSED = {
 
 
 def tidy(documents: pl.DataFrame) -> pl.DataFrame:
-    """Give `documents` the columns of `COLUMNS`; `text` stands in for a missing overview."""
+    """Return `documents` the columns of `COLUMNS`; `text` stands in for a missing overview."""
     if "overview" not in documents.columns and "text" in documents.columns:
         documents = documents.rename({"text": "overview"})
     texts, numbers = pl.List(pl.String), pl.Float64

@@ -79,7 +79,7 @@ class Features:
     def transform(
         self, queries: Sequence[str], query_vectors: np.ndarray, rows: np.ndarray
     ) -> np.ndarray:
-        """Feature rows of each query's documents: rows (B, K), -1 padded → (B, K, F) float32."""
+        """Feature rows of each query's documents: rows (B, K), -1 padded -> (B, K, F) float32."""
         assert len(queries) == len(rows) == len(query_vectors)
         rows = np.ascontiguousarray(rows, np.int64)
         block = np.zeros((*rows.shape, len(NAMES)), np.float32)
@@ -221,7 +221,7 @@ def _compare_titles(
     rows: np.ndarray,
     out: np.ndarray,
 ) -> None:  # pragma: no cover - compiled
-    """exact, prefix, longest run (both as shares of the title), coverage both ways → (B, K, 5)."""
+    """exact, prefix, longest run (both as shares of the title), coverage both ways -> (B, K, 5)."""
     for query in range(rows.shape[0]):
         typed = terms[starts[query] : starts[query + 1]]
         typed_idf = term_idf[starts[query] : starts[query + 1]]

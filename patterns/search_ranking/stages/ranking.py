@@ -112,7 +112,7 @@ class LambdaMart:
         )
 
     def score(self, features: np.ndarray) -> np.ndarray:
-        """Scores of any block of rows (…, F) → (…,) float32; higher is better."""
+        """Scores of any block of rows (…, F) -> (…,) float32; higher is better."""
         rows = features.reshape(-1, features.shape[-1])
         if not len(rows):
             return np.zeros(features.shape[:-1], np.float32)

@@ -111,7 +111,7 @@ def per_class(
 def confused_pairs(
     labels: np.ndarray, predicted: np.ndarray, names: Sequence[str], *, most: int = 8
 ) -> Table:
-    """List the most frequent mistakes as true → predicted."""
+    """List the most frequent mistakes as true -> predicted."""
     counts = metrics.confusion(labels, predicted, classes=len(names))  # (K, K)
     totals = counts.sum(axis=1)
     np.fill_diagonal(counts, 0)

@@ -1,4 +1,4 @@
-"""The boxes wired: preprocess → network → temperature → top-k.
+"""The boxes wired: preprocess -> network -> temperature -> top-k.
 
 The only place that turns the configuration into stages. `classify` is the verb, batch first; an
 answer does not depend on the other images of its batch. A saved pipeline is `pipeline.json` (what
@@ -89,12 +89,12 @@ class Pipeline:
         return self
 
     def logits(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-        """Give the network's raw outputs (N, K)."""
+        """Return the network's raw outputs (N, K)."""
         assert self.network is not None and self.preprocess is not None, "fit or load it first"
         return self.network.predict(self.preprocess.batch(images))
 
     def probabilities(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-        """Give calibrated probabilities (N, K) of uint8 images of any size, grey or colour."""
+        """Return calibrated probabilities (N, K) of uint8 images of any size, grey or colour."""
         from common.probabilities import softmax
 
         return softmax(self.logits(images), self.temperature)
@@ -102,7 +102,7 @@ class Pipeline:
     def classify(
         self, images: np.ndarray | Sequence[np.ndarray], *, k: int | None = None
     ) -> list[Answer]:
-        """Give the k likeliest labels of each image; all labels where k exceeds them."""
+        """Return the k likeliest labels of each image; all labels where k exceeds them."""
         from common.probabilities import top_k
 
         labels, shares = top_k(self.probabilities(images), k or self.config.k)
@@ -155,7 +155,7 @@ class Pipeline:
         return pipeline
 
     def _tensors(self, splits: Splits) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Give (uint8 images, labels) of train and valid, fitting the preprocessing once."""
+        """Return (uint8 images, labels) of train and valid, fitting the preprocessing once."""
         import torch
 
         from patterns.vision.classification.stages.preprocess import Preprocess

@@ -1,4 +1,4 @@
-"""The boxes wired: letterbox → network → non-maximum suppression → a threshold for each class.
+"""The boxes wired: letterbox -> network -> non-maximum suppression -> a threshold for each class.
 
 The only place that turns the configuration into stages. `detect` is the verb, batch first; an
 answer does not depend on the other pictures of its batch. A saved pipeline is `pipeline.json`
@@ -83,7 +83,7 @@ class Pipeline:
         return self
 
     def candidates(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Give all detections from the floor up: what average precision is computed on."""
+        """Return all detections from the floor up: what average precision is computed on."""
         assert self.detector is not None, "fit or load it first"
         return self.detector.predict(list(images), confidence=FLOOR)
 

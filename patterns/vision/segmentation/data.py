@@ -111,7 +111,7 @@ def split(table: SegmentationImages, config: Config) -> Splits:
 def _split_by_kind(
     groups: np.ndarray, kinds: Sequence[str], shares: tuple[float, ...], *, seed: int
 ) -> tuple[list[np.ndarray], list[str]]:
-    """Give the rows of each part, and the modalities of fewer groups than parts: all in the first.
+    """Return rows of each part, and the modalities of fewer groups than parts, all in the first.
 
     A group goes by the modality of its first image.
     """
@@ -152,7 +152,7 @@ def shrink(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def find_mosaics(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Give the group (N,) of each image: tiles that continue each other share one."""
+    """Return the group (N,) of each image: tiles that continue each other share one."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 

@@ -99,7 +99,7 @@ def judge(test: Part, labels: list[np.ndarray]) -> Found:
 
 
 def count_objects(labels: Sequence[np.ndarray]) -> np.ndarray:
-    """Give the number of objects in each label map (N,), gaps in the numbering allowed."""
+    """Return the number of objects in each label map (N,), gaps in the numbering allowed."""
     return np.array([len(np.unique(each[each > 0])) for each in labels])
 
 

@@ -1,4 +1,4 @@
-"""The boxes wired: preprocess → U-Net → tiles joined → threshold → separate objects.
+"""The boxes wired: preprocess -> U-Net -> tiles joined -> threshold -> separate objects.
 
 The only place that turns the configuration into stages. `segment` is the verb, batch first; an
 answer does not depend on the other images of its batch. A saved pipeline is `pipeline.json` (what
@@ -82,7 +82,7 @@ class Pipeline:
         return self
 
     def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Give the probability (H, W) that each pixel belongs to an object."""
+        """Return the probability (H, W) that each pixel belongs to an object."""
         from patterns.vision.segmentation.stages.preprocess import as_colour
 
         colour = [as_colour(image) for image in images]
@@ -143,7 +143,7 @@ class Pipeline:
 
 
 def repeats(kinds: Sequence[str], *, rarest: float) -> np.ndarray:
-    """Give how often each image is shown, so that the rarest modality has about that share."""
+    """Return how often each image is shown, so that the rarest modality has about that share."""
     names, place, counts = np.unique(kinds, return_inverse=True, return_counts=True)
     wanted = np.ones(len(names), np.int64)
     if len(names) > 1:

@@ -106,7 +106,7 @@ class FeatureSet:
         return keys | ({"distance"} & set(self.rows))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the definition as JSON values."""
+        """Return the definition as JSON values."""
         return {"rows": list(self.rows), "windows": [asdict(window) for window in self.windows]}
 
     @classmethod

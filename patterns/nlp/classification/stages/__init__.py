@@ -1,1 +1,1 @@
-"""The boxes: tokens → encoder → export; TF-IDF as the baseline, SVD features as the stand-in."""
+"""The boxes: tokens -> encoder -> export; TF-IDF as the baseline, SVD features as the stand-in."""

@@ -51,7 +51,7 @@ class PooledClassifier(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Give logits (B, C) from ids and mask (B, L)."""
+        """Return logits (B, C) from ids and mask (B, L)."""
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, L, D)
         weights = mask[:, :, None].to(hidden.dtype)  # (B, L, 1)
         pooled = (hidden * weights).sum(1) / weights.sum(1)  # (B, D)
@@ -142,7 +142,7 @@ class EncoderClassifier:
         return self
 
     def parameter_groups(self, module: PooledClassifier) -> list[dict[str, Any]]:
-        """Give each depth its rate: the head fastest, embeddings slowest; vectors do not decay."""
+        """Return each depth its rate: the head fastest, embeddings slowest; no vector decays."""
         named = list(module.encoder.named_parameters())
         depth = 1 + max((_layer(name) or 0) for name, _ in named)
         groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
@@ -162,7 +162,7 @@ class EncoderClassifier:
         return [*rated, {**head, "weight_decay": self.weight_decay}]
 
     def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
-        """Give logits (N, C) in fp32."""
+        """Return logits (N, C) in fp32."""
         assert self.module_ is not None and self.tokens_ is not None, "fit or load it first"
         self.module_.eval()
         return _logits(self.module_, self.tokens_(texts), self.tokens_.pad, batch_size)
@@ -220,7 +220,7 @@ def _logits(
 
 
 def _usual_rate(hidden_size: int) -> float:
-    """Give the peak rate by width: small encoders bear, and in few epochs need, a higher one."""
+    """Return the peak rate by width: small encoders bear, and in few epochs need, a higher one."""
     return NARROW_RATE if hidden_size <= NARROW else WIDE_RATE
 
 
@@ -229,6 +229,6 @@ def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _layer(name: str) -> int | None:
-    """Give the number of the layer a parameter belongs to (`encoder.layer.3.…`), if it has one."""
+    """Return the number of the layer of a parameter (`encoder.layer.3.…`), if it has one."""
     found = re.search(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.", name)
     return int(found.group(1)) if found else None

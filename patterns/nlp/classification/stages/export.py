@@ -54,7 +54,7 @@ class OnnxClassifier:
         self.classes = int(session.get_outputs()[0].shape[1])
 
     def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
-        """Give logits (N, C) in fp32."""
+        """Return logits (N, C) in fp32."""
         sequences = self.tokens(texts)
         logits = np.zeros((len(texts), self.classes), dtype=np.float32)
         for rows, ids, mask in length_batches(

@@ -98,7 +98,7 @@ class FeatureClassifier:
         return self
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Give logits (N, C)."""
+        """Return logits (N, C)."""
         assert self.module_ is not None and self.encoder_ is not None, "fit or load it first"
         with torch.inference_mode():
             return self.module_(torch.from_numpy(self.encoder_.encode(texts))).numpy()

@@ -71,7 +71,7 @@ class TfidfClassifier:
         return self
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Give logits (N, C), which a softmax turns into probabilities."""
+        """Return logits (N, C), which a softmax turns into probabilities."""
         assert self.model_ is not None, "fit or load it first"
         if not len(texts):
             return np.zeros((0, len(self.model_.classes_)))

@@ -80,7 +80,7 @@ class ALS:
         return vectors
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Give the `k` unseen items of largest predicted preference; none without a history."""
+        """Return the `k` unseen items of largest predicted preference; none without a history."""
         found = self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
         return found.where(np.diff(requests.seen.indptr) > 0)
 

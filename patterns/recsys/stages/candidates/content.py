@@ -11,7 +11,7 @@ fitted once on the catalogue: it knows nothing of events, so nothing can leak.
 
 Source: Pazzani & Billsus, Content-Based Recommendation Systems, 2007; the decay is ours.
 
-Legend: `B` requests, `H` recent items, `N` items, `K` candidates, `D` dimensions.
+Shapes: `B` requests, `H` recent items, `N` items, `K` candidates, `D` dimensions.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Content:
         return self
 
     def user_vectors(self, requests: Requests) -> np.ndarray:
-        """Give the decayed means (B, D); an empty history gives zeros."""
+        """Return the decayed means (B, D); an empty history gives zeros."""
         known = requests.recent != UNKNOWN  # (B, H)
         weights = np.exp2(-np.arange(known.shape[1]) / self.half_life) * known
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
@@ -67,7 +67,7 @@ class Content:
         return np.einsum("bh,bhd->bd", weights.astype(np.float32), taken)
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Give the `k` unseen items of nearest text; none without a history."""
+        """Return the `k` unseen items of nearest text; none without a history."""
         users = self.user_vectors(requests)
         found = self.items_.retrieve(users, requests.seen, k)
         known = np.any(users, axis=1, keepdims=True)

@@ -16,7 +16,7 @@ price of inverting an M x M matrix: it sees the `most` taken items only.
 Sources: Sarwar et al., WWW 2001, with the shrinkage of Bell & Koren 2007; Steck, Embarrassingly
 Shallow Autoencoders for Sparse Data, WWW 2019.
 
-Legend: `B` requests, `U` users, `N` items, `M` items that EASE sees, `K` candidates.
+Shapes: `B` requests, `U` users, `N` items, `M` items that EASE sees, `K` candidates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ItemItem:
     weights_: csr_matrix | np.ndarray
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Give the `k` unseen items of largest score; an item without any weight is never given."""
+        """Return the `k` unseen items of largest score; one without any weight never appears."""
         parts = []
         for start in range(0, max(len(requests), 1), BLOCK):
             seen = requests.seen[start : start + BLOCK]
@@ -79,14 +79,14 @@ class ItemItem:
         return np.where(item_ids < 0, 0.0, values).astype(np.float32)
 
     def because(self, seen: np.ndarray, item: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give which of the items `seen` (n,) speak for `item`, strongest first, with weights."""
+        """Return which of the items `seen` (n,) speak for `item`, strongest first, with weights."""
         weights = _dense(self.weights_[seen, item]).ravel()
         order = np.argsort(-weights, kind="stable")
         order = order[weights[order] > 0]
         return seen[order], weights[order]
 
     def similar(self, item: int, k: int) -> Candidates:
-        """Give the `k` items that taking `item` speaks for most: (1, k)."""
+        """Return the `k` items that taking `item` speaks for most: (1, k)."""
         scores = _dense(self.weights_[item]).reshape(1, -1)
         return top_k(np.where(scores == 0, -np.inf, scores), k)
 

@@ -35,7 +35,7 @@ class Popularity:
         return self._with(self.scores_.astype(np.float32))
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Give the `k` most popular items that each user has not seen."""
+        """Return the `k` most popular items that each user has not seen."""
 
         def ranked(rows: np.ndarray, width: int) -> Candidates:
             items = np.tile(self.order_[:width], (len(rows), 1))

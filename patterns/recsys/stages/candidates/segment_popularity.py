@@ -14,7 +14,7 @@ is chosen per attribute by the likelihood of each event given all others of its 
 
 Sources: Efron & Morris 1973 (shrinkage); Gelman et al., Bayesian Data Analysis, ch. 3.4.
 
-Legend: `B` requests, `N` items, `K` candidates, `E` events, `S` attributes, `C` codes of one.
+Shapes: `B` requests, `N` items, `K` candidates, `E` events, `S` attributes, `C` codes of one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class SegmentPopularity:
         return self
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Give the `k` most popular items of each user's segments that the user has not seen."""
+        """Return the `k` most popular items of each user's segments that the user has not seen."""
 
         def ranked(rows: np.ndarray, width: int) -> Candidates:
             kinds = [self._ranked(tuple(each)) for each in requests.segments[rows].tolist()]
@@ -103,7 +103,7 @@ class SegmentPopularity:
         return self
 
     def _ranked(self, segments: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Give all items of one kind of user, best first, with scores; remembered by kind."""
+        """Return all items of one kind of user, best first, with scores; remembered by kind."""
         known = self._known.get(segments)
         if known is None:
             if len(self._known) >= REMEMBERED:
@@ -116,7 +116,7 @@ class SegmentPopularity:
 
 
 def _log_lift(cells: np.ndarray, total: np.ndarray, prior: float) -> np.ndarray:
-    """Give log p(i | s) / p(i): (C, N); 0 for code 0, the unknown, and for items without events."""
+    """Return log p(i | s) / p(i): (C, N); 0 for code 0 (unknown) and items without events."""
     overall = total / max(total.sum(), 1e-12)
     shrunk = (cells + prior * overall) / (cells.sum(axis=1, keepdims=True) + prior)
     ratio = np.divide(shrunk, overall, out=np.ones_like(cells), where=overall > 0)

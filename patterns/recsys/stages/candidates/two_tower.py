@@ -16,7 +16,7 @@ Sources: Yi et al., Sampling-Bias-Corrected Neural Modeling, RecSys 2019 (the co
 counted rather than estimated on a stream); Covington et al., RecSys 2016 (history by average); Yang
 et al., Mixed Negative Sampling, WWW 2020 (the even draw).
 
-Legend: `B` requests, `H` recent items, `N` items, `D` dimensions, `G` genres, `S` attributes.
+Shapes: `B` requests, `H` recent items, `N` items, `D` dimensions, `G` genres, `S` attributes.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class TwoTower:
         return nn.functional.cross_entropy(logits, torch.arange(len(items), device=items.device))
 
     def _hard(self, towers: Towers, users: Tensor, recent: Tensor, items: Tensor) -> Tensor:
-        """Give the logits (B, hard_negatives) of the hardest items of an even draw."""
+        """Return the logits (B, hard_negatives) of the hardest items of an even draw."""
         size = len(towers.genres)
         drawn = torch.randperm(size, device=items.device)[: self.pool]
         even = torch.full((len(drawn),), float(np.log(size)), device=items.device)  # -log q
@@ -179,7 +179,7 @@ class TwoTower:
         return self.towers_.users(recent, torch.from_numpy(requests.segments)).numpy()
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Give the `k` unseen items nearest to each user; none without a history.
+        """Return the `k` unseen items nearest to each user; none without a history.
 
         Attributes alone place a user worse than popularity does, which then has the page.
         """
@@ -219,7 +219,7 @@ class TwoTower:
 
 
 def _standardised(years: np.ndarray) -> Tensor:
-    """Give the years with mean 0 and deviation 1, an unknown one as the mean: (N, 1)."""
+    """Return the years with mean 0 and deviation 1, an unknown one as the mean: (N, 1)."""
     known = years[~np.isnan(years)]
     if not len(known):
         return torch.zeros(len(years), 1)

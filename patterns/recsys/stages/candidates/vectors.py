@@ -5,7 +5,7 @@ left out before the best are taken. An approximate index cannot leave them out, 
 as many more as a history holds and they are dropped afterwards; users of similarly long histories
 are searched together, since one long history would make the search deep for all.
 
-Legend: `B` requests, `N` items, `K` candidates, `D` dimensions.
+Shapes: `B` requests, `N` items, `K` candidates, `D` dimensions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ItemVectors:
         self.unit = self.vectors / np.maximum(norm, 1e-9)  # (N, D), for cosines
 
     def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
-        """Give the `k` unseen items of largest inner product with each of `users` (B, D)."""
+        """Return the `k` unseen items of largest inner product with each of `users` (B, D)."""
         index = self.index
         if index is None:
             return self._exact(users, seen, k)
@@ -54,7 +54,7 @@ class ItemVectors:
         )
 
     def score(self, users: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
-        """Give the inner products of `users` (B, D) with any items (B, K); padding scores 0."""
+        """Return the inner products of `users` (B, D) with any items (B, K); padding scores 0."""
         products = np.einsum("bd,bkd->bk", users, self.vectors[item_ids])
         return np.where(item_ids < 0, 0.0, products).astype(np.float32)
 

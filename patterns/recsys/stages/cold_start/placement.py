@@ -15,7 +15,7 @@ the most similar items, weighted by the cosine of contents:
 Sources: Gantner et al., Learning Attribute-to-Feature Mappings for Cold-Start Recommendations, ICDM
 2010; Hoerl & Kennard 1970 (ridge).
 
-Legend: `N` items, `M` new ones, `F` columns of content, `D` dimensions.
+Shapes: `N` items, `M` new ones, `F` columns of content, `D` dimensions.
 """
 
 from __future__ import annotations
@@ -89,13 +89,13 @@ class ContentPlacement:
         return self
 
     def place(self, content: np.ndarray) -> np.ndarray:
-        """Give the vectors (M, D) of new items by their content (M, F)."""
+        """Return the vectors (M, D) of new items by their content (M, F)."""
         predicted = (content - self.center_) @ self.map_ + self.bias_
         norm = np.linalg.norm(predicted, axis=1, keepdims=True)
         return (self.norm_ * predicted / np.maximum(norm, 1e-12)).astype(np.float32)
 
     def expect(self, content: np.ndarray) -> np.ndarray:
-        """Give the trend (M,) expected of new items; without any likeness the mean trend."""
+        """Return the trend (M,) expected of new items; without any likeness the mean trend."""
         known = _unit(self.known_content_)
         count = min(self.neighbours, len(known))
         expected = np.empty(len(content), dtype=np.float32)
@@ -112,7 +112,7 @@ class ContentPlacement:
     def _held_out_errors(
         self, content: np.ndarray, targets: np.ndarray, weights: np.ndarray
     ) -> dict[float, float]:
-        """Give the weighted squared error on items held out in turn, by strength."""
+        """Return the weighted squared error on items held out in turn, by strength."""
         fold = np.random.default_rng(self.seed).permutation(len(content)) % min(FOLDS, len(content))
         errors = dict.fromkeys(STRENGTHS, 0.0)
         for each in range(int(fold.max()) + 1):
@@ -157,7 +157,7 @@ def item_content(
 def _ridge(
     content: np.ndarray, targets: np.ndarray, weights: np.ndarray, strength: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give the center (F,), the map (F, D) and the intercept (D,) of a weighted ridge."""
+    """Return the center (F,), the map (F, D) and the intercept (D,) of a weighted ridge."""
     center = np.average(content, axis=0, weights=weights)
     bias = np.average(targets, axis=0, weights=weights)
     inner = content - center

@@ -17,7 +17,7 @@ log(popularity) * entropy0 of the three answers, where the unknown weigh half: t
 Sources: Golbandi, Koren & Lempel, WSDM 2011 (the tree); Rashid et al., IUI 2002 and SIGKDD
 Explorations 2008 (the list). The tree there predicts ratings, here what is taken.
 
-Legend: `U` users, `N` items, `C` candidate questions, `V` nodes, `B` requests.
+Shapes: `U` users, `N` items, `C` candidate questions, `V` nodes, `B` requests.
 """
 
 from __future__ import annotations
@@ -117,12 +117,12 @@ class Survey:
         return (summed + self.prior * parent) / (count + self.prior)
 
     def ask(self, answers: Mapping[int, int]) -> int | None:
-        """Give the next item to ask about after `answers` (item -> answer); None at the end."""
+        """Return the next item to ask about after `answers` (item -> answer); None at the end."""
         question = int(self.questions_[self._node(answers)])
         return None if question == NONE else question
 
     def profile(self, answers: Mapping[int, int]) -> np.ndarray:
-        """Give the scores of all items (N,) of users who answered alike; asked ones included."""
+        """Return the scores of all items (N,) of users who answered alike; asked ones included."""
         return self.profiles_[self._node(answers)]
 
     def walk(self, answers: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
@@ -172,7 +172,7 @@ class Survey:
 def answer_matrix(
     events: Events, users: int, items: int, *, like: float | None = None
 ) -> csr_matrix:
-    """Give what users would answer (U, N), 1 liked and -1 disliked; of a pair the last counts.
+    """Return what users would answer (U, N), 1 liked and -1 disliked; of a pair the last counts.
 
     Ratings from `like` on are liked, by default from the mean of all ratings.
     """
@@ -191,7 +191,7 @@ def answer_matrix(
 
 
 def _unit_rows(answers: csr_matrix) -> csr_matrix:
-    """Give what was taken, liked or not, as rows of unit length."""
+    """Return what was taken, liked or not, as rows of unit length."""
     rows = answers.copy()
     length = np.diff(rows.indptr)
     rows.data = np.repeat(1.0 / np.sqrt(np.maximum(length, 1)), length).astype(np.float32)
@@ -199,7 +199,7 @@ def _unit_rows(answers: csr_matrix) -> csr_matrix:
 
 
 def _where(answers: csr_matrix, answer: int) -> csr_matrix:
-    """Give a 0/1 matrix of one answer."""
+    """Return a 0/1 matrix of one answer."""
     matrix = answers.copy()
     matrix.data = (matrix.data == answer).astype(np.float32)
     matrix.eliminate_zeros()
@@ -222,7 +222,7 @@ def _next_question(
     before: frozenset[int],
     fixed: np.ndarray | None,
 ) -> int:
-    """Give the question of the least squared error not yet asked, or the next of a fixed list."""
+    """Return the question of the least squared error not yet asked, or the next of a fixed list."""
     if fixed is not None:
         return int(fixed[len(before)]) if len(before) < len(fixed) else NONE
     width = liked.shape[1]

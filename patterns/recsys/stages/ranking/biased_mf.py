@@ -16,7 +16,7 @@ Source: Koren, Bell & Volinsky, IEEE Computer 42(8), 2009, for the model; Lim & 
 Bayesian Approach to Movie Rating Prediction, KDD Cup 2007, for the step. Variances are given here,
 not learned.
 
-Legend: `E` ratings, `U` users, `N` items, `D` factors, `M` = (D + 1)(D + 2) / 2 entries of a
+Shapes: `E` ratings, `U` users, `N` items, `D` factors, `M` = (D + 1)(D + 2) / 2 entries of a
 symmetric matrix over [bias, factors].
 """
 
@@ -85,7 +85,7 @@ class BiasedMF:
         return self._rate(_rows(self.users_, users), items)
 
     def fold_in(self, items: np.ndarray, ratings: np.ndarray) -> np.ndarray:
-        """Give the vector (D + 1,) of a new user from ratings (n,): the half step of training."""
+        """Return the vector (D + 1,) of a new user from ratings (n,): the half step of training."""
         from scipy.sparse import csr_matrix
 
         cells = np.zeros(len(items), np.int64), items
@@ -154,7 +154,7 @@ def _entries(factors: int) -> int:
 
 
 def _rows(vectors: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Give the vectors of `ids`; nothing is known of -1."""
+    """Return the vectors of `ids`; nothing is known of -1."""
     return np.where((ids < 0)[:, None], 0.0, vectors[ids])
 
 

@@ -4,7 +4,7 @@ Whole users are held out in turn. The scores that come together so are what ever
 which ranker serves, how objectives are weighed, how much diversity may cost. The ranker that goes
 out then learns from all users, for as long as was best on average.
 
-Legend: `B` requests, `K` candidates.
+Shapes: `B` requests, `K` candidates.
 """
 
 from __future__ import annotations

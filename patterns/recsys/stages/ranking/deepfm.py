@@ -8,7 +8,7 @@ is computed in linear time as half of (sum of vectors)^2 - sum of (vectors^2).
 Source: Guo et al., DeepFM, IJCAI 2017. Here numeric features are fields with one vector each,
 scaled by the value, instead of being cut into buckets.
 
-Legend: `R` rows, `F` features, `D` dimensions.
+Shapes: `R` rows, `F` features, `D` dimensions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class DeepFMNetwork(RankingNetwork):
         self.deep = perceptron((features + 1) * dimension, hidden, dropout)
 
     def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:
-        """Give logits (R,) of `features` (R, F) and `item_ids` (R,)."""
+        """Return logits (R,) of `features` (R, F) and `item_ids` (R,)."""
         values = self.standardised(features)
         fields = values.unsqueeze(-1) * self.vectors  # (R, F, D)
         fields = torch.cat([fields, self.items(item_ids).unsqueeze(1)], dim=1)  # (R, F + 1, D)

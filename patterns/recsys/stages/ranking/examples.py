@@ -3,7 +3,7 @@
 Those are retrieved candidates, since only they can be shown: an answer that no source found is the
 sources' miss and no ranker can mend it. Or they are what a log says was shown (`exposures`).
 
-Legend: `B` requests, `K` candidates, `F` features, `R` rows, `N` items, `U` users.
+Shapes: `B` requests, `K` candidates, `F` features, `R` rows, `N` items, `U` users.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Examples:
     values: np.ndarray  # (B, K) float32, rating or minutes; NaN where not taken or not known
 
     def part(self, rows: np.ndarray) -> Examples:
-        """Give some requests."""
+        """Return some requests."""
         return Examples(
             self.features[rows], self.item_ids[rows], self.labels[rows], self.values[rows]
         )
@@ -55,7 +55,7 @@ class Examples:
         return Examples(self.features, item_ids, self.labels, self.values)
 
     def flat(self) -> Rows:
-        """Give all that is not padding."""
+        """Return all that is not padding."""
         real = self.item_ids >= 0
         return Rows(self.features[real], self.item_ids[real], self.labels[real], self.values[real])
 
@@ -69,7 +69,7 @@ class Lessons:
     worth: Mapping[str, np.ndarray]  # objective -> (B, K), all NaN where nothing is known
 
     def under(self, objective: str) -> Examples:
-        """Give the examples with the values of an objective."""
+        """Return the examples with the values of an objective."""
         values = self.worth.get(objective, self.examples.values)
         return replace(self.examples, values=values)
 
@@ -116,7 +116,7 @@ def values_of(item_ids: np.ndarray, worth: csr_matrix) -> np.ndarray:
 
 
 def _keys(item_ids: np.ndarray, matrix: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """Give one number for each stored cell of `matrix` (B, N), and for each candidate (B, K)."""
+    """Return one number for each stored cell of `matrix` (B, N), and for each candidate (B, K)."""
     width = matrix.shape[1]
     keys = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
     return keys, np.arange(len(item_ids))[:, None] * width + item_ids

@@ -94,7 +94,7 @@ class LightGBMRanker:
         return np.where(item_ids < 0, -np.inf, scores).astype(np.float32)
 
     def importance(self) -> np.ndarray:
-        """Give the total gain of each feature (F,)."""
+        """Return the total gain of each feature (F,)."""
         return np.asarray(self.booster_.feature_importance("gain"))
 
     def save(self, folder: Path) -> None:
@@ -126,7 +126,7 @@ class _Grades:
         self.gains = (np.maximum.accumulate(mean) / max(mean.max(), 1e-9)).tolist()
 
     def of(self, rows: Rows) -> np.ndarray:
-        """Give the grade of each row, 0 where it was not taken."""
+        """Return the grade of each row, 0 where it was not taken."""
         worth = self.worth.of(rows.labels, rows.values)
         return np.where(rows.labels > 0, 1 + np.searchsorted(self.edges, worth), 0)
 

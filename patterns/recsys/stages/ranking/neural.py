@@ -19,7 +19,7 @@ Sources: Covington et al., Deep Neural Networks for YouTube Recommendations, Rec
 watch time. Here minutes may be any value of 0 or more. He et al., Practical Lessons from Predicting
 Clicks on Ads at Facebook, ADKDD 2014, 6.3, for learning from a share of the negatives.
 
-Legend: `R` rows, `F` features, `B` requests, `K` candidates.
+Shapes: `R` rows, `F` features, `B` requests, `K` candidates.
 """
 
 from __future__ import annotations
@@ -102,12 +102,12 @@ class Heads(nn.Module):
         self.taken, self.rating = taken, rating
 
     def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:
-        """Give the logit of being taken (R,)."""
+        """Return the logit of being taken (R,)."""
         logits: Tensor = self.taken(features, item_ids)
         return logits
 
     def score(self, features: Tensor, item_ids: Tensor, worth: Worth) -> Tensor:
-        """Give what rows are ordered by (R,)."""
+        """Return what rows are ordered by (R,)."""
         logits = self(features, item_ids)
         if self.rating is None:
             return logits
@@ -234,7 +234,7 @@ class NeuralRanker:
 
 
 def _targets(rows: Rows, worth: Worth, log_share: float) -> tuple[tuple[np.ndarray, ...], Any]:
-    """Give the tensors of a batch and the loss that reads them."""
+    """Return the tensors of a batch and the loss that reads them."""
     features, item_ids, labels, values = rows
     if worth.objective == "ctr":
         return (features, item_ids, labels), partial(_log_loss, log_share=log_share)

@@ -15,7 +15,7 @@ so each is standardised within its request first (mean 0, deviation 1 over the c
 The weights are a product decision; `pareto` shows what there is to decide between: the points that
 no other beats on both counts. (A weighted sum finds only points on the convex hull of the front.)
 
-Legend: `B` requests, `K` candidates, `O` objectives, `W` weightings.
+Shapes: `B` requests, `K` candidates, `O` objectives, `W` weightings.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Worth:
         return cls(objective, float(known.mean()), spread, float(known.min()), float(known.max()))
 
     def of(self, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Give what each example counts: float32 of the shape of `labels`, 0 where not taken."""
+        """Return what each example counts: float32 of the shape of `labels`, 0 where not taken."""
         if self.objective == "ctr":
             return labels
         filled = np.where(np.isnan(values), self.mean, values)
@@ -141,7 +141,7 @@ def non_dominated(points: np.ndarray) -> np.ndarray:
 def _combined(
     scores: Mapping[str, np.ndarray], weightings: Sequence[Mapping[str, float]]
 ) -> np.ndarray:
-    """Give the weighed scores (W, B, K)."""
+    """Return the weighed scores (W, B, K)."""
     unknown = {name for weights in weightings for name in weights} - set(scores)
     if unknown:
         raise ValueError(
@@ -155,7 +155,7 @@ def _combined(
 
 
 def _standardised(scores: np.ndarray) -> np.ndarray:
-    """Give each request's scores mean 0 and deviation 1; all 0 where they are equal or padding."""
+    """Return each request's scores mean 0 and deviation 1; 0 where they are equal or padding."""
     real = np.isfinite(scores)
     count = np.maximum(real.sum(axis=1, keepdims=True), 1)
     plain = np.where(real, scores, 0.0).astype(np.float64)

@@ -14,7 +14,7 @@ is trained by FTRL with L1; here both parts share AdamW, which shrinks what the 
 With a mark for the bucket of each feature, h in {0, 1}^C, all crosses together are h' W h: one
 matrix product, far quicker than looking hundreds of weights up for each row.
 
-Legend: `R` rows, `F` features, `C` cells: every bucket of every feature, the last for unknown.
+Shapes: `R` rows, `F` features, `C` cells: every bucket of every feature, the last for unknown.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class WideDeepNetwork(RankingNetwork):
                 self.edges[column] = torch.from_numpy(np.quantile(known, shares))
 
     def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:
-        """Give logits (R,) of `features` (R, F) and `item_ids` (R,)."""
+        """Return logits (R,) of `features` (R, F) and `item_ids` (R,)."""
         values = self.standardised(features)
         deep = self.deep(torch.cat([values, self.items(item_ids)], dim=1))  # (R, 1)
         first = self.linear(values) + self.item_weight(item_ids)  # (R, 1)

@@ -13,7 +13,7 @@ W_{hij} = sum_l U_{hli} V_{hlj}, which turns a layer into two matrix products an
 
 Source: Lian et al., xDeepFM, KDD 2018. Fields as in `deepfm`: a numeric one scales its vector.
 
-Legend: `R` rows, `F` fields, `D` dimensions, `H` maps, `L` rank.
+Shapes: `R` rows, `F` fields, `D` dimensions, `H` maps, `L` rank.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CIN(nn.Module):
         self.rank = rank
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Give the sums over dimensions of every layer's maps."""
+        """Return the sums over dimensions of every layer's maps."""
         layer, sums = vectors, []
         for lower, fields in zip(self.lower, self.fields, strict=True):
             crossed = (layer @ lower) * (vectors @ fields)  # (R, D, L H)
@@ -77,7 +77,7 @@ class XDeepFMNetwork(RankingNetwork):
         self.deep = perceptron((features + 1) * dimension, hidden, dropout)
 
     def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:
-        """Give logits (R,) of `features` (R, F - 1) and `item_ids` (R,)."""
+        """Return logits (R,) of `features` (R, F - 1) and `item_ids` (R,)."""
         values = self.standardised(features)
         fields = values.unsqueeze(1) * self.vectors  # (R, D, F - 1)
         fields = torch.cat([fields, self.items(item_ids).unsqueeze(2)], dim=2)  # (R, D, F)

@@ -19,7 +19,7 @@ batch, on any machine.
 Sources: Auer et al., Finite-time Analysis of the Multiarmed Bandit Problem, 2002 (the bound); Li et
 al., WSDM 2011 (logged propensities); Steele et al., OOPSLA 2014 (SplitMix64, the hash).
 
-Legend: `B` requests, `N` items, `K` candidates, `L` page.
+Shapes: `B` requests, `N` items, `K` candidates, `L` page.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Exploration:
         days: np.ndarray,
         rules: Rules | None = None,
     ) -> Explored:
-        """Give pages of `k` from lists (B, K) re-ranked with the `rest` behind the page.
+        """Return pages of `k` from lists (B, K) re-ranked with the `rest` behind the page.
 
         `request_ids` (B,) and `days` (B,) are integers that tell requests apart. Caps of `rules`
         bind what is drawn; blocked items left the lists when they were re-ranked.
@@ -113,7 +113,7 @@ class Exploration:
         return Explored(items, propensities, drawn)
 
     def _logits(self, reranked: Candidates) -> np.ndarray:
-        """Give u / temperature (B, K) of rare items, -inf of others."""
+        """Return u / temperature (B, K) of rare items, -inf of others."""
         item_ids = reranked.item_ids
         relevance = to_unit(reranked.scores, item_ids, item_ids.shape[1])
         logits = (relevance + self.bound_[item_ids]) / self.temperature
@@ -138,14 +138,14 @@ def _allowed(item_ids: np.ndarray, page: np.ndarray, rules: Rules | None) -> np.
 
 
 def _first_open(page: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Give the first place of each list that is not on its page, an allowed one if any: (B,)."""
+    """Return the first place of each list that is not on its page, an allowed one if any: (B,)."""
     open_ = np.ones(allowed.shape, dtype=bool)
     np.put_along_axis(open_, page, False, axis=1)
     return (open_ * 1 + (open_ & allowed)).argmax(axis=1)
 
 
 def _chances(logits: np.ndarray, page: np.ndarray) -> np.ndarray:
-    """Give the softmax (B, K) over what is not on the page; all 0 where every logit is -inf."""
+    """Return the softmax (B, K) over what is not on the page; all 0 where every logit is -inf."""
     logits = logits.copy()
     np.put_along_axis(logits, page, -np.inf, axis=1)
     top = logits.max(axis=1, keepdims=True, initial=-np.inf)
@@ -163,7 +163,7 @@ def _draw(chance: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 def _uniforms(
     seed: int, request_ids: np.ndarray, days: np.ndarray, slot: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give two numbers in [0, 1) for each request, the same for the same arguments."""
+    """Return two numbers in [0, 1) for each request, the same for the same arguments."""
     state = np.full(len(request_ids), seed, dtype=np.int64).astype(np.uint64)
     for part in (np.asarray(request_ids, np.int64), np.asarray(days, np.int64), slot):
         state = _mixed(state ^ np.asarray(part).astype(np.uint64))

@@ -8,7 +8,7 @@ among those the caps allow. What cannot be taken yet lies in tiers far below: fi
 beyond the pool, in their order, which come in only where the caps leave nothing of the pool; then
 what breaches a cap; last padding. So one argmax does all and a page is never shorter than it must.
 
-Legend: `B` requests, `K` candidates, `P` the pool that is weighed.
+Shapes: `B` requests, `K` candidates, `P` the pool that is weighed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def greedy(
     trade_off: float,
     rules: Rules | None = None,
 ) -> np.ndarray:
-    """Give places (B, min(k, K)) of `item_ids` (B, K), best first; ties go to the earlier place.
+    """Return places (B, min(k, K)) of `item_ids` (B, K), best first; ties go to the earlier place.
 
     `relevance` (B, K) lies in [0, 1] within the pool, the first P places.
     """
@@ -58,7 +58,7 @@ def greedy(
 
 
 def _tiers(item_ids: np.ndarray, relevance: np.ndarray, pool: int, trade_off: float) -> np.ndarray:
-    """Give the worth (B, K) of each place before penalties and caps."""
+    """Return the worth (B, K) of each place before penalties and caps."""
     base = np.empty(item_ids.shape)
     base[:, :pool] = trade_off * relevance[:, :pool]
     base[:, pool:] = -RESERVE - np.arange(item_ids.shape[1] - pool)

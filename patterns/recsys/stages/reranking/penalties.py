@@ -20,7 +20,7 @@ Sources: Carbonell & Goldstein, The Use of MMR, SIGIR 1998 (the largest); Smyth 
 Similarity vs. Diversity, ICCBR 2001 (the mean, "bounded greedy"); Steck, Calibrated
 Recommendations, RecSys 2018, section 3.
 
-Legend: `B` requests, `K` candidates, `P` the first of them that are weighed, `G` genres.
+Shapes: `B` requests, `K` candidates, `P` the first of them that are weighed, `G` genres.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Penalty(Protocol):
     """The cost of each item as the next of the page."""
 
     def costs(self) -> np.ndarray:
-        """Give the cost (B, P) of putting each item on the page now."""
+        """Return the cost (B, P) of putting each item on the page now."""
 
     def pick(self, places: np.ndarray) -> None:
         """Put the item at each of `places` (B,), below K, on the page."""
@@ -57,7 +57,7 @@ class Sameness:
         self.likeness = np.zeros((len(vectors), pool), dtype=vectors.dtype)  # largest, or summed
 
     def costs(self) -> np.ndarray:
-        """Give the largest or mean cosine (B, P)."""
+        """Return the largest or mean cosine (B, P)."""
         return self.likeness / max(self.held, 1) if self.mean else self.likeness
 
     def pick(self, places: np.ndarray) -> None:
@@ -82,7 +82,7 @@ class Miscalibration:
         self.pool = pool
 
     def costs(self) -> np.ndarray:
-        """Give n times the KL (B, P) of the page with each item added as the n-th."""
+        """Return n times the KL (B, P) of the page with each item added as the n-th."""
         given = self.total[:, None] + self.shares[:, : self.pool]
         return (self.size + 1) * divergence(self.wanted[:, None], given)
 
@@ -93,7 +93,7 @@ class Miscalibration:
 
 
 def divergence(wanted: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Give KL(wanted || given), smoothed, over the last axis; `given` need not sum to 1."""
+    """Return KL(wanted || given), smoothed, over the last axis; `given` need not sum to 1."""
     given = given / np.maximum(given.sum(axis=-1, keepdims=True), TINY)
     mixed = (1 - SMOOTHING) * given + SMOOTHING * wanted
     entropy = (wanted * np.log(np.maximum(wanted, TINY))).sum(axis=-1)
@@ -101,18 +101,18 @@ def divergence(wanted: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 def genre_shares(genres: np.ndarray) -> np.ndarray:
-    """Give each item's genres (N, G) as equal shares that sum to 1; without genres all are 0."""
+    """Return each item's genres (N, G) as equal shares that sum to 1; without genres all are 0."""
     return (genres / np.maximum(genres.sum(axis=1, keepdims=True), 1.0)).astype(np.float32)
 
 
 def history_shares(seen: csr_matrix, shares: np.ndarray) -> np.ndarray:
-    """Give the genre shares (B, G) of histories `seen` (B, N); an empty history is all 0."""
+    """Return the genre shares (B, G) of histories `seen` (B, N); an empty history is all 0."""
     wanted = np.asarray(seen @ shares)
     return wanted / np.maximum(wanted.sum(axis=1, keepdims=True), TINY)
 
 
 def miscalibration(wanted: np.ndarray, shares: np.ndarray, page: np.ndarray) -> np.ndarray:
-    """Give the KL (B,) between histories `wanted` (B, G) and pages of item ids (B, K), -1 padded.
+    """Return the KL (B,) between histories `wanted` (B, G) and pages of item ids (B, K), -1 padded.
 
     `shares` (N, G) are the items' genre shares. An empty page has the largest KL.
     """

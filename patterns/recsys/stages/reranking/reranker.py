@@ -22,7 +22,7 @@ accidents. The curves of all methods are kept for the report. All requests of a 
 Sources: Carbonell & Goldstein, SIGIR 1998 (MMR); Smyth & McClave, ICCBR 2001 (bounded greedy);
 Steck, RecSys 2018 (calibration); see `penalties`.
 
-Legend: `B` requests, `N` items, `K` candidates, `P` the first of them that are weighed, `G` genres.
+Shapes: `B` requests, `N` items, `K` candidates, `P` the first of them that are weighed, `G` genres.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Reranker:
         return self
 
     def affordable(self, method: str) -> float:
-        """Give the cheapest trade-off of a method that cuts enough, else the last within budget."""
+        """Return the cheapest trade-off of a method that cuts enough, else the last in budget."""
         curve = self.curves_[method]
         floor = curve[0].ndcg * (1 - self.ndcg_budget)
         within = [point for point in curve if point.ndcg >= floor]
@@ -133,7 +133,7 @@ class Reranker:
         trade_off: float | None = None,
         method: Method | None = None,
     ) -> Candidates:
-        """Give the page of `k`; what lies beyond `depth` follows in the ranker's order.
+        """Return the page of `k`; what lies beyond `depth` follows in the ranker's order.
 
         `seen` (B, N) is needed where the method calibrates. With `rest` all other candidates follow
         the page, as exploration wants them. Blocked items leave the list. Scores stay the ranker's.
@@ -163,7 +163,7 @@ class Reranker:
         trade_off: float,
         method: Method,
     ) -> Candidates:
-        """Give the whole lists, the page of `k` first."""
+        """Return the whole lists, the page of `k` first."""
         relevance = to_unit(ranked.scores, ranked.item_ids, self.depth)
         pool = min(self.depth, ranked.item_ids.shape[1])
         width = pool  # places that may be taken out of order
@@ -193,7 +193,7 @@ class Reranker:
         return penalties
 
     def _wanted(self, seen: csr_matrix | None, method: Method) -> np.ndarray | None:
-        """Give the genres of the histories (B, G), where the method looks at them."""
+        """Return the genres of the histories (B, G), where the method looks at them."""
         if method not in CALIBRATED:
             return None
         if seen is None:
@@ -267,7 +267,7 @@ def _under(
 
 
 def _followed(places: np.ndarray, width: int) -> np.ndarray:
-    """Give `places` (B, L) followed by all other places below `width`, ascending: (B, width)."""
+    """Return `places` (B, L) followed by all other places below `width`, ascending: (B, width)."""
     left = np.ones((len(places), width), dtype=bool)
     np.put_along_axis(left, places, False, axis=1)
     rest = np.nonzero(left)[1].reshape(len(places), width - places.shape[1])

@@ -7,7 +7,7 @@
 Caps are kept while the page is filled, so the page stays full as long as any candidate keeps them.
 When none does, the page is filled with the next best all the same, and `breaches` counts it.
 
-Legend: `B` requests, `N` items, `K` candidates, `L` page.
+Shapes: `B` requests, `N` items, `K` candidates, `L` page.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Rules:
     boosts: np.ndarray | None = None  # (N,) float
 
     def adjusted(self, relevance: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
-        """Give the relevance (B, K) with boosts; -inf where blocked."""
+        """Return the relevance (B, K) with boosts; -inf where blocked."""
         if self.boosts is not None:
             relevance = relevance + self.boosts[item_ids]
         if self.blocked is not None:
@@ -73,7 +73,7 @@ def _groups(cap: Cap, item_ids: np.ndarray) -> np.ndarray:
 
 
 def rarest_group(memberships: np.ndarray) -> np.ndarray:
-    """Give each item of `memberships` (N, G), 0 or 1, its rarest group: (N,) codes, -1 none.
+    """Return each item of `memberships` (N, G), 0 or 1, its rarest group: (N,) codes, -1 none.
 
     One code an item is what a cap needs; of several genres the rarest tells most.
     """

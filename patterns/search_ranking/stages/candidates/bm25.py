@@ -1,7 +1,7 @@
 """Candidates, box 1a: an inverted index per field, scored by BM25. The baseline of the pattern.
 
 A postings list holds, for one term, the documents that contain it. The lists stand one after the
-other in two flat arrays, with a third of offsets (compressed sparse rows: term → documents). What
+other in two flat arrays, with a third of offsets (compressed sparse rows: term -> documents). What
 a term adds to a document's score depends on nothing in the query, so it is worked out once, when
 the index is built, and a search is a sum over the lists of the query's terms:
 
@@ -60,7 +60,7 @@ class InvertedIndex:
         return self
 
     def _invert(self, term_ids: np.ndarray, lengths: np.ndarray) -> None:
-        """Occurrences in reading order → postings by term, each with its finished weight."""
+        """Occurrences in reading order -> postings by term, each with its finished weight."""
         rows = np.repeat(np.arange(self.count_), lengths)  # document of each occurrence
         pairs, frequency = np.unique(term_ids * max(1, self.count_) + rows, return_counts=True)
         terms, documents = np.divmod(pairs, max(1, self.count_))  # (P,) by term, then document
@@ -95,7 +95,7 @@ class InvertedIndex:
         return out
 
     def score_pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
-        """Scores of given documents only: rows (B, K), -1 padding scores 0 → (B, K) float32."""
+        """Scores of given documents only: rows (B, K), -1 padding scores 0 -> (B, K) float32."""
         assert len(rows) == len(queries), (rows.shape, len(queries))
         out = np.zeros(rows.shape, np.float32)
         postings = self.offsets_, self.documents_, self.weights_
@@ -137,7 +137,7 @@ class BM25:
         self.fields, self.weights = dict(fields), dict(weights)
 
     def fit(self, texts: Mapping[str, Sequence[str]]) -> BM25:
-        """Index each field: field name → one text a document, all of one length."""
+        """Index each field: field name -> one text a document, all of one length."""
         self.indices_ = {
             name: InvertedIndex(analyser=field.analyser, k1=field.k1, b=field.b).fit(texts[name])
             for name, field in self.fields.items()

@@ -5,7 +5,7 @@ vectors are made beforehand and a search is one encoded query and one nearest-ne
 
     score(q, d) = <e(q), e(d)>,  both of length 1, so this is the cosine
 
-It finds what shares no word with the query ("robbery" → a heist) and is lost on rare names that the
+It finds what shares no word with the query ("robbery" -> a heist) and is lost on rare names the
 encoder never saw, which is just what the inverted index is good at. Source: Reimers and Gurevych
 2019, "Sentence-BERT". The index is FAISS, through `common.retrieval`; exact up to some 100,000
 documents. A filtered search is exact over the allowed rows, so a narrow filter still fills k.
@@ -69,7 +69,7 @@ class Dense:
         return Candidates(rows[found.item_ids], found.scores)
 
     def cosines(self, query_vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Cosine of each query with given documents: rows (B, K), -1 padding → 0."""
+        """Cosine of each query with given documents: rows (B, K), -1 padding -> 0."""
         values = _row_products(query_vectors, self.vectors_, rows)
         return np.where(rows < 0, np.float32(0), values)
 

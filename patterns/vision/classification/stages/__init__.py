@@ -1,1 +1,1 @@
-"""The boxes: preprocess → augment (training only) → network → temperature → top-k."""
+"""The boxes: preprocess -> augment (training only) -> network -> temperature -> top-k."""

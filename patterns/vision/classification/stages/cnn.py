@@ -1,7 +1,7 @@
 """A small ResNet for small images.
 
-    stem 3x3 → for each width w: [residual block, stride 2] + (blocks − 1) x [residual block]
-             → mean over the pixels → linear
+    stem 3x3 -> for each width w: [residual block, stride 2] + (blocks − 1) x [residual block]
+             -> mean over the pixels -> linear
 
 A residual block computes relu(x + F(x)), so that the identity is what a block does by default and
 depth costs nothing in trainability (He et al. 2016, "Deep Residual Learning"). Each stage halves

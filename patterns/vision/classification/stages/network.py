@@ -109,12 +109,12 @@ class Network:
         return float(hits) - TIE * min(float(loss), 10.0)
 
     def accuracy(self, images: Tensor, labels: Tensor) -> float:
-        """Give the share of images whose highest logit is their label."""
+        """Return the share of images whose highest logit is their label."""
         return float((self.predict(images).argmax(axis=1) == labels.numpy()).mean())
 
     @torch.inference_mode()
     def predict(self, images: Tensor, *, batch_size: int = 512) -> np.ndarray:
-        """Give float32 logits (N, K) of uint8 images (N, C, H, W)."""
+        """Return float32 logits (N, K) of uint8 images (N, C, H, W)."""
         self.module.eval()
         device = next(self.module.parameters()).device
         logits = [self.module(part.to(device)).float().cpu() for part in images.split(batch_size)]

@@ -41,7 +41,7 @@ class Preprocess:
         return cls(size=size or min(max(*images.shape[1:3], smallest), largest), channels=channels)
 
     def batch(self, images: np.ndarray | Sequence[np.ndarray]) -> Tensor:
-        """Give uint8 (N, C, size, size); images may differ in size and in channels."""
+        """Return uint8 (N, C, size, size); images may differ in size and in channels."""
         if isinstance(images, np.ndarray) and self._fits(images[:1]):
             return torch.from_numpy(np.ascontiguousarray(_channels_first(images)))
         if not len(images):

@@ -1,1 +1,1 @@
-"""The boxes: preprocess → augment (training only) → U-Net → tiles joined → threshold → objects."""
+"""The boxes: preprocess -> augment (training) -> U-Net -> tiles joined -> threshold -> objects."""

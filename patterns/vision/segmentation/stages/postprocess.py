@@ -62,11 +62,11 @@ class Postprocess:
         return candidates[int(np.argmax(found))]
 
     def mask(self, probability: np.ndarray) -> np.ndarray:
-        """Give the boolean foreground (H, W)."""
+        """Return the boolean foreground (H, W)."""
         return probability > self.threshold
 
     def instances(self, probability: np.ndarray) -> np.ndarray:
-        """Give the label map uint16 (H, W), objects numbered 1..n without gaps."""
+        """Return the label map uint16 (H, W), objects numbered 1..n without gaps."""
         return self.separate(self.mask(probability))
 
     def separate(self, mask: np.ndarray) -> np.ndarray:

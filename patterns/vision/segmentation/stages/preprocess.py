@@ -17,7 +17,7 @@ LEAST_DEVIATION = 5.0  # of 255: an almost empty image is not blown up into nois
 
 
 def statistics(image: np.ndarray) -> tuple[float, float]:
-    """Give the mean and the padded deviation of a uint8 image (H, W, 3)."""
+    """Return the mean and the padded deviation of a uint8 image (H, W, 3)."""
     return float(image.mean()), float(image.std()) + LEAST_DEVIATION
 
 
@@ -29,7 +29,7 @@ def standardise(image: np.ndarray) -> Tensor:
 
 
 def as_colour(image: np.ndarray) -> np.ndarray:
-    """Give any uint8 image, (H, W) or (H, W, 1) or (H, W, 3), three channels."""
+    """Return any uint8 image, (H, W) or (H, W, 1) or (H, W, 3), three channels."""
     if image.ndim == 2:
         image = image[..., None]
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., :3]
@@ -45,7 +45,7 @@ def mirror_pad(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def _mirrored(length: int, wanted: int) -> Tensor:
-    """Give `wanted` indices 0 … length-1, length-2 … 0, 1 …"""
+    """Return `wanted` indices 0 … length-1, length-2 … 0, 1 …"""
     period = max(2 * (length - 1), 1)
     position = torch.arange(wanted) % period
     return torch.minimum(position, period - position) if length > 1 else position

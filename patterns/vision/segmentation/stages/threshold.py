@@ -24,7 +24,7 @@ class OtsuThreshold:
     """Foreground by a threshold per image; nothing is fitted."""
 
     def predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Give a boolean mask (H, W) for each uint8 image (H, W, 3)."""
+        """Return a boolean mask (H, W) for each uint8 image (H, W, 3)."""
         return [foreground(image) for image in images]
 
 
@@ -36,7 +36,7 @@ def foreground(image: np.ndarray) -> np.ndarray:
 
 
 def otsu(grey: np.ndarray) -> int:
-    """Give the level t of a uint8 image that best separates "<= t" from "> t"."""
+    """Return the level t of a uint8 image that best separates "<= t" from "> t"."""
     histogram = np.bincount(grey.ravel(), minlength=256) / grey.size
     share = np.cumsum(histogram)  # ω(t)
     summed = np.cumsum(histogram * np.arange(256))  # μ(t)

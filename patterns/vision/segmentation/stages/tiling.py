@@ -20,7 +20,7 @@ from patterns.vision.segmentation.stages.preprocess import mirror_pad
 def predict_tiled(
     network: Callable[[Tensor], Tensor], image: Tensor, *, tile: int, overlap: int, multiple: int
 ) -> Tensor:
-    """Give probabilities (H, W) of a standardised image (3, H, W).
+    """Return probabilities (H, W) of a standardised image (3, H, W).
 
     `network` maps (1, 3, h, w) to logits (1, h, w), where h and w are multiples of `multiple`.
     """
@@ -39,7 +39,7 @@ def predict_tiled(
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Give the first pixels of the tiles that cover `length`; the last tile ends at its end."""
+    """Return the first pixels of the tiles that cover `length`; the last tile ends at its end."""
     if length <= tile:
         return [0]
     return [*range(0, length - tile, tile - overlap), length - tile]

@@ -100,7 +100,7 @@ class Segmenter:
         masks: Sequence[np.ndarray],
         repeats: np.ndarray | None,
     ) -> TensorLoader:
-        """Give batches of augmented crops; the images are standardised once."""
+        """Return batches of augmented crops; the images are standardised once."""
         assert self.augment is not None
         cut = self.augment
         pixels = [standardise(image) for image in images]
@@ -128,13 +128,13 @@ class Segmenter:
         return pixels + self.dice_weight * dice_loss(torch.sigmoid(logits), masks)
 
     def mean_iou(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> float:
-        """Give the mean IoU over images at a threshold of one half."""
+        """Return the mean IoU over images at a threshold of one half."""
         said = [probability > 0.5 for probability in self.predict(images)]
         return float(iou(said, [labels > 0 for labels in masks]).mean())
 
     @torch.inference_mode()
     def predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Give float32 probabilities (H, W) of each uint8 image (H, W, 3).
+        """Return float32 probabilities (H, W) of each uint8 image (H, W, 3).
 
         One image after the other: they differ in size, and so no answer depends on its neighbours.
         """
@@ -171,7 +171,7 @@ class Segmenter:
 
 
 def dice_loss(probabilities: Tensor, masks: Tensor) -> Tensor:
-    """Give 1 − Dice, averaged over crops; both (B, s, s)."""
+    """Return 1 − Dice, averaged over crops; both (B, s, s)."""
     shared = (probabilities * masks).sum(dim=(1, 2))
     total = probabilities.sum(dim=(1, 2)) + masks.sum(dim=(1, 2))
     return 1 - ((2 * shared + 1) / (total + 1)).mean()

@@ -1,7 +1,7 @@
 """U-Net: down to see what, up to see where, with bridges between equal resolutions.
 
-    level 0   3 → w ─────────────────────────── concat → w → 1 logit a pixel
-    level 1      w → 2w ─────────────── concat → 2w ↗
+    level 0   3 -> w ─────────────────────────── concat -> w -> 1 logit a pixel
+    level 1      w -> 2w ─────────────── concat -> 2w ↗
     …              ↘ 2 x 2 max-pooling          ↗ nearest-neighbour, twice the size
     level L          2^L w
 
