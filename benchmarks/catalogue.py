@@ -58,12 +58,12 @@ def measure(items: int) -> dict[str, Any]:
     from threadpoolctl import threadpool_limits
 
     from common.evaluation import latency
-    from patterns.recsys.config import Config
+    from patterns.recsys.config import Config, WorldOptions
     from patterns.recsys.data import load, split
     from patterns.recsys.pipeline import Pipeline
 
     config = Config(
-        dataset="simulated-movies", world_users=USERS, world_events=EVENTS, world_items=items
+        dataset="simulated-movies", world=WorldOptions(users=USERS, events=EVENTS, items=items)
     )
     candidates = dataclasses.replace(config.candidates, index="hnsw", tower_epochs=1)
     ranking = dataclasses.replace(config.ranking, model="lightgbm", second="none")

@@ -25,7 +25,7 @@ TRAIN = ("patterns.recsys.train", "--dataset", "simulated-movies")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "offline default": TRAIN,
     "learned from exposures": (*TRAIN, "--ranking.examples", "exposures"),
-    "a million events": (*TRAIN, "--world-users", "20000", "--world-events", "1000000"),
+    "a million events": (*TRAIN, "--world.users", "20000", "--world.events", "1000000"),
 }
 STEPS = ("popularity", "merged", "+ ranking", "+ re-ranking")
 METRICS = ("NDCG@10", "true liking@10")

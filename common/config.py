@@ -1,9 +1,14 @@
 """How every command is started: presets, flags, ranges, and errors a user can act on.
 
-A pattern's `config.py` holds frozen dataclasses and a `PRESETS` table; the docstring under a
-field is the help of its flag. `run` turns both into a command line: `--preset` picks the
-starting point, every other flag overrides one field of it, and whatever is wrong with the input
-ends in one clear line and exit code 2 instead of a traceback.
+A pattern's `config.py` holds frozen dataclasses and a `PRESETS` table. All that is known of a field
+stands on it: its type, a `Literal` where it is a choice, its range, and its help just below it:
+
+    trees: Annotated[int, Interval(ge=1, le=10_000)] = 300
+
+`run` turns this into a command line: `--preset` picks the starting point, every other flag
+overrides one field of it, and whatever is wrong with the input ends in one clear line and exit code
+2 instead of a traceback. A configuration checks itself and its sections when it is made, so one
+made in code is held to the same ranges, and no name is written twice.
 
 The habit of dataclass configs with flags made by tyro is CleanRL's.
 """
@@ -18,13 +23,26 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from annotated_types import Interval, Len, MultipleOf
 
 from common import console
 
-DEVICES = ("auto", "cpu", "cuda")
 REMEDIES = {
     errno.ENOENT: "create it, or name an existing path",
     errno.EISDIR: "name a file instead of a folder",
@@ -35,44 +53,126 @@ REMEDIES = {
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class CheckedConfig:
+    """Base of every configuration: it checks itself and its sections when it is made."""
+
+    def __post_init__(self) -> None:
+        """Check what stands on the fields; a subclass calls this and adds what spans several."""
+        check(self)
+
+
+@dataclass(frozen=True)
+class RunConfig(CheckedConfig):
     """What every training command takes, whatever its pattern."""
 
     dataset: str = "auto"
     """A dataset's name, a simulated world, or `csv` and the like for a file of your own;
-    `auto` takes the pattern's public dataset if it can be had, else the simulated world."""
-    seed: int = 0
+    `auto` takes the pattern's public dataset if available, else the offline one."""
+    seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     """Seeds every random choice; same machine, CPU and seed give the identical report."""
     runs: Path = Path("runs")
     """Folder that receives the run."""
     resume: bool = False
     """Continue an unfinished run of this very configuration from its last checkpoint."""
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto, cpu or cuda."""
 
+    own_dataset: ClassVar[str] = "csv"
+    """The `--dataset` that reads files of the user's own."""
+    own_files: ClassVar[tuple[str, ...]] = ("path",)
+    """Fields of section `data` that name them; the first is needed."""
+
     def __post_init__(self) -> None:
-        """Check the ranges of the shared fields; a subclass calls this and adds its own."""
-        check_range("seed", self.seed, 0, 2**31 - 1)
-        check_choice("device", self.device, DEVICES)
+        """Check the fields; a user's own files and `--dataset` belong together."""
+        super().__post_init__()
+        own, needed = self.own_dataset, self.own_files[0]
+        data = getattr(self, "data", None)
+        given = [name for name in self.own_files if getattr(data, name, None) is not None]
+        if self.dataset == own and needed not in given:
+            raise ValueError(
+                f"data.{needed}: --dataset {own} reads your own data; give --data.{needed}, of"
+                " which --help tells what it must hold"
+            )
+        if given and self.dataset != own:
+            raise ValueError(
+                f"data.{given[0]}: read with --dataset {own} only, and dataset is {self.dataset};"
+                f" add --dataset {own}, or leave {_flag(f'data.{given[0]}')} out"
+            )
 
 
 C = TypeVar("C", bound=object)
 
 
-def check_range(field: str, value: float, low: float, high: float) -> None:
-    """Raise `ValueError` unless `low <= value <= high`; NaN is outside every range.
+def check(section: Any, path: str = "") -> None:
+    """Raise `ValueError` where a value is outside the range or the choices that its field states.
 
-    `field` is the whole path of the flag, as in `ranking.trees`.
+    Sections are checked with their path in front, so an error names the whole flag:
+    `--ranking.trees`. NaN is outside every range; None is inside where the type allows it.
     """
-    if not low <= value <= high:
-        bounds = f"from {_bound(low)} to {_bound(high)}"
-        raise ValueError(f"{field}: {value} is out of range; give {_flag(field)} a value {bounds}")
+    for name, hint in _hints(section.__class__).items():
+        value = getattr(section, name)
+        if is_dataclass(value):
+            check(value, f"{path}{name}.")
+        else:
+            _check_value(f"{path}{name}", value, hint)
 
 
-def check_choice(field: str, value: str, choices: Sequence[str]) -> None:
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _check_value(field: str, value: Any, hint: Any) -> None:
+    """Hold a value against its type's limits: of itself, of a tuple's members, of an option."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if value is None:
+        return
+    if origin is Annotated:
+        for limit in hint.__metadata__:
+            _check_limit(field, value, limit)
+        _check_value(field, value, arguments[0])
+    elif origin is Literal:
+        check_choice(field, value, arguments)
+    elif origin in (Union, UnionType):
+        for option in arguments:
+            _check_value(field, value, option)
+    elif origin is tuple:
+        of_all = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        for member, member_hint in zip(value, of_all, strict=True):
+            _check_value(field, member, member_hint)
+
+
+def _check_limit(field: str, value: Any, limit: Any) -> None:
+    if isinstance(limit, Len):
+        _check_interval(field, len(value), Interval(ge=limit.min_length, le=limit.max_length))
+    elif isinstance(limit, Interval):
+        _check_interval(field, value, limit)
+    elif isinstance(limit, MultipleOf) and value % limit.multiple_of:
+        nearest = max(round(value / limit.multiple_of), 1) * limit.multiple_of
+        raise ValueError(
+            f"{field}: {value} is not a multiple of {limit.multiple_of}; give"
+            f" {_flag(field)} {nearest}"
+        )
+
+
+def _check_interval(field: str, value: Any, limit: Interval) -> None:
+    """Raise unless a number, NaN included, is known to lie inside."""
+    bounds: list[tuple[str, Any, bool]] = [
+        ("from", limit.ge, limit.ge is None or value >= limit.ge),
+        ("above", limit.gt, limit.gt is None or value > limit.gt),
+        ("to", limit.le, limit.le is None or value <= limit.le),
+        ("below", limit.lt, limit.lt is None or value < limit.lt),
+    ]
+    if not all(inside for _, _, inside in bounds):
+        said = " ".join(f"{word} {_bound(end)}" for word, end, _ in bounds if end is not None)
+        raise ValueError(f"{field}: {value} is out of range; give {_flag(field)} a value {said}")
+
+
+def check_choice(field: str, value: object, choices: Sequence[object]) -> None:
     """Raise `ValueError` unless `value` is one of `choices`."""
     if value not in choices:
-        known = ", ".join(choices)
+        known = ", ".join(map(str, choices))
         raise ValueError(f"{field}: {value!r} is not known; give {_flag(field)} one of {known}")
 
 
@@ -115,8 +215,8 @@ def run(
 def parse(presets: Mapping[str, C], *, description: str, argv: Sequence[str]) -> C:
     """Return the preset named by `--preset` (`default` where there is none), with flags applied.
 
-    Raises `ValueError` where a config's `__post_init__` refuses a value. For what it refuses
-    itself, an unknown flag or a word in place of a number, tyro prints a box and exits with 2.
+    Raises `ValueError` where a value is refused. For an unknown flag or a word in place of a
+    number tyro prints a box and exits with 2.
     """
     import tyro
 
@@ -131,7 +231,7 @@ def parse(presets: Mapping[str, C], *, description: str, argv: Sequence[str]) ->
                 type(default), prog=program(), default=default, args=rest, description=notes
             )
     except SystemExit as end:
-        refused = _refused_by_config(end)
+        refused = _refused_by_config(end) or _refused_choice(said.getvalue())
         if refused is not None:
             raise refused from None
         sys.stderr.write(said.getvalue())
@@ -148,6 +248,19 @@ def _refused_by_config(end: SystemExit) -> ValueError | None:
             return problem
         problem = problem.__context__
     return None
+
+
+def _refused_choice(box: str) -> ValueError | None:
+    """Say what tyro's box says of a wrong choice as everything else is said: in one line."""
+    said = " ".join(box.replace("│", " ").split())
+    found = re.search(r"choice '(.*?)' for argument '--(\S+?)'\. Expected one of \((.*?)\)", said)
+    if found is None:
+        return None
+    value, flag, choices = found.groups()
+    known = ", ".join(re.findall(r"'(.*?)'", choices))
+    return ValueError(
+        f"{flag.replace('-', '_')}: {value!r} is not known; give --{flag} one of {known}"
+    )
 
 
 def _take_preset(argv: list[str], presets: Mapping[str, C]) -> tuple[str, list[str]]:

@@ -17,7 +17,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+
+from annotated_types import Interval
 
 from common import config as command
 from common import console
@@ -31,7 +33,7 @@ STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class ServeConfig:
+class ServeConfig(command.CheckedConfig):
     """Flags of a serve command."""
 
     run: str = "latest"
@@ -40,29 +42,21 @@ class ServeConfig:
     """Folder that holds the runs."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 opens it to the network, without authentication."""
-    port: int = 8000
+    port: Annotated[int, Interval(ge=0, le=65535)] = 8000
     """Port to listen on; 0 picks a free one and prints it."""
-    concurrency: int = 1
+    concurrency: Annotated[int, Interval(ge=1, le=64)] = 1
     """Predictions that run at once; above 1 the pipeline must be thread-safe."""
-    queue_limit: int = 128
+    queue_limit: Annotated[int, Interval(ge=0, le=100_000)] = 128
     """Requests that may wait for a thread; more are answered 503 at once."""
-    max_body_mb: float = 8.0
+    max_body_mb: Annotated[float, Interval(ge=0.001, le=1024)] = 8.0
     """Largest request body, in megabytes."""
     prediction_log: Path | None = None
     """Folder that receives every answer as JSON lines, for monitoring."""
-    follow_seconds: float = 0.0
+    follow_seconds: Annotated[float, Interval(ge=0, le=86_400)] = 0.0
     """Every so many seconds look where `--run` points, and serve a newer run from then on; 0 stays
     with the run of the start."""
     log_requests: bool = True
     """One JSON line per request on the error stream; failures are logged in any case."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        command.check_range("port", self.port, 0, 65535)
-        command.check_range("concurrency", self.concurrency, 1, 64)
-        command.check_range("queue_limit", self.queue_limit, 0, 100_000)
-        command.check_range("follow_seconds", self.follow_seconds, 0, 86_400)
-        command.check_range("max_body_mb", self.max_body_mb, 0.001, 1024)
 
 
 C = TypeVar("C", bound=ServeConfig)

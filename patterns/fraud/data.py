@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from patterns.fraud.config import Config, DataConfig, SplitConfig
+from patterns.fraud.config import Config, DataOptions, SplitOptions
 
 if TYPE_CHECKING:
     from data.tables import Source, Transactions
@@ -79,7 +79,7 @@ def load(config: Config) -> Transactions:
     )
 
 
-def split(table: Transactions, config: SplitConfig) -> Splits:
+def split(table: Transactions, config: SplitOptions) -> Splits:
     """Cut the days of `table`; a part without a fraud is an error, since nothing can be learned."""
     frame = table.frame
     days = frame["day"].to_numpy()
@@ -136,11 +136,10 @@ def _names(table: Transactions) -> dict[str, dict[str, int]]:
     return names
 
 
-def _own_file(config: DataConfig) -> Transactions:
+def _own_file(config: DataOptions) -> Transactions:
     from data.files import transactions_from_csv
 
-    if config.path is None:
-        raise ValueError("data.path: --dataset csv needs --data.path FILE")
+    assert config.path is not None
     return transactions_from_csv(
         config.path,
         time=config.time,

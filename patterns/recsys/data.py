@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from patterns.recsys.catalogue import Catalogue
-from patterns.recsys.config import Config, DataConfig, SplitConfig
+from patterns.recsys.config import Config, DataOptions, SplitOptions
 from patterns.recsys.exposures import Exposures
 from patterns.recsys.requests import Events, Requests
 
@@ -88,14 +88,14 @@ def load(config: Config) -> Interactions:
         public=PUBLIC,
         offline=SIMULATED,
         seed=config.seed,
-        users=config.world_users,
-        events=config.world_events,
-        items=config.world_items or None,
+        users=config.world.users,
+        events=config.world.events,
+        items=config.world.items or None,
     )
     return _described(table, config.data)
 
 
-def _described(table: Interactions, config: DataConfig) -> Interactions:
+def _described(table: Interactions, config: DataOptions) -> Interactions:
     """Add the overviews of msrd's films, where that is asked for."""
     import data
 
@@ -119,7 +119,7 @@ def _described(table: Interactions, config: DataConfig) -> Interactions:
     return replace(table, source=source, items=items)
 
 
-def split(table: Interactions, config: SplitConfig) -> Splits:
+def split(table: Interactions, config: SplitOptions) -> Splits:
     """Cut the events in time; those of one second stay on one side."""
     from common.evaluation.splits import temporal_split
 
@@ -231,11 +231,10 @@ def _context(frame: pl.DataFrame, catalogue: Catalogue) -> tuple[np.ndarray, np.
     return minutes.astype(np.float32), devices
 
 
-def _own_file(config: DataConfig) -> Interactions:
+def _own_file(config: DataOptions) -> Interactions:
     from data.files import interactions_from_csv
 
-    if config.path is None:
-        raise ValueError("data.path: --dataset csv needs --data.path FILE")
+    assert config.path is not None
     return interactions_from_csv(
         config.path,
         user=config.user,

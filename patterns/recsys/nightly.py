@@ -24,18 +24,18 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from annotated_types import Interval
 
 from common import artifacts, console
 from common.artifacts import Run
 from common.atomic import written_aside
-from common.config import check_range
 from common.config import run as run_command
 from common.evaluation.report import Report, Row, Table
-from patterns.recsys.config import Config, DataConfig
+from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.data import Splits, coded_as, load, split
 from patterns.recsys.pages import FILE, SCHEMA, as_frame
 from patterns.recsys.pipeline import Pipeline
@@ -52,22 +52,14 @@ class NightlyConfig(Config):
 
     run: str = "latest"
     """The run whose ranker and settings stay: latest, production, or a folder."""
-    top: int = 50
+    top: Annotated[int, Interval(ge=1, le=1000)] = 50
     """Items of each page."""
-    shard: int = 1_000
+    shard: Annotated[int, Interval(ge=1, le=1_000_000)] = 1_000
     """Users of one shard."""
-    workers: int = 1
+    workers: Annotated[int, Interval(ge=1, le=256)] = 1
     """Processes that make pages."""
-    least_full: float = 0.99
+    least_full: Annotated[float, Interval(ge=0, le=1)] = 0.99
     """Least share of users who must get a whole page; else nothing is published."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-        check_range("top", self.top, 1, 1000)
-        check_range("shard", self.shard, 1, 1_000_000)
-        check_range("workers", self.workers, 1, 256)
-        check_range("least_full", self.least_full, 0.0, 1.0)
 
 
 def main(config: NightlyConfig) -> Path:
@@ -96,7 +88,7 @@ def main(config: NightlyConfig) -> Path:
     return run
 
 
-_UNSET = vars(DataConfig())
+_UNSET = vars(DataOptions())
 
 
 def _check_flags(config: NightlyConfig) -> None:
@@ -137,7 +129,8 @@ def _continued(config: NightlyConfig, before: Run) -> NightlyConfig:
         config,
         dataset=before.manifest["dataset"]["name"] if chosen == "auto" else chosen,
         data=replace(config.data, **(trained["data"] | named)),
-        **{key: trained[key] for key in ("world_users", "world_events", "world_items", "seed")},
+        world=replace(config.world, **trained["world"]),
+        seed=trained["seed"],
     )
 
 

@@ -28,7 +28,7 @@ from patterns.recsys.stages.ranking.wide_deep import WideDeep
 from patterns.recsys.stages.ranking.xdeepfm import XDeepFM
 
 if TYPE_CHECKING:
-    from patterns.recsys.config import RankingConfig
+    from patterns.recsys.config import RankingOptions
 
 NEURAL: dict[str, Any] = {each.name: each for each in (WideDeep, DeepFM, XDeepFM)}
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -39,7 +39,7 @@ CROSSES = (("gender", "genre likeness"), ("age", "year"), ("device", "minutes"),
 class Ranking:
     """Fits rankers and scores candidates by the one that was best on validation."""
 
-    def __init__(self, config: RankingConfig, *, items: int, device: str, seed: int) -> None:
+    def __init__(self, config: RankingOptions, *, items: int, device: str, seed: int) -> None:
         self.config = config
         self.second_weight = config.second_weight
         self.shared: dict[str, Any] = {"items": items, "device": device, "seed": seed}

@@ -9,31 +9,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Interval
 
 from common import config, console
-from common.config import check_range
+from common.config import CheckedConfig
 
 NAME = "recsys"
 
 
 @dataclass(frozen=True)
-class RecommendConfig:
+class RecommendConfig(CheckedConfig):
     """Whom to recommend to, and from which run."""
 
     user: str = ""
     """Id of the user, as in the training data; empty for somebody new."""
     recent: tuple[str, ...] = ()
     """Ids of items taken since training, oldest first."""
-    k: int = 10
+    k: Annotated[int, Interval(ge=1, le=1000)] = 10
     """Length of the page."""
     run: str = "latest"
     """latest, production, or a run's folder."""
     runs: Path = Path("runs")
     """Folder of the runs."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        check_range("k", self.k, 1, 1000)
 
 
 def main(settings: RecommendConfig) -> None:

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Interval
 
 from common import config, console
-from common.config import check_choice, check_range
+from common.config import CheckedConfig
 
 NAME = "recsys"
 WAYS = ("als", "item-knn", "ease", "two-tower", "content")
 
 
 @dataclass(frozen=True)
-class SimilarConfig:
+class SimilarConfig(CheckedConfig):
     """Which item, by which source."""
 
     item: str = ""
     """Id of the item, as in the training data; empty for the most taken one."""
-    by: str = "all"
+    by: Literal["als", "item-knn", "ease", "two-tower", "content", "all"] = "all"
     """als, item-knn, ease, two-tower, content, or all."""
-    k: int = 5
+    k: Annotated[int, Interval(ge=1, le=1000)] = 5
     """Items wanted."""
     run: str = "latest"
     """latest, production, or a run's folder."""
     runs: Path = Path("runs")
     """Folder of the runs."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        check_range("k", self.k, 1, 1000)
-        check_choice("by", self.by, (*WAYS, "all"))
 
 
 def main(settings: SimilarConfig) -> None:

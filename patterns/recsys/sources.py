@@ -30,7 +30,7 @@ from patterns.recsys.stages.candidates.two_tower import TwoTower
 from patterns.recsys.stages.merging import Merged, merge
 
 if TYPE_CHECKING:
-    from patterns.recsys.config import CandidateConfig
+    from patterns.recsys.config import CandidateOptions
 
 
 class Sources:
@@ -45,7 +45,7 @@ class Sources:
         self.keep = keep
 
     @classmethod
-    def from_config(cls, config: CandidateConfig, *, device: str, seed: int) -> Sources:
+    def from_config(cls, config: CandidateOptions, *, device: str, seed: int) -> Sources:
         """Make the unfitted sources."""
         half_life = config.half_life_days
         als = ALS(

@@ -1,4 +1,4 @@
-"""What can be turned in search, and the presets to start from.
+"""Configuration of search, and the presets to start from.
 
 Defaults that were tuned were tuned on the validation queries of MSRD; the others are plain
 starting values.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from common.config import RunConfig, check_range
+from annotated_types import Interval
+
+from common.config import RunConfig
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataOptions:
     """Where a collection of your own lies (`--dataset beir`)."""
 
     path: Path | None = None
@@ -22,43 +24,49 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class SplitConfig:
-    """The split by query: alike queries go to one side together."""
+class WorldOptions:
+    """Size of the simulated world, when it is used."""
 
-    valid_share: float = 0.1
-    """Share of the queries on which every choice is made."""
-    test_share: float = 0.2
-    """Share of the queries that is read once, for the report."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        check_range("split.valid_share", self.valid_share, 0.01, 0.45)
-        check_range("split.test_share", self.test_share, 0.01, 0.45)
+    films: Annotated[int, Interval(ge=50, le=1_000_000)] = 2_000
+    """Films."""
+    queries: Annotated[int, Interval(ge=20, le=1_000_000)] = 800
+    """Queries."""
 
 
 @dataclass(frozen=True)
-class WeightConfig:
+class SplitOptions:
+    """The split by query: alike queries go to one side together."""
+
+    valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.1
+    """Share of the queries on which every choice is made."""
+    test_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.2
+    """Share of the queries that is read once, for the report."""
+
+
+Weight = Annotated[float, Interval(ge=0, le=100)]
+
+
+@dataclass(frozen=True)
+class WeightOptions:
     """What each field counts in the lexical score; 0 leaves a field out."""
 
-    title: float = 0.4
+    title: Weight = 0.4
     """Weight of the title."""
-    overview: float = 0.2
+    overview: Weight = 0.2
     """Weight of the overview, or of the text of a collection without fields."""
-    tags: float = 0.4
+    tags: Weight = 0.4
     """Weight of the tags."""
-    genres: float = 0.1
+    genres: Weight = 0.1
     """Weight of the genres."""
-    people: float = 0.0
+    people: Weight = 0.0
     """Weight of director and actors."""
-    characters: float = 0.4
+    characters: Weight = 0.4
     """Weight of the characters' names."""
-    text: float = 1.0
+    text: Weight = 1.0
     """Weight of all fields read as one text."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name, value in vars(self).items():
-            check_range(f"candidates.weights.{name}", value, 0.0, 100.0)
         if not any(vars(self).values()):
             raise ValueError(
                 "candidates.weights: all are 0, so no word would count; raise one of them"
@@ -66,102 +74,68 @@ class WeightConfig:
 
 
 @dataclass(frozen=True)
-class CandidateConfig:
+class CandidateOptions:
     """From the corpus to candidates."""
 
     encoder: str = "auto"
     """Text encoder: auto (MiniLM, else TF-IDF + SVD and a notice), tfidf-svd, a folder or a name
     on the hub."""
-    max_length: int = 64
+    max_length: Annotated[int, Interval(ge=8, le=512)] = 64
     """Tokens of a document that the encoder reads; twice as many take twice as long."""
     index: Literal["flat", "ivf", "hnsw", "ivf-pq"] = "flat"
     """FAISS index of the document vectors; flat is exact."""
-    per_source: int = 200
+    per_source: Annotated[int, Interval(ge=1, le=10_000)] = 200
     """Documents that each of the two sources gives."""
-    keep: int = 100
+    keep: Annotated[int, Interval(ge=1, le=10_000)] = 100
     """Candidates that go to the ranker after the merge."""
-    k1: float = 1.2
+    k1: Annotated[float, Interval(ge=0, le=10)] = 1.2
     """BM25: how soon a repeated word stops counting."""
-    b: float = 0.75
+    b: Annotated[float, Interval(ge=0, le=1)] = 0.75
     """BM25: how much long documents are held back, 0 to 1."""
-    weights: WeightConfig = field(default_factory=WeightConfig)
-    """Weights of the fields."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        check_range("candidates.max_length", self.max_length, 8, 512)
-        check_range("candidates.per_source", self.per_source, 1, 10_000)
-        check_range("candidates.keep", self.keep, 1, 10_000)
-        check_range("candidates.k1", self.k1, 0.0, 10.0)
-        check_range("candidates.b", self.b, 0.0, 1.0)
+    weights: WeightOptions = field(default_factory=WeightOptions)
 
 
 @dataclass(frozen=True)
-class RankingConfig:
+class RankingOptions:
     """From candidates to an order."""
 
-    rounds: int = 800
+    rounds: Annotated[int, Interval(ge=1, le=10_000)] = 800
     """At most so many trees; early stopping takes fewer."""
-    learning_rate: float = 0.05
+    learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
     """Shrinkage of the trees."""
-    leaves: int = 31
+    leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
     """Leaves of a tree."""
-    minimum_leaf: int = 100
+    minimum_leaf: Annotated[int, Interval(ge=1, le=100_000)] = 100
     """Fewest pairs in a leaf."""
-    unjudged: int = 12
+    unjudged: Annotated[int, Interval(ge=0, le=1000)] = 12
     """Unjudged candidates a query to train on as not relevant, so that the ranker has seen what
     it will be asked to order; 0 trains on judged documents alone."""
 
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        check_range("ranking.rounds", self.rounds, 1, 10_000)
-        check_range("ranking.learning_rate", self.learning_rate, 1e-4, 1.0)
-        check_range("ranking.leaves", self.leaves, 2, 1024)
-        check_range("ranking.minimum_leaf", self.minimum_leaf, 1, 100_000)
-        check_range("ranking.unjudged", self.unjudged, 0, 1000)
-
 
 @dataclass(frozen=True)
-class RerankingConfig:
+class RerankingOptions:
     """From the ranker's order to the page."""
 
-    depth: int = 50
+    depth: Annotated[int, Interval(ge=1, le=10_000)] = 50
     """Ranked documents that the re-ranker may choose from."""
-    ndcg_budget: float = 0.01
+    ndcg_budget: Annotated[float, Interval(ge=0, le=1)] = 0.01
     """Share of validation NDCG@10 that diversity may cost; sets the trade-off of MMR."""
     rules: Path | None = None
     """JSON file of business rules (pin, boost, demote, cap, filter); see stages/rules.py."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        check_range("reranking.depth", self.depth, 1, 10_000)
-        check_range("reranking.ndcg_budget", self.ndcg_budget, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Config(RunConfig):
     """All of search; `--dataset` also takes msrd, simulated-films and beir."""
 
-    data: DataConfig = field(default_factory=DataConfig)
-    """Your own collection."""
-    split: SplitConfig = field(default_factory=SplitConfig)
-    """The split by query."""
-    candidates: CandidateConfig = field(default_factory=CandidateConfig)
-    """Candidate sources."""
-    ranking: RankingConfig = field(default_factory=RankingConfig)
-    """Ranker."""
-    reranking: RerankingConfig = field(default_factory=RerankingConfig)
-    """Re-ranker."""
-    world_films: int = 2_000
-    """Films of the simulated world, when it is used."""
-    world_queries: int = 800
-    """Queries of the simulated world, when it is used."""
+    own_dataset = "beir"
 
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-        check_range("world_films", self.world_films, 50, 1_000_000)
-        check_range("world_queries", self.world_queries, 20, 1_000_000)
+    data: DataOptions = field(default_factory=DataOptions)
+    world: WorldOptions = field(default_factory=WorldOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
+    candidates: CandidateOptions = field(default_factory=CandidateOptions)
+    ranking: RankingOptions = field(default_factory=RankingOptions)
+    reranking: RerankingOptions = field(default_factory=RerankingOptions)
 
 
 DEFAULT = Config()
@@ -169,17 +143,15 @@ PRESETS = {
     "smoke": replace(
         DEFAULT,
         dataset="simulated-films",
-        world_films=400,
-        world_queries=300,
-        candidates=CandidateConfig(encoder="tfidf-svd", per_source=60, keep=50),
-        ranking=RankingConfig(rounds=40, minimum_leaf=10, learning_rate=0.15),
+        world=WorldOptions(films=400, queries=300),
+        candidates=CandidateOptions(encoder="tfidf-svd", per_source=60, keep=50),
+        ranking=RankingOptions(rounds=40, minimum_leaf=10, learning_rate=0.15),
     ),
     "default": DEFAULT,
     "large": replace(
         DEFAULT,
-        world_films=20_000,
-        world_queries=4_000,
-        candidates=CandidateConfig(max_length=128, per_source=400, keep=200),
-        ranking=RankingConfig(rounds=2000, learning_rate=0.03, leaves=63),
+        world=WorldOptions(films=20_000, queries=4_000),
+        candidates=CandidateOptions(max_length=128, per_source=400, keep=200),
+        ranking=RankingOptions(rounds=2000, learning_rate=0.03, leaves=63),
     ),
 }

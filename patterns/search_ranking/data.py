@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from patterns.search_ranking.config import Config, SplitConfig
+from patterns.search_ranking.config import Config, SplitOptions
 from patterns.search_ranking.stages.documents import tidy
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def load(config: Config) -> SearchCollection:
     if config.dataset == "beir":
         from data.files import search_from_beir
 
-        if config.data.path is None:
-            raise ValueError("data.path: --dataset beir needs --data.path FOLDER")
+        assert config.data.path is not None
         return search_from_beir(config.data.path)
     return data.load_table(
         SearchCollection,
@@ -92,12 +91,12 @@ def load(config: Config) -> SearchCollection:
         public=PUBLIC,
         offline=SIMULATED,
         seed=config.seed,
-        films=config.world_films,
-        queries=config.world_queries,
+        films=config.world.films,
+        queries=config.world.queries,
     )
 
 
-def split(table: SearchCollection, config: SplitConfig, *, seed: int = 0) -> Splits:
+def split(table: SearchCollection, config: SplitOptions, *, seed: int = 0) -> Splits:
     """Cut the queries in three by groups of like texts, and tidy the documents."""
     from common.evaluation.splits import grouped_split
     from patterns.search_ranking.stages.analysis import normalised

@@ -10,21 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from annotated_types import Interval
 from tyro.conf import Positional
 
 from common import config, console
-from common.config import check_range
+from common.config import CheckedConfig
 
 NAME = "search_ranking"
 
 
 @dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(CheckedConfig):
     """What to search, and in which run."""
 
     query: Positional[Annotated[str, "what a person would type"]]
     """What a person would type."""
-    k: int = 10
+    k: Annotated[int, Interval(ge=1, le=10_000)] = 10
     """Results wanted."""
     genre: str | None = None
     """Only documents of this genre."""
@@ -32,10 +33,6 @@ class SearchConfig:
     """latest, production, or a run's folder."""
     runs: Path = Path("runs")
     """Folder of the runs."""
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        check_range("k", self.k, 1, 10_000)
 
 
 def main(settings: SearchConfig) -> None:

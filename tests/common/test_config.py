@@ -8,11 +8,13 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
+from annotated_types import Interval, Len
 
 from common import config
-from common.config import RunConfig, check_choice, check_range
+from common.config import CheckedConfig, RunConfig
 
 ROOT = Path(__file__).parents[2]
 MAINS = sorted(
@@ -24,26 +26,29 @@ MAINS = sorted(
 
 @dataclass(frozen=True)
 class Trees:
-    count: int = 10
+    count: Annotated[int, Interval(ge=1, le=1000)] = 10
     """How many."""
-    shrinkage: float = 0.1
+    shrinkage: Annotated[float, Interval(ge=0, le=1)] = 0.1
     """How slow."""
-
-    def __post_init__(self) -> None:
-        check_range("trees.count", self.count, 1, 1000)
-        check_range("trees.shrinkage", self.shrinkage, 0.0, 1.0)
+    widths: Annotated[tuple[Annotated[int, Interval(ge=2)], ...], Len(1, 3)] = (4, 8)
+    """How wide each is."""
+    range: tuple[Annotated[float, Interval(ge=0)], float] | None = None
+    """From where to where."""
+    temperature: Annotated[float, Interval(gt=0, lt=5)] | None = None
+    """How warm."""
+    leaf: Literal["mean", "median"] | None = None
+    """What a leaf says."""
 
 
 @dataclass(frozen=True)
 class Config(RunConfig):
     trees: Trees = field(default_factory=Trees)
     """The trees."""
-    depth: int = 3
+    depth: Annotated[int, Interval(ge=1, le=9)] = 3
     """Their depth."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("depth", self.depth, 1, 9)
         if self.depth == 7:
             raise ValueError("depth: 7 is unlucky\nuse 6")
 
@@ -135,15 +140,48 @@ def test_a_flag_that_does_not_parse_is_named(
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.01, 1.01])
-def test_check_range_refuses(value: float) -> None:
-    with pytest.raises(ValueError, match=r"a\.share_of: .* --a\.share-of a value from 0 to 1$"):
-        check_range("a.share_of", value, 0, 1)
+def test_a_range_refuses_in_code_as_on_the_command_line(value: float) -> None:
+    with pytest.raises(ValueError, match=r"trees\.shrinkage: .* --trees\.shrinkage a value from 0"):
+        Config(trees=Trees(shrinkage=value))
 
 
-def test_check_range_takes_its_ends_and_check_choice_its_choices() -> None:
-    check_range("share", 0.0, 0, 1)
-    check_range("share", 1.0, 0, 1)
-    check_choice("device", "cuda", config.DEVICES)
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"widths": (4, 1)},
+            r"trees\.widths: 1 is out of range; give --trees\.widths a value from 2",
+        ),
+        ({"widths": ()}, r"trees\.widths: 0 is out of range; .* a value from 1 to 3"),
+        ({"widths": (4,) * 4}, r"trees\.widths: 4 is out of range; .* a value from 1 to 3"),
+        ({"range": (-1.0, 2.0)}, r"trees\.range: -1\.0 is out of range; .* a value from 0"),
+        ({"temperature": 0.0}, r"trees\.temperature: 0\.0 is out of range; .* above 0 below 5"),
+        ({"temperature": 5.0}, r"trees\.temperature: 5\.0 is out of range"),
+        ({"leaf": "mode"}, r"trees\.leaf: 'mode' is not known; .* one of mean, median"),
+    ],
+)
+def test_limits_inside_tuples_and_options_are_checked(
+    changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Config(trees=Trees(**changed))
+
+
+def test_the_ends_of_a_range_none_and_all_choices_are_taken() -> None:
+    for inside in (0.0, 1.0):
+        assert Config(trees=Trees(shrinkage=inside)).trees.shrinkage == inside
+    warm = Trees(temperature=4.9, range=(0.0, -1.0), leaf="median", widths=(2, 3, 4))
+    assert Config(trees=warm, device="cuda").trees == warm
+
+
+def test_a_configuration_without_a_run_checks_itself_too() -> None:
+    @dataclass(frozen=True)
+    class Port(CheckedConfig):
+        number: int = 3
+
+    assert Port().number == 3
+    with pytest.raises(ValueError, match=r"^depth: 0 is out of range"):
+        replace(Config(), depth=0)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def load(config: Config) -> DetectionImages:
         public=PUBLIC,
         offline=SIMULATED,
         seed=config.seed,
-        images=config.data.simulated_images,
+        images=config.world.images,
     )
 
 

@@ -70,7 +70,7 @@ def load(config: Config) -> SegmentationImages:
         public=PUBLIC,
         offline=SIMULATED,
         seed=config.seed,
-        images=config.data.images,
+        images=config.world.images,
     )
 
 

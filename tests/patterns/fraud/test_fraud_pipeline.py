@@ -16,11 +16,11 @@ from common.serving import RequestError
 from patterns.fraud import protocols, train
 from patterns.fraud.config import (
     Config,
-    DataConfig,
-    DecisionConfig,
-    ModelConfig,
-    SplitConfig,
-    WorldConfig,
+    DataOptions,
+    DecisionOptions,
+    ModelOptions,
+    SplitOptions,
+    WorldOptions,
 )
 from patterns.fraud.data import load, split
 from patterns.fraud.evaluate import last_payments
@@ -30,10 +30,10 @@ from patterns.fraud.stages.features.stream import FeatureStream
 
 SMALL = Config(
     dataset="simulated-transactions",
-    world=WorldConfig(customers=250, terminals=300, days=90),
-    split=SplitConfig(train_days=35, valid_days=14, test_days=10),
-    model=ModelConfig(trees=25, depth=4, learning_rate=0.3, threads=1),
-    decision=DecisionConfig(alerts=5),
+    world=WorldOptions(customers=250, terminals=300, days=90),
+    split=SplitOptions(train_days=35, valid_days=14, test_days=10),
+    model=ModelOptions(trees=25, depth=4, learning_rate=0.3, threads=1),
+    decision=DecisionOptions(alerts=5),
 )
 
 
@@ -321,10 +321,10 @@ def test_own_csv_trains_and_keeps_its_names(tmp_path):
         SMALL,
         dataset="csv",
         runs=tmp_path / "runs",
-        data=DataConfig(
+        data=DataOptions(
             path=tmp_path / "own.csv", time="when", customer="card", terminal="shop", label="fraud"
         ),
-        split=SplitConfig(train_days=20, valid_days=10, test_days=10),
+        split=SplitOptions(train_days=20, valid_days=10, test_days=10),
         model=replace(SMALL.model, trees=5),
     )
     path = train.main(settings)
@@ -338,7 +338,7 @@ def test_own_csv_trains_and_keeps_its_names(tmp_path):
 
 def test_too_few_days_and_parts_without_fraud_are_clear_errors(table):
     with pytest.raises(ValueError, match="lower --split.train-days"):
-        split(table, SplitConfig(train_days=500))
+        split(table, SplitOptions(train_days=500))
     honest = replace(table, frame=table.frame.with_columns(is_fraud=pl.lit(0, dtype=pl.Int8)))
     with pytest.raises(ValueError, match="0 frauds"):
         split(honest, SMALL.split)

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from common.evaluation.ranking import judge, recall
 from common.retrieval import NOTHING, top_k
 from data.simulated.movies import generate
-from patterns.recsys.config import SplitConfig
+from patterns.recsys.config import SplitOptions
 from patterns.recsys.data import split
 from patterns.recsys.requests import events_with_history, requests_within
 from patterns.recsys.stages.candidates.als import ALS
@@ -21,7 +21,7 @@ USERS, ITEMS = 400, 300
 @pytest.fixture(scope="module")
 def world():
     """Give the events before the test window, the requests of test users and their answers."""
-    splits = split(generate(seed=0, users=USERS, items=ITEMS, events=20_000), SplitConfig())
+    splits = split(generate(seed=0, users=USERS, items=ITEMS, events=20_000), SplitOptions())
     past = splits.train.joined(splits.valid)
     requests, answers, _ = requests_within(past, splits.test, splits.catalogue, moments=(0.5,))
     return splits.catalogue, past, requests, answers

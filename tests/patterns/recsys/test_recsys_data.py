@@ -11,7 +11,7 @@ import pytest
 from common.artifacts import open_run
 from data.tables import Interactions, Source
 from patterns.recsys.catalogue import Catalogue
-from patterns.recsys.config import Config, DataConfig, SplitConfig
+from patterns.recsys.config import Config, DataOptions, SplitOptions
 from patterns.recsys.data import Splits, _described, load, split
 from patterns.recsys.serve import RecommendService
 from patterns.recsys.train import main
@@ -48,7 +48,7 @@ def windows(splits: Splits) -> tuple[np.ndarray, ...]:
 
 def test_windows_follow_each_other_and_lose_nothing() -> None:
     times = np.random.default_rng(1).permutation(1_000)
-    train, valid, test = windows(split(table(times), SplitConfig()))  # type: ignore[arg-type]
+    train, valid, test = windows(split(table(times), SplitOptions()))  # type: ignore[arg-type]
     assert train.max() < valid.min() and valid.max() < test.min()
     assert [len(part) for part in (train, valid, test)] == [700, 150, 150]
     np.testing.assert_array_equal(np.concatenate([train, valid, test]), np.arange(1_000))
@@ -57,7 +57,7 @@ def test_windows_follow_each_other_and_lose_nothing() -> None:
 @pytest.mark.parametrize("seconds", [7, 20, 90])
 def test_events_of_one_second_never_straddle(seconds: int) -> None:
     times = np.random.default_rng(seconds).integers(seconds, size=600)
-    parts = windows(split(table(times), SplitConfig()))  # type: ignore[arg-type]
+    parts = windows(split(table(times), SplitOptions()))  # type: ignore[arg-type]
     for before, after in ((0, 1), (1, 2)):
         assert not set(parts[before]) & set(parts[after])
     assert sum(len(part) for part in parts) == 600
@@ -66,7 +66,7 @@ def test_events_of_one_second_never_straddle(seconds: int) -> None:
 def test_the_order_of_the_rows_does_not_matter() -> None:
     given = table(np.random.default_rng(2).integers(200, size=400))
     shuffled = replace(given, interactions=given.interactions.sample(fraction=1, shuffle=True))
-    first, second = (split(each, SplitConfig()) for each in (given, shuffled))  # type: ignore
+    first, second = (split(each, SplitOptions()) for each in (given, shuffled))  # type: ignore
     for name in ("train", "valid", "test"):
         ids = [
             [s.catalogue.user_ids[part.users], s.catalogue.item_ids[part.items], part.times]
@@ -82,7 +82,7 @@ def test_what_cannot_be_split_in_time_is_refused_in_words() -> None:
         (table([None] * 10 + list(range(200))), "10 events have none"),
     ):
         with pytest.raises(ValueError, match=words):
-            split(bad, SplitConfig())  # type: ignore[arg-type]
+            split(bad, SplitOptions())  # type: ignore[arg-type]
 
 
 def catalogue() -> Catalogue:
@@ -132,14 +132,14 @@ def test_a_catalogue_loads_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_world_without_attributes_is_a_catalogue_too() -> None:
-    found = split(table(np.arange(200)), SplitConfig()).catalogue  # type: ignore[arg-type]
+    found = split(table(np.arange(200)), SplitOptions()).catalogue  # type: ignore[arg-type]
     assert found.genres.shape[1] == 1 and (found.genres == 0).all()
     assert found.segments.shape == (9, 1) and found.segment_sizes == (1,)
     assert np.isnan(found.years).all()
 
 
 def test_a_file_of_ones_own_is_trained_saved_and_served(smoke: Config, write_csv) -> None:
-    columns = DataConfig(write_csv(), user="who", item="what", rating=None, timestamp="when")
+    columns = DataOptions(write_csv(), user="who", item="what", rating=None, timestamp="when")
     ranking = replace(smoke.ranking, model="lightgbm")
     config = replace(smoke, dataset="csv", data=columns, ranking=ranking, runs=smoke.runs / "csv")
     run = open_run(main(config), name="recsys")
@@ -160,7 +160,7 @@ def test_a_file_of_ones_own_is_trained_saved_and_served(smoke: Config, write_csv
 def test_a_missing_column_is_named_with_what_there_is(write_csv, name: str) -> None:
     columns = {"user": "who", "item": "what", "rating": "stars", "timestamp": "when"}
     path = write_csv()
-    config = Config(dataset="csv", data=DataConfig(path, **(columns | {name: "no_such"})))
+    config = Config(dataset="csv", data=DataOptions(path, **(columns | {name: "no_such"})))
     with pytest.raises(ValueError, match="no_such") as said:
         load(config)
     assert str(path) in str(said.value) and "who" in str(said.value)
@@ -169,7 +169,7 @@ def test_a_missing_column_is_named_with_what_there_is(write_csv, name: str) -> N
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises((ValueError, OSError), match=r"nothing\.csv"):
-        load(Config(dataset="csv", data=DataConfig(tmp_path / "nothing.csv")))
+        load(Config(dataset="csv", data=DataOptions(tmp_path / "nothing.csv")))
 
 
 def test_an_unknown_dataset_names_the_known_ones() -> None:
@@ -187,13 +187,13 @@ def test_overviews_of_msrd_are_joined_by_tmdb_id(monkeypatch) -> None:
     items = pl.DataFrame({"item_id": ["a", "b", "c"], "title": "T", "tmdb_id": ["7", None, "8"]})
     own = Source("latest", "mirror", "Latest", "own licence", {"ratings": "cd"}, "3 items")
     table = Interactions(own, pl.DataFrame(), pl.DataFrame(), items)
-    found = _described(table, DataConfig(texts="msrd"))
+    found = _described(table, DataOptions(texts="msrd"))
     assert asked == ["msrd"]
     assert found.items["overview"].to_list() == ["A war.", None, None]
     assert found.items.drop("overview").equals(items)
     assert "CC BY-SA" in found.source.licence and "1 overviews" in found.source.rows
     assert found.source.checksums == {"ratings": "cd", "corpus": "ab"}
-    assert _described(table, DataConfig()) is table
+    assert _described(table, DataOptions()) is table
     bare = replace(table, items=items.drop("tmdb_id"))
     with pytest.raises(ValueError, match=r"data.texts: .* TMDB id, which latest does not have"):
-        _described(bare, DataConfig(texts="msrd"))
+        _described(bare, DataOptions(texts="msrd"))

@@ -129,9 +129,9 @@ def test_a_night_that_fails_its_check_publishes_nothing(config, night, monkeypat
 
 
 def test_data_of_another_kind_is_refused(config, write_csv) -> None:
-    from patterns.recsys.config import DataConfig
+    from patterns.recsys.config import DataOptions
 
-    columns = DataConfig(write_csv(), user="who", item="what", rating="stars", timestamp="when")
+    columns = DataOptions(write_csv(), user="who", item="what", rating="stars", timestamp="when")
     with pytest.raises(ValueError, match=r"does not continue the data of the run .* train anew"):
         main(replace(config, dataset="csv", data=columns))
 

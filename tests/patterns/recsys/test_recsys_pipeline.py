@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from patterns.recsys.config import Config, DataConfig
+from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.data import Splits, load, split
 from patterns.recsys.evaluate import evaluate
 from patterns.recsys.pipeline import Pipeline
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_page_and_another_seed_another_model(traine
 
 
 def test_a_file_of_ones_own_with_other_column_names(trained, write_csv) -> None:
-    columns = DataConfig(write_csv(), user="who", item="what", rating="stars", timestamp="when")
+    columns = DataOptions(write_csv(), user="who", item="what", rating="stars", timestamp="when")
     config = replace(trained.config, dataset="csv", data=columns)
     splits = split(load(config), config.split)
     assert splits.catalogue.user_ids[0].startswith("Zoë")
@@ -101,7 +101,7 @@ def test_a_file_of_ones_own_with_other_column_names(trained, write_csv) -> None:
 
 
 def test_a_missing_column_is_named_with_the_remedy(write_csv) -> None:
-    columns = DataConfig(write_csv(), user="nobody", item="what", timestamp="when")
+    columns = DataOptions(write_csv(), user="nobody", item="what", timestamp="when")
     with pytest.raises(ValueError, match="nobody"):
         load(Config(dataset="csv", data=columns))
     with pytest.raises(ValueError, match=r"--data.path"):
@@ -111,7 +111,7 @@ def test_a_missing_column_is_named_with_the_remedy(write_csv) -> None:
 def test_times_that_cannot_be_cut_are_named_with_the_remedy(tmp_path) -> None:
     rows = "".join(f"u{row % 20},i{row % 30},4,1000\n" for row in range(300))
     (tmp_path / "same.csv").write_text("user_id,item_id,rating,timestamp\n" + rows)
-    config = Config(dataset="csv", data=DataConfig(tmp_path / "same.csv"))
+    config = Config(dataset="csv", data=DataOptions(tmp_path / "same.csv"))
     with pytest.raises(ValueError, match="timestamp: 1 distinct times .* spread over time"):
         split(load(config), config.split)
 
@@ -139,7 +139,7 @@ def test_data_of_light_users_is_reported_without_cold_starts(trained, tmp_path) 
     config = replace(
         trained.config,
         dataset="csv",
-        data=DataConfig(tmp_path / "shop.csv"),
+        data=DataOptions(tmp_path / "shop.csv"),
         ranking=replace(trained.config.ranking, model="lightgbm"),
     )
     splits = split(load(config), config.split)
@@ -151,7 +151,7 @@ def test_data_of_light_users_is_reported_without_cold_starts(trained, tmp_path) 
 def test_events_of_the_future_are_refused(trained, write_csv) -> None:
     path = write_csv()
     path.write_text(path.read_text() + "Zoë-1,映画 1,5,4102444799\n")
-    columns = DataConfig(path, user="who", item="what", rating="stars", timestamp="when")
+    columns = DataOptions(path, user="who", item="what", rating="stars", timestamp="when")
     config = replace(trained.config, dataset="csv", data=columns)
     with pytest.raises(ValueError, match="1 events lie in the future, the last on 2099-12-31"):
         split(load(config), config.split)
@@ -159,6 +159,6 @@ def test_events_of_the_future_are_refused(trained, write_csv) -> None:
 
 def test_flags_that_would_be_ignored_are_refused(trained, tmp_path) -> None:
     with pytest.raises(ValueError, match=r"data.path: read with --dataset csv only"):
-        Config(data=DataConfig(tmp_path / "mine.csv"))
+        Config(data=DataOptions(tmp_path / "mine.csv"))
     with pytest.raises(ValueError, match=r"ranking.second: watch is the first objective"):
         replace(trained.config.ranking, objective="watch", second="watch")

@@ -7,7 +7,7 @@ import pytest
 
 from data.simulated import films
 from data.tables import SearchCollection
-from patterns.search_ranking.config import PRESETS, Config
+from patterns.search_ranking.config import PRESETS, Config, WorldOptions
 from patterns.search_ranking.data import Splits, split
 from patterns.search_ranking.pipeline import Pipeline
 
@@ -32,7 +32,7 @@ def train(config: Config, splits: Splits) -> Pipeline:
 
 @pytest.fixture(scope="session")
 def small() -> Small:
-    config = replace(PRESETS["smoke"], world_films=250, world_queries=240)
-    table = films.generate(seed=1, films=config.world_films, queries=config.world_queries)
+    config = replace(PRESETS["smoke"], world=WorldOptions(films=250, queries=240))
+    table = films.generate(seed=1, films=config.world.films, queries=config.world.queries)
     splits = split(table, config.split)
     return Small(config, table, splits, train(config, splits), train)

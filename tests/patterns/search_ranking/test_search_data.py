@@ -9,7 +9,7 @@ import pytest
 
 from data.simulated import films
 from data.tables import SearchCollection
-from patterns.search_ranking.config import Config, DataConfig, SplitConfig
+from patterns.search_ranking.config import Config, DataOptions, SplitOptions
 from patterns.search_ranking.data import load, split
 from patterns.search_ranking.stages.analysis import normalised
 
@@ -35,7 +35,7 @@ def test_near_identical_queries_stay_together() -> None:
             [base.judgments, base.judgments.with_columns(pl.col("query_id") + "b")]
         ),
     )
-    splits = split(table, SplitConfig(valid_share=0.2, test_share=0.3))
+    splits = split(table, SplitOptions(valid_share=0.2, test_share=0.3))
     for part in (splits.train, splits.valid, splits.test):
         ids = set(part.query_ids)
         assert {name.removesuffix("b") for name in ids} == {
@@ -68,7 +68,7 @@ def test_unknown_documents_and_queries_without_an_answer_are_left_out_and_said()
             ),
         ]
     )
-    splits = split(replace(base, judgments=judgments), SplitConfig())
+    splits = split(replace(base, judgments=judgments), SplitOptions())
     names = {*splits.train.query_ids, *splits.valid.query_ids, *splits.test.query_ids}
     assert "q0" not in names and len(names) == 39
     assert "1 queries without a relevant" in (splits.source.notice or "")
@@ -78,7 +78,7 @@ def test_too_few_queries_are_refused() -> None:
     base = films.generate(seed=0, films=60, queries=20)
     few = replace(base, queries=base.queries.head(5))
     with pytest.raises(ValueError, match="queries: 5"):
-        split(few, SplitConfig())
+        split(few, SplitOptions())
 
 
 def beir(folder, documents=30, queries=25) -> None:
@@ -96,7 +96,7 @@ def beir(folder, documents=30, queries=25) -> None:
 
 def test_a_collection_of_ones_own(tmp_path) -> None:
     beir(tmp_path / "mine")
-    config = Config(dataset="beir", data=DataConfig(path=tmp_path / "mine"))
+    config = Config(dataset="beir", data=DataOptions(path=tmp_path / "mine"))
     table = load(config)
     assert isinstance(table, SearchCollection)
     splits = split(table, config.split)

@@ -18,10 +18,10 @@ from patterns.vision.detection import config as configuration
 from patterns.vision.detection.config import (
     AugmentOptions,
     Config,
-    DataOptions,
     NetworkOptions,
     PostprocessOptions,
     TrainingOptions,
+    WorldOptions,
 )
 from patterns.vision.detection.data import Splits, load, split
 from patterns.vision.detection.evaluate import count_errors, evaluate
@@ -30,7 +30,7 @@ from patterns.vision.detection.stages.postprocess import Detections
 
 SMALL = Config(
     dataset="simulated-cells",
-    data=DataOptions(simulated_images=30),
+    world=WorldOptions(images=30),
     network=NetworkOptions(height=64, width=96, channels=8),
     training=TrainingOptions(
         epochs=3, steps=30, batch_size=8, ema=0.9, learning_rate=1e-2, precision="fp32"

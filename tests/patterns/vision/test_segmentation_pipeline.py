@@ -14,10 +14,10 @@ from common import artifacts
 from patterns.vision.segmentation.config import (
     PRESETS,
     Config,
-    DataOptions,
     TilingOptions,
     TrainingOptions,
     UNetOptions,
+    WorldOptions,
 )
 from patterns.vision.segmentation.data import Splits, find_mosaics, load, modality, shrink, split
 from patterns.vision.segmentation.evaluate import evaluate
@@ -25,7 +25,7 @@ from patterns.vision.segmentation.pipeline import Pipeline, repeats
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],
-    data=DataOptions(images=24),
+    world=WorldOptions(images=24),
     unet=UNetOptions(width=6, levels=2),
     training=TrainingOptions(epochs=25, crop=64, batch_size=4, learning_rate=1e-2),
 )
