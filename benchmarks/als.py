@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def compare(seen: csr_matrix, *, repeats: int) -> Table:
     """Time fitting, a batch of all users and one request, library and stage in turns."""
-    from patterns.recsys.requests import Requests
+    from patterns.recsys.entities.requests import Requests
     from patterns.recsys.stages.candidates.als import ALS
 
     def fit_ours() -> ALS:

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config, DataOptions, SplitOptions
-from patterns.recsys.exposures import Exposures
-from patterns.recsys.requests import Events, Requests
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.exposures import Exposures
+from patterns.recsys.entities.requests import Requests
 
 if TYPE_CHECKING:
     from data.tables import Interactions, Source

@@ -19,9 +19,10 @@ from common.evaluation.regression import rmse
 from common.evaluation.report import Estimate, Report, Row, Table
 from common.retrieval import NOTHING, Candidates, ordered
 from patterns.recsys.data import Splits
-from patterns.recsys.evaluate_pages import online_table, pages_table
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import Requests, requests_within
+from patterns.recsys.evaluation.pages import online_table, pages_table
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.requests import Events, Requests, requests_within
 from patterns.recsys.stages.merging import Merged, merge
 from patterns.recsys.stages.ranking.biased_mf import BiasedMF
 
@@ -39,7 +40,7 @@ MOST_ASKED = 5_000  # test users; of more so many are drawn
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     """Measure every stage on the test window."""
     from patterns.recsys import figures
-    from patterns.recsys.evaluate_cold import hold_out, new_items, new_users
+    from patterns.recsys.evaluation.cold import hold_out, new_items, new_users
 
     past = splits.train.joined(splits.valid)
     chosen: dict[str, Any] = {"moments": (0.5,), "most": MOST_ASKED, "seed": pipeline.config.seed}

@@ -37,9 +37,10 @@ from common.config import run as run_command
 from common.evaluation.report import Report, Row, Table
 from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.data import Splits, coded_as, load, split
-from patterns.recsys.pages import FILE, SCHEMA, as_frame
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.pages import FILE, SCHEMA, as_frame
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.requests import Events, Requests
 
 NAME = "recsys"
 KEPT = ("candidates", "ranking", "reranking")

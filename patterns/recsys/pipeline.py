@@ -21,24 +21,24 @@ import polars as pl
 
 from common.artifacts import write_json
 from common.retrieval import Candidates, ordered
-from patterns.recsys import pages
-from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
-from patterns.recsys.exposures import Exposures, shelves
-from patterns.recsys.pages import Pages
-from patterns.recsys.ranking import Ranking
-from patterns.recsys.requests import (
+from patterns.recsys.entities import pages
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.exposures import Exposures, shelves
+from patterns.recsys.entities.pages import Pages
+from patterns.recsys.entities.requests import (
     RECENT,
     UNKNOWN,
-    Events,
     Requests,
     latest_by_user,
     requests_within,
 )
-from patterns.recsys.sources import Sources
+from patterns.recsys.stages.candidates.sources import Sources
 from patterns.recsys.stages.cold_start.survey import Survey
 from patterns.recsys.stages.features import DAY, Features
 from patterns.recsys.stages.merging import Merged, votes_for
+from patterns.recsys.stages.ranking.choice import Ranking
 from patterns.recsys.stages.ranking.examples import Lessons, labels_of, lessons_of
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.reranker import Reranker

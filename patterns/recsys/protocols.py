@@ -29,7 +29,7 @@ from common.evaluation import ranking
 from common.evaluation.regression import rmse
 from common.evaluation.report import Row, Table
 from common.retrieval import NOTHING, ordered
-from patterns.recsys.requests import RECENT, UNKNOWN, Requests
+from patterns.recsys.entities.requests import RECENT, UNKNOWN, Requests
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN
 from patterns.recsys.stages.candidates.popularity import Popularity

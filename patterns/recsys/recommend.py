@@ -43,7 +43,7 @@ def main(settings: RecommendConfig) -> None:
 
     from common.artifacts import open_run
     from patterns.recsys.pipeline import Pipeline
-    from patterns.recsys.reasons import reason
+    from patterns.recsys.stages.reasons import reason
 
     run = open_run(settings.run, name=NAME, runs=settings.runs)
     pipeline = Pipeline.load(run.pipeline)

@@ -218,7 +218,7 @@ class RecommendService(Service):
     def _page(
         self, request: Any, items: Any, scores: Any, found_by: Any, propensities: Any
     ) -> list[Recommended]:
-        from patterns.recsys.reasons import reason
+        from patterns.recsys.stages.reasons import reason
 
         catalogue, page = self.pipeline.catalogue, []
         for place, item in enumerate(items.tolist()):

@@ -35,7 +35,7 @@ def main(settings: SimilarConfig) -> None:
     """Look up and print."""
     from common.artifacts import open_run
     from patterns.recsys.pipeline import Pipeline
-    from patterns.recsys.reasons import similar
+    from patterns.recsys.stages.reasons import similar
 
     run = open_run(settings.run, name=NAME, runs=settings.runs)
     pipeline = Pipeline.load(run.pipeline)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from patterns.recsys.requests import Events, Requests
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import Requests
 
 DAY = 86_400.0
 LAST = 10

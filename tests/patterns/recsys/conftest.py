@@ -11,8 +11,8 @@ import pytest
 from common.artifacts import Run, open_run
 from patterns.recsys.config import PRESETS, Config
 from patterns.recsys.data import Splits, load, split
+from patterns.recsys.entities.events import Events
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.requests import Events
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from common.retrieval import NOTHING, top_k
 from data.simulated.movies import generate
 from patterns.recsys.config import SplitOptions
 from patterns.recsys.data import split
-from patterns.recsys.requests import events_with_history, requests_within
+from patterns.recsys.entities.requests import events_with_history, requests_within
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.candidates.two_tower import TwoTower

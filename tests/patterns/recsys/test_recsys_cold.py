@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from patterns.recsys.catalogue import Catalogue
-from patterns.recsys.cold import cold_items, cold_users
-from patterns.recsys.requests import RECENT, Events, Requests
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import RECENT, Requests
+from patterns.recsys.evaluation.held_out import cold_items, cold_users
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.candidates.segment_popularity import SegmentPopularity

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from patterns.recsys import recommend, similar
-from patterns.recsys.reasons import reason
-from patterns.recsys.reasons import similar as alike
 from patterns.recsys.serve import RecommendService
+from patterns.recsys.stages.reasons import reason
+from patterns.recsys.stages.reasons import similar as alike
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 
 from common.artifacts import open_run
 from data.tables import Interactions, Source
-from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config, DataOptions, SplitOptions
 from patterns.recsys.data import Splits, _described, load, split
+from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.serve import RecommendService
 from patterns.recsys.train import main
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from common.evaluation.ranking import judge, ndcg
+from patterns.recsys.entities.requests import requests_within
 from patterns.recsys.evaluate import BUDGETS_MS, COLUMNS
-from patterns.recsys.requests import requests_within
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from patterns.recsys.exposures import Exposures, shelves
+from patterns.recsys.entities.exposures import Exposures, shelves
+from patterns.recsys.entities.requests import UNKNOWN
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.requests import UNKNOWN
 
 
 def test_a_shelf_knows_what_was_taken_before_its_session_and_no_more(trained) -> None:

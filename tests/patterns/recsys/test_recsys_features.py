@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from patterns.recsys.requests import Events, Requests
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.features import DAY, Features
 
 ITEMS = 4

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from common.retrieval import Candidates, reciprocal_rank_fusion
-from patterns.recsys.requests import RECENT, UNKNOWN, Requests
+from patterns.recsys.entities.requests import RECENT, UNKNOWN, Requests
 from patterns.recsys.stages.candidates.content import Content
 from patterns.recsys.stages.candidates.item_item import EASE, ItemItem, ItemKNN
 from patterns.recsys.stages.merging import merge

@@ -17,8 +17,8 @@ import pytest
 from common.artifacts import open_run
 from patterns.recsys import nightly
 from patterns.recsys.data import coded_as
+from patterns.recsys.entities.pages import FILE, Pages, as_frame
 from patterns.recsys.nightly import NightlyConfig, main
-from patterns.recsys.pages import FILE, Pages, as_frame
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.serve import RecommendRequest, RecommendService
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patterns.recsys.catalogue import Catalogue
-from patterns.recsys.requests import (
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import (
     RECENT,
     UNKNOWN,
-    Events,
     events_with_history,
     latest_by_user,
     recent_items,

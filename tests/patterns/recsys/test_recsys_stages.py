@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from common.evaluation.ranking import judge, recall
 from common.retrieval import Candidates
-from patterns.recsys.requests import RECENT, Requests
+from patterns.recsys.entities.requests import RECENT, Requests
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.candidates.two_tower import TwoTower

@@ -21,7 +21,7 @@ import numpy as np
 
 from common.artifacts import write_json
 from common.retrieval import Candidates, IndexKind
-from patterns.recsys.requests import Requests
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ import numpy as np
 from common.artifacts import write_json
 from common.encoders import load_encoder
 from common.retrieval import Candidates, IndexKind
-from patterns.recsys.requests import UNKNOWN, Requests
+from patterns.recsys.entities.requests import UNKNOWN, Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
 

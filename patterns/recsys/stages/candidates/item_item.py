@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from common.retrieval import Candidates, top_k
-from patterns.recsys.requests import Requests
+from patterns.recsys.entities.requests import Requests
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from common.retrieval import Candidates
-from patterns.recsys.requests import Requests
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.vectors import unseen
 
 DAY = 86_400.0

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from common.retrieval import Candidates, IndexKind
 from common.training import TensorLoader, fit
-from patterns.recsys.requests import Requests
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from patterns.recsys.requests import Events
+from patterns.recsys.entities.events import Events
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from patterns.recsys.requests import UNKNOWN, Events
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import UNKNOWN
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from common.retrieval import NOTHING
-from patterns.recsys.catalogue import Catalogue
+from patterns.recsys.entities.catalogue import Catalogue
 
 FILE = "pages.parquet"
 SCHEMA: Any = {

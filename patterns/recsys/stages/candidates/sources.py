@@ -19,8 +19,9 @@ import numpy as np
 
 from common.artifacts import write_json
 from common.retrieval import Candidates
-from patterns.recsys.catalogue import Catalogue
-from patterns.recsys.requests import Events, Requests, events_with_history
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import Requests, events_with_history
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.content import Content
 from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN

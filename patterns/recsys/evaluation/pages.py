@@ -11,8 +11,8 @@ from common.evaluation.bootstrap import interval
 from common.evaluation.report import Estimate, Row, Table
 from common.retrieval import Candidates
 from patterns.recsys.data import Truth
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.requests import Requests
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.penalties import history_shares, miscalibration
 from patterns.recsys.stages.reranking.reranker import Method

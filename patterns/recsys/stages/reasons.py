@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from patterns.recsys.requests import UNKNOWN, Requests
+from patterns.recsys.entities.requests import UNKNOWN, Requests
 
 if TYPE_CHECKING:
     from patterns.recsys.pipeline import Pipeline

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from patterns.recsys.catalogue import Catalogue
-from patterns.recsys.requests import UNKNOWN, Events, Requests, requests_at_times
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import UNKNOWN, Requests, requests_at_times
 
 
 @dataclass(frozen=True)

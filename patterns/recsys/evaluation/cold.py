@@ -18,10 +18,11 @@ import numpy as np
 from common.evaluation import ranking
 from common.evaluation.report import Row, Table
 from common.retrieval import Candidates, top_k
-from patterns.recsys.cold import KNOWN, ColdUsers, cold_items, cold_users
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import Requests, latest_by_user
+from patterns.recsys.evaluation.held_out import KNOWN, ColdUsers, cold_items, cold_users
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.requests import Events, Requests, latest_by_user
-from patterns.recsys.sources import Sources
+from patterns.recsys.stages.candidates.sources import Sources
 from patterns.recsys.stages.cold_start.placement import ContentPlacement, item_content
 from patterns.recsys.stages.cold_start.survey import Survey, answer_matrix
 

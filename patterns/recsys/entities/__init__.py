@@ -1,0 +1,1 @@
+"""What the recommender speaks of: nouns without an algorithm that several files share."""
