@@ -9,6 +9,9 @@ integer ones copied. Polyak & Juditsky 1992 for the idea.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -17,8 +20,6 @@ class MovingAverage:
     """The shadow of a model's `state_dict`, updated after every step."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        if not 0 < decay < 1:
-            raise ValueError(f"ema: {decay} is out of range; give a decay between 0 and 1, or None")
         self.decay = decay
         self.shadow = {name: value.detach().clone() for name, value in model.state_dict().items()}
         state = model.state_dict()
@@ -36,6 +37,16 @@ class MovingAverage:
             state = model.state_dict()
             for name in self._copied:
                 self.shadow[name].copy_(state[name])
+
+    @contextmanager
+    def inside(self, model: nn.Module) -> Iterator[None]:
+        """Give the model the average's weights while the block runs."""
+        live = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(self.shadow)
+        try:
+            yield
+        finally:
+            model.load_state_dict(live)
 
     def load(self, shadow: dict[str, Tensor]) -> None:
         """Take over a saved shadow, in place."""

@@ -5,10 +5,7 @@ everything that is not a tensor, the name and sha256 of the tensor file and a di
 written aside and renamed over the old one. A kill at any moment leaves the older checkpoint or the
 newer one, never a mixture. Reading checks both digests, so a damaged file is refused and not
 trained on. Nothing here is a pickle.
-
-What an exact resume needs: weights, optimiser moments, the moving average, the best weights so
-far, the random generators, and the place in the run (epoch, batch). The learning rate and the order
-of the data are functions of that place and need no state.
+What the tensors and facts of a run are is said in `state.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from torch import Tensor
 
 from common.atomic import disk_errors
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "checkpoint.json"
 REMEDY = "delete the folder, or run without --resume, to start again"
 
@@ -75,7 +72,10 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     if digest != _digest(content):
         raise ValueError(f"checkpoint {index} was changed since it was written; {REMEDY}")
     if content.get("format") != FORMAT:
-        raise ValueError(f"checkpoint {index} has format {content.get('format')}; {REMEDY}")
+        raise ValueError(
+            f"checkpoint {index} has format {content.get('format')}, this version reads "
+            f"format {FORMAT}; {REMEDY}"
+        )
     if not path.exists():
         raise ValueError(f"checkpoint {index} names {path.name}, which is missing; {REMEDY}")
     if _sha256(path) != content["sha256"]:

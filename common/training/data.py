@@ -13,6 +13,8 @@ by length, so that short texts are not padded to the longest one, and then shuff
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +22,26 @@ from torch import Tensor
 
 Batch = tuple[Tensor, ...]
 Transform = Callable[[Batch, torch.Generator], Batch]
+
+
+class Loader(Protocol):
+    """Re-iterable batches; `set_epoch(e)` and `batches(start)` are used where a loader has them."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+def rest_of_epoch(
+    loader: Loader, start: int, stop: int, processes: int, rank: int
+) -> Iterator[Any]:
+    """Yield batches `start` to `stop` of process `rank`: its own of every round of batches."""
+    first, last = start * processes, stop * processes
+    if hasattr(loader, "batches"):
+        rest = islice(loader.batches(first), last - first)
+    else:
+        rest = islice(loader, first, last)
+    return islice(rest, rank, None, processes)
 
 
 class TensorLoader:

@@ -21,8 +21,7 @@ ONE_CYCLE_START, ONE_CYCLE_END, ONE_CYCLE_WARMUP = 1 / 25, 1e-4, 0.3
 
 def rate_factor(schedule: str, step: int, total: int, warmup: float = 0.0) -> float:
     """Return the multiplier of the learning rate at `step`, counted from 0 to `total` - 1."""
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule: {schedule!r} is not known; use one of {', '.join(SCHEDULES)}")
+    assert schedule in SCHEDULES, schedule
     if schedule == "one-cycle":
         return _one_cycle(step, total, warmup or ONE_CYCLE_WARMUP)
     warm = warmup * total

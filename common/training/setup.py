@@ -1,4 +1,4 @@
-"""What a training run is set up with: the accelerator, the parameter groups, the optimiser, seeds.
+"""How a training run begins: the accelerator, the optimiser, the seeds, and the first state of it.
 
 `accelerate` decides where tensors live and in which precision they are multiplied; it is asked for
 once per run. Everything else here turns the arguments of `fit` into torch's own objects and refuses
@@ -7,7 +7,6 @@ what cannot work with a message that names the argument.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from common.training.averaging import MovingAverage
 from common.training.checkpoint import load_random, random_tensors
+from common.training.data import Loader
+from common.training.optimisation import Optimisation
+from common.training.state import State
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
-OPTIMIZERS = ("adamw", "sgd")
 
 
 def cpu_has_fast_bf16() -> bool:
@@ -40,20 +40,6 @@ def choose_precision(precision: str, device: str = "auto") -> str:
     return "bf16" if precision == "auto" and on_cpu and cpu_has_fast_bf16() else precision
 
 
-def check_arguments(
-    *, epochs: int, learning_rate: float, warmup: float, patience: int | None
-) -> None:
-    """Refuse what is out of range."""
-    if epochs < 1:
-        raise ValueError(f"epochs: {epochs} is out of range; give 1 or more")
-    if not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate: {learning_rate} is out of range; give one above 0")
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup: {warmup} is out of range; give a share of the steps in [0, 1)")
-    if patience is not None and patience < 1:
-        raise ValueError(f"patience: {patience} is out of range; give 1 or more, or None")
-
-
 def make_accelerator(device: str, precision: str) -> Accelerator:
     """Make the accelerator; its state is global to the process, so an older one is dropped."""
     from accelerate import Accelerator
@@ -64,8 +50,6 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     has_cuda = torch.cuda.is_available()
     if device == "cuda" and not has_cuda:
         raise ValueError("device: cuda was asked for, but torch sees no GPU; use auto or cpu")
-    if precision != "auto" and precision not in PRECISIONS:
-        raise ValueError(f"precision: {precision!r} is not known; use auto, fp32, bf16 or fp16")
     cpu = device == "cpu" or not has_cuda
     if precision == "fp16" and cpu:
         raise ValueError("precision: fp16 needs a GPU; use bf16 or fp32 on a CPU")
@@ -75,43 +59,68 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     AcceleratorState._reset_state()
     if PartialState._shared_state and PartialState().num_processes == 1:
         PartialState._reset_state()
-    return Accelerator(cpu=cpu, mixed_precision=PRECISIONS[precision])
+    return Accelerator(cpu=cpu, mixed_precision="no" if precision == "fp32" else precision)
 
 
-def parameter_groups_of(
+def begin(
     model: nn.Module,
-    given: Sequence[dict[str, Any]] | None,
-    learning_rate: float,
-    weight_decay: float,
-) -> list[dict[str, Any]]:
-    """Fill in the caller's groups, or split the weights: decay for matrices, none for vectors."""
-    if given is not None:
-        defaults = {"lr": learning_rate, "weight_decay": weight_decay}
-        return [{**defaults, **group, "params": list(group["params"])} for group in given]
+    loader: Loader,
+    optimisation: Optimisation,
+    accelerator: Accelerator,
+    parameter_groups: Sequence[dict[str, Any]] | None,
+    seed: int,
+    label: str,
+) -> State:
+    """Put the model on the device and return the state of a run that has done nothing yet."""
+    batches = len(loader) // accelerator.num_processes
+    if not batches:
+        raise ValueError("loader: it has no batches; give at least one for each process")
+    optimizer = _make_optimizer(model, optimisation, parameter_groups)
+    prepared, wrapped = accelerator.prepare(model, optimizer)
+    return State(
+        optimisation=optimisation,
+        accelerator=accelerator,
+        prepared=prepared,
+        batches=batches,
+        seed=seed,
+        label=label,
+        model=model,
+        # Accelerate's wrapper is needed where gradients are scaled; around a plain step it is slow.
+        optimizer=wrapped if accelerator.scaler is not None else optimizer,
+        average=MovingAverage(model, optimisation.ema) if optimisation.ema is not None else None,
+        loss=torch.zeros((), dtype=torch.float64, device=accelerator.device),
+    )
+
+
+def _make_optimizer(
+    model: nn.Module, optimisation: Optimisation, given: Sequence[dict[str, Any]] | None
+) -> torch.optim.Optimizer:
+    """Make AdamW, or SGD with Nesterov momentum .9; groups keep their rate as `initial_lr`."""
+    rate = optimisation.learning_rate
+    defaults = {"lr": rate, "weight_decay": optimisation.weight_decay}
+    groups = [
+        {**defaults, **group, "params": list(group["params"])}
+        for group in (given if given is not None else _matrices_and_vectors(model))
+    ]
+    groups = [{**group, "initial_lr": group["lr"]} for group in groups if group["params"]]
+    if optimisation.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
+
+
+def _matrices_and_vectors(model: nn.Module) -> list[dict[str, Any]]:
+    """Split the weights that learn: vectors do not decay."""
     learned = [p for p in model.parameters() if p.requires_grad]
-    split = [
-        {"params": [p for p in learned if p.ndim >= 2], "weight_decay": weight_decay},
+    return [
+        {"params": [p for p in learned if p.ndim >= 2]},
         {"params": [p for p in learned if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return [{**group, "lr": learning_rate} for group in split if group["params"]]
-
-
-def make_optimizer(
-    name: str, groups: list[dict[str, Any]], learning_rate: float
-) -> torch.optim.Optimizer:
-    """Make AdamW, or SGD with Nesterov momentum .9."""
-    if name not in OPTIMIZERS:
-        raise ValueError(f"optimizer: {name!r} is not known; use one of {', '.join(OPTIMIZERS)}")
-    if name == "sgd":
-        return torch.optim.SGD(groups, lr=learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
 @contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """Seed torch's generators inside the block and put them back after it."""
+def same_randomness() -> Iterator[None]:
+    """Put torch's generators back, after the block, to where they were before it."""
     before = random_tensors()
-    torch.manual_seed(seed)
     try:
         yield
     finally:

@@ -47,6 +47,16 @@ def test_a_changed_byte_is_refused(tmp_path: Path, name: str, where: int) -> Non
         checkpoint.read(tmp_path)
 
 
+def test_an_older_format_is_refused_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "FORMAT", 1)
+    checkpoint.write(tmp_path, TENSORS, {"step": 1})
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"has format 1, this version reads format 2; delete"):
+        checkpoint.read(tmp_path)
+
+
 def test_missing_or_cut_tensor_file_is_refused(tmp_path: Path) -> None:
     checkpoint.write(tmp_path, TENSORS, {})
     path = tmp_path / "state-1.safetensors"

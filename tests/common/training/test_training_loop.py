@@ -8,13 +8,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from common.training import TensorLoader, TrainingDiverged, fit
+from common.training import Optimisation, TensorLoader, TrainingDiverged, fit
+from common.training.schedule import rate_factor
 
 
 def planted(rows: int = 400, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -41,9 +43,17 @@ def accuracy(model: nn.Module) -> float:
 
 def trained(**options: object) -> nn.Module:
     model = network()
-    settings: dict = {"epochs": 4, "learning_rate": 0.01, "device": "cpu", **options}
-    fit(model, TensorLoader(*planted(), batch_size=50), loss, **settings)
+    knobs = {"epochs": 4, "learning_rate": 0.01}
+    knobs |= {
+        each.name: options.pop(each.name) for each in fields(Optimisation) if each.name in options
+    }
+    settings: dict = {"device": "cpu", **options}
+    fit(model, TensorLoader(*planted(), batch_size=50), loss, Optimisation(**knobs), **settings)
     return model
+
+
+def state_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def same(first: nn.Module, second: nn.Module) -> bool:
@@ -54,9 +64,12 @@ def same(first: nn.Module, second: nn.Module) -> bool:
 def test_learns_the_planted_rule_and_reports_it() -> None:
     model = network()
     history = fit(
-        model, TensorLoader(*planted(), batch_size=50), loss,
-        epochs=10, learning_rate=0.02, schedule="cosine", warmup=0.1, validate=accuracy,
-    )  # fmt: skip
+        model,
+        TensorLoader(*planted(), batch_size=50),
+        loss,
+        Optimisation(epochs=10, learning_rate=0.02, schedule="cosine", warmup=0.1),
+        validate=accuracy,
+    )
     assert accuracy(model) > 0.93
     assert len(history.train_loss) == len(history.valid) == 10
     assert history.train_loss[-1] < history.train_loss[0]
@@ -74,10 +87,10 @@ def test_global_generator_is_left_as_it_was() -> None:
     torch.manual_seed(11)
     expected = torch.rand(3)
     torch.manual_seed(11)
-    features, labels = planted()
-    fit(nn.Linear(8, 2), TensorLoader(features, labels, batch_size=50), loss,
-        epochs=1, learning_rate=0.1)  # fmt: skip
-    torch.manual_seed(11)
+    model = nn.Sequential(nn.Dropout(0.5), nn.utils.skip_init(nn.Linear, 8, 2))
+    nn.init.zeros_(model[1].weight), nn.init.zeros_(model[1].bias)
+    fit(model, TensorLoader(*planted(), batch_size=50), loss,
+        Optimisation(epochs=1, learning_rate=0.1))  # fmt: skip
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -85,35 +98,114 @@ def test_early_stopping_restores_the_best_weights() -> None:
     scores = iter([0.1, 0.9, 0.5, 0.4, 0.3, 0.2])
     seen: list[dict] = []
 
+    def in_training(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        assert model.training
+        return loss(model, batch)
+
     def validate(model: nn.Module) -> float:
-        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        assert not model.training and not torch.is_grad_enabled()
+        seen.append(state_of(model))
         return next(scores)
 
     model = network()
-    history = fit(model, TensorLoader(*planted(), batch_size=50), loss,
-                  epochs=6, learning_rate=0.01, validate=validate, patience=2)  # fmt: skip
+    history = fit(model, TensorLoader(*planted(), batch_size=50), in_training,
+                  Optimisation(epochs=6, learning_rate=0.01, patience=2),
+                  validate=validate)  # fmt: skip
     assert history.best_epoch == 1
     assert history.valid == [0.1, 0.9, 0.5, 0.4]
     assert all(torch.equal(value, seen[1][name]) for name, value in model.state_dict().items())
 
 
-def test_moving_average_is_what_is_delivered() -> None:
-    features, labels = planted()
-    model, weights = nn.Linear(8, 2), []
+@pytest.mark.parametrize("validated", [True, False])
+def test_moving_average_is_what_is_validated_and_delivered(validated: bool) -> None:
+    plain, model, states, seen = network(), network(), [], []
 
     def remember(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        weights.append(model.weight.detach().clone())  # before each step
+        states.append(state_of(model))  # as the step before left it
         return loss(model, batch)
 
-    fit(model, TensorLoader(features, labels, batch_size=100), remember,
-        epochs=2, learning_rate=0.1, ema=0.5)  # fmt: skip
-    shadow = weights[0]
-    for step, after in enumerate(weights[1:]):
+    def validate(model: nn.Module) -> float:
+        seen.append(state_of(model))
+        return len(seen)
+
+    knobs = {"epochs": 2, "learning_rate": 0.1}
+    loader = TensorLoader(*planted(), batch_size=100)
+    fit(plain, loader, loss, Optimisation(**knobs))
+    fit(model, loader, remember, Optimisation(**knobs, ema=0.5),
+        validate=validate if validated else None)  # fmt: skip
+    states.append(state_of(plain))  # the average leaves the training itself as it is
+    shadow, shadows = states[0], []
+    for step, after in enumerate(states[1:]):
         decay = min(0.5, (1 + step) / (10 + step))
-        shadow = decay * shadow + (1 - decay) * after
-    # The last step's weights were never seen by the loss; the average lies between.
-    assert not torch.allclose(model.weight, weights[-1])
-    assert (model.weight - shadow).abs().max() < 0.2
+        shadow = {
+            name: decay * shadow[name] + (1 - decay) * value if value.is_floating_point() else value
+            for name, value in after.items()
+        }
+        shadows.append(shadow)
+    torch.testing.assert_close(state_of(model), shadows[7])
+    assert not same(model, plain)
+    if validated:
+        torch.testing.assert_close(seen, [shadows[3], shadows[7]])
+
+
+def test_schedule_and_rates_of_groups_are_applied_at_every_step() -> None:
+    model, seen = nn.Linear(8, 2), []
+
+    def slope(model: nn.Module, batch: object) -> torch.Tensor:
+        """Return a loss of constant gradient: AdamW then moves each weight by the rate."""
+        seen.append(state_of(model))
+        return sum((value.sum() for value in model.parameters()), torch.zeros(()))
+
+    knobs = Optimisation(epochs=2, learning_rate=0.1, schedule="cosine", warmup=0.25)
+    groups = [{"params": [model.weight]}, {"params": [model.bias], "lr": 0.5}]
+    fit(model, TensorLoader(*planted(), batch_size=50), slope, knobs, parameter_groups=groups)
+    for step, (before, after) in enumerate(zip(seen, [*seen[1:], state_of(model)], strict=True)):
+        factor = rate_factor("cosine", step, 16, 0.25)
+        moved = {name: before[name] - after[name] for name in before}
+        assert torch.allclose(moved["weight"], torch.tensor(0.1 * factor), atol=1e-5)
+        assert torch.allclose(moved["bias"], torch.tensor(0.5 * factor), atol=1e-5)
+
+
+def test_gradient_is_clipped_to_the_norm() -> None:
+    def moved(clip: float | None) -> float:
+        torch.manual_seed(0)
+        model = nn.Linear(8, 2)
+        before = state_of(model)
+        fit(model, TensorLoader(*planted(), batch_size=400),
+            lambda model, batch: 1000 * loss(model, batch),
+            Optimisation(epochs=1, learning_rate=0.1, optimizer="sgd", gradient_clip=clip),
+        )  # fmt: skip
+        steps = [value - before[name] for name, value in model.state_dict().items()]
+        return float(torch.cat([each.flatten() for each in steps]).norm())
+
+    first_step = 0.1 * (1 + 0.9)  # the rate times (gradient + Nesterov's momentum of it)
+    assert moved(2.0) == pytest.approx(2.0 * first_step, rel=1e-4)
+    assert moved(None) > 10 * moved(2.0)
+
+
+def test_matrices_decay_and_vectors_do_not() -> None:
+    model = network()
+    before = state_of(model)
+    fit(model, TensorLoader(*planted(), batch_size=400),
+        lambda model, batch: 0 * loss(model, batch),
+        Optimisation(epochs=1, learning_rate=0.1, weight_decay=0.5))  # fmt: skip
+    for name, value in model.named_parameters():
+        left = 1 - 0.1 * 0.5 if value.ndim >= 2 else 1.0
+        assert torch.allclose(value, left * before[name]), name
+
+
+def test_every_epoch_has_its_own_order_of_the_rows() -> None:
+    loader, seen = TensorLoader(*planted(), batch_size=50, seed=5), []
+
+    def remember(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        seen.append(batch[0])
+        return loss(model, batch)
+
+    fit(network(), loader, remember, Optimisation(epochs=2, learning_rate=0.01))
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        expected = torch.cat([batch[0] for batch in loader])
+        assert torch.equal(torch.cat(seen[8 * epoch : 8 * epoch + 8]), expected)
 
 
 def test_bf16_on_the_cpu_learns_and_keeps_fp32_weights() -> None:
@@ -132,7 +224,7 @@ def test_nan_is_a_clear_error() -> None:
     features[120, 3] = float("nan")
     loader = TensorLoader(features, labels, batch_size=50, shuffle=False)
     with pytest.raises(TrainingDiverged, match=r"epoch 1, batch 3 .*learning rate 0.01.*NaN"):
-        fit(network(), loader, loss, epochs=1, learning_rate=0.01, device="cpu")
+        fit(network(), loader, loss, Optimisation(epochs=1, learning_rate=0.01), device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +232,9 @@ def test_nan_is_a_clear_error() -> None:
     [
         ({"epochs": 0}, "epochs"),
         ({"learning_rate": -1.0}, "learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+        ({"gradient_clip": 0.0}, "gradient_clip"),
         ({"schedule": "magic"}, "schedule"),
         ({"warmup": 1.5}, "warmup"),
         ({"patience": 0}, "patience"),
@@ -160,7 +255,7 @@ def test_parameter_groups_and_frozen_weights() -> None:
     before = {name: value.clone() for name, value in model.named_parameters()}
     groups = [{"params": model[4].parameters(), "lr": 0.05}]
     fit(model, TensorLoader(*planted(), batch_size=50), loss,
-        epochs=1, learning_rate=0.01, parameter_groups=groups)  # fmt: skip
+        Optimisation(epochs=1, learning_rate=0.01), parameter_groups=groups)  # fmt: skip
     moved = {n for n, value in model.named_parameters() if not torch.equal(value, before[n])}
     assert moved == {"4.weight", "4.bias"}
 
@@ -169,29 +264,42 @@ def test_any_sized_iterable_is_a_loader() -> None:
     features, labels = planted()
     model = network()
     batches = list(zip(features.split(50), labels.split(50), strict=True))
-    assert len(fit(model, batches, loss, epochs=2, learning_rate=0.01).train_loss) == 2
+    history = fit(model, batches, loss, Optimisation(epochs=2, learning_rate=0.01))
+    assert len(history.train_loss) == 2
+    with pytest.raises(ValueError, match="^loader: .*no batches"):
+        fit(model, [], loss, Optimisation(epochs=2, learning_rate=0.01))
 
 
 @pytest.mark.parametrize("stop_at", [3, 8, 21])
 def test_resume_after_an_interruption_is_exact(tmp_path: Path, stop_at: int) -> None:
-    options: dict = {
-        "epochs": 4, "learning_rate": 0.01, "schedule": "one-cycle", "ema": 0.9,
-        "gradient_clip": 1.0, "validate": accuracy, "device": "cpu",
-    }  # fmt: skip
-    whole = network()
-    expected = fit(whole, TensorLoader(*planted(), batch_size=50), loss, **options)
-    steps = iter(range(stop_at))
+    knobs = Optimisation(
+        epochs=4, learning_rate=0.01, schedule="one-cycle", ema=0.9, gradient_clip=1.0, patience=2
+    )
+    steps, epochs = iter(range(stop_at)), []
+
+    def worse(model: nn.Module) -> float:
+        return -abs(len(epochs) - 1.0) + accuracy(model) / 100  # the first epoch is the best
+
+    def on_epoch(epoch: int) -> None:
+        epochs[:] = [*range(epoch + 1)]
+        torch.rand(epoch + 1)  # what it draws on resume must not shift what comes after it
 
     def interrupted(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         if next(steps, None) is None:
             raise KeyboardInterrupt
         return loss(model, batch)
 
+    options: dict = {"validate": worse, "on_epoch": on_epoch, "device": "cpu"}
+    whole = network()
+    expected = fit(whole, TensorLoader(*planted(), batch_size=50), loss, knobs, **options)
+    assert expected.best_epoch == 0 and len(expected.valid) == 3, "patience of 2"
     options |= {"checkpoint": tmp_path, "checkpoint_every_s": 0}
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), TensorLoader(*planted(), batch_size=50), interrupted, **options)
+        fit(network(), TensorLoader(*planted(), batch_size=50), interrupted, knobs, **options)
     model = network(seed=9)
-    history = fit(model, TensorLoader(*planted(), batch_size=50), loss, resume=True, **options)
+    history = fit(
+        model, TensorLoader(*planted(), batch_size=50), loss, knobs, resume=True, **options
+    )
     assert same(model, whole)
     assert history.resumed_from == stop_at
     assert history.train_loss == expected.train_loss
@@ -199,15 +307,16 @@ def test_resume_after_an_interruption_is_exact(tmp_path: Path, stop_at: int) -> 
 
 
 def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
-    options: dict = {"epochs": 2, "learning_rate": 0.01, "checkpoint": tmp_path}
+    knobs = Optimisation(epochs=2, learning_rate=0.01)
     model = network()
-    fit(model, TensorLoader(*planted(), batch_size=50), loss, **options)
+    fit(model, TensorLoader(*planted(), batch_size=50), loss, knobs, checkpoint=tmp_path)
     again = network(seed=5)
 
     def never(model: nn.Module, batch: object) -> torch.Tensor:
         raise AssertionError("trained again")
 
-    fit(again, TensorLoader(*planted(), batch_size=50), never, resume=True, **options)
+    fit(again, TensorLoader(*planted(), batch_size=50), never, knobs,
+        resume=True, checkpoint=tmp_path)  # fmt: skip
     assert same(again, model)
 
 
@@ -215,21 +324,23 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     trained(checkpoint=tmp_path)
     with pytest.raises(ValueError, match=r"another run.*learning_rate \(0.01, now 0.5\)"):
         trained(checkpoint=tmp_path, resume=True, learning_rate=0.5)
+    with pytest.raises(ValueError, match=r"another run.*optimizer \(adamw, now sgd\)"):
+        trained(checkpoint=tmp_path, resume=True, optimizer="sgd")
 
 
 KILLED = """
     import sys, time
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
-    from test_training_loop import fit, loss, network, planted, TensorLoader, accuracy
+    from test_training_loop import Optimisation, TensorLoader, accuracy, fit, loss, network, planted
 
     def slow(model, batch):
         time.sleep(0.02)
         return loss(model, batch)
 
-    fit(network(), TensorLoader(*planted(), batch_size=50), slow, epochs=50, learning_rate=0.01,
-        ema=0.9, validate=accuracy, schedule="cosine", device="cpu",
-        checkpoint=Path(sys.argv[1]), checkpoint_every_s=0)
+    fit(network(), TensorLoader(*planted(), batch_size=50), slow,
+        Optimisation(epochs=50, learning_rate=0.01, ema=0.9, schedule="cosine"),
+        validate=accuracy, device="cpu", checkpoint=Path(sys.argv[1]), checkpoint_every_s=0)
 """
 
 
@@ -247,13 +358,11 @@ def test_resume_after_sigkill_gives_identical_weights(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    options: dict = {
-        "epochs": 50, "learning_rate": 0.01, "ema": 0.9, "validate": accuracy,
-        "schedule": "cosine", "device": "cpu",
-    }  # fmt: skip
+    knobs = Optimisation(epochs=50, learning_rate=0.01, ema=0.9, schedule="cosine")
+    options: dict = {"validate": accuracy, "device": "cpu"}
     whole, model = network(), network(seed=8)
-    fit(whole, TensorLoader(*planted(), batch_size=50), loss, **options)
-    history = fit(model, TensorLoader(*planted(), batch_size=50), loss, resume=True,
+    fit(whole, TensorLoader(*planted(), batch_size=50), loss, knobs, **options)
+    history = fit(model, TensorLoader(*planted(), batch_size=50), loss, knobs, resume=True,
                   checkpoint=tmp_path, **options)  # fmt: skip
     assert history.resumed_from is not None and 0 < history.resumed_from < 400
     assert same(model, whole)
@@ -262,13 +371,13 @@ def test_resume_after_sigkill_gives_identical_weights(tmp_path: Path) -> None:
 TWO_PROCESSES = """
     import sys
     sys.path.insert(0, sys.argv[1])
-    from test_training_loop import TensorLoader, accuracy, fit, loss, planted, torch
+    from test_training_loop import Optimisation, TensorLoader, accuracy, fit, loss, planted, torch
     from torch import nn
 
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
-    fit(model, TensorLoader(*planted(), batch_size=25), loss, epochs=6, learning_rate=0.02,
-        ema=0.9, validate=accuracy, device="cpu")
+    fit(model, TensorLoader(*planted(), batch_size=25), loss,
+        Optimisation(epochs=6, learning_rate=0.02, ema=0.9), validate=accuracy, device="cpu")
     weights = torch.cat([value.flatten() for value in model.state_dict().values()])
     sys.stdout.write(f"{weights.double().sum().item():.17g} {accuracy(model)}\\n")
 """

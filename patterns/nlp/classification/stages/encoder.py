@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from common.pretrained import load_transformer
 from common.tokens import Tokens, length_batches
-from common.training import History, LengthLoader, choose_precision, fit
+from common.training import History, LengthLoader, Optimisation, choose_precision, fit
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
@@ -125,13 +125,8 @@ class EncoderClassifier:
             module,
             loader,
             lambda model, batch: objective(model(batch[0], batch[1]), batch[2]),
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            schedule="linear",
-            warmup=self.warmup,
-            gradient_clip=1.0,
+            self._optimisation(),
             parameter_groups=self.parameter_groups(module),
-            precision=self.precision,
             device=self.device,
             seed=self.seed,
             validate=lambda model: _accuracy(_logits(model, valid_ids, tokens.pad), valid_labels),
@@ -140,6 +135,16 @@ class EncoderClassifier:
             label="fine-tuning",
         )
         return self
+
+    def _optimisation(self) -> Optimisation:
+        return Optimisation(
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            schedule="linear",
+            warmup=self.warmup,
+            gradient_clip=1.0,
+            precision=self.precision,
+        )
 
     def parameter_groups(self, module: PooledClassifier) -> list[dict[str, Any]]:
         """Return each depth its rate: the head fastest, embeddings slowest; no vector decays."""

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from common.encoders import Encoder, load_encoder
-from common.training import History, TensorLoader, fit
+from common.training import History, Optimisation, TensorLoader, fit
 
 WEIGHTS, FACTS = "head.safetensors", "head.json"
 
@@ -82,13 +82,15 @@ class FeatureClassifier:
             self.module_,
             loader,
             lambda module, batch: objective(module(batch[0]), batch[1]),
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=0.01,
-            schedule="cosine",
-            warmup=0.1,
+            Optimisation(
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                weight_decay=0.01,
+                schedule="cosine",
+                warmup=0.1,
+                patience=10,
+            ),
             validate=likelihood,
-            patience=10,
             device=self.device,
             seed=self.seed,
             checkpoint=checkpoint,

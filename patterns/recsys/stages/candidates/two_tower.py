@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from common.retrieval import Candidates, IndexKind
-from common.training import TensorLoader, fit
+from common.training import Optimisation, TensorLoader, fit
 from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
@@ -135,10 +135,12 @@ class TwoTower:
             self.towers_,
             loader,
             self._loss,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="one-cycle",
+            Optimisation(
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                schedule="one-cycle",
+            ),
             device=self.device,
             seed=self.seed,
             checkpoint=checkpoint,

@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from common.artifacts import write_json
-from common.training import TensorLoader, fit
+from common.training import Optimisation, TensorLoader, fit
 from patterns.recsys.stages.ranking.examples import Examples, Rows
 from patterns.recsys.stages.ranking.objectives import Objective, Worth, worth_at_10
 
@@ -180,12 +180,14 @@ class NeuralRanker:
             self.network_,
             TensorLoader(*tensors, batch_size=self.batch_size, seed=self.seed),
             loss,
-            epochs=length or self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="cosine",
+            Optimisation(
+                epochs=length or self.epochs,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                schedule="cosine",
+                patience=3 if valid else None,
+            ),
             validate=(lambda network: self._quality(network, valid)) if valid else None,
-            patience=3 if valid else None,
             device=self.device,
             seed=self.seed,
             checkpoint=checkpoint,

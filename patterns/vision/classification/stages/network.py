@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.training import History, TensorLoader, choose_precision, fit
+from common.training import History, Optimisation, TensorLoader, choose_precision, fit
 from patterns.vision.classification.stages.augment import Augment
 
 WEIGHTS = "network.safetensors"
@@ -71,12 +71,14 @@ class Network:
             self.module,
             loader,
             self._loss,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="one-cycle",
-            gradient_clip=5.0,
-            precision=choose_precision(self.precision, self.device),
+            Optimisation(
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                schedule="one-cycle",
+                gradient_clip=5.0,
+                precision=choose_precision(self.precision, self.device),
+            ),
             device=self.device,
             seed=self.seed,
             validate=lambda _: self._score(*valid),

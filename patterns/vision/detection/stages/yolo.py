@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from common.evaluation.detection import mean_average_precision
-from common.training import History, choose_precision, fit
+from common.training import History, Optimisation, choose_precision, fit
 from patterns.vision.detection.stages.assignment import DetectionLoss
 from patterns.vision.detection.stages.augment import Augmentation
 from patterns.vision.detection.stages.letterbox import Letterbox
@@ -143,13 +143,15 @@ class Yolo:
             self.network,
             loader,
             lambda network, batch: self.loss(network(batch[0]), batch[1], batch[2]),
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="one-cycle",
-            gradient_clip=10.0,
-            ema=self.ema,
-            precision=choose_precision(self.precision, self.device),
+            Optimisation(
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                schedule="one-cycle",
+                gradient_clip=10.0,
+                ema=self.ema,
+                precision=choose_precision(self.precision, self.device),
+            ),
             device=self.device,
             seed=self.seed,
             validate=lambda _: self._quality(small),

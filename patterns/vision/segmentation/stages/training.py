@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from common.evaluation.segmentation import iou
-from common.training import History, TensorLoader, choose_precision, fit
+from common.training import History, Optimisation, TensorLoader, choose_precision, fit
 from patterns.vision.segmentation.stages.augment import CropAugment
 from patterns.vision.segmentation.stages.preprocess import standardise
 from patterns.vision.segmentation.stages.tiling import predict_tiled
@@ -78,13 +78,15 @@ class Segmenter:
             self.module,
             loader,
             self._loss,
-            epochs=self.epochs,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="one-cycle",
-            gradient_clip=5.0,
-            ema=self.ema or None,
-            precision=choose_precision(self.precision, self.device),
+            Optimisation(
+                epochs=self.epochs,
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                schedule="one-cycle",
+                gradient_clip=5.0,
+                ema=self.ema or None,
+                precision=choose_precision(self.precision, self.device),
+            ),
             device=self.device,
             seed=self.seed,
             validate=lambda _: self.mean_iou(*judged),
