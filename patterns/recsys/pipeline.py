@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.retrieval import Candidates, ordered
 from patterns.recsys import pages
 from patterns.recsys.catalogue import Catalogue

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.retrieval import Candidates
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.requests import Events, Requests, events_with_history

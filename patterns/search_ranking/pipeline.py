@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.retrieval import Candidates, ordered
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.results import EXPLAINED, Hit, Results, hits_of
@@ -121,7 +121,7 @@ class Pipeline:
 
     def fit_candidates(self, documents: pl.DataFrame) -> Pipeline:
         """Index and encode the corpus, and make the encoder quick at single queries."""
-        from common.onnx_encoder import for_queries
+        from common.encoders import for_queries
 
         self.documents = tidy(documents)
         texts = dense_texts(self.documents)
@@ -301,7 +301,7 @@ class Pipeline:
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote."""
-        from common.encoders import Encoder
+        from common.encoders import load_saved
         from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
         from patterns.search_ranking.stages.candidates.dense import Dense
         from patterns.search_ranking.stages.candidates.hybrid import Hybrid
@@ -309,7 +309,7 @@ class Pipeline:
         from patterns.search_ranking.stages.reranking import Reranker
 
         settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        encoder = Encoder.load(folder / "encoder")
+        encoder = load_saved(folder / "encoder")
         fields = {name: Field(analyser) for name, analyser in ANALYSED.items()}
         pipeline = cls(
             encoder=encoder,

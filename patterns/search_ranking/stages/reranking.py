@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.retrieval import Candidates, mmr
 from patterns.search_ranking.stages.rules import Rule, Rules, read_rules
 

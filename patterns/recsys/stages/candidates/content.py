@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.encoders import load_encoder
 from common.retrieval import Candidates, IndexKind
 from patterns.recsys.requests import UNKNOWN, Requests

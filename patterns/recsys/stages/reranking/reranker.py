@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.evaluation.ranking import intra_list_similarity, judge, ndcg
 from common.retrieval import NOTHING, Candidates
 from patterns.recsys.stages.reranking.greedy import greedy, to_unit
