@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from common.atomic import write_json
-from common.retrieval import Candidates, ordered
+from common.retrieval import MISSING, Candidates, Fused, ordered
 from patterns.recsys import pages
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
@@ -29,7 +29,6 @@ from patterns.recsys.pages import Pages
 from patterns.recsys.ranking import Ranking
 from patterns.recsys.requests import (
     RECENT,
-    UNKNOWN,
     Events,
     Requests,
     latest_by_user,
@@ -38,7 +37,7 @@ from patterns.recsys.requests import (
 from patterns.recsys.sources import Sources
 from patterns.recsys.stages.cold_start.survey import Survey
 from patterns.recsys.stages.features import DAY, Features
-from patterns.recsys.stages.merging import Merged, votes_for
+from patterns.recsys.stages.merging import votes_for
 from patterns.recsys.stages.ranking.examples import Lessons, labels_of, lessons_of
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.reranker import Reranker
@@ -184,11 +183,11 @@ class Pipeline:
         requests, ranked, answers = self.held_out_
         return self.reranker.fit(ranked, answers, self.catalogue.genres, seen=requests.seen)
 
-    def retrieve(self, requests: Requests) -> Merged:
+    def retrieve(self, requests: Requests) -> Fused:
         """Merge the sources' candidates: (B, keep)."""
         return self.sources.retrieve(requests)
 
-    def describe(self, requests: Requests, merged: Merged) -> np.ndarray:
+    def describe(self, requests: Requests, merged: Fused) -> np.ndarray:
         """Return the ranker's features of candidates: (B, K, F)."""
         return self._described(requests, merged.candidates.item_ids, merged.votes())
 
@@ -208,10 +207,10 @@ class Pipeline:
     def profile_of(self, requests: Requests) -> pl.DataFrame:
         """Return the features of the requests' candidates, as the ranker is about to see them."""
         merged = self.retrieve(requests)
-        real = merged.candidates.item_ids != UNKNOWN
+        real = merged.candidates.item_ids != MISSING
         return pl.DataFrame(self.describe(requests, merged)[real], schema=self.feature_names())
 
-    def rank(self, requests: Requests, merged: Merged, ranker: Any = None) -> Candidates:
+    def rank(self, requests: Requests, merged: Fused, ranker: Any = None) -> Candidates:
         """Order candidates by the ranker that serves, or by `ranker`."""
         item_ids = merged.candidates.item_ids
         features = self.describe(requests, merged)
@@ -274,7 +273,7 @@ class Pipeline:
         known = np.maximum(users, 0)
         told = np.zeros_like(self.catalogue.segments[known]) if segments is None else segments
         told = np.where(users[:, None] < 0, told, self.catalogue.segments[known])
-        recent = np.where(users[:, None] < 0, UNKNOWN, self.recent_[known])
+        recent = np.where(users[:, None] < 0, MISSING, self.recent_[known])
         seen = self.histories_[known].tolil()
         for row, items in enumerate(extra):
             if users[row] < 0:
@@ -338,14 +337,14 @@ class Pipeline:
         shape = (len(self.catalogue.user_ids), len(self.catalogue.item_ids))
         self.histories_ = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=shape)
 
-    def _found_by(self, page: Candidates, merged: Merged) -> np.ndarray:
+    def _found_by(self, page: Candidates, merged: Fused) -> np.ndarray:
         """Return the bits (B, k) of the sources that proposed each item of each page."""
         bits = np.zeros(page.item_ids.shape, dtype=np.int64)
-        order = np.argsort(merged.candidates.item_ids, axis=1)
+        order, found_by = np.argsort(merged.candidates.item_ids, axis=1), merged.found_by()
         for row, items in enumerate(page.item_ids):
             candidates = merged.candidates.item_ids[row, order[row]]
             place = np.searchsorted(candidates, items).clip(max=len(candidates) - 1)
-            bits[row] = np.where(items == UNKNOWN, 0, merged.found_by[row, order[row]][place])
+            bits[row] = np.where(items == MISSING, 0, found_by[row, order[row]][place])
         return bits
 
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from common.artifacts import Run
+from common.retrieval import MISSING
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
 
 NAME = "recsys"
@@ -118,9 +119,9 @@ class RecommendService(Service):
 
     def _row(self, request: RecommendRequest) -> int:
         """Return the row of a user who has a history, else -1: an id alone is nobody known."""
-        row = self.users.get(request.user_id or "", -1)
+        row = self.users.get(request.user_id or "", MISSING)
         ends = self.pipeline.histories_.indptr
-        return row if row >= 0 and ends[row + 1] > ends[row] else -1
+        return row if row >= 0 and ends[row + 1] > ends[row] else MISSING
 
     def _looked_up(self, request: RecommendRequest) -> RecommendResponse:
         import numpy as np
@@ -202,7 +203,7 @@ class RecommendService(Service):
 
         catalogue = self.pipeline.catalogue
         told = catalogue.segment_of(_told(request))
-        row = self.users.get(request.user_id or "", -1)
+        row = self.users.get(request.user_id or "", MISSING)
         return told if row < 0 else np.where(told > 0, told, catalogue.segments[row])
 
     def _question(self, request: RecommendRequest) -> Question | None:

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from common.atomic import write_json
-from common.retrieval import Candidates, ordered
+from common.retrieval import MISSING, Candidates, Fused, ordered
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.results import EXPLAINED, Hit, Results, hits_of
 from patterns.search_ranking.stages.documents import ANALYSED, dense_texts, field_texts, tidy
@@ -31,7 +31,6 @@ from patterns.search_ranking.stages.rules import Condition, read_rules
 
 if TYPE_CHECKING:
     from patterns.search_ranking.data import JudgedQueries
-    from patterns.search_ranking.stages.candidates.hybrid import Retrieved
     from patterns.search_ranking.stages.ranking import RankingSet
 
 STAGES = ("candidates", "ranking", "re-ranking", "reasons")
@@ -182,7 +181,7 @@ class Pipeline:
         """Rows (B, unjudged) drawn from the candidates that nobody judged, -1 padded."""
         rng = np.random.default_rng(self.seed)
         found = self.retrieve(queries).candidates.item_ids
-        out = np.full((len(found), self.unjudged), -1, np.int64)
+        out = np.full((len(found), self.unjudged), MISSING, np.int64)
         for row, items in enumerate(found):
             free = items[(items >= 0) & ~np.isin(items, judged[row])]
             drawn = rng.permutation(free)[: self.unjudged]
@@ -199,12 +198,13 @@ class Pipeline:
         """The lexical and the dense list, `depth` each."""
         k = min(depth or self.per_source, self.documents.height)
         parts = [queries.part(slice(at, at + BLOCK)) for at in range(0, len(queries), BLOCK)]
-        lexical = [self.bm25.retrieve(part.texts, k, allowed=allowed) for part in parts]
-        return _stacked(lexical, k), self.dense.retrieve(queries.vectors, k, allowed=allowed)
+        found = [self.bm25.retrieve(part.texts, k, allowed=allowed) for part in parts]
+        lexical = Candidates.concatenate(found, width=k)
+        return lexical, self.dense.retrieve(queries.vectors, k, allowed=allowed)
 
     def retrieve(
         self, queries: Queries, k: int | None = None, allowed: np.ndarray | None = None
-    ) -> Retrieved:
+    ) -> Fused:
         """Merged candidates, `keep` or, where more are asked for, k of them."""
         keep = max(self.keep, k or 0)
         lexical, nearest = self.sources(queries, max(self.per_source, keep), allowed)
@@ -222,7 +222,7 @@ class Pipeline:
             rows = candidates.item_ids[block]
             scores = self.ranker.score(self.describe(queries.part(block), rows))
             parts.append(ordered(rows, scores))
-        return _stacked(parts, candidates.item_ids.shape[1])
+        return Candidates.concatenate(parts, width=candidates.item_ids.shape[1])
 
     def rerank(self, queries: Queries, ranked: Candidates, k: int) -> Candidates:
         """Return the pages."""
@@ -266,7 +266,7 @@ class Pipeline:
         account = self.ranker.contributions(features)
         return [reasons(*pair) for pair in zip(features, account, strict=True)]
 
-    def _hits(self, queries: Queries, row: int, page: Candidates, found: Retrieved) -> list[Hit]:
+    def _hits(self, queries: Queries, row: int, page: Candidates, found: Fused) -> list[Hit]:
         """One page with provenance and reasons."""
         items = page.item_ids[row]
         kept = items >= 0
@@ -326,15 +326,6 @@ class Pipeline:
         pipeline.reranker.prepare(pipeline.documents, pipeline.dense.vectors_)
         pipeline.notices = settings["notices"]
         return pipeline
-
-
-def _stacked(parts: Sequence[Candidates], width: int) -> Candidates:
-    if not parts:
-        return Candidates(np.empty((0, width), np.int64), np.empty((0, width), np.float32))
-    return Candidates(
-        np.concatenate([part.item_ids for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )
 
 
 def _ndcg(page: Candidates, judged: JudgedQueries) -> float:

@@ -41,7 +41,7 @@ def hits_of(
     documents: pl.DataFrame,
     rows: np.ndarray,
     scores: np.ndarray,
-    ranks: Mapping[int, tuple[int, int]],
+    ranks: Mapping[int, tuple[int, ...]],
     told: Sequence[Sequence[str]],
 ) -> list[Hit]:
     """Hits of one page: rows and scores (K,), ranks in the two sources, reasons of the first."""

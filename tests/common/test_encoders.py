@@ -63,8 +63,8 @@ def test_fallback_is_said_and_works(no_package: None) -> None:
     vectors = encoder.fit(CORPUS).encode(CORPUS)
     assert vectors.shape == (6, 4) and vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    likeness = vectors @ vectors.T
-    assert likeness[0, 1] > likeness[0, 2] and likeness[4, 5] > likeness[4, 3]
+    similarity = vectors @ vectors.T
+    assert similarity[0, 1] > similarity[0, 2] and similarity[4, 5] > similarity[4, 3]
 
 
 def test_a_chosen_model_that_cannot_be_had_is_an_error(no_package: None) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from patterns.recsys.requests import UNKNOWN, Events
+from common.retrieval import MISSING
+from patterns.recsys.requests import Events
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -51,7 +52,7 @@ class Examples:
         1 / `negative_share` times the true ones.
         """
         drawn = np.random.default_rng(seed).random(self.labels.shape) < negative_share
-        item_ids = np.where(drawn | (self.labels > 0), self.item_ids, UNKNOWN)
+        item_ids = np.where(drawn | (self.labels > 0), self.item_ids, MISSING)
         return Examples(self.features, item_ids, self.labels, self.values)
 
     def flat(self) -> Rows:

@@ -35,7 +35,7 @@ import numpy as np
 
 from common.atomic import write_json
 from common.evaluation.ranking import intra_list_similarity, judge, ndcg
-from common.retrieval import NOTHING, Candidates
+from common.retrieval import MISSING, Candidates
 from patterns.recsys.stages.reranking.greedy import greedy, to_unit
 from patterns.recsys.stages.reranking.penalties import (
     Miscalibration,
@@ -149,10 +149,7 @@ class Reranker:
             block = Candidates(ranked.item_ids[rows], ranked.scores[rows])
             history = wanted[rows] if wanted is not None else None
             pages.append(self._page(block, k, history, rules, trade_off, method or self.method))
-        return Candidates(
-            np.concatenate([page.item_ids for page in pages]),
-            np.concatenate([page.scores for page in pages]),
-        ).head(length)
+        return Candidates.concatenate(pages).head(length)
 
     def _page(
         self,
@@ -261,7 +258,7 @@ def _under(
         for each in (ranked.item_ids, ranked.scores, relevance)
     )
     gone = np.isneginf(relevance)
-    item_ids = np.where(gone, NOTHING, item_ids)
+    item_ids = np.where(gone, MISSING, item_ids)
     scores = np.where(gone, -np.inf, scores).astype(np.float32)
     return Candidates(item_ids, scores), relevance
 
