@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from common.retrieval import MISSING
+from common.vectors import unit_rows
 
 TUPLES = ("genre_names", "segment_sizes", "segment_names", "segment_values", "device_names")
 
@@ -112,8 +113,7 @@ class Catalogue:
 
     def genre_vectors(self) -> np.ndarray:
         """Return the genres as unit vectors (N, G); an item without genres is zero."""
-        norm = np.linalg.norm(self.genres, axis=1, keepdims=True)
-        return (self.genres / np.maximum(norm, 1e-9)).astype(np.float32)
+        return unit_rows(self.genres).astype(np.float32)
 
     def user_row(self, user_id: str) -> int:
         """Return the row of a user, -1 for one nobody knows."""

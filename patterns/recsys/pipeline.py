@@ -11,7 +11,6 @@ Shapes: `B` requests, `K` candidates, `N` items.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ import polars as pl
 
 from common.atomic import write_json
 from common.retrieval import MISSING, Candidates, Fused, ordered
+from common.timing import StageTimes
 from patterns.recsys import pages
 from patterns.recsys.catalogue import Catalogue
 from patterns.recsys.config import Config
@@ -58,7 +58,7 @@ class Recommendations:
     items: Candidates
     found_by: np.ndarray  # (B, k) int64, a bit per source that proposed the item
     propensities: np.ndarray  # (B, k) with which exploration showed the item; 1 elsewhere
-    seconds: dict[str, float] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)  # by stage
 
 
 class Pipeline:
@@ -222,16 +222,15 @@ class Pipeline:
 
     def recommend(self, requests: Requests, k: int) -> Recommendations:
         """Run all stages; `k` beyond the candidates gives what there is."""
-        clock = [time.perf_counter()]
-        merged = self.retrieve(requests)
-        clock.append(time.perf_counter())
-        ranked = self.rank(requests, merged)
-        clock.append(time.perf_counter())
-        page, propensities = self._page(ranked, k, requests)
-        clock.append(time.perf_counter())
-        stages = ("candidates", "ranking", "re-ranking")
-        seconds = dict(zip(stages, np.diff(clock).tolist(), strict=True))
-        return Recommendations(page, self._found_by(page, merged), propensities, seconds)
+        times = StageTimes()
+        with times("candidates"):
+            merged = self.retrieve(requests)
+        with times("ranking"):
+            ranked = self.rank(requests, merged)
+        with times("re-ranking"):
+            page, propensities = self._page(ranked, k, requests)
+        found_by = self._found_by(page, merged)
+        return Recommendations(page, found_by, propensities, times.milliseconds)
 
     def _page(
         self, ranked: Candidates, k: int, requests: Requests

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from common.artifacts import Run
 from common.retrieval import MISSING
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
+from common.timing import StageTimes
 
 NAME = "recsys"
 ANSWERS = {"liked": 1, "disliked": -1, "unknown": 0}
@@ -128,19 +129,19 @@ class RecommendService(Service):
 
         pages, user = self.pipeline.pages, self.users[request.user_id or ""]
         assert pages is not None
-        start = time.perf_counter()
-        asked = self.pipeline.requests_for(np.array([user]), [[]]) if request.reasons else None
-        k = request.k
-        items = self._page(
-            asked,
-            pages.items[user, :k],
-            pages.scores[user, :k],
-            pages.sources[user, :k],
-            np.ones(k),
-        )
+        times, k = StageTimes(), request.k
+        with times("look-up"):
+            asked = self.pipeline.requests_for(np.array([user]), [[]]) if request.reasons else None
+            items = self._page(
+                asked,
+                pages.items[user, :k],
+                pages.scores[user, :k],
+                pages.sources[user, :k],
+                np.ones(k),
+            )
         return RecommendResponse(
             model_version=self.version,
-            stage_ms={"look-up": 1000 * (time.perf_counter() - start)},
+            stage_ms=times.milliseconds,
             known_user=True,
             precomputed=True,
             items=items,
@@ -163,7 +164,6 @@ class RecommendService(Service):
             devices=np.array([self.devices.get(each.device or "", 0) for each in requests]),
         )
         pages = pipeline.recommend(asked, length)
-        times = {stage: 1000 * seconds for stage, seconds in pages.seconds.items()}
         responses = []
         for row, request in enumerate(requests):
             one = asked.part(slice(row, row + 1)) if request.reasons else None
@@ -173,7 +173,7 @@ class RecommendService(Service):
             responses.append(
                 RecommendResponse(
                     model_version=self.version,
-                    stage_ms=times,
+                    stage_ms=pages.milliseconds,
                     known_user=known,
                     precomputed=False,
                     items=self._page(one, *(array[row][liked][: request.k] for array in found)),

@@ -12,7 +12,6 @@ Shapes: `B` queries, `K` candidates, `N` documents, `D` vector width, `F` featur
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import polars as pl
 
 from common.atomic import write_json
 from common.retrieval import MISSING, Candidates, Fused, ordered
+from common.timing import StageTimes
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.results import EXPLAINED, Hit, Results, hits_of
 from patterns.search_ranking.stages.documents import ANALYSED, dense_texts, field_texts, tidy
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from patterns.search_ranking.data import JudgedQueries
     from patterns.search_ranking.stages.ranking import RankingSet
 
-STAGES = ("candidates", "ranking", "re-ranking", "reasons")
 BLOCK = 256  # queries scored against the whole corpus at a time, which bounds the memory
 
 
@@ -247,17 +246,17 @@ class Pipeline:
             if not any(letter.isalnum() for letter in text):
                 raise ValueError(f"query: {text!r} has no word to search for; give one")
         allowed = self.allowed(filters)
-        clock = [time.perf_counter()]
-        queries = self.encode(texts)
-        found = self.retrieve(queries, min(k, self.documents.height), allowed)
-        clock.append(time.perf_counter())
-        ranked = self.rank(queries, found.candidates)
-        clock.append(time.perf_counter())
-        page = self.rerank(queries, ranked, k)
-        clock.append(time.perf_counter())
-        hits = [self._hits(queries, row, page, found) for row in range(len(queries))]
-        clock.append(time.perf_counter())
-        return Results(hits, dict(zip(STAGES, np.diff(clock).tolist(), strict=True)))
+        times = StageTimes()
+        with times("candidates"):
+            queries = self.encode(texts)
+            found = self.retrieve(queries, min(k, self.documents.height), allowed)
+        with times("ranking"):
+            ranked = self.rank(queries, found.candidates)
+        with times("re-ranking"):
+            page = self.rerank(queries, ranked, k)
+        with times("reasons"):
+            hits = [self._hits(queries, row, page, found) for row in range(len(queries))]
+        return Results(hits, times.milliseconds)
 
     def explain(self, query: Queries, rows: np.ndarray) -> list[list[str]]:
         """Reasons of the first few of one query's documents: rows (K,), -1 padded."""

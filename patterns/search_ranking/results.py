@@ -34,7 +34,7 @@ class Results:
     """Hits of each query, and what each stage took for the batch."""
 
     hits: list[list[Hit]]
-    seconds: dict[str, float] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)  # by stage
 
 
 def hits_of(

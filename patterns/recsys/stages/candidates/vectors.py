@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.retrieval import MISSING, Candidates, IndexKind, VectorIndex, top_k
+from common.vectors import unit_rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -32,8 +33,7 @@ class ItemVectors:
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         self.kind: IndexKind = kind
         self.index = None if kind == "flat" else VectorIndex(kind).build(self.vectors)
-        norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        self.unit = self.vectors / np.maximum(norm, 1e-9)  # (N, D), for cosines
+        self.unit = unit_rows(self.vectors)  # (N, D), for cosines
 
     def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
         """Return the `k` unseen items of largest inner product with each of `users` (B, D)."""

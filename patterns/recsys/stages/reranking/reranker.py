@@ -36,6 +36,7 @@ import numpy as np
 from common.atomic import write_json
 from common.evaluation.ranking import intra_list_similarity, judge, ndcg
 from common.retrieval import MISSING, Candidates
+from common.vectors import unit_rows
 from patterns.recsys.stages.reranking.greedy import greedy, to_unit
 from patterns.recsys.stages.reranking.penalties import (
     Miscalibration,
@@ -242,8 +243,7 @@ class Reranker:
     def with_genres(self, genres: np.ndarray) -> None:
         """Take the genres (N, G), 0 or 1, of a catalogue."""
         genres = (genres > 0).astype(np.float32)
-        norm = np.linalg.norm(genres, axis=1, keepdims=True)
-        self.vectors_ = genres / np.maximum(norm, 1e-9)  # (N, G)
+        self.vectors_ = unit_rows(genres)  # (N, G)
         self.shares_ = genre_shares(genres)
 
 
