@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.figures import RESULTS, machine
 from common import console
-from common.artifacts import write_json
+from common.atomic import write_json
 
 USERS, EVENTS = 20_000, 1_000_000
 REQUESTS, PAGE = 300, 10

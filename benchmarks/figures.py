@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from common import console
-from common.artifacts import open_run, write_json, write_text
+from common.artifacts import open_run
+from common.atomic import write_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

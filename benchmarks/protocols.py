@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.figures import RESULTS, ROOT, machine, render_into, table_markdown
 from common import console
-from common.artifacts import write_json
+from common.atomic import write_json
 
 PATH = RESULTS / "recsys-protocols.json"
 README = ROOT / "patterns" / "recsys" / "README.md"

@@ -31,7 +31,7 @@ import numpy as np
 
 from benchmarks.figures import RESULTS, machine
 from common import console
-from common.artifacts import write_json
+from common.atomic import write_json
 
 if TYPE_CHECKING:
     from patterns.recsys.stages.ranking.examples import Examples

@@ -27,6 +27,7 @@ from common import console
 from common.evaluation.report import Report, Row, Table, figure
 from common.retrieval import Candidates, VectorIndex
 from common.vector_store import EXTRAS, KINDS, IndexKind, installed
+from common.vectors import unit_rows
 from data.tables import Source
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def world(
     def around(size: int) -> np.ndarray:
         spread = 0.8 * rng.normal(size=(size, width))
         drawn: np.ndarray = centers[rng.choice(clusters, size, p=share)] + spread
-        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        return unit_rows(drawn)
 
     items = around(count) * rng.lognormal(sigma=0.5, size=(count, 1))
     return items.astype(np.float32), around(asked).astype(np.float32)

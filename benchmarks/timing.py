@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.figures import README, machine, markdown, read, render_into, result_path
 from common import console
-from common.artifacts import write_json
+from common.atomic import write_json
 
 if TYPE_CHECKING:
     from common.evaluation.report import Report

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.figures import RESULTS, ROOT, render_into, run_alone, table_markdown
-from common.artifacts import write_json
+from common.atomic import write_json
 
 PATH = RESULTS / "recsys-worlds.json"
 README = ROOT / "patterns" / "recsys" / "README.md"

@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from common.atomic import sha256, write_json, write_text, written_aside
 from common.config import program
+from common.evaluation import html
+from common.evaluation.report import Report
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from common.evaluation.report import Report
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -106,7 +106,7 @@ def save(
             "seed": str(getattr(config, "seed", "–")),
             "command": " ".join([program(), *sys.argv[1:]]),
         }
-        report.save(folder, about=about)
+        html.save(report, folder, about=about)
         if profile is not None:
             from common.monitoring.profile import describe
 

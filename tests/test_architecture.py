@@ -2,13 +2,14 @@
 
 `data` and `common` import nothing of ours outside themselves; a pattern imports `common`, `data`
 and itself; only a pattern's `data.py` imports `data` at run time; `serve.py` never reaches
-`train.py` or a dataset.
+`train.py` or a dataset. No module imports itself by way of others, not even for its types.
 """
 
 import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,32 @@ def test_arrows(path: Path) -> None:
             assert path.name == "data.py", f"{module} imports {imported}: only data.py may"
         if path.name == "serve.py":
             assert not imported.endswith((".train", ".data")), f"{module} imports {imported}"
+
+
+def edges(path: Path, modules: set[str]) -> set[str]:
+    """Return the modules of ours that a file names in any import, wherever it stands.
+
+    `from package import name` is an edge to the submodule of that name, or else to the package.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {each if each in modules else node.module or "" for each in inner}
+    return found & modules
+
+
+def test_no_imports_run_in_circles() -> None:
+    """Imports for types and inside functions count: a circle of names is one to a reader too."""
+    modules = {name_of(path) for path in FILES}
+    graph = {name_of(path): edges(path, modules) for path in FILES}
+    assert sum(map(len, graph.values())) > 300
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as problem:
+        pytest.fail(" <- ".join(problem.args[1]))
 
 
 @pytest.mark.parametrize("name", PIPELINES)

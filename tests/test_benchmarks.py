@@ -41,8 +41,8 @@ def test_the_vectors_have_a_long_tail_and_clusters() -> None:
     assert np.quantile(norms, 0.99) > 2.5 * np.median(norms)
     np.testing.assert_allclose(np.linalg.norm(queries, axis=1), 1, rtol=1e-5)
     units = items / norms[:, None]
-    likeness = units @ units.T - np.eye(2_000)
-    assert np.median(likeness.max(axis=1)) > 0.5 > 0.1 > abs(np.median(likeness))
+    similarity = units @ units.T - np.eye(2_000)
+    assert np.median(similarity.max(axis=1)) > 0.5 > 0.1 > abs(np.median(similarity))
 
 
 def test_a_measured_kind_tells_recall_time_and_size() -> None:

@@ -10,10 +10,10 @@ import base64
 import struct
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from common.evaluation.report import Figure, Report, Table
+from common.atomic import write_json, write_text
+from common.evaluation.report import Figure, Report, Table
 
 WIDE_PIXELS = 900
 STYLE = """
@@ -39,6 +39,15 @@ tr.base td { background: var(--base) } td.over { color: var(--over); font-weight
        img { width: 100%; height: auto; background: #fff;
        border: 1px solid var(--line); border-radius: 6px } figcaption { font-size: .9rem }
 """
+
+
+def save(report: Report, folder: Path, *, about: Mapping[str, str] | None = None) -> None:
+    """Write `metrics.json` and the self-contained `report.html` into `folder`.
+
+    `about` (run, seed, command) stands at the foot of the page.
+    """
+    write_json(folder / "metrics.json", report.to_dict())
+    write_text(folder / "report.html", render(report, about))
 
 
 def render(report: Report, about: Mapping[str, str] | None = None) -> str:

@@ -33,6 +33,7 @@ from common.evaluation.checks import (
     same_length,
     whole,
 )
+from common.vectors import unit_rows
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -202,8 +203,7 @@ def intra_list_similarity(item_vectors: ArrayLike, ranked: ArrayLike) -> Floats:
     ranked = np.asarray(ranked, dtype=np.int64)
     if ranked.ndim != 2 or (ranked.size and ranked.max() >= len(vectors)):
         raise ValueError(f"ranked must be (B, K) item rows below {len(vectors)}, -1 to pad")
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    units = unit_rows(vectors)
     shown = ranked >= 0  # (B, K)
     listed = units[np.where(shown, ranked, 0)] if len(units) else np.zeros((*ranked.shape, 0))
     listed = listed * shown[:, :, None]  # (B, K, D)

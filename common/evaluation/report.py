@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from common.evaluation.latency import Latency
@@ -166,17 +165,6 @@ class Report:
             ],
             "figures": [{"name": each.name, "caption": each.caption} for each in self.figures],
         }
-
-    def save(self, folder: Path, *, about: Mapping[str, str] | None = None) -> None:
-        """Write `metrics.json` and the self-contained `report.html` into `folder`.
-
-        `about` (run, seed, command) stands at the foot of the page.
-        """
-        from common.artifacts import write_json, write_text
-        from common.evaluation.html import render
-
-        write_json(folder / "metrics.json", self.to_dict())
-        write_text(folder / "report.html", render(self, about))
 
 
 @contextmanager

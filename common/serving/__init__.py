@@ -28,7 +28,6 @@ from common.serving.service import (
     Service,
     ServiceRequest,
     ServiceResponse,
-    StageTimes,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ __all__ = [
     "Service",
     "ServiceRequest",
     "ServiceResponse",
-    "StageTimes",
     "create_app",
     "serve",
     "serve_main",

@@ -12,10 +12,7 @@ in the log.
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -106,20 +103,3 @@ class Service(ABC):
             "request": request.model_dump(mode="json"),
             "response": response.model_dump(mode="json"),
         }
-
-
-class StageTimes:
-    """Milliseconds by stage: `with times("ranking"): ...`, then `stage_ms=times.milliseconds`."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time the block and add it to `stage`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = (time.perf_counter() - start) * 1000.0
-            self.milliseconds[stage] = round(self.milliseconds.get(stage, 0.0) + spent, 3)

@@ -25,7 +25,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from common.vector_store import IndexKind, cells_for, unsupported
+from common.vector_store.base import IndexKind, cells_for, unsupported
 
 
 class FaissStore:

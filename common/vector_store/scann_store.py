@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from scann import scann_ops_pybind as scann
 
-from common.vector_store import cells_for
+from common.vector_store.base import cells_for
 
 REFINE = 4
 FEW = 1_000  # below, codes save nothing

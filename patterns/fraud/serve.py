@@ -30,9 +30,9 @@ from common.serving import (
     Service,
     ServiceRequest,
     ServiceResponse,
-    StageTimes,
     serve_main,
 )
+from common.timing import StageTimes
 
 NAME = "fraud"
 REMEMBERED = 10_000  # answers kept for retries

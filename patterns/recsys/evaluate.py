@@ -17,13 +17,13 @@ from common.evaluation import latency, ranking
 from common.evaluation.bootstrap import interval, paired_difference
 from common.evaluation.regression import rmse
 from common.evaluation.report import Estimate, Report, Row, Table
-from common.retrieval import NOTHING, Candidates, ordered
+from common.retrieval import MISSING, Candidates, Fused, ordered
 from patterns.recsys.data import Splits
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests, requests_within
 from patterns.recsys.evaluation.pages import online_table, pages_table
 from patterns.recsys.pipeline import Pipeline
-from patterns.recsys.stages.merging import Merged, merge
+from patterns.recsys.stages.merging import merge
 from patterns.recsys.stages.ranking.biased_mf import BiasedMF
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     return report
 
 
-def _ranked_lists(pipeline: Pipeline, requests: Requests, merged: Merged) -> dict[str, Candidates]:
+def _ranked_lists(pipeline: Pipeline, requests: Requests, merged: Fused) -> dict[str, Candidates]:
     """Return the list of each source alone and after each stage, the baseline first."""
     sources = pipeline.sources
     lists = dict(zip(sources.names, sources.lists(requests, DEEP), strict=True))
@@ -120,7 +120,7 @@ class Scorer:
         }
         if self.liking is not None:
             stars = np.take_along_axis(self.liking, np.maximum(page, 0), axis=1)
-            found["true liking@10"] = _mean_where(stars, page != NOTHING)
+            found["true liking@10"] = _mean_where(stars, page != MISSING)
         return found
 
     def ndcg(self, ranked: Candidates) -> np.ndarray:
@@ -223,7 +223,7 @@ def _rankers_table(
     pipeline: Pipeline,
     scorer: Scorer,
     requests: Requests,
-    merged: Merged,
+    merged: Fused,
     lists: dict[str, Candidates],
 ) -> Table:
     """Return the rankers side by side on the same candidates."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.evaluation.report import Report, Table, figure
-from common.retrieval import NOTHING, Candidates
+from common.retrieval import MISSING, Candidates
 from patterns.recsys.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _popularity(report: Report, scorer: Scorer, lists: dict[str, Candidates]) ->
     with figure(report, "Reach into the long tail", caption) as axes:
         for name in ("popularity", "als", "two-tower", "content", "+ re-ranking"):
             page = lists[name].item_ids[:, :PAGE]
-            ranks = np.sort(order[page[page != NOTHING]])
+            ranks = np.sort(order[page[page != MISSING]])
             axes.plot(ranks, np.linspace(0, 1, len(ranks)), label=name)
         axes.set(xlabel="popularity rank of a recommended item", ylabel="share of recommendations")
         axes.legend(frameon=False)

@@ -11,7 +11,6 @@ Shapes: `B` requests, `K` candidates, `N` items.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,25 +18,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from common.artifacts import write_json
-from common.retrieval import Candidates, ordered
+from common.atomic import write_json
+from common.retrieval import MISSING, Candidates, Fused, ordered
+from common.timing import StageTimes
 from patterns.recsys.config import Config
 from patterns.recsys.entities import pages
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.exposures import Exposures, shelves
 from patterns.recsys.entities.pages import Pages
-from patterns.recsys.entities.requests import (
-    RECENT,
-    UNKNOWN,
-    Requests,
-    latest_by_user,
-    requests_within,
-)
+from patterns.recsys.entities.requests import RECENT, Requests, latest_by_user, requests_within
 from patterns.recsys.stages.candidates.sources import Sources
 from patterns.recsys.stages.cold_start.survey import Survey
 from patterns.recsys.stages.features import DAY, Features
-from patterns.recsys.stages.merging import Merged, votes_for
+from patterns.recsys.stages.merging import votes_for
 from patterns.recsys.stages.ranking.choice import Ranking
 from patterns.recsys.stages.ranking.examples import Lessons, labels_of, lessons_of
 from patterns.recsys.stages.reranking.exploration import Exploration
@@ -59,7 +53,7 @@ class Recommendations:
     items: Candidates
     found_by: np.ndarray  # (B, k) int64, a bit per source that proposed the item
     propensities: np.ndarray  # (B, k) with which exploration showed the item; 1 elsewhere
-    seconds: dict[str, float] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)  # by stage
 
 
 class Pipeline:
@@ -184,11 +178,11 @@ class Pipeline:
         requests, ranked, answers = self.held_out_
         return self.reranker.fit(ranked, answers, self.catalogue.genres, seen=requests.seen)
 
-    def retrieve(self, requests: Requests) -> Merged:
+    def retrieve(self, requests: Requests) -> Fused:
         """Merge the sources' candidates: (B, keep)."""
         return self.sources.retrieve(requests)
 
-    def describe(self, requests: Requests, merged: Merged) -> np.ndarray:
+    def describe(self, requests: Requests, merged: Fused) -> np.ndarray:
         """Return the ranker's features of candidates: (B, K, F)."""
         return self._described(requests, merged.candidates.item_ids, merged.votes())
 
@@ -208,10 +202,10 @@ class Pipeline:
     def profile_of(self, requests: Requests) -> pl.DataFrame:
         """Return the features of the requests' candidates, as the ranker is about to see them."""
         merged = self.retrieve(requests)
-        real = merged.candidates.item_ids != UNKNOWN
+        real = merged.candidates.item_ids != MISSING
         return pl.DataFrame(self.describe(requests, merged)[real], schema=self.feature_names())
 
-    def rank(self, requests: Requests, merged: Merged, ranker: Any = None) -> Candidates:
+    def rank(self, requests: Requests, merged: Fused, ranker: Any = None) -> Candidates:
         """Order candidates by the ranker that serves, or by `ranker`."""
         item_ids = merged.candidates.item_ids
         features = self.describe(requests, merged)
@@ -223,16 +217,15 @@ class Pipeline:
 
     def recommend(self, requests: Requests, k: int) -> Recommendations:
         """Run all stages; `k` beyond the candidates gives what there is."""
-        clock = [time.perf_counter()]
-        merged = self.retrieve(requests)
-        clock.append(time.perf_counter())
-        ranked = self.rank(requests, merged)
-        clock.append(time.perf_counter())
-        page, propensities = self._page(ranked, k, requests)
-        clock.append(time.perf_counter())
-        stages = ("candidates", "ranking", "re-ranking")
-        seconds = dict(zip(stages, np.diff(clock).tolist(), strict=True))
-        return Recommendations(page, self._found_by(page, merged), propensities, seconds)
+        times = StageTimes()
+        with times("candidates"):
+            merged = self.retrieve(requests)
+        with times("ranking"):
+            ranked = self.rank(requests, merged)
+        with times("re-ranking"):
+            page, propensities = self._page(ranked, k, requests)
+        found_by = self._found_by(page, merged)
+        return Recommendations(page, found_by, propensities, times.milliseconds)
 
     def _page(
         self, ranked: Candidates, k: int, requests: Requests
@@ -274,7 +267,7 @@ class Pipeline:
         known = np.maximum(users, 0)
         told = np.zeros_like(self.catalogue.segments[known]) if segments is None else segments
         told = np.where(users[:, None] < 0, told, self.catalogue.segments[known])
-        recent = np.where(users[:, None] < 0, UNKNOWN, self.recent_[known])
+        recent = np.where(users[:, None] < 0, MISSING, self.recent_[known])
         seen = self.histories_[known].tolil()
         for row, items in enumerate(extra):
             if users[row] < 0:
@@ -338,14 +331,14 @@ class Pipeline:
         shape = (len(self.catalogue.user_ids), len(self.catalogue.item_ids))
         self.histories_ = csr_matrix((np.ones(len(items), np.float32), items, ends), shape=shape)
 
-    def _found_by(self, page: Candidates, merged: Merged) -> np.ndarray:
+    def _found_by(self, page: Candidates, merged: Fused) -> np.ndarray:
         """Return the bits (B, k) of the sources that proposed each item of each page."""
         bits = np.zeros(page.item_ids.shape, dtype=np.int64)
-        order = np.argsort(merged.candidates.item_ids, axis=1)
+        order, found_by = np.argsort(merged.candidates.item_ids, axis=1), merged.found_by()
         for row, items in enumerate(page.item_ids):
             candidates = merged.candidates.item_ids[row, order[row]]
             place = np.searchsorted(candidates, items).clip(max=len(candidates) - 1)
-            bits[row] = np.where(items == UNKNOWN, 0, merged.found_by[row, order[row]][place])
+            bits[row] = np.where(items == MISSING, 0, found_by[row, order[row]][place])
         return bits
 
 

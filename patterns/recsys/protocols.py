@@ -28,8 +28,8 @@ import polars as pl
 from common.evaluation import ranking
 from common.evaluation.regression import rmse
 from common.evaluation.report import Row, Table
-from common.retrieval import NOTHING, ordered
-from patterns.recsys.entities.requests import RECENT, UNKNOWN, Requests
+from common.retrieval import MISSING, ordered
+from patterns.recsys.entities.requests import RECENT, Requests
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN
 from patterns.recsys.stages.candidates.popularity import Popularity
@@ -241,7 +241,7 @@ def _cut(taken: csr_matrix, rng: np.random.Generator) -> tuple[csr_matrix, csr_m
 def _whole(seen: csr_matrix, answers: csr_matrix) -> Problem:
     """Rank all that a user does not have."""
     candidates = np.tile(np.arange(seen.shape[1]), (seen.shape[0], 1))
-    candidates[seen.nonzero()] = NOTHING
+    candidates[seen.nonzero()] = MISSING
     return Problem(seen, candidates, answers)
 
 
@@ -253,7 +253,7 @@ def _scores(model: Any, problem: Problem) -> np.ndarray:
     else:
         model.fit(problem.seen)
     nobody = np.zeros((users, 1), dtype=np.int64)
-    recent = np.full((users, RECENT), UNKNOWN)
+    recent = np.full((users, RECENT), MISSING)
     requests = Requests(nobody, np.zeros(users, np.int64), recent, problem.seen)
     found: np.ndarray = model.score(requests, problem.candidates)
     return found

@@ -63,7 +63,7 @@ def main(settings: RecommendConfig) -> None:
         console.info(f"{place:>3}. {scores[place - 1]:6.2f}  {catalogue.titles[item]}")
         console.info(f"             {reason(pipeline, request, int(item), sources)}")
         console.info(f"             found by {', '.join(sources)}")
-    times = "  ".join(f"{stage} {1000 * spent:.1f} ms" for stage, spent in found.seconds.items())
+    times = "  ".join(f"{stage} {spent:.1f} ms" for stage, spent in found.milliseconds.items())
     console.info(times)
 
 

@@ -19,7 +19,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from common.artifacts import Run
+from common.retrieval import MISSING
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
+from common.timing import StageTimes
 
 NAME = "recsys"
 ANSWERS = {"liked": 1, "disliked": -1, "unknown": 0}
@@ -118,28 +120,28 @@ class RecommendService(Service):
 
     def _row(self, request: RecommendRequest) -> int:
         """Return the row of a user who has a history, else -1: an id alone is nobody known."""
-        row = self.users.get(request.user_id or "", -1)
+        row = self.users.get(request.user_id or "", MISSING)
         ends = self.pipeline.histories_.indptr
-        return row if row >= 0 and ends[row + 1] > ends[row] else -1
+        return row if row >= 0 and ends[row + 1] > ends[row] else MISSING
 
     def _looked_up(self, request: RecommendRequest) -> RecommendResponse:
         import numpy as np
 
         pages, user = self.pipeline.pages, self.users[request.user_id or ""]
         assert pages is not None
-        start = time.perf_counter()
-        asked = self.pipeline.requests_for(np.array([user]), [[]]) if request.reasons else None
-        k = request.k
-        items = self._page(
-            asked,
-            pages.items[user, :k],
-            pages.scores[user, :k],
-            pages.sources[user, :k],
-            np.ones(k),
-        )
+        times, k = StageTimes(), request.k
+        with times("look-up"):
+            asked = self.pipeline.requests_for(np.array([user]), [[]]) if request.reasons else None
+            items = self._page(
+                asked,
+                pages.items[user, :k],
+                pages.scores[user, :k],
+                pages.sources[user, :k],
+                np.ones(k),
+            )
         return RecommendResponse(
             model_version=self.version,
-            stage_ms={"look-up": 1000 * (time.perf_counter() - start)},
+            stage_ms=times.milliseconds,
             known_user=True,
             precomputed=True,
             items=items,
@@ -162,7 +164,6 @@ class RecommendService(Service):
             devices=np.array([self.devices.get(each.device or "", 0) for each in requests]),
         )
         pages = pipeline.recommend(asked, length)
-        times = {stage: 1000 * seconds for stage, seconds in pages.seconds.items()}
         responses = []
         for row, request in enumerate(requests):
             one = asked.part(slice(row, row + 1)) if request.reasons else None
@@ -172,7 +173,7 @@ class RecommendService(Service):
             responses.append(
                 RecommendResponse(
                     model_version=self.version,
-                    stage_ms=times,
+                    stage_ms=pages.milliseconds,
                     known_user=known,
                     precomputed=False,
                     items=self._page(one, *(array[row][liked][: request.k] for array in found)),
@@ -202,7 +203,7 @@ class RecommendService(Service):
 
         catalogue = self.pipeline.catalogue
         told = catalogue.segment_of(_told(request))
-        row = self.users.get(request.user_id or "", -1)
+        row = self.users.get(request.user_id or "", MISSING)
         return told if row < 0 else np.where(told > 0, told, catalogue.segments[row])
 
     def _question(self, request: RecommendRequest) -> Question | None:

@@ -81,10 +81,7 @@ def _lists(pipeline: Pipeline, queries: Queries) -> dict[str, Candidates]:
     merged = pipeline.hybrid.merge(lexical, nearest, max(DEPTH, pipeline.keep)).candidates
     ranked = pipeline.rank(queries, merged.head(pipeline.keep))
     return {
-        BASELINE: Candidates(
-            np.concatenate([part.item_ids for part in whole]),
-            np.concatenate([part.scores for part in whole]),
-        ),
+        BASELINE: Candidates.concatenate(whole, width=DEPTH),
         "BM25, by field": lexical.head(DEPTH),
         "dense": nearest.head(DEPTH),
         "hybrid": merged,

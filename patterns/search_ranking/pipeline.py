@@ -12,7 +12,6 @@ Shapes: `B` queries, `K` candidates, `N` documents, `D` vector width, `F` featur
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from common.artifacts import write_json
-from common.retrieval import Candidates, ordered
+from common.atomic import write_json
+from common.retrieval import MISSING, Candidates, Fused, ordered
+from common.timing import StageTimes
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.results import EXPLAINED, Hit, Results, hits_of
 from patterns.search_ranking.stages.documents import ANALYSED, dense_texts, field_texts, tidy
@@ -31,10 +31,8 @@ from patterns.search_ranking.stages.rules import Condition, read_rules
 
 if TYPE_CHECKING:
     from patterns.search_ranking.data import JudgedQueries
-    from patterns.search_ranking.stages.candidates.hybrid import Retrieved
     from patterns.search_ranking.stages.ranking import RankingSet
 
-STAGES = ("candidates", "ranking", "re-ranking", "reasons")
 BLOCK = 256  # queries scored against the whole corpus at a time, which bounds the memory
 
 
@@ -121,7 +119,7 @@ class Pipeline:
 
     def fit_candidates(self, documents: pl.DataFrame) -> Pipeline:
         """Index and encode the corpus, and make the encoder quick at single queries."""
-        from common.onnx_encoder import for_queries
+        from common.encoders import for_queries
 
         self.documents = tidy(documents)
         texts = dense_texts(self.documents)
@@ -182,7 +180,7 @@ class Pipeline:
         """Rows (B, unjudged) drawn from the candidates that nobody judged, -1 padded."""
         rng = np.random.default_rng(self.seed)
         found = self.retrieve(queries).candidates.item_ids
-        out = np.full((len(found), self.unjudged), -1, np.int64)
+        out = np.full((len(found), self.unjudged), MISSING, np.int64)
         for row, items in enumerate(found):
             free = items[(items >= 0) & ~np.isin(items, judged[row])]
             drawn = rng.permutation(free)[: self.unjudged]
@@ -199,12 +197,13 @@ class Pipeline:
         """The lexical and the dense list, `depth` each."""
         k = min(depth or self.per_source, self.documents.height)
         parts = [queries.part(slice(at, at + BLOCK)) for at in range(0, len(queries), BLOCK)]
-        lexical = [self.bm25.retrieve(part.texts, k, allowed=allowed) for part in parts]
-        return _stacked(lexical, k), self.dense.retrieve(queries.vectors, k, allowed=allowed)
+        found = [self.bm25.retrieve(part.texts, k, allowed=allowed) for part in parts]
+        lexical = Candidates.concatenate(found, width=k)
+        return lexical, self.dense.retrieve(queries.vectors, k, allowed=allowed)
 
     def retrieve(
         self, queries: Queries, k: int | None = None, allowed: np.ndarray | None = None
-    ) -> Retrieved:
+    ) -> Fused:
         """Merged candidates, `keep` or, where more are asked for, k of them."""
         keep = max(self.keep, k or 0)
         lexical, nearest = self.sources(queries, max(self.per_source, keep), allowed)
@@ -222,7 +221,7 @@ class Pipeline:
             rows = candidates.item_ids[block]
             scores = self.ranker.score(self.describe(queries.part(block), rows))
             parts.append(ordered(rows, scores))
-        return _stacked(parts, candidates.item_ids.shape[1])
+        return Candidates.concatenate(parts, width=candidates.item_ids.shape[1])
 
     def rerank(self, queries: Queries, ranked: Candidates, k: int) -> Candidates:
         """Return the pages."""
@@ -247,17 +246,17 @@ class Pipeline:
             if not any(letter.isalnum() for letter in text):
                 raise ValueError(f"query: {text!r} has no word to search for; give one")
         allowed = self.allowed(filters)
-        clock = [time.perf_counter()]
-        queries = self.encode(texts)
-        found = self.retrieve(queries, min(k, self.documents.height), allowed)
-        clock.append(time.perf_counter())
-        ranked = self.rank(queries, found.candidates)
-        clock.append(time.perf_counter())
-        page = self.rerank(queries, ranked, k)
-        clock.append(time.perf_counter())
-        hits = [self._hits(queries, row, page, found) for row in range(len(queries))]
-        clock.append(time.perf_counter())
-        return Results(hits, dict(zip(STAGES, np.diff(clock).tolist(), strict=True)))
+        times = StageTimes()
+        with times("candidates"):
+            queries = self.encode(texts)
+            found = self.retrieve(queries, min(k, self.documents.height), allowed)
+        with times("ranking"):
+            ranked = self.rank(queries, found.candidates)
+        with times("re-ranking"):
+            page = self.rerank(queries, ranked, k)
+        with times("reasons"):
+            hits = [self._hits(queries, row, page, found) for row in range(len(queries))]
+        return Results(hits, times.milliseconds)
 
     def explain(self, query: Queries, rows: np.ndarray) -> list[list[str]]:
         """Reasons of the first few of one query's documents: rows (K,), -1 padded."""
@@ -266,7 +265,7 @@ class Pipeline:
         account = self.ranker.contributions(features)
         return [reasons(*pair) for pair in zip(features, account, strict=True)]
 
-    def _hits(self, queries: Queries, row: int, page: Candidates, found: Retrieved) -> list[Hit]:
+    def _hits(self, queries: Queries, row: int, page: Candidates, found: Fused) -> list[Hit]:
         """One page with provenance and reasons."""
         items = page.item_ids[row]
         kept = items >= 0
@@ -301,7 +300,7 @@ class Pipeline:
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote."""
-        from common.encoders import Encoder
+        from common.encoders import load_saved
         from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
         from patterns.search_ranking.stages.candidates.dense import Dense
         from patterns.search_ranking.stages.candidates.hybrid import Hybrid
@@ -309,7 +308,7 @@ class Pipeline:
         from patterns.search_ranking.stages.reranking import Reranker
 
         settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        encoder = Encoder.load(folder / "encoder")
+        encoder = load_saved(folder / "encoder")
         fields = {name: Field(analyser) for name, analyser in ANALYSED.items()}
         pipeline = cls(
             encoder=encoder,
@@ -326,15 +325,6 @@ class Pipeline:
         pipeline.reranker.prepare(pipeline.documents, pipeline.dense.vectors_)
         pipeline.notices = settings["notices"]
         return pipeline
-
-
-def _stacked(parts: Sequence[Candidates], width: int) -> Candidates:
-    if not parts:
-        return Candidates(np.empty((0, width), np.int64), np.empty((0, width), np.float32))
-    return Candidates(
-        np.concatenate([part.item_ids for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )
 
 
 def _ndcg(page: Candidates, judged: JudgedQueries) -> float:

@@ -34,14 +34,14 @@ class Results:
     """Hits of each query, and what each stage took for the batch."""
 
     hits: list[list[Hit]]
-    seconds: dict[str, float] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)  # by stage
 
 
 def hits_of(
     documents: pl.DataFrame,
     rows: np.ndarray,
     scores: np.ndarray,
-    ranks: Mapping[int, tuple[int, int]],
+    ranks: Mapping[int, tuple[int, ...]],
     told: Sequence[Sequence[str]],
 ) -> list[Hit]:
     """Hits of one page: rows and scores (K,), ranks in the two sources, reasons of the first."""

@@ -57,7 +57,7 @@ def main(settings: SearchConfig) -> None:
             console.info(f"             {' · '.join(hit.reasons)}")
     if not found.hits[0]:
         console.info("nothing found")
-    times = "  ".join(f"{stage} {1000 * spent:.1f} ms" for stage, spent in found.seconds.items())
+    times = "  ".join(f"{stage} {spent:.1f} ms" for stage, spent in found.milliseconds.items())
     console.info(times)
 
 

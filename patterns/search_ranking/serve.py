@@ -87,11 +87,10 @@ class SearchService(Service):
         answers: list[Any] = [None] * len(requests)
         for (filters, k), rows in alike.items():
             found = self.pipeline.search([requests[row].query for row in rows], k, filters=filters)
-            times = {stage: round(1000 * spent, 3) for stage, spent in found.seconds.items()}
             for row, hits in zip(rows, found.hits, strict=True):
                 answers[row] = SearchResponse(
                     model_version=self.version,
-                    stage_ms=times,
+                    stage_ms=found.milliseconds,
                     results=[_result(hit) for hit in hits],
                 )
         return answers

@@ -450,8 +450,8 @@ def test_a_config_with_what_json_lacks_is_kept_as_text(tmp_path: Path) -> None:
 
 def test_json_with_nan_is_refused_and_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
-    artifacts.write_json(path, {"title": "Amélie"})
+    atomic.write_json(path, {"title": "Amélie"})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        artifacts.write_json(path, {"auc": float("nan")})
+        atomic.write_json(path, {"auc": float("nan")})
     assert json.loads(path.read_text(encoding="utf-8")) == {"title": "Amélie"}
     assert list(tmp_path.iterdir()) == [path]

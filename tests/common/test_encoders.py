@@ -8,8 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import encoders, pretrained
-from common.encoders import Encoder, EncoderUnavailable, TfidfSvdEncoder, load_encoder
+from common.encoders import (
+    EncoderUnavailable,
+    TfidfSvdEncoder,
+    TransformerEncoder,
+    load_encoder,
+    load_saved,
+    pretrained,
+)
 
 CORPUS = [
     "my card was stolen yesterday", "the card was stolen on a train",
@@ -57,8 +63,8 @@ def test_fallback_is_said_and_works(no_package: None) -> None:
     vectors = encoder.fit(CORPUS).encode(CORPUS)
     assert vectors.shape == (6, 4) and vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    likeness = vectors @ vectors.T
-    assert likeness[0, 1] > likeness[0, 2] and likeness[4, 5] > likeness[4, 3]
+    similarity = vectors @ vectors.T
+    assert similarity[0, 1] > similarity[0, 2] and similarity[4, 5] > similarity[4, 3]
 
 
 def test_a_chosen_model_that_cannot_be_had_is_an_error(no_package: None) -> None:
@@ -94,7 +100,7 @@ def test_save_load_gives_equal_vectors(tmp_path: Path, kind: str) -> None:
     name = kind if kind == "tfidf-svd" else str(tiny_transformer(tmp_path / "model"))
     encoder = load_encoder(name, device="cpu").fit(CORPUS)
     encoder.save(tmp_path / "saved")
-    loaded = Encoder.load(tmp_path / "saved")
+    loaded = load_saved(tmp_path / "saved")
     assert (loaded.name, loaded.dimension) == (encoder.name, encoder.dimension)
     assert np.array_equal(loaded.encode(CORPUS), encoder.encode(CORPUS))
     suffixes = {path.suffix for path in (tmp_path / "saved").iterdir()}
@@ -115,7 +121,7 @@ def test_transformer_pools_the_mean_of_real_tokens(tmp_path: Path) -> None:
     import torch
 
     encoder = load_encoder(str(tiny_transformer(tmp_path / "model")), device="cpu")
-    assert isinstance(encoder, encoders.TransformerEncoder)
+    assert isinstance(encoder, TransformerEncoder)
     ids = torch.tensor([encoder.tokenizer(CORPUS[0])["input_ids"]])
     with torch.inference_mode():
         hidden = encoder.model(input_ids=ids).last_hidden_state[0]

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from common import onnx_encoder
-from common.encoders import Encoder, TfidfSvdEncoder, TransformerEncoder
-from common.onnx_encoder import OnnxEncoder, for_queries
+from common.encoders import (
+    OnnxEncoder,
+    TfidfSvdEncoder,
+    TransformerEncoder,
+    for_queries,
+    load_saved,
+    onnx,
+)
 
 WORDS = ["space", "heist", "ghost", "story", "a", "of", "the", "spider", "man"]
 TEXTS = ["space heist", "a ghost story of the spider man", "heist", "the the the a", "unknown"]
@@ -51,18 +56,18 @@ def test_the_export_gives_the_same_vectors_and_survives_a_save(tiny, tmp_path) -
     )
     assert exported.encode([]).shape == (0, 16)
     exported.save(tmp_path)
-    assert np.array_equal(Encoder.load(tmp_path).encode(texts), vectors)
+    assert np.array_equal(load_saved(tmp_path).encode(texts), vectors)
 
 
 def test_an_export_that_differs_or_fails_is_not_used_and_said(tiny, monkeypatch) -> None:
-    monkeypatch.setattr(onnx_encoder, "largest_difference", lambda *_: 0.5)
+    monkeypatch.setattr(onnx, "largest_difference", lambda *_: 0.5)
     encoder, said = for_queries(tiny, TEXTS)
     assert encoder is tiny and "differs by 0.5" in (said or "")
 
     def broken(_: TransformerEncoder) -> OnnxEncoder:
         raise RuntimeError("no such operator\nand more")
 
-    monkeypatch.setattr(onnx_encoder, "exported", broken)
+    monkeypatch.setattr(onnx, "exported", broken)
     encoder, said = for_queries(tiny, TEXTS)
     assert encoder is tiny and "(no such operator)" in (said or "")
 

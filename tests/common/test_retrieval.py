@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.sparse import csr_matrix
 
 from common.retrieval import (
-    NOTHING,
+    MISSING,
     Candidates,
     IndexKind,
     VectorIndex,
@@ -52,7 +52,7 @@ def test_top_k_is_the_sorted_row(scores: np.ndarray, k: int, seed: int) -> None:
     np.testing.assert_array_equal(scores, before)  # the caller's array is left alone
     for row, hidden in enumerate(excluded):
         expected = ranked_slowly(scores[row], k, set(np.flatnonzero(hidden).tolist()))
-        shown = found.item_ids[row] != NOTHING
+        shown = found.item_ids[row] != MISSING
         assert shown.sum() == len(expected) and not shown[len(expected) :].any()
         pairs = zip(found.item_ids[row].tolist(), found.scores[row].tolist(), strict=True)
         assert list(pairs)[: len(expected)] == expected
@@ -67,7 +67,7 @@ def test_top_k_gives_ties_to_the_lower_id_at_the_cut_too() -> None:
 def test_top_k_beyond_the_catalogue_gives_what_there_is() -> None:
     exclude = csr_matrix(np.array([[0, 1, 0]]))
     found = top_k(np.array([[1.0, 9.0, -np.inf]]), 99, exclude=exclude)
-    assert found.item_ids.tolist() == [[0, NOTHING, NOTHING]]
+    assert found.item_ids.tolist() == [[0, MISSING, MISSING]]
     assert found.scores.tolist() == [[1.0, -np.inf, -np.inf]]
 
 
@@ -150,7 +150,7 @@ def test_a_tiny_catalogue_is_searched_in_silence(
     assert found.item_ids.shape == (len(queries), count)
     if kind != "hnsw":  # the graph may miss some; a miss is padding, never an invented item
         assert (np.sort(found.item_ids, axis=1) == np.arange(count)).all()
-    assert (np.isneginf(found.scores) == (found.item_ids == NOTHING)).all()
+    assert (np.isneginf(found.scores) == (found.item_ids == MISSING)).all()
     said = capfd.readouterr()
     assert said.out == "" and said.err == ""
 
@@ -165,27 +165,45 @@ def test_an_index_of_nothing_finds_nothing_or_says_what_it_needs() -> None:
 
 
 def test_fusion_by_hand() -> None:
-    fused = reciprocal_rank_fusion([lists([3, 1, 2]), lists([1, 5, NOTHING])], k=4, constant=60)
-    assert fused.item_ids.tolist() == [[1, 3, 5, 2]]
+    fused = reciprocal_rank_fusion([lists([3, 1, 2]), lists([1, 5, MISSING])], k=4, constant=60)
+    assert fused.candidates.item_ids.tolist() == [[1, 3, 5, 2]]
+    assert fused.ranks.tolist() == [[[2, 1, 0, 3]], [[1, 0, 2, 0]]]
+    assert fused.found_by().tolist() == [[3, 1, 2, 1]] and fused.votes().tolist() == [[2, 1, 1, 1]]
+    assert fused.ranks_of(0) == {1: (2, 1), 3: (1, 0), 5: (0, 2), 2: (3, 0)}
     expected = [1 / 62 + 1 / 61, 1 / 61, 1 / 62, 1 / 63]
-    np.testing.assert_allclose(fused.scores[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(fused.candidates.scores[0], expected, rtol=1e-6)
 
 
 def test_fusion_by_hand_with_weights() -> None:
     pair = [lists([3, 1]), lists([1, 5])]
     fused = reciprocal_rank_fusion(pair, k=3, constant=0, weights=[4, 1])
-    assert fused.item_ids.tolist() == [[3, 1, 5]]
-    np.testing.assert_allclose(fused.scores[0], [4.0, 3.0, 0.5])
+    assert fused.candidates.item_ids.tolist() == [[3, 1, 5]]
+    np.testing.assert_allclose(fused.candidates.scores[0], [4.0, 3.0, 0.5])
 
 
 def test_fusion_gives_ties_to_the_lower_id_and_pads_what_is_missing() -> None:
     fused = reciprocal_rank_fusion(
-        [lists([8, NOTHING], [NOTHING, NOTHING]), lists([2, 8], [NOTHING, NOTHING])], k=9
+        [lists([8, MISSING], [MISSING, MISSING]), lists([2, 8], [MISSING, MISSING])], k=9
     )
-    assert fused.item_ids.tolist() == [[8, 2, NOTHING, NOTHING], [NOTHING] * 4]
-    assert np.isneginf(fused.scores[1]).all()
+    assert fused.candidates.item_ids.tolist() == [[8, 2, MISSING, MISSING], [MISSING] * 4]
+    assert np.isneginf(fused.candidates.scores[1]).all()
     tied = reciprocal_rank_fusion([lists([9, 4]), lists([4, 9])], k=2)
-    assert tied.item_ids.tolist() == [[4, 9]]
+    assert tied.candidates.item_ids.tolist() == [[4, 9]]
+
+
+def test_quotas_keep_a_place_for_what_one_list_alone_finds() -> None:
+    given = [lists([1, 2, 3]), lists([2, 1, 3]), lists([9, 8, 7])]
+    fused = reciprocal_rank_fusion(given, k=3, quotas=[0, 0, 2])
+    assert fused.candidates.item_ids.tolist() == [[1, 9, 8]]
+    assert reciprocal_rank_fusion(given, k=3).candidates.item_ids.tolist() == [[1, 2, 3]]
+    many = reciprocal_rank_fusion(given, k=2, quotas=[3, 3, 3])
+    assert many.candidates.item_ids.tolist() == [[1, 2]]
+
+
+def test_lists_of_blocks_are_stacked() -> None:
+    whole = Candidates.concatenate([lists([1, 2]), lists([3, 4], [5, MISSING])])
+    assert whole.item_ids.tolist() == [[1, 2], [3, 4], [5, MISSING]] and len(whole.scores) == 3
+    assert Candidates.concatenate([], width=4).item_ids.shape == (0, 4)
 
 
 @QUICK
@@ -200,7 +218,7 @@ def test_fusion_is_the_sum_over_lists(seed: int, sources: int, k: int, b: int) -
         rows = np.stack([rng.permutation(8)[:width] for _ in range(b)] or [np.empty(width)])[:b]
         length = rng.integers(0, width + 1, size=(b, 1))
         every.append(
-            lists(*np.where(np.arange(width) < length, rows, NOTHING).tolist())
+            lists(*np.where(np.arange(width) < length, rows, MISSING).tolist())
             if b and width
             else Candidates(np.empty((b, width), np.int64), np.empty((b, width), np.float32))
         )
@@ -209,12 +227,14 @@ def test_fusion_is_the_sum_over_lists(seed: int, sources: int, k: int, b: int) -
         total: dict[int, float] = {}
         for each in every:
             for rank, item in enumerate(each.item_ids[row].tolist(), start=1):
-                if item != NOTHING:
+                if item != MISSING:
                     total[item] = total.get(item, 0.0) + 1 / (3 + rank)
         expected = sorted(total.items(), key=lambda pair: (-np.float32(pair[1]), pair[0]))[:k]
-        shown = fused.item_ids[row] != NOTHING
-        assert [item for item, _ in expected] == fused.item_ids[row][shown].tolist()
-        np.testing.assert_allclose(fused.scores[row][shown], [gain for _, gain in expected])
+        shown = fused.candidates.item_ids[row] != MISSING
+        assert [item for item, _ in expected] == fused.candidates.item_ids[row][shown].tolist()
+        np.testing.assert_allclose(
+            fused.candidates.scores[row][shown], [gain for _, gain in expected]
+        )
 
 
 def test_equal_ids_are_summed_within_their_row_only() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from common import vector_store
-from common.retrieval import NOTHING, VectorIndex, top_k
+from common.retrieval import MISSING, VectorIndex, top_k
 from common.vector_store import KINDS, LEAST, IndexKind
 
 
@@ -108,11 +108,11 @@ def test_k_beyond_the_catalogue_and_padding(kind: IndexKind) -> None:
     vectors, queries = world(40)
     found = VectorIndex(kind, probes=1).build(vectors).search(queries, 99)
     assert found.item_ids.shape == found.scores.shape == (40, 40)
-    missing = found.item_ids == NOTHING
+    missing = found.item_ids == MISSING
     assert (np.isneginf(found.scores) == missing).all()
     assert (np.diff(missing.astype(int), axis=1) >= 0).all()  # padding is last
     for row in found.item_ids.tolist():
-        shown = [item for item in row if item != NOTHING]
+        shown = [item for item in row if item != MISSING]
         assert shown and len(set(shown)) == len(shown) and set(shown) <= set(range(40))
     assert VectorIndex(kind).build(vectors).search(queries, 0).item_ids.shape == (40, 0)
     assert VectorIndex(kind).build(vectors).search(queries[:0], 3).item_ids.shape == (0, 3)
@@ -122,9 +122,9 @@ def test_k_beyond_the_catalogue_and_padding(kind: IndexKind) -> None:
 def test_too_few_probes_give_padding_never_an_invented_item(kind: IndexKind) -> None:
     vectors, queries = world(2_000)
     found = VectorIndex(kind, probes=1, search_width=1).build(vectors).search(queries, 1_500)
-    assert (np.isneginf(found.scores) == (found.item_ids == NOTHING)).all()
+    assert (np.isneginf(found.scores) == (found.item_ids == MISSING)).all()
     for row in found.item_ids.tolist():
-        shown = [item for item in row if item != NOTHING]
+        shown = [item for item in row if item != MISSING]
         assert len(set(shown)) == len(shown)
 
 

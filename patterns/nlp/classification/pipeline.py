@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.probabilities import fit_temperature, softmax, top_k
 from patterns.nlp.classification.config import Config
 
@@ -86,7 +86,7 @@ class Pipeline:
         self, splits: Splits, *, checkpoint: Path | None = None, resume: bool = False
     ) -> Pipeline:
         """Fine-tune the model that `config.model` names, or fit what stands in for it."""
-        from common.pretrained import EncoderUnavailable
+        from common.encoders import EncoderUnavailable
 
         model = self.config.model
         if model == BASELINE:

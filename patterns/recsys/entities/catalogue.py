@@ -9,15 +9,22 @@ Shapes: `N` items, `G` genres, `U` users, `S` user attributes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-MISSING: Any = None  # a column that the source does not have
+from common.retrieval import MISSING
+from common.vectors import unit_rows
+
 TUPLES = ("genre_names", "segment_sizes", "segment_names", "segment_values", "device_names")
+
+
+def no_column() -> np.ndarray:
+    """Stand for a column that the source does not have, until the table fills it in."""
+    return np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -35,18 +42,18 @@ class Catalogue:
     segment_names: tuple[str, ...]
     segment_values: tuple[str, ...] = ()
     """What codes 1 and up of all attributes but age stand for, as `attribute=value`."""
-    texts: np.ndarray = MISSING
+    texts: np.ndarray = field(default_factory=no_column)
     """(N,) str, what is written of an item: title and genres at least."""
-    runtimes: np.ndarray = MISSING
+    runtimes: np.ndarray = field(default_factory=no_column)
     """(N,) float32 minutes, NaN where unknown."""
     device_names: tuple[str, ...] = ()
     """Code 1 is the first."""
 
     def __post_init__(self) -> None:
         """Fill in what the source does not know."""
-        if self.texts is MISSING:
+        if not len(self.texts):
             object.__setattr__(self, "texts", self.titles)
-        if self.runtimes is MISSING:
+        if not len(self.runtimes):
             object.__setattr__(self, "runtimes", np.full(len(self.item_ids), np.nan, np.float32))
 
     @classmethod
@@ -106,13 +113,12 @@ class Catalogue:
 
     def genre_vectors(self) -> np.ndarray:
         """Return the genres as unit vectors (N, G); an item without genres is zero."""
-        norm = np.linalg.norm(self.genres, axis=1, keepdims=True)
-        return (self.genres / np.maximum(norm, 1e-9)).astype(np.float32)
+        return unit_rows(self.genres).astype(np.float32)
 
     def user_row(self, user_id: str) -> int:
         """Return the row of a user, -1 for one nobody knows."""
         found = np.flatnonzero(self.user_ids == user_id)
-        return int(found[0]) if len(found) else -1
+        return int(found[0]) if len(found) else MISSING
 
     def item_row(self, item_id: str) -> int:
         """Return the row of an item; raise where there is none of that id."""

@@ -5,15 +5,15 @@ Shapes: `E` events, `U` users, `N` items.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from patterns.recsys.entities.catalogue import no_column
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
-
-MISSING: Any = None  # a column that the source does not have
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,16 @@ class Events:
     items: np.ndarray  # (E,) int64
     ratings: np.ndarray  # (E,) float32, NaN where there is none
     times: np.ndarray  # (E,) int64 seconds
-    minutes: np.ndarray = MISSING  # (E,) float32 watched, NaN where not known
-    devices: np.ndarray = MISSING  # (E,) int64 code of the device, 0 where not known
+    minutes: np.ndarray = field(default_factory=no_column)
+    """(E,) float32 watched, NaN where not known."""
+    devices: np.ndarray = field(default_factory=no_column)
+    """(E,) int64 code of the device, 0 where not known."""
 
     def __post_init__(self) -> None:
         """Fill in what the source does not know."""
-        if self.minutes is MISSING:
+        if not len(self.minutes):
             object.__setattr__(self, "minutes", np.full(len(self.users), np.nan, np.float32))
-        if self.devices is MISSING:
+        if not len(self.devices):
             object.__setattr__(self, "devices", np.zeros(len(self.users), np.int64))
 
     def __len__(self) -> int:

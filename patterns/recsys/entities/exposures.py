@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.retrieval import MISSING
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
-from patterns.recsys.entities.requests import UNKNOWN, Requests, requests_at_times
+from patterns.recsys.entities.requests import Requests, requests_at_times
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def shelves(
     first = np.searchsorted(row_of, np.arange(len(taken)))
     place = np.arange(len(rows)) - first[row_of]
     shape = len(taken), int(place.max(initial=-1)) + 1
-    item_ids, labels = np.full(shape, UNKNOWN), np.zeros(shape, dtype=np.float32)
+    item_ids, labels = np.full(shape, MISSING), np.zeros(shape, dtype=np.float32)
     item_ids[row_of, place] = shown.items[rows]
     labels[row_of, place] = shown.clicked[rows]
     users, times = shown.users[rows][first], shown.times[rows][first]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from common.retrieval import NOTHING
+from common.retrieval import MISSING
 from patterns.recsys.entities.catalogue import Catalogue
 
 FILE = "pages.parquet"
@@ -49,7 +49,7 @@ class Pages:
         sizes = frame["items"].list.len().to_numpy()
         width = int(sizes.max(initial=0))
         place = np.arange(width) < sizes[:, None]  # (U, L)
-        items = np.full(place.shape, NOTHING)
+        items = np.full(place.shape, MISSING)
         items[place] = [row_of[name] for name in frame["items"].explode().drop_nulls()]
         scores = np.full(place.shape, -np.inf, dtype=np.float32)
         scores[place] = frame["scores"].explode().drop_nulls().to_numpy()
@@ -66,7 +66,7 @@ def as_frame(
     catalogue: Catalogue,
 ) -> pl.DataFrame:
     """Return pages (B, L) of some users as rows of the file; padding is left out."""
-    real = item_ids != NOTHING
+    real = item_ids != MISSING
     return pl.DataFrame(
         {
             "user_id": user_ids.tolist(),

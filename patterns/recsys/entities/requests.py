@@ -11,21 +11,19 @@ Shapes: `B` requests, `N` items, `U` users, `E` events, `H` recent items, `S` us
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.retrieval import MISSING
+from patterns.recsys.entities.catalogue import Catalogue, no_column
 from patterns.recsys.entities.events import Events
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from patterns.recsys.entities.catalogue import Catalogue
-
-UNKNOWN = -1
 RECENT = 50
-MISSING: Any = None  # a column that the source does not have
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,16 @@ class Requests:
     times: np.ndarray  # (B,) int64 seconds
     recent: np.ndarray  # (B, H) int64, newest first, -1 padded
     seen: csr_matrix  # (B, N) 1 where the user took the item before the moment
-    devices: np.ndarray = MISSING  # (B,) int64 code of the device, 0 where not known
-    users: np.ndarray = MISSING  # (B,) int64 who asks, -1 unknown; no model reads it
+    devices: np.ndarray = field(default_factory=no_column)
+    """(B,) int64 code of the device, 0 where not known."""
+    users: np.ndarray = field(default_factory=no_column)
+    """(B,) int64 who asks, -1 unknown; no model reads it."""
 
     def __post_init__(self) -> None:
         """Fill in what is not known."""
-        if self.users is MISSING:
-            object.__setattr__(self, "users", np.full(len(self.times), UNKNOWN))
-        if self.devices is MISSING:
+        if not len(self.users):
+            object.__setattr__(self, "users", np.full(len(self.times), MISSING))
+        if not len(self.devices):
             object.__setattr__(self, "devices", np.zeros(len(self.times), np.int64))
 
     def __len__(self) -> int:
@@ -144,7 +144,7 @@ def recent_items(items: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.
     """Return the latest items (B, H), newest first, of the slices [begin, end) of `items`."""
     places = ends[:, None] - 1 - np.arange(RECENT)  # (B, H)
     known = places >= begins[:, None]
-    return np.where(known, items[np.where(known, places, 0)], UNKNOWN)
+    return np.where(known, items[np.where(known, places, 0)], MISSING)
 
 
 def events_with_history(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.vectors import unit_rows
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests
 
@@ -57,8 +58,7 @@ class Features:
             ],
             axis=1,
         ).astype(np.float32)  # (N, 6)
-        norm = np.linalg.norm(genres, axis=1, keepdims=True)
-        self.genres_ = (genres / np.maximum(norm, 1e-9)).astype(np.float32)  # (N, G)
+        self.genres_ = unit_rows(genres).astype(np.float32)  # (N, G)
         return self
 
     def build(
@@ -97,8 +97,7 @@ class Features:
 
     def _likeness(self, profile: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Cosine of the user's genres (B, G) and the candidate's: (B, K)."""
-        profile = profile / np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-9)
-        return np.einsum("bg,bkg->bk", profile, self.genres_[item_ids])
+        return np.einsum("bg,bkg->bk", unit_rows(profile), self.genres_[item_ids])
 
     def save(self, folder: Path) -> None:
         """Write the item statistics."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from patterns.recsys.entities.requests import UNKNOWN, Requests
+from common.retrieval import MISSING
+from patterns.recsys.entities.requests import Requests
 
 if TYPE_CHECKING:
     from patterns.recsys.pipeline import Pipeline
@@ -31,7 +32,7 @@ def reason(pipeline: Pipeline, request: Requests, item: int, sources: list[str])
         taken, _ = pipeline.sources[name].because(seen, item)
         if len(taken):
             return "because you took " + " and ".join(titles[row] for row in taken[:SHOWN])
-    recent = request.recent[0][request.recent[0] != UNKNOWN]
+    recent = request.recent[0][request.recent[0] != MISSING]
     vectors = pipeline.sources["content"].items_.vectors
     if len(recent):
         cosines = vectors[recent] @ vectors[item]
@@ -59,5 +60,5 @@ def similar(pipeline: Pipeline, item: int, k: int, by: str) -> tuple[np.ndarray,
         scores[item] = -np.inf
         items = np.argsort(-scores, kind="stable")[:k]
         scores = scores[items]
-    kept = (items != UNKNOWN) & np.isfinite(scores)
+    kept = (items != MISSING) & np.isfinite(scores)
     return items[kept], scores[kept]

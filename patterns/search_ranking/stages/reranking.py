@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from common.artifacts import write_json
-from common.retrieval import Candidates, mmr
+from common.atomic import write_json
+from common.retrieval import MISSING, Candidates, mmr
 from patterns.search_ranking.stages.rules import Rule, Rules, read_rules
 
 # Shapes: B queries, K ranked documents, N documents, D vector width
@@ -40,7 +40,7 @@ class Reranker:
         self.trade_off = 1.0
 
     def prepare(self, documents: pl.DataFrame, vectors: np.ndarray) -> Reranker:
-        """Tie the rules to the corpus; `vectors` (N, D) of unit length measure likeness."""
+        """Tie the rules to the corpus; `vectors` (N, D) of unit length measure similarity."""
         self.rules.fit(documents)
         self.vectors_ = vectors
         return self
@@ -63,7 +63,7 @@ class Reranker:
     def rerank(self, queries: Sequence[str], ranked: Candidates, k: int) -> Candidates:
         """The pages: the first k of each list; scores are the ranker's, and need not descend."""
         width = min(k, ranked.item_ids.shape[1])
-        item_ids = np.full((len(ranked), width), -1, np.int64)
+        item_ids = np.full((len(ranked), width), MISSING, np.int64)
         scores = np.full((len(ranked), width), -np.inf, np.float32)
         for row, query in enumerate(queries):
             kept = ranked.item_ids[row] >= 0

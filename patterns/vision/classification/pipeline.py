@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from patterns.vision.classification.config import Config
 
 if TYPE_CHECKING:

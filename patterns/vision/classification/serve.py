@@ -14,9 +14,9 @@ from common.serving import (
     Service,
     ServiceRequest,
     ServiceResponse,
-    StageTimes,
     serve_main,
 )
+from common.timing import StageTimes
 
 NAME = "vision/classification"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from patterns.vision.segmentation.config import Config
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.evaluation.html import render
+from common.evaluation import html
 from common.evaluation.latency import Latency
 from common.evaluation.report import (
     Estimate,
@@ -76,7 +76,7 @@ def test_an_estimate_shows_its_interval_if_it_has_one() -> None:
 
 
 def test_json_holds_intervals_and_null_for_what_is_not_a_number(tmp_path: Path) -> None:
-    report().save(tmp_path)
+    html.save(report(), tmp_path)
     content = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     table = content["tables"][0]
     first, second, third = (row["values"] for row in table["rows"])
@@ -126,7 +126,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_one_file_that_loads_nothing(tmp_path: Path) -> None:
-    report().save(tmp_path)
+    html.save(report(), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"metrics.json", "report.html"}
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(text)
@@ -139,14 +139,14 @@ def test_the_page_is_one_file_that_loads_nothing(tmp_path: Path) -> None:
 
 def test_hostile_names_are_words_on_the_page() -> None:
     source = Source(title=HOSTILE, origin=HOSTILE, rows=HOSTILE, licence=HOSTILE)
-    page = Page(render(report(HOSTILE, HOSTILE, source)))
-    harmless = Page(render(report()))
+    page = Page(html.render(report(HOSTILE, HOSTILE, source)))
+    harmless = Page(html.render(report()))
     assert page.tags == harmless.tags and page.handlers == []
     assert "".join(page.words).count(HOSTILE) >= 10
 
 
 def test_the_page_shows_baseline_budget_notices_and_dashes() -> None:
-    text = render(report())
+    text = html.render(report())
     assert "popularity (base)" in text and 'class="base"' in text
     assert text.count('class="over"') == 1 and "OVER" in text
     assert "fell back: popularity" in text and "–" in text
@@ -154,7 +154,7 @@ def test_the_page_shows_baseline_budget_notices_and_dashes() -> None:
 
 
 def test_an_empty_report_is_a_page_too(tmp_path: Path) -> None:
-    Report("empty", Source()).save(tmp_path)
+    html.save(Report("empty", Source()), tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "empty" in page.words and page.loads == []
 
@@ -182,7 +182,7 @@ def test_a_figure_that_fails_to_draw_adds_nothing() -> None:
 def test_the_same_drawing_gives_the_same_bytes() -> None:
     first, second = report(), report()
     assert first.figures[0].png == second.figures[0].png
-    assert render(first) == render(second)
+    assert html.render(first) == html.render(second)
 
 
 def test_a_fallback_of_the_data_is_told_on_the_page_and_in_the_figures() -> None:
@@ -190,6 +190,6 @@ def test_a_fallback_of_the_data_is_told_on_the_page_and_in_the_figures() -> None
     made = Report("toy", source, notices=["TF-IDF instead of MiniLM"])
     both = ["no network: simulated films instead", "TF-IDF instead of MiniLM"]
     assert made.to_dict()["notices"] == both
-    assert all(notice in render(made) for notice in both)
+    assert all(notice in html.render(made) for notice in both)
     twice = Report("toy", source, notices=[both[0]])
     assert twice.to_dict()["notices"] == both[:1]

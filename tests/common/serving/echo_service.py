@@ -21,9 +21,9 @@ from common.serving import (
     Service,
     ServiceRequest,
     ServiceResponse,
-    StageTimes,
     serve_main,
 )
+from common.timing import StageTimes
 
 UNKNOWN = "nobody"
 

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from common import artifacts, pretrained
+from common import artifacts
+from common.encoders import pretrained
 from data.tables import Source, TextClassification
 from patterns.nlp.classification.config import (
     PRESETS,

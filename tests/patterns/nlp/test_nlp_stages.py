@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.tokens import Tokens, length_batches
+from common.encoders import Tokens, length_batches
 from data.simulated.intents import generate
 from patterns.nlp.classification.config import Config
 from patterns.nlp.classification.pipeline import Pipeline
@@ -134,7 +134,7 @@ def test_length_batches_hold_every_row_once_with_its_tokens() -> None:
 
 
 def test_tokens_are_the_transformers_own(tiny: str, parts: Parts) -> None:
-    from common.pretrained import load_transformer
+    from common.encoders import load_transformer
 
     tokenizer, _ = load_transformer(tiny)
     expected = tokenizer(parts[0][:50] + ODD, truncation=True, max_length=16)["input_ids"]

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from common.evaluation.ranking import judge, recall
-from common.retrieval import NOTHING, top_k
+from common.retrieval import MISSING, top_k
 from data.simulated.movies import generate
 from patterns.recsys.config import SplitOptions
 from patterns.recsys.data import split
@@ -61,7 +61,7 @@ def test_every_index_gives_unseen_items_of_the_catalogue_best_first(kind, world)
     found = ItemVectors(vectors, kind=kind).retrieve(users, requests.seen, 40)
     assert found.item_ids.shape == (len(requests), 40)
     for row, items in enumerate(found.item_ids):
-        shown = items[items != NOTHING]
+        shown = items[items != MISSING]
         assert len(set(shown.tolist())) == len(shown)
         assert not set(shown.tolist()) & set(requests.seen[row].indices.tolist())
     scores = found.scores
@@ -78,7 +78,7 @@ def test_k_beyond_the_catalogue_gives_every_unseen_item_once(world) -> None:
         found = source.retrieve(requests, 10 * ITEMS)
         for row in range(0, len(requests), 20):
             items = found.item_ids[row]
-            shown = items[items != NOTHING].tolist()
+            shown = items[items != MISSING].tolist()
             seen = set(requests.seen[row].indices.tolist())
             assert sorted([*shown, *seen]) == list(range(ITEMS)) or not seen
 
@@ -91,10 +91,10 @@ def test_scores_of_any_items_are_those_of_the_list_and_padding_is_zero(world) ->
     ):
         found = source.retrieve(requests, 20)
         scores = source.score(requests, found.item_ids)
-        shown = found.item_ids != NOTHING
+        shown = found.item_ids != MISSING
         np.testing.assert_allclose(scores[shown], found.scores[shown], rtol=1e-4, atol=1e-5)
         assert (scores[~shown] == 0).all()
-        padding = np.full((len(requests), 3), NOTHING)
+        padding = np.full((len(requests), 3), MISSING)
         assert (source.score(requests, padding) == 0).all()
 
 

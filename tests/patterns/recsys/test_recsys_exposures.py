@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from common.retrieval import MISSING
 from patterns.recsys.entities.exposures import Exposures, shelves
-from patterns.recsys.entities.requests import UNKNOWN
 from patterns.recsys.pipeline import Pipeline
 
 
@@ -24,8 +24,8 @@ def test_a_shelf_knows_what_was_taken_before_its_session_and_no_more(trained) ->
         taken = found.item_ids[row][found.labels[row] > 0]
         assert not set(taken) & set(history)
         recent = found.requests.recent[row]
-        assert set(recent[recent != UNKNOWN]) <= set(history)
-    assert (found.labels[found.item_ids == UNKNOWN] == 0).all()
+        assert set(recent[recent != MISSING]) <= set(history)
+    assert (found.labels[found.item_ids == MISSING] == 0).all()
 
 
 def test_shelves_are_gathered_by_session_in_order_of_the_log(trained) -> None:
@@ -39,7 +39,7 @@ def test_shelves_are_gathered_by_session_in_order_of_the_log(trained) -> None:
     )
     found = shelves(shown, splits.valid, splits.catalogue, most=10)
     assert found.users.tolist() == [1, 2]  # of session 12 nothing was taken
-    assert found.item_ids.tolist() == [[5, 6, 8], [7, 9, UNKNOWN]]
+    assert found.item_ids.tolist() == [[5, 6, 8], [7, 9, MISSING]]
     assert found.labels.tolist() == [[0, 1, 0], [1, 0, 0]]
 
 

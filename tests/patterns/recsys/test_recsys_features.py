@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from common.retrieval import MISSING
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.features import DAY, Features
@@ -26,7 +27,7 @@ def events(ratings: list[float]) -> Events:
 def request(*seen: int, segments: tuple[int, ...] = (3, 1), hour: int = 5) -> Requests:
     matrix = np.zeros((1, ITEMS), dtype=np.float32)
     matrix[0, list(seen)] = 1.0
-    recent = np.full((1, 50), -1)
+    recent = np.full((1, 50), MISSING)
     recent[0, : len(seen)] = seen[::-1]
     moment = np.array([200 * int(DAY) + hour * 3600 + 59])
     return Requests(np.array([segments]), moment, recent, csr_matrix(matrix))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.retrieval import MISSING
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import (
     RECENT,
-    UNKNOWN,
     events_with_history,
     latest_by_user,
     recent_items,
@@ -72,13 +72,13 @@ def test_recent_items_are_newest_first_and_cut() -> None:
     items = np.arange(100)
     recent = recent_items(items, np.array([0, 98, 50]), np.array([100, 100, 50]))
     assert recent[0].tolist() == list(range(99, 99 - RECENT, -1))
-    assert recent[1, :3].tolist() == [99, 98, UNKNOWN] and (recent[2] == UNKNOWN).all()
+    assert recent[1, :3].tolist() == [99, 98, MISSING] and (recent[2] == MISSING).all()
 
 
 def test_latest_items_of_users_without_events_are_padding() -> None:
     latest = latest_by_user(events((2, 4, 9), (2, 3, 5)), users=4)
-    assert latest[2, :3].tolist() == [4, 3, UNKNOWN]
-    assert (latest[[0, 1, 3]] == UNKNOWN).all()
+    assert latest[2, :3].tolist() == [4, 3, MISSING]
+    assert (latest[[0, 1, 3]] == MISSING).all()
 
 
 @st.composite
@@ -118,7 +118,7 @@ def test_history_ends_before_the_moment_and_answers_start_there(
         after = {item for u, item, time in every if u == user and time >= moment}
         seen, answer = set(requests.seen[row].indices), set(answers[row].indices)
         assert seen == before and answer == after - before and answer
-        assert set(requests.recent[row]) - {UNKNOWN} <= before
+        assert set(requests.recent[row]) - {MISSING} <= before
         assert window.times.min() <= moment <= window.times.max()
 
 
@@ -137,7 +137,7 @@ def test_a_training_event_knows_only_what_came_before_it(
     for row in range(len(taken)):
         same_user = users == users[row]
         earlier = set(taken[same_user & (times < times[row])].tolist())
-        assert set(recent[row].tolist()) - {UNKNOWN} <= earlier
+        assert set(recent[row].tolist()) - {MISSING} <= earlier
 
 
 @pytest.mark.parametrize("empty", ["past", "window"])

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from common.evaluation.ranking import judge, recall
-from common.retrieval import Candidates
+from common.retrieval import MISSING, Candidates
 from patterns.recsys.entities.requests import RECENT, Requests
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.popularity import Popularity
@@ -24,7 +24,7 @@ def planted() -> tuple[csr_matrix, Requests, csr_matrix]:
     rng = np.random.default_rng(0)
     taken = np.zeros((USERS, ITEMS))
     held = np.zeros((USERS, ITEMS))
-    recent = np.full((USERS, RECENT), -1)
+    recent = np.full((USERS, RECENT), MISSING)
     for user in range(USERS):
         own = rng.choice(HALF, 14, replace=False) + HALF * (user % 2)
         taken[user, own[:10]] = 1
@@ -43,7 +43,7 @@ def recall_at_20(found: Candidates, held: csr_matrix) -> float:
 def nobody(items: int) -> Requests:
     empty = csr_matrix((1, items), dtype=np.float32)
     return Requests(
-        np.zeros((1, 1), np.int64), np.zeros(1, np.int64), np.full((1, RECENT), -1), empty
+        np.zeros((1, 1), np.int64), np.zeros(1, np.int64), np.full((1, RECENT), MISSING), empty
     )
 
 
@@ -52,7 +52,7 @@ def test_popularity_decays_and_leaves_out_what_was_seen() -> None:
     stage = Popularity(half_life_days=10).fit(np.array([0, 0, 1]), np.array([0, 0, 10 * day]), 3)
     assert stage.scores_.tolist() == [1.0, 1.0, 0.0]
     seen = csr_matrix(np.array([[0, 1, 0]], dtype=np.float32))
-    request = Requests(np.zeros((1, 1), int), np.zeros(1, int), np.full((1, RECENT), -1), seen)
+    request = Requests(np.zeros((1, 1), int), np.zeros(1, int), np.full((1, RECENT), MISSING), seen)
     assert stage.retrieve(request, 5).item_ids.tolist() == [[0, 2, -1]]
 
 

@@ -60,15 +60,15 @@ def test_fusion_by_hand_with_provenance() -> None:
     # 7: ½/4 + ½/2 = .375; 5: ½/2 = .25; 6 and 8: ½/3
     assert found.candidates.item_ids.tolist() == [[7, 5, 6, 8]]
     assert found.candidates.scores[0, :2] == pytest.approx([0.375, 0.25])
-    assert found.lexical_ranks.tolist() == [[3, 1, 2, 0]]
-    assert found.dense_ranks.tolist() == [[1, 0, 0, 2]]
+    assert found.ranks[0].tolist() == [[3, 1, 2, 0]]
+    assert found.ranks[1].tolist() == [[1, 0, 0, 2]]
 
 
 def test_an_empty_list_leaves_the_other_as_it_is() -> None:
     empty = Candidates(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
     found = Hybrid().merge(lists([3, 1, 2]), empty, 3)
     assert found.candidates.item_ids.tolist() == [[3, 1, 2]]
-    assert not found.dense_ranks.any()
+    assert not found.ranks[1].any()
 
 
 def test_tuning_trusts_the_source_that_finds() -> None:

@@ -28,8 +28,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from common.pretrained import load_transformer
-from common.tokens import Tokens, length_batches
+from common.encoders import Tokens, length_batches, load_transformer
 from common.training import History, LengthLoader, Optimisation, choose_precision, fit
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"

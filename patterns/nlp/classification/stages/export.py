@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from common import onnx
-from common.tokens import Tokens, length_batches
+from common.encoders import Tokens, length_batches
 
 if TYPE_CHECKING:
     from patterns.nlp.classification.stages.encoder import EncoderClassifier

@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from common.encoders import Encoder, load_encoder
+from common.encoders import Encoder, load_encoder, load_saved
 from common.training import History, Optimisation, TensorLoader, fit
 
 WEIGHTS, FACTS = "head.safetensors", "head.json"
@@ -117,7 +117,7 @@ class FeatureClassifier:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         stage = cls(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
-        stage.encoder_ = Encoder.load(folder / "features")
+        stage.encoder_ = load_saved(folder / "features")
         stage.module_ = stage._network(stage.encoder_.dimension).eval()
         stage.module_.load_state_dict(load_file(folder / WEIGHTS))
         return stage

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.retrieval import Candidates, IndexKind
 from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.encoders import load_encoder
-from common.retrieval import Candidates, IndexKind
-from patterns.recsys.entities.requests import UNKNOWN, Requests
+from common.retrieval import MISSING, Candidates, IndexKind
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.vectors import ItemVectors
 
 
@@ -60,7 +60,7 @@ class Content:
 
     def user_vectors(self, requests: Requests) -> np.ndarray:
         """Return the decayed means (B, D); an empty history gives zeros."""
-        known = requests.recent != UNKNOWN  # (B, H)
+        known = requests.recent != MISSING  # (B, H)
         weights = np.exp2(-np.arange(known.shape[1]) / self.half_life) * known
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
         taken = self.items_.vectors[np.maximum(requests.recent, 0)]  # (B, H, D)

@@ -48,10 +48,7 @@ class ItemItem:
             seen = requests.seen[start : start + BLOCK]
             scores = self.scores(seen)
             parts.append(top_k(np.where(scores == 0, -np.inf, scores), k, exclude=seen))
-        return Candidates(
-            np.concatenate([part.item_ids for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-        )
+        return Candidates.concatenate(parts)
 
     def scores(self, seen: csr_matrix) -> np.ndarray:
         """Score the whole catalogue (B, N) for histories `seen` (B, N)."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.artifacts import write_json
-from common.retrieval import Candidates
+from common.atomic import write_json
+from common.retrieval import Candidates, Fused
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests, events_with_history
@@ -28,7 +28,7 @@ from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.candidates.segment_popularity import SegmentPopularity
 from patterns.recsys.stages.candidates.two_tower import TwoTower
-from patterns.recsys.stages.merging import Merged, merge
+from patterns.recsys.stages.merging import merge
 
 if TYPE_CHECKING:
     from patterns.recsys.config import CandidateOptions
@@ -135,11 +135,11 @@ class Sources:
         """Return each source's own `k` candidates, `per_source` by default."""
         return [member.retrieve(requests, k or self.per_source) for member in self.members]
 
-    def merged(self, lists: list[Candidates]) -> Merged:
+    def merged(self, lists: list[Candidates]) -> Fused:
         """Merge what `lists` gave."""
         return merge(lists, k=self.keep)
 
-    def retrieve(self, requests: Requests) -> Merged:
+    def retrieve(self, requests: Requests) -> Fused:
         """Return the candidates (B, keep) with who found them."""
         return self.merged(self.lists(requests))
 
@@ -152,7 +152,7 @@ class Sources:
         return {name: self[name].items_.unit for name in ("als", "two-tower", "content")}
 
     def found_by(self, bits: int) -> list[str]:
-        """Name the sources of a bit mask of `Merged.found_by`."""
+        """Name the sources of a bit mask of `Fused.found_by`."""
         return [name for place, name in enumerate(self.names) if bits >> place & 1]
 
     def save(self, folder: Path) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.retrieval import NOTHING, Candidates, IndexKind, VectorIndex, top_k
+from common.retrieval import MISSING, Candidates, IndexKind, VectorIndex, top_k
+from common.vectors import unit_rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -32,8 +33,7 @@ class ItemVectors:
         self.vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         self.kind: IndexKind = kind
         self.index = None if kind == "flat" else VectorIndex(kind).build(self.vectors)
-        norm = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        self.unit = self.vectors / np.maximum(norm, 1e-9)  # (N, D), for cosines
+        self.unit = unit_rows(self.vectors)  # (N, D), for cosines
 
     def retrieve(self, users: np.ndarray, seen: csr_matrix, k: int) -> Candidates:
         """Return the `k` unseen items of largest inner product with each of `users` (B, D)."""
@@ -48,10 +48,7 @@ class ItemVectors:
             return top_k(users @ self.vectors.T, k, exclude=seen)
         parts = [slice(start, start + rows) for start in range(0, len(users), rows)]
         found = [top_k(users[p] @ self.vectors.T, k, exclude=seen[p]) for p in parts]
-        return Candidates(
-            np.concatenate([part.item_ids for part in found]),
-            np.concatenate([part.scores for part in found]),
-        )
+        return Candidates.concatenate(found)
 
     def score(self, users: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Return the inner products of `users` (B, D) with any items (B, K); padding scores 0."""
@@ -77,7 +74,7 @@ def unseen(ranked: Callable[[np.ndarray, int], Candidates], seen: csr_matrix, k:
     """
     lengths = np.diff(seen.indptr)
     order = np.argsort(lengths, kind="stable")
-    item_ids = np.full((seen.shape[0], k), NOTHING)
+    item_ids = np.full((seen.shape[0], k), MISSING)
     scores = np.full((seen.shape[0], k), -np.inf, dtype=np.float32)
     for start in range(0, len(order), BLOCK):
         rows = order[start : start + BLOCK]
@@ -92,11 +89,11 @@ def without_seen(found: Candidates, seen: csr_matrix, k: int) -> Candidates:
     """Drop what each user has seen and keep the first `k`; the order stays."""
     keys = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)) * seen.shape[1] + seen.indices
     wanted = np.arange(len(found))[:, None] * seen.shape[1] + found.item_ids
-    dropped = np.isin(wanted, keys) | (found.item_ids == NOTHING)
+    dropped = np.isin(wanted, keys) | (found.item_ids == MISSING)
     order = np.argsort(dropped, axis=1, kind="stable")[:, :k]  # kept ones first, in their order
     dropped = np.take_along_axis(dropped, order, axis=1)
     return Candidates(
-        np.where(dropped, NOTHING, np.take_along_axis(found.item_ids, order, axis=1)),
+        np.where(dropped, MISSING, np.take_along_axis(found.item_ids, order, axis=1)),
         np.where(dropped, -np.inf, np.take_along_axis(found.scores, order, axis=1)).astype(
             np.float32
         ),

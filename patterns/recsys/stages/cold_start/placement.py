@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from common.vectors import unit_rows
+
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 FOLDS = 5
 BLOCK = 1024
@@ -91,16 +93,15 @@ class ContentPlacement:
     def place(self, content: np.ndarray) -> np.ndarray:
         """Return the vectors (M, D) of new items by their content (M, F)."""
         predicted = (content - self.center_) @ self.map_ + self.bias_
-        norm = np.linalg.norm(predicted, axis=1, keepdims=True)
-        return (self.norm_ * predicted / np.maximum(norm, 1e-12)).astype(np.float32)
+        return (self.norm_ * unit_rows(predicted)).astype(np.float32)
 
     def expect(self, content: np.ndarray) -> np.ndarray:
         """Return the trend (M,) expected of new items; without any likeness the mean trend."""
-        known = _unit(self.known_content_)
+        known = unit_rows(self.known_content_)
         count = min(self.neighbours, len(known))
         expected = np.empty(len(content), dtype=np.float32)
         for start in range(0, len(content), BLOCK):
-            likeness = np.maximum(_unit(content[start : start + BLOCK]) @ known.T, 0.0)
+            likeness = np.maximum(unit_rows(content[start : start + BLOCK]) @ known.T, 0.0)
             near = np.argpartition(-likeness, count - 1, axis=1)[:, :count]  # (block, neighbours)
             weight = np.take_along_axis(likeness, near, axis=1)
             total = weight.sum(axis=1)
@@ -145,10 +146,9 @@ def item_content(
     Genres are scaled to unit length and decades to length 1, so that each counts once; text should
     be of unit length too, such as TF-IDF reduced to a few hundred dimensions.
     """
-    norm = np.linalg.norm(genres, axis=1, keepdims=True)
     decade = np.floor(years / DECADE)
     decades = np.unique(decade[~np.isnan(decade)])
-    parts = [genres / np.maximum(norm, 1e-12), decade[:, None] == decades[None]]
+    parts = [unit_rows(genres), decade[:, None] == decades[None]]
     if text is not None:
         parts.append(text)
     return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
@@ -164,7 +164,3 @@ def _ridge(
     weighted = inner * weights[:, None]
     gram = weighted.T @ inner + strength * np.eye(content.shape[1])
     return center, np.linalg.solve(gram, weighted.T @ (targets - bias)), bias
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from patterns.recsys.stages.ranking.cross_fit import cross_fit
 from patterns.recsys.stages.ranking.deepfm import DeepFM
 from patterns.recsys.stages.ranking.examples import Lessons

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from common.retrieval import MISSING
 from patterns.recsys.entities.events import Events
-from patterns.recsys.entities.requests import UNKNOWN
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -52,7 +52,7 @@ class Examples:
         1 / `negative_share` times the true ones.
         """
         drawn = np.random.default_rng(seed).random(self.labels.shape) < negative_share
-        item_ids = np.where(drawn | (self.labels > 0), self.item_ids, UNKNOWN)
+        item_ids = np.where(drawn | (self.labels > 0), self.item_ids, MISSING)
         return Examples(self.features, item_ids, self.labels, self.values)
 
     def flat(self) -> Rows:

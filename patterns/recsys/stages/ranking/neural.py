@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.training import Optimisation, TensorLoader, fit
 from patterns.recsys.stages.ranking.examples import Examples, Rows
 from patterns.recsys.stages.ranking.objectives import Objective, Worth, worth_at_10

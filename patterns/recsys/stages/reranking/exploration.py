@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.retrieval import NOTHING, Candidates
+from common.retrieval import MISSING, Candidates
 from patterns.recsys.stages.reranking.greedy import to_unit
 from patterns.recsys.stages.reranking.rules import Rules
 
@@ -117,7 +117,7 @@ class Exploration:
         item_ids = reranked.item_ids
         relevance = to_unit(reranked.scores, item_ids, item_ids.shape[1])
         logits = (relevance + self.bound_[item_ids]) / self.temperature
-        rare = (item_ids != NOTHING) & (self.shown_[item_ids] <= self.rare)
+        rare = (item_ids != MISSING) & (self.shown_[item_ids] <= self.rare)
         return np.where(rare, logits, -np.inf)
 
     def save(self, folder: Path) -> None:

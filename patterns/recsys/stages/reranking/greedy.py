@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.retrieval import NOTHING
+from common.retrieval import MISSING
 from patterns.recsys.stages.reranking.penalties import Penalty
 from patterns.recsys.stages.reranking.rules import Rules
 
@@ -62,7 +62,7 @@ def _tiers(item_ids: np.ndarray, relevance: np.ndarray, pool: int, trade_off: fl
     base = np.empty(item_ids.shape)
     base[:, :pool] = trade_off * relevance[:, :pool]
     base[:, pool:] = -RESERVE - np.arange(item_ids.shape[1] - pool)
-    return np.where(item_ids == NOTHING, -PADDING - np.arange(item_ids.shape[1]), base)
+    return np.where(item_ids == MISSING, -PADDING - np.arange(item_ids.shape[1]), base)
 
 
 def to_unit(scores: np.ndarray, item_ids: np.ndarray, pool: int) -> np.ndarray:
@@ -73,7 +73,7 @@ def to_unit(scores: np.ndarray, item_ids: np.ndarray, pool: int) -> np.ndarray:
     Equal scores become 1; padding becomes -inf; what lies beyond the pool falls below 0,
     and no lower than -1, so that a boost can raise it.
     """
-    real = item_ids != NOTHING
+    real = item_ids != MISSING
     scores = 1.0 / (1.0 + np.exp(-np.clip(scores, -30.0, 30.0)))
     weighed = real[:, :pool]
     high = np.where(weighed, scores[:, :pool], -np.inf).max(axis=1, keepdims=True)

@@ -33,9 +33,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from common.artifacts import write_json
+from common.atomic import write_json
 from common.evaluation.ranking import intra_list_similarity, judge, ndcg
-from common.retrieval import NOTHING, Candidates
+from common.retrieval import MISSING, Candidates
+from common.vectors import unit_rows
 from patterns.recsys.stages.reranking.greedy import greedy, to_unit
 from patterns.recsys.stages.reranking.penalties import (
     Miscalibration,
@@ -149,10 +150,7 @@ class Reranker:
             block = Candidates(ranked.item_ids[rows], ranked.scores[rows])
             history = wanted[rows] if wanted is not None else None
             pages.append(self._page(block, k, history, rules, trade_off, method or self.method))
-        return Candidates(
-            np.concatenate([page.item_ids for page in pages]),
-            np.concatenate([page.scores for page in pages]),
-        ).head(length)
+        return Candidates.concatenate(pages).head(length)
 
     def _page(
         self,
@@ -245,8 +243,7 @@ class Reranker:
     def with_genres(self, genres: np.ndarray) -> None:
         """Take the genres (N, G), 0 or 1, of a catalogue."""
         genres = (genres > 0).astype(np.float32)
-        norm = np.linalg.norm(genres, axis=1, keepdims=True)
-        self.vectors_ = genres / np.maximum(norm, 1e-9)  # (N, G)
+        self.vectors_ = unit_rows(genres)  # (N, G)
         self.shares_ = genre_shares(genres)
 
 
@@ -261,7 +258,7 @@ def _under(
         for each in (ranked.item_ids, ranked.scores, relevance)
     )
     gone = np.isneginf(relevance)
-    item_ids = np.where(gone, NOTHING, item_ids)
+    item_ids = np.where(gone, MISSING, item_ids)
     scores = np.where(gone, -np.inf, scores).astype(np.float32)
     return Candidates(item_ids, scores), relevance
 

@@ -14,33 +14,17 @@ values first. The merged list keeps, per document, its rank in each source: the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from common.evaluation.ranking import recall
-from common.retrieval import Candidates, reciprocal_rank_fusion
+from common.retrieval import Candidates, Fused, reciprocal_rank_fusion
 
 # Shapes: B queries, K candidates
 
 CONSTANTS = (60.0, 30.0, 10.0, 100.0)
 LEXICAL_WEIGHTS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.4)
-
-
-@dataclass(frozen=True)
-class Retrieved:
-    """Merged candidates with the rank of each in its sources, from 1, 0 where absent."""
-
-    candidates: Candidates
-    lexical_ranks: np.ndarray  # (B, K) int64
-    dense_ranks: np.ndarray  # (B, K) int64
-
-    def ranks_of(self, query: int) -> dict[int, tuple[int, int]]:
-        """Document row -> its ranks in the lexical and the dense list, for one query."""
-        pairs = zip(self.lexical_ranks[query], self.dense_ranks[query], strict=True)
-        ranks = [(int(lexical), int(nearest)) for lexical, nearest in pairs]
-        return dict(zip(self.candidates.item_ids[query].tolist(), ranks, strict=True))
 
 
 class Hybrid:
@@ -49,15 +33,14 @@ class Hybrid:
     def __init__(self, *, constant: float = 60.0, lexical_weight: float = 0.5) -> None:
         self.constant, self.lexical_weight = constant, lexical_weight
 
-    def merge(self, lexical: Candidates, dense: Candidates, k: int) -> Retrieved:
-        """The best k of the merged lists; both must have the same number of rows."""
-        merged = reciprocal_rank_fusion(
+    def merge(self, lexical: Candidates, dense: Candidates, k: int) -> Fused:
+        """Return the best `k` of both lists, of equal `B`; list 0 is the lexical, 1 the dense."""
+        return reciprocal_rank_fusion(
             [lexical, dense],
             k=k,
             constant=self.constant,
             weights=(self.lexical_weight, 1 - self.lexical_weight),
         )
-        return Retrieved(merged, _ranks(merged, lexical), _ranks(merged, dense))
 
     def tune(
         self, lexical: Candidates, dense: Candidates, relevant: Sequence[np.ndarray], k: int
@@ -80,16 +63,3 @@ def recall_of(candidates: Candidates, relevant: Sequence[np.ndarray], k: int) ->
     for row, wanted in enumerate(relevant):
         hits[row] = np.isin(candidates.item_ids[row], wanted)
     return recall(hits, np.array([len(wanted) for wanted in relevant]), k)
-
-
-def _ranks(merged: Candidates, source: Candidates) -> np.ndarray:
-    """Rank in `source` of each merged document, from 1; 0 where the source lacks it."""
-    ranks = np.zeros(merged.item_ids.shape, np.int64)
-    for row in range(len(merged)):
-        wanted, listed = merged.item_ids[row], source.item_ids[row]
-        order = np.argsort(listed, kind="stable")
-        place = np.searchsorted(listed, wanted, sorter=order).clip(max=max(0, len(listed) - 1))
-        if len(listed):
-            found = order[place]
-            ranks[row] = np.where((listed[found] == wanted) & (wanted >= 0), found + 1, 0)
-    return ranks

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from common.encoders import EXPORTED, Encoder, TransformerEncoder, write_facts
+from common.encoders.base import Encoder, write_facts
+from common.encoders.tokens import Tokens, length_batches
+from common.encoders.transformer import TransformerEncoder
 from common.onnx import export, session
-from common.tokens import Tokens, length_batches
 
+ONNX = "onnx"
 MODEL = "encoder.onnx"
 MOST_DIFFERENCE = 1e-4  # of any coordinate of a unit vector
 
@@ -55,13 +57,14 @@ class OnnxEncoder(Encoder):
         (folder / MODEL).write_bytes(self.model)
         self.tokens.save(folder)
         facts = {
-            "kind": EXPORTED, "name": self.name, "pad": self.tokens.pad,
+            "kind": ONNX, "name": self.name, "pad": self.tokens.pad,
             "max_length": self.tokens.max_length,
         }  # fmt: skip
         write_facts(folder, facts)
 
     @classmethod
-    def _load(cls, folder: Path, facts: dict[str, Any]) -> OnnxEncoder:
+    def load(cls, folder: Path, facts: dict[str, Any]) -> Self:
+        """Read what `save` wrote."""
         tokens = Tokens.load(folder, pad=facts["pad"], max_length=facts["max_length"])
         return cls((folder / MODEL).read_bytes(), tokens, name=facts["name"])
 

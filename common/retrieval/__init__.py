@@ -1,0 +1,28 @@
+"""Lists of candidates and what is done with them: top-k, vector search, fusion, diversity.
+
+Retrieval is the first box of search and of recommendation alike: from a whole catalogue to a few
+hundred candidates, cheaply. Every source gives the same `Candidates`, so sources can be merged,
+compared and re-ranked without knowing each other.
+
+Reading order: `candidates` (the lists), `index` (vector search), `fusion`, `diversity`. Importers
+take all names from here; the modules inside import each other directly.
+"""
+
+from common.retrieval.candidates import MISSING, Candidates, ordered, top_k
+from common.retrieval.diversity import mmr
+from common.retrieval.fusion import Fused, reciprocal_rank_fusion, sum_by_item
+from common.retrieval.index import VectorIndex
+from common.vector_store import IndexKind
+
+__all__ = [
+    "MISSING",
+    "Candidates",
+    "Fused",
+    "IndexKind",
+    "VectorIndex",
+    "mmr",
+    "ordered",
+    "reciprocal_rank_fusion",
+    "sum_by_item",
+    "top_k",
+]
