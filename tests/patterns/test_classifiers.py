@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -57,38 +57,36 @@ def texts() -> tuple[Texts, Texts]:
 
 
 @cache
-def transformer() -> str:
-    return tiny_transformer(Path(mkdtemp()), texts()[0].texts)
+def transformer() -> tuple[str, TemporaryDirectory]:
+    """Write the pretrained model into a folder that is removed with the returned object."""
+    folder = TemporaryDirectory()
+    return tiny_transformer(Path(folder.name), texts()[0].texts), folder
 
 
 def encoder() -> EncoderClassifier:
     return EncoderClassifier(
-        model=transformer(), classes=3, epochs=3, learning_rate=5e-3, head_factor=1.0,
-        batch_size=32, precision="fp32", device="cpu",
+        model=transformer()[0], classes=3, epochs=8, learning_rate=5e-3, head_factor=1.0,
+        batch_size=16, precision="fp32", device="cpu",
     )  # fmt: skip
 
 
-@cache
-def fitted_encoder() -> EncoderClassifier:
-    return encoder().fit(*texts())
+def of_images(stage: Any, *, count: int = 192) -> Any:
+    return stage.fit(grey_levels(count, seed=0), grey_levels(24, seed=1))
 
 
-def of_images(stage: Any) -> Any:
-    return stage.fit(grey_levels(192, seed=0), grey_levels(48, seed=1))
-
-
-NETWORK = {"classes": 3, "epochs": 4, "batch_size": 32, "precision": "fp32", "device": "cpu"}
-MOBILENET = NETWORK | {"weights": "none", "input_size": 32, "learning_rate": 1e-2}
+SHARED = {"classes": 3, "precision": "fp32", "device": "cpu"}
+NETWORK = SHARED | {"epochs": 10, "batch_size": 32, "learning_rate": 2e-2}
+MOBILENET = SHARED | {"epochs": 10, "batch_size": 8, "weights": "none", "input_size": 32}
 OF_TEXTS: dict[str, Callable[[], Any]] = {
     "tfidf": lambda: TfidfClassifier(strengths=(10.0,)).fit(*texts()),
-    "features": lambda: FeatureClassifier(classes=3, epochs=5, device="cpu").fit(*texts()),
+    "features": lambda: FeatureClassifier(classes=3, epochs=20, device="cpu").fit(*texts()),
     "encoder": lambda: encoder().fit(*texts()),
-    "onnx": lambda: export(fitted_encoder()),
+    "onnx": lambda: export(encoder().fit(*texts())),
 }
 OF_IMAGES: dict[str, Callable[[], Any]] = {
     "linear": lambda: of_images(LinearClassifier(**NETWORK)),
     "cnn": lambda: of_images(CnnClassifier(widths=(8, 16), **NETWORK)),
-    "mobilenet": lambda: of_images(MobileNetClassifier(**MOBILENET)),
+    "mobilenet": lambda: of_images(MobileNetClassifier(**MOBILENET), count=48),
 }
 
 
@@ -104,7 +102,7 @@ def fitted(request: pytest.FixtureRequest) -> Fitted:
 def test_it_learns_what_was_planted(fitted: Fitted) -> None:
     accuracy = (fitted.stage.predict(fitted.inputs).argmax(axis=1) == fitted.labels).mean()
     majority = np.bincount(fitted.labels).max() / len(fitted.labels)
-    assert accuracy > max(majority + 0.2, 0.7)
+    assert accuracy > max(majority + 0.2, 0.8)
 
 
 def test_logits_become_probabilities(fitted: Fitted) -> None:
@@ -136,7 +134,10 @@ def test_it_comes_back_from_its_folder_as_it_was(fitted: Fitted, tmp_path: Path)
     assert np.array_equal(again.predict(fitted.inputs), expected)
 
 
+SEEDED = [name for name in (*OF_TEXTS, *OF_IMAGES) if name != "onnx"]  # an export draws nothing
+
+
+@pytest.mark.parametrize("fitted", SEEDED, indirect=True)
 def test_the_same_seed_gives_the_same_answers(fitted: Fitted) -> None:
     again = fitted.again()
-    assert again is not fitted.stage
     assert np.array_equal(again.predict(fitted.inputs), fitted.stage.predict(fitted.inputs))
