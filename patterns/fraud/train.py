@@ -47,12 +47,11 @@ def main(config: Config) -> Path | None:
         stage.note(f"best {pipeline.served_.name}, valid AP {pipeline.served_.valid_ap_:.3f}")
     with console.stage("feature state"):
         pipeline.fit_state(splits)
-    with console.stage("evaluation"):
+    with console.stage("evaluation") as stage:
         report = evaluate(pipeline, splits)
-    if table.source.name == protocols.DEFAULT.dataset:
-        with console.stage("protocol") as stage:
+        if table.source.name == protocols.DEFAULT.dataset:
             report.tables += protocols.run(protocols.DEFAULT.name, table, config)
-            stage.note(f"{protocols.DEFAULT.name}, in the report beside the published figures")
+            stage.note(f"{protocols.DEFAULT.name} beside the published figures")
 
     run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
     console.summary(report, run, next_command=f"python -m patterns.fraud.serve --run {run}")

@@ -85,7 +85,7 @@ def _platt(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     inputs = (logits - center)[:, None] / spread  # (N, 1): a narrow score needs a steep slope
     fitted = LogisticRegression(C=1e4, max_iter=1000).fit(inputs, labels)
     steep, base = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    if steep <= 0:  # scores that say nothing: everybody gets the base rate
+    if steep <= 0:  # useless scores: every payment gets the base rate
         rate = labels.mean()
         steep, base = 1e-6, float(np.log(rate / (1 - rate)))
     return np.array([steep / spread, base - steep * center / spread])

@@ -26,6 +26,10 @@ def planted():
 # ---------------------------------------------------------------- models
 
 
+def hyperparameters(model):
+    return {name: value for name, value in vars(model).items() if not name.endswith("_")}
+
+
 @pytest.mark.parametrize("make", [LogisticModel, lambda: BoostedTrees(trees=60, threads=1)])
 def test_models_beat_chance_and_survive_saving(planted, make, tmp_path):
     features, labels = planted
@@ -37,6 +41,7 @@ def test_models_beat_chance_and_survive_saving(planted, make, tmp_path):
     model.save(tmp_path)
     loaded = type(model).load(tmp_path)
     assert np.array_equal(loaded.predict(valid[0]), scores)
+    assert hyperparameters(loaded) == hyperparameters(model)
     single = np.concatenate([loaded.predict(valid[0][row : row + 1]) for row in range(20)])
     assert np.allclose(single, scores[:20], rtol=1e-6)
 
