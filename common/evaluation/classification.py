@@ -2,7 +2,7 @@
 
 Labels: `correct` (its mean is the accuracy), `confusion`, `precision_recall_f1`. Scores: `roc_auc`,
 `average_precision`, their curves. Whether a probability is true is asked in `calibration`, where to
-raise the alarm in `decision`; their functions can be had from here too.
+raise the alarm in `decision`; their functions are available from here too.
 
     precision = TP / (TP + FP)      recall = TP / (TP + FN)      F1 = 2 TP / (2 TP + FP + FN)
     AUC = P(score of a positive > score of a negative) + ½ P(equal)
