@@ -93,7 +93,7 @@ def expected_viewing(
     finished = finish_probability(liked, runtime, devices[:, None])
     whole, part = (a / (a + b) for a, b in (FINISHED, ABANDONED))
     minutes = runtime * (finished * whole + (1.0 - finished) * part)
-    return (chosen * minutes).sum(axis=1), (taken * finished).sum(axis=1)
+    return (chosen * minutes).sum(axis=1), (chosen * finished).sum(axis=1)
 
 
 def true_preference(
