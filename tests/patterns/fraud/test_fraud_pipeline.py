@@ -17,6 +17,7 @@ from patterns.fraud.config import (
     Config,
     DataOptions,
     DecisionOptions,
+    FeatureOptions,
     ModelOptions,
     SplitOptions,
     WorldOptions,
@@ -24,7 +25,8 @@ from patterns.fraud.config import (
 from patterns.fraud.data import load, split
 from patterns.fraud.entities.payment import DAY
 from patterns.fraud.evaluation.latency import last_payments
-from patterns.fraud.pipeline import RULES, Pipeline
+from patterns.fraud.pipeline import LOGISTIC, RULES, Pipeline
+from patterns.fraud.stages.features.definition import HANDBOOK
 from patterns.fraud.stages.features.stream import FeatureStream
 
 SMALL = Config(
@@ -105,6 +107,19 @@ def test_the_model_beats_the_rules_and_the_rules_beat_chance(fitted):
         for name, v in pipeline.variants.items()
     }
     assert ap[pipeline.served_.name] > ap[RULES] > 5 * labels.mean()
+
+
+def test_the_configuration_says_what_is_served_and_which_features_it_sees(fitted):
+    pipeline, splits = fitted
+    options = replace(SMALL.model, serve="logistic", trees=2)
+    other = Pipeline.from_config(replace(SMALL, model=options), splits)
+    other.inputs_ = pipeline.inputs_
+    assert other.fit_models(splits).served_.name == LOGISTIC != pipeline.served_.name
+    boosted = replace(SMALL.model, serve="xgboost", imbalance="smote")
+    config = replace(SMALL, model=boosted, features=FeatureOptions(kind="handbook"))
+    other = Pipeline.from_config(config, splits)
+    assert other.servable == ["XGBoost, SMOTE"] and other.features == HANDBOOK
+    assert {variant.model.trees for variant in other.models[1:]} == {SMALL.model.trees}
 
 
 def test_rebalanced_scores_are_inflated_and_calibration_brings_them_back(fitted):
