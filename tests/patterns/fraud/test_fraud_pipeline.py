@@ -111,7 +111,7 @@ def test_the_model_beats_the_rules_and_the_rules_beat_chance(fitted):
 
 def test_the_configuration_says_what_is_served_and_which_features_it_sees(fitted):
     pipeline, splits = fitted
-    options = replace(SMALL.model, serve="logistic", trees=2)
+    options = replace(SMALL.model, serve="logistic")
     other = Pipeline.from_config(replace(SMALL, model=options), splits)
     other.inputs_ = pipeline.inputs_
     assert other.fit_models(splits).served_.name == LOGISTIC != pipeline.served_.name
