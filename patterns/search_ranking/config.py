@@ -14,6 +14,8 @@ from annotated_types import Interval
 
 from common.config import RunConfig
 
+NAME = "search_ranking"
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -35,7 +37,7 @@ class WorldOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """The split by query: alike queries go to one side together."""
+    """The split by query: queries of the same stems go to one side together."""
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.1
     """Share of the queries on which every choice is made."""
@@ -66,7 +68,7 @@ class WeightOptions:
     """Weight of all fields read as one text."""
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Refuse weights of 0 alone."""
         if not any(vars(self).values()):
             raise ValueError(
                 "candidates.weights: all are 0, so no word would count; raise one of them"
@@ -99,13 +101,13 @@ class CandidateOptions:
 class RankingOptions:
     """From candidates to an order."""
 
-    rounds: Annotated[int, Interval(ge=1, le=10_000)] = 800
-    """At most so many trees; early stopping takes fewer."""
-    learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
-    """Shrinkage of the trees."""
+    trees: Annotated[int, Interval(ge=1, le=10_000)] = 800
+    """At most so many; early stopping takes fewer."""
     leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
     """Leaves of a tree."""
-    minimum_leaf: Annotated[int, Interval(ge=1, le=100_000)] = 100
+    learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
+    """Shrinkage of the trees."""
+    min_leaf_rows: Annotated[int, Interval(ge=1, le=100_000)] = 100
     """Fewest pairs in a leaf."""
     unjudged: Annotated[int, Interval(ge=0, le=1000)] = 12
     """Unjudged candidates a query to train on as not relevant, so that the ranker has seen what
@@ -145,13 +147,13 @@ PRESETS = {
         dataset="simulated-films",
         world=WorldOptions(films=400, queries=300),
         candidates=CandidateOptions(encoder="tfidf-svd", per_source=60, keep=50),
-        ranking=RankingOptions(rounds=40, minimum_leaf=10, learning_rate=0.15),
+        ranking=RankingOptions(trees=40, learning_rate=0.15, min_leaf_rows=10),
     ),
     "default": DEFAULT,
     "large": replace(
         DEFAULT,
         world=WorldOptions(films=20_000, queries=4_000),
         candidates=CandidateOptions(max_length=128, per_source=400, keep=200),
-        ranking=RankingOptions(rounds=2000, learning_rate=0.03, leaves=63),
+        ranking=RankingOptions(trees=2000, leaves=63, learning_rate=0.03),
     ),
 }

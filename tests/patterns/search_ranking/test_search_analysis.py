@@ -2,14 +2,14 @@
 
 import polars as pl
 
-from patterns.search_ranking.stages.analysis import english, normalised, stems, tokens
-from patterns.search_ranking.stages.documents import (
+from patterns.search_ranking.entities.documents import (
     ANALYSED,
     COLUMNS,
     dense_texts,
     field_texts,
     tidy,
 )
+from patterns.search_ranking.stages.analysis import english, normalised, stems, tokens
 
 
 def test_words_are_folded_and_split_alike_on_both_sides() -> None:
