@@ -15,6 +15,7 @@ from annotated_types import Interval
 from common.config import RunConfig
 
 NAME = "search_ranking"
+Weight = Annotated[float, Interval(ge=0, le=100)]
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,7 @@ class WorldOptions:
     """Size of the simulated world, when it is used."""
 
     films: Annotated[int, Interval(ge=50, le=1_000_000)] = 2_000
-    """Films."""
     queries: Annotated[int, Interval(ge=20, le=1_000_000)] = 800
-    """Queries."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +44,21 @@ class SplitOptions:
     """Share of the queries that is read once, for the report."""
 
 
-Weight = Annotated[float, Interval(ge=0, le=100)]
-
-
 @dataclass(frozen=True)
 class WeightOptions:
-    """What each field counts in the lexical score; 0 leaves a field out."""
+    """Weight of each field in the lexical score; 0 leaves a field out."""
 
     title: Weight = 0.4
-    """Weight of the title."""
     overview: Weight = 0.2
-    """Weight of the overview, or of the text of a collection without fields."""
+    """Also the text of a collection without fields."""
     tags: Weight = 0.4
-    """Weight of the tags."""
     genres: Weight = 0.1
-    """Weight of the genres."""
     people: Weight = 0.0
-    """Weight of director and actors."""
+    """Director and actors."""
     characters: Weight = 0.4
-    """Weight of the characters' names."""
+    """Names of characters."""
     text: Weight = 1.0
-    """Weight of all fields read as one text."""
+    """All fields read as one text."""
 
     def __post_init__(self) -> None:
         """Refuse weights of 0 alone."""
@@ -89,11 +82,11 @@ class CandidateOptions:
     per_source: Annotated[int, Interval(ge=1, le=10_000)] = 200
     """Documents that each of the two sources gives."""
     keep: Annotated[int, Interval(ge=1, le=10_000)] = 100
-    """Candidates that go to the ranker after the merge."""
+    """Candidates of the merged list that go to the ranker."""
     k1: Annotated[float, Interval(ge=0, le=10)] = 1.2
     """BM25: how soon a repeated word stops counting."""
     b: Annotated[float, Interval(ge=0, le=1)] = 0.75
-    """BM25: how much long documents are held back, 0 to 1."""
+    """BM25: how much the length of a document counts against it."""
     weights: WeightOptions = field(default_factory=WeightOptions)
 
 
@@ -102,16 +95,15 @@ class RankingOptions:
     """From candidates to an order."""
 
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 800
-    """At most so many; early stopping takes fewer."""
+    """Most trees; early stopping keeps fewer."""
     leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
-    """Leaves of a tree."""
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
     """Shrinkage of the trees."""
     min_leaf_rows: Annotated[int, Interval(ge=1, le=100_000)] = 100
     """Fewest pairs in a leaf."""
     unjudged: Annotated[int, Interval(ge=0, le=1000)] = 12
-    """Unjudged candidates a query to train on as not relevant, so that the ranker has seen what
-    it will be asked to order; 0 trains on judged documents alone."""
+    """Unjudged candidates of each query in the training set, as not relevant; see
+    stages/training_set.py."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def test_prose_loses_stop_words_and_titles_keep_them() -> None:
     assert stems("The Thing and It") == ["the", "thing", "and", "it"]
 
 
-def test_alike_queries_have_one_normal_form() -> None:
+def test_similar_queries_have_one_normal_form() -> None:
     assert normalised("The Godfathers") == normalised("godfather the") == "godfath"
     assert normalised("it") == "it" and normalised("!!!") == "!!!"
     assert normalised("heat 2") != normalised("heat")

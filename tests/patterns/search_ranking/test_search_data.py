@@ -14,7 +14,7 @@ from patterns.search_ranking.data import load, split
 from patterns.search_ranking.stages.analysis import normalised
 
 
-def test_no_query_nor_a_like_one_is_in_two_splits(small) -> None:
+def test_no_query_nor_a_similar_one_is_in_two_splits(small) -> None:
     parts = [small.splits.train, small.splits.valid, small.splits.test]
     for ids in ([set(part.query_ids) for part in parts],
                 [{normalised(text) for text in part.texts} for part in parts]):  # fmt: skip

@@ -19,7 +19,7 @@ def splits() -> Splits:
     return split(load(config), config)
 
 
-def test_every_query_is_in_one_split_with_its_likes(splits: Splits) -> None:
+def test_similar_queries_are_in_one_split(splits: Splits) -> None:
     parts = [splits.train, splits.valid, splits.test]
     assert sum(map(len, parts)) == 16_279 and splits.documents.height == 9_750
     normal = [{normalised(text) for text in part.texts} for part in parts]
