@@ -43,7 +43,7 @@ class Reranker:
         rules: Sequence[Rule] = (),
     ) -> None:
         self.depth, self.ndcg_budget = depth, ndcg_budget
-        self.rules = Rules(rules)
+        self.rules = Rules(rules=rules)
         self.trade_off_ = trade_off  # `fit` chooses it anew
 
     def prepare(self, documents: pl.DataFrame, vectors: np.ndarray) -> Self:

@@ -121,7 +121,7 @@ class Rule:
 class Rules:
     """Rules made ready for one corpus: conditions as masks, document ids as rows."""
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, *, rules: Sequence[Rule] = ()) -> None:
         self.rules = tuple(rules)
 
     def fit(self, documents: pl.DataFrame) -> Self:

@@ -109,7 +109,7 @@ def test_a_rule_is_checked_when_it_is_made() -> None:
         with pytest.raises(ValueError, match=said):
             Rule(**wrong)
     with pytest.raises(ValueError, match="not in the corpus"):
-        Rules([Rule("pin", query="x", doc_ids=("zz",))]).fit(CORPUS)
+        Rules(rules=[Rule("pin", query="x", doc_ids=("zz",))]).fit(CORPUS)
 
 
 def test_rules_come_from_json_and_survive_a_save(tmp_path) -> None:
