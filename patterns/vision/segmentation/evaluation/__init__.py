@@ -1,0 +1,1 @@
+"""What `evaluate` measures of each method."""
