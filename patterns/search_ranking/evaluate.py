@@ -55,8 +55,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     queries = pipeline.encode(test.texts)
     lists = _lists(pipeline, queries)
     scores = {name: _metrics(found, test) for name, found in lists.items()}
-    notices = [*pipeline.notices, *filter(None, [splits.source.notice])]
-    report = Report("search_ranking", splits.source, notices=notices)
+    report = Report("search_ranking", splits.source, notices=list(pipeline.notices))
     report.tables = [
         _headline(scores, test, keep=pipeline.keep),
         judged_table(pipeline, queries, test, splits.source.name),

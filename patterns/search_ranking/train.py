@@ -30,8 +30,6 @@ def main(config: Config) -> Path:
     with console.stage("candidates") as stage:
         pipeline.fit_candidates(splits.documents)
         stage.note(f"{splits.documents.height:,} documents, {pipeline.encoder.name}")
-    for text in pipeline.notices:
-        console.notice(text)
     with console.stage("fusion") as stage:
         recall = pipeline.fit_fusion(splits.valid)
         chosen = f"constant {pipeline.hybrid.constant:g}, lexical {pipeline.hybrid.lexical_weight}"

@@ -1,10 +1,13 @@
 """The wired boxes on a small world: better than the baseline, honest, the same after a save."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from common import console
+from common.encoders import pretrained
 from patterns.search_ranking.evaluate import BASELINE, evaluate
 from patterns.search_ranking.pipeline import Pipeline
 from patterns.search_ranking.stages.rules import Condition, Rule
@@ -23,6 +26,16 @@ def test_what_each_stage_adds(small) -> None:
         "candidates", "ranking", "re-ranking", "reasons", "all"
     }  # fmt: skip
     assert len(report.figures) == 3
+
+
+def test_a_fallback_of_the_encoder_is_seen_on_the_console(small, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(pretrained, "_snapshot", lambda repository, local: None)
+    monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
+    options = replace(small.config.candidates, encoder="auto")
+    pipeline = small.train(replace(small.config, candidates=options), small.splits)
+    console.summary(evaluate(pipeline, small.splits), Path("runs/x"), next_command="")
+    said = capsys.readouterr().err
+    assert "NOTICE no sentence transformer" in said and "encoded by TF-IDF + SVD" in said
 
 
 def test_garbled_test_labels_leave_the_model_unchanged(small) -> None:
