@@ -17,7 +17,8 @@ import numpy as np
 from common.evaluation.report import Row, Table
 from patterns.vision.segmentation.config import Config, SplitOptions
 from patterns.vision.segmentation.data import Part, split
-from patterns.vision.segmentation.evaluate import compare, headline
+from patterns.vision.segmentation.evaluation.accuracy import headline
+from patterns.vision.segmentation.evaluation.found import compare
 from patterns.vision.segmentation.pipeline import Pipeline
 
 if TYPE_CHECKING:

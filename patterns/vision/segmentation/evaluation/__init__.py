@@ -1,1 +1,1 @@
-"""What `evaluate` measures of each method."""
+"""The questions that `evaluate` asks: accuracy, and by slices of the test images."""

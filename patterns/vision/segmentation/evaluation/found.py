@@ -15,6 +15,7 @@ from common.evaluation import segmentation as metrics
 
 if TYPE_CHECKING:
     from patterns.vision.segmentation.data import Part
+    from patterns.vision.segmentation.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,18 @@ class Found:
     """TP / (TP + FP + FN) at an IoU of one half."""
     counts: np.ndarray
     pooled_iou: float
+
+
+def compare(pipeline: Pipeline, test: Part) -> tuple[Found, Found, Found]:
+    """Judge the baseline, the pipeline without splitting touching objects, and all of it."""
+    post = pipeline.postprocess
+    otsu = pipeline.baseline.predict(test.images)
+    masks = [post.mask(each) for each in pipeline.probabilities(test.images)]
+    return (
+        judge(test, [post.separate(mask, split=False) for mask in otsu]),
+        judge(test, [post.separate(mask, split=False) for mask in masks]),
+        judge(test, [post.separate(mask) for mask in masks]),
+    )
 
 
 def judge(test: Part, labels: list[np.ndarray]) -> Found:
