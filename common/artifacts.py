@@ -31,14 +31,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from common.atomic import sha256, write_json, write_text, written_aside
 from common.config import program
-from common.evaluation import html
-from common.evaluation.report import Report
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from common.evaluation.report import Report
+
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 POINTERS = ("latest", "production")
 PACKAGES = (
     "accelerate",
@@ -96,6 +96,8 @@ def save(
 
     `profile` is a sample of the model's inputs; its distributions are kept for drift monitoring.
     """
+    from common.evaluation import html
+
     home = Path(config.runs) / name
     run = home / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     with written_aside(run) as folder:
@@ -232,12 +234,19 @@ def _check_files(path: Path, files: dict[str, str]) -> None:
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT or not isinstance(manifest["files"], dict):
-            raise KeyError("format")
+        written = manifest["format"]
+        if written == FORMAT and not isinstance(manifest["files"], dict):
+            raise KeyError("files")
     except (OSError, KeyError, TypeError, ValueError) as problem:
         raise ValueError(
             f"{path / MANIFEST} is missing or unreadable; the run is damaged, train it again"
         ) from problem
+    if written != FORMAT:
+        by = manifest.get("versions", {}).get("ml-system-patterns", "another version")
+        raise ValueError(
+            f"{path} is a run of format {written}, written by ml-system-patterns {by}; this version"
+            f" reads format {FORMAT}: train it again, or serve it with the version that wrote it"
+        )
     if _signed(manifest) != manifest:
         raise ValueError(
             f"{path / MANIFEST} does not have the sha256 it gives of itself; the file was changed"

@@ -2,7 +2,7 @@
 
     data.load("movielens-100k")      the table of a public dataset
     data.load("simulated-movies")    the table of a simulated world
-    data.choose("auto", public=…, simulated=…)   which of the two a run should use
+    data.choose("auto", public=…, offline=…)   which of the two a run should use
 
 Readers are imported when they are asked for, so naming the datasets costs nothing.
 """
@@ -98,23 +98,23 @@ def _simulate(name: str, seed: int, options: dict[str, Any]) -> Any:
     return generate(seed=seed, **options)
 
 
-def choose(name: str, *, public: str, simulated: str) -> tuple[str, str | None]:
-    """Resolve "auto": the public dataset where it can be had (it is fetched), else the simulated.
+def choose(name: str, *, public: str, offline: str) -> tuple[str, str | None]:
+    """Resolve "auto": the public dataset if available (it is fetched), else the offline one.
 
     Gives the name to load and, on the fallback, a notice saying why; any other name is given back.
     A bundled dataset can stand in for a simulated one.
     """
     if name != "auto":
         return name, None
-    assert public in _PUBLIC and simulated in NAMES, (public, simulated)
+    assert public in _PUBLIC and offline in NAMES, (public, offline)
     chosen = card(public)
     try:
         if chosen.forms:
             download.fetch(chosen)
         return public, None
     except FetchError as error:
-        what = "simulated data" if simulated in _SIMULATED else "bundled data"
-        return simulated, f"Running on {what} ({simulated}): {error}"
+        what = "simulated data" if offline in _SIMULATED else "bundled data"
+        return offline, f"Running on {what} ({offline}): {error}"
 
 
 def load_table(
@@ -125,7 +125,7 @@ def load_table(
     `options` are sizes of the world `offline` and reach nothing else. A fallback is told in the
     notice of the table's source; a dataset of another kind than `kind` raises `ValueError`.
     """
-    chosen, notice = choose(name, public=public, simulated=offline)
+    chosen, notice = choose(name, public=public, offline=offline)
     table = load(chosen, seed=seed, **(options if chosen == offline else {}))
     if not isinstance(table, kind):
         raise ValueError(

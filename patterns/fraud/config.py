@@ -13,6 +13,8 @@ from annotated_types import Interval
 
 from common.config import RunConfig
 
+NAME = "fraud"
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -34,14 +36,12 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, when it is used."""
+    """Size of the simulated world, where it is used."""
 
     customers: Annotated[int, Interval(ge=1, le=10_000_000)] = 5_000
-    """Customers; each pays about twice a day."""
+    """Each pays about twice a day."""
     terminals: Annotated[int, Interval(ge=1, le=10_000_000)] = 10_000
-    """Terminals."""
     days: Annotated[int, Interval(ge=1, le=10_000)] = 183
-    """Days."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,16 @@ class SplitOptions:
 
 
 @dataclass(frozen=True)
+class FeatureOptions:
+    """What a model sees of a payment."""
+
+    kind: Literal["standard", "handbook"] = "standard"
+    """standard: windows of 1 h, 1, 7 and 30 days, velocity, habit; handbook: its 15 features."""
+
+
+@dataclass(frozen=True)
 class ModelOptions:
-    """The models."""
+    """The models, and the calibration of their scores."""
 
     serve: Literal["best", "xgboost", "logistic"] = "best"
     """The model to serve; `best` takes the highest average precision on validation."""
@@ -69,7 +77,6 @@ class ModelOptions:
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 200
     """At most so many trees; early stopping may take fewer."""
     depth: Annotated[int, Interval(ge=1, le=20)] = 6
-    """Depth of a tree."""
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.1
     """Shrinkage of a tree."""
     min_child_weight: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
@@ -101,15 +108,14 @@ class DecisionOptions:
 class Config(RunConfig):
     """All of fraud detection; `--dataset` takes handbook-fraud, simulated-transactions or csv."""
 
-    features: Literal["standard", "handbook"] = "standard"
-    """standard: windows of 1 h, 1, 7 and 30 days, velocity, habit; handbook: its 15 features."""
-    protocol: Literal["none", "handbook-single"] = "none"
-    """Run a published protocol to the letter instead, and print it beside the published figures."""
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
+    features: FeatureOptions = field(default_factory=FeatureOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     decision: DecisionOptions = field(default_factory=DecisionOptions)
+    protocol: Literal["none", "handbook-single"] = "none"
+    """Run a published protocol to the letter instead, and print it beside the published figures."""
 
 
 DEFAULT = Config()

@@ -51,12 +51,12 @@ def test_digits_need_nothing():
 
 
 def test_a_name_other_than_auto_is_given_back():
-    assert data.choose("msrd", public="banking77", simulated="simulated-intents") == ("msrd", None)
+    assert data.choose("msrd", public="banking77", offline="simulated-intents") == ("msrd", None)
 
 
 def test_auto_falls_back_with_a_notice_that_says_why(monkeypatch):
     monkeypatch.setenv("ML_PATTERNS_OFFLINE", "1")
-    name, notice = data.choose("auto", public="msrd", simulated="simulated-films")
+    name, notice = data.choose("auto", public="msrd", offline="simulated-films")
     assert name == "simulated-films"
     assert notice.startswith("Running on simulated data (simulated-films): msrd cannot be had")
     assert "ML_PATTERNS_MIRROR" in notice
@@ -64,13 +64,13 @@ def test_auto_falls_back_with_a_notice_that_says_why(monkeypatch):
 
 def test_auto_can_fall_back_to_a_bundled_set(monkeypatch):
     monkeypatch.setenv("ML_PATTERNS_OFFLINE", "1")
-    name, notice = data.choose("auto", public="fashion-mnist", simulated="digits")
+    name, notice = data.choose("auto", public="fashion-mnist", offline="digits")
     assert name == "digits"
     assert notice.startswith("Running on bundled data (digits): fashion-mnist cannot be had")
 
 
 def test_auto_takes_a_bundled_set():
-    assert data.choose("auto", public="digits", simulated="simulated-cells") == ("digits", None)
+    assert data.choose("auto", public="digits", offline="simulated-cells") == ("digits", None)
 
 
 def test_handbook_fraud_names_the_remedy(monkeypatch):
@@ -81,7 +81,7 @@ def test_handbook_fraud_names_the_remedy(monkeypatch):
 
 @pytest.mark.mirror
 def test_auto_takes_the_mirrored_set():
-    chosen = data.choose("auto", public="banking77", simulated="simulated-intents")
+    chosen = data.choose("auto", public="banking77", offline="simulated-intents")
     assert chosen == ("banking77", None)
 
 

@@ -1,4 +1,4 @@
-"""The text classifier end to end: fallback said aloud, leakage, bad input, service, resume."""
+"""The text classifier end to end: fallback with a notice, leakage, bad input, service, resume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from common import artifacts
+from common import artifacts, console
 from common.encoders import pretrained
 from data.tables import Source, TextClassification
 from patterns.nlp.classification.config import (
@@ -116,7 +116,7 @@ def test_k_beyond_the_labels_gives_all_of_them(pipeline: Pipeline, splits: Split
 
 
 def test_without_a_transformer_features_stand_in_and_it_is_said(
-    splits: Splits, monkeypatch: pytest.MonkeyPatch
+    splits: Splits, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pretrained, "_snapshot", lambda repository, local: None)
     monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
@@ -124,8 +124,11 @@ def test_without_a_transformer_features_stand_in_and_it_is_said(
     pipeline = fitted(splits, config)
     assert pipeline.kind_ == "features"
     assert len(pipeline.notices) == 1 and "stand in" in pipeline.notices[0]
-    assert len(splits.notices) == 1 and "left out" in splits.notices[0]
-    assert evaluate(pipeline, splits).notices == [*splits.notices, *pipeline.notices]
+    report = evaluate(pipeline, splits)
+    assert report.notices == [*splits.notices, *pipeline.notices]
+    console.summary(report, Path("runs/x"), next_command="")
+    said = capsys.readouterr().err
+    assert f"NOTICE {pipeline.notices[0]}" in said and "NOTICE 6 training texts repeat" in said
     named = dataclasses.replace(FEATURES, model="no/such-model")
     with pytest.raises(ValueError, match="'no/such-model' is neither"):
         fitted(splits, named)

@@ -103,7 +103,7 @@ def test_preprocess_keeps_the_size_of_the_data_within_limits() -> None:
 
 def test_normalise_gives_zero_mean_and_unit_deviation() -> None:
     images = some_images(count=50, channels=3)
-    out = Normalise(3).fit(images)(images)
+    out = Normalise(channels=3).fit(images)(images)
     assert torch.allclose(out.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-3)
     assert torch.allclose(out.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-3)
 

@@ -77,7 +77,7 @@ class ResNet(nn.Module):
         self, *, channels: int, classes: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 1
     ) -> None:
         super().__init__()
-        self.normalise = Normalise(channels)
+        self.normalise = Normalise(channels=channels)
         self.stem = _convolution(channels, widths[0], kernel=3, stride=1)
         stages: list[nn.Module] = []
         before = widths[0]

@@ -51,7 +51,7 @@ class Linear(nn.Module):
 
     def __init__(self, *, channels: int, size: int, classes: int) -> None:
         super().__init__()
-        self.normalise = Normalise(channels)
+        self.normalise = Normalise(channels=channels)
         self.templates = nn.Linear(channels * size * size, classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ class Normalise(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, *, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
