@@ -1,4 +1,4 @@
-"""The arrows between packages, held by reading the imports of every module.
+"""The arrows between packages and the sizes of files, held by reading every module.
 
 `data` and `common` import nothing of ours outside themselves; a pattern imports `common`, `data`
 and itself; only a pattern's `data.py` imports `data` at run time; `serve.py` never reaches
@@ -16,6 +16,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("benchmarks", "common", "data", "patterns")
 FILES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
+EVERY = sorted([*FILES, *(ROOT / "docs").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+MOST_FILE_LINES, MOST_FUNCTION_LINES = 350, 50
 LISTING = ("README.md", "__init__.py", "config.py", "data.py", "stages", "pipeline.py")
 LISTING += ("evaluate.py", "train.py", "serve.py")
 PIPELINES = (
@@ -88,6 +90,30 @@ def test_every_pattern_has_the_listing(name: str) -> None:
 def test_train_is_a_table_of_contents(name: str) -> None:
     lines = (ROOT / "patterns" / name / "train.py").read_text(encoding="utf-8").splitlines()
     assert 40 <= len(lines) <= 120, f"{name}/train.py has {len(lines)} lines"
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield each function and its lines, from `def` to the end, what is nested in it included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            yield node.name, node.end_lineno - node.lineno + 1
+
+
+def test_no_file_is_long() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in EVERY}
+    long = {name_of(path): lines for path, lines in lengths.items() if lines > MOST_FILE_LINES}
+    assert not long, f"over {MOST_FILE_LINES} lines: {long}"
+
+
+def test_no_function_is_long() -> None:
+    long = {
+        f"{name_of(path)}.{name}": lines
+        for path in EVERY
+        for name, lines in functions(path)
+        if lines > MOST_FUNCTION_LINES
+    }
+    assert not long, f"over {MOST_FUNCTION_LINES} lines: {long}"
 
 
 def test_nothing_unpickles() -> None:

@@ -99,10 +99,10 @@ def test_values_are_in_range_and_in_order_of_time(world: Interactions) -> None:
 
 
 def test_a_large_world_takes_seconds() -> None:
-    """300,000 views of 20,000 people take 2 s on two cores; the bound leaves room for others."""
-    begin = time.perf_counter()
+    """300,000 views of 20,000 people take 2 s of one core; the bound leaves room for slow ones."""
+    begin = time.process_time()
     world = generate(users=20_000, items=5_000, events=300_000)
-    assert time.perf_counter() - begin < 30
+    assert time.process_time() - begin < 15
     assert world.interactions.height == pytest.approx(300_000, rel=0.03)
 
 
