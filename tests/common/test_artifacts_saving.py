@@ -126,5 +126,5 @@ def test_readers_of_a_pointer_never_see_half_of_it(tmp_path: Path) -> None:
     stop.set()
     for reader in readers:
         reader.join()
-    assert seen <= {run.name + "\n" for run in runs}
+    assert seen == {run.name + "\n" for run in runs}
     assert [p.name for p in (tmp_path / "toy").iterdir() if p.name.startswith(".")] == []

@@ -50,8 +50,9 @@ def test_more_effort_finds_no_less(kind: IndexKind) -> None:
     ]
     little, much = (overlap(item_ids, exact) for item_ids in found)
     assert much >= little
-    if kind in ("ivf", "ivf-pq", "scann"):
-        assert much > little + 0.1  # `probes` reaches the engine
+    if kind not in ("flat", "pq"):  # which look at everything
+        least = 0.01 if kind in ("hnsw", "milvus") else 0.1
+        assert much > little + least  # `probes` or `search_width` reaches the engine
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -90,10 +91,13 @@ def test_k_beyond_the_catalogue_and_padding(kind: IndexKind) -> None:
 def test_too_few_probes_give_padding_never_an_invented_item(kind: IndexKind) -> None:
     vectors, queries = world(2_000)
     found = VectorIndex(kind, probes=1, search_width=1).build(vectors).search(queries, 1_500)
-    assert (np.isneginf(found.scores) == (found.item_ids == NOTHING)).all()
+    missing = found.item_ids == NOTHING
+    assert (np.isneginf(found.scores) == missing).all()
     for row in found.item_ids.tolist():
         shown = [item for item in row if item != NOTHING]
-        assert len(set(shown)) == len(shown)
+        assert shown and len(set(shown)) == len(shown) and set(shown) <= set(range(2_000))
+    if kind in ("ivf", "ivf-pq", "scann"):  # the others look at more than one cell
+        assert missing.any()
 
 
 @pytest.mark.parametrize("kind", EVERY)
