@@ -3,7 +3,6 @@
 import time
 from datetime import date
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -233,9 +232,9 @@ def test_a_mapping_without_effect_is_refused(csv):
 def test_a_million_events_of_one_user_take_seconds(csv):
     rows = "".join(f"u,i{n % 5000},{n % 5 + 1},{1_600_000_000 + n}\n" for n in range(1_000_000))
     path = csv("user_id,item_id,rating,timestamp\n" + rows)
-    begin = time.perf_counter()
+    begin = time.process_time()
     table = interactions_from_csv(path, rating="rating", timestamp="timestamp")
-    assert time.perf_counter() - begin < 15  # about one second on two cores
+    assert time.process_time() - begin < 10  # about one second
     assert (table.interactions.height, table.users.height) == (1_000_000, 1)
 
 
@@ -342,7 +341,6 @@ def test_the_text_null_is_a_text(csv):
 def test_share_out_of_range_is_named(csv):
     with pytest.raises(ValueError, match=r"test_share: 1.5 is not in \[0, 1\)"):
         texts_from_csv(csv("text,label\nx,a\ny,b\n"), test_share=1.5)
-    assert np.isfinite(1.5)
 
 
 def test_an_id_with_a_nul_is_refused_by_row(csv):

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -85,16 +84,14 @@ def test_auto_takes_the_mirrored_set():
     assert chosen == ("banking77", None)
 
 
-def test_import_is_quick_and_loads_nothing_heavy():
+def test_import_loads_nothing_heavy():
     script = (
         "import sys, data, data.__main__; "
         "heavy = {'torch', 'sklearn', 'PIL', 'pandas', 'common', 'patterns', 'polars'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
-    start = time.monotonic()
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
-    assert time.monotonic() - start < 2.0
 
 
 def test_a_world_of_another_kind_is_refused_as_such():
