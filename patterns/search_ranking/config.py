@@ -50,7 +50,7 @@ class WeightOptions:
 
     title: Weight = 0.4
     overview: Weight = 0.2
-    """Overview of the film; in a collection without fields, the whole text."""
+    """Overview of the film; in a collection without fields, the document's text."""
     tags: Weight = 0.4
     genres: Weight = 0.1
     people: Weight = 0.0
