@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from common.atomic import sha256, write_json, write_text, written_aside
 from common.config import program
-from common.evaluation import html
-from common.evaluation.report import Report
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from common.evaluation.report import Report
 
 MANIFEST = "manifest.json"
 FORMAT = 2
@@ -96,6 +96,8 @@ def save(
 
     `profile` is a sample of the model's inputs; its distributions are kept for drift monitoring.
     """
+    from common.evaluation import html
+
     home = Path(config.runs) / name
     run = home / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     with written_aside(run) as folder:

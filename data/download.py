@@ -27,9 +27,9 @@ PLACES = ("cache", "mirror", "official")
 
 
 def fetch(card: Card, *, form: str | None = None) -> Fetched:
-    """Return the verified files of the first form that can be had, fetching what must be.
+    """Return the verified files of the first form available, fetching what must be.
 
-    `form` names the one that is wanted. Raises FetchError, a ValueError, if none can be had.
+    `form` names the one that is wanted. Raises FetchError, a ValueError, if none is available.
     """
     forms = [known for known in card.forms if form in (None, known.name)]
     if not forms:

@@ -162,12 +162,6 @@ def precision(relevance: ArrayLike, k: int) -> Floats:
     return np.asarray(_hits(relevance)[:, : whole("k", k)].sum(axis=1) / k)
 
 
-def hit_rate(relevance: ArrayLike, k: int) -> Floats:
-    """1 where any of the first k ranks is relevant, else 0 (B,); trec_eval's success@k."""
-    found: Booleans = np.any(_hits(relevance)[:, : whole("k", k)], axis=1)
-    return found.astype(np.float64)
-
-
 def mrr(relevance: ArrayLike, k: int | None = None) -> Floats:
     """Reciprocal rank of the first relevant item (B,), 0 without one in the first k or the list."""
     hits = _hits(relevance)

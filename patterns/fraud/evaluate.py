@@ -47,7 +47,7 @@ def evaluate(pipeline: Pipeline, splits: Splits, parts: Parts, config: Config) -
     test = parts.test
     scores = {name: v.model.predict(test.features) for name, v in pipeline.variants.items()}
     true = {n: v.calibration.transform(scores[n]) for n, v in pipeline.variants.items()}
-    report = Report("fraud", splits.source, notices=list(pipeline.notices))
+    report = Report("fraud", splits.source)
     report.tables = [
         _headline(pipeline, test, scores, true, config),
         _decisions(pipeline, test, true, config),

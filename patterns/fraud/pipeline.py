@@ -120,7 +120,6 @@ class Pipeline:
         """Made by `from_config`, or by `load`."""
         self.config = config
         self.features = features
-        self.notices: list[str] = []
         self.variants: dict[str, Variant] = {}
         self.served: Variant
         self.rules: Variant
@@ -257,7 +256,7 @@ class Pipeline:
         self.served.save(folder / "served")
         self.rules.save(folder / "fallback")
         self.stream.save(folder / "state.npz")
-        values = {"notices": self.notices, "names": self.names}
+        values = {"names": self.names}
         (folder / "pipeline.json").write_text(json.dumps(values), encoding="utf-8")
 
     @classmethod
@@ -269,7 +268,7 @@ class Pipeline:
         stream = FeatureStream.load(folder / "state.npz")
         pipeline = cls(Config(), stream.features)
         pipeline.stream = stream
-        pipeline.notices, pipeline.names = values["notices"], values["names"]
+        pipeline.names = values["names"]
         pipeline.served = Variant.load(folder / "served")
         pipeline.rules = Variant.load(folder / "fallback")
         pipeline.variants = {v.name: v for v in (pipeline.rules, pipeline.served)}

@@ -32,8 +32,6 @@ def main(config: Config) -> Path | None:
     splits = split(table, config.split)
 
     pipeline = Pipeline.from_config(config, splits.frame.columns)
-    if table.source.notice:
-        pipeline.notices.append(table.source.notice)
     with console.stage("features") as stage:
         parts = pipeline.prepare(splits)
         stage.note(f"{len(pipeline.features.names)} features of {splits.frame.height:,} payments")

@@ -14,6 +14,9 @@ from annotated_types import Interval
 
 from common.config import RunConfig
 
+NAME = "search_ranking"
+Weight = Annotated[float, Interval(ge=0, le=100)]
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -28,14 +31,12 @@ class WorldOptions:
     """Size of the simulated world, when it is used."""
 
     films: Annotated[int, Interval(ge=50, le=1_000_000)] = 2_000
-    """Films."""
     queries: Annotated[int, Interval(ge=20, le=1_000_000)] = 800
-    """Queries."""
 
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """The split by query: alike queries go to one side together."""
+    """The split by query: queries of the same stems go to one side together."""
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.1
     """Share of the queries on which every choice is made."""
@@ -43,30 +44,24 @@ class SplitOptions:
     """Share of the queries that is read once, for the report."""
 
 
-Weight = Annotated[float, Interval(ge=0, le=100)]
-
-
 @dataclass(frozen=True)
 class WeightOptions:
-    """What each field counts in the lexical score; 0 leaves a field out."""
+    """Weight of each field in the lexical score; 0 leaves a field out."""
 
     title: Weight = 0.4
-    """Weight of the title."""
     overview: Weight = 0.2
-    """Weight of the overview, or of the text of a collection without fields."""
+    """Also the text of a collection without fields."""
     tags: Weight = 0.4
-    """Weight of the tags."""
     genres: Weight = 0.1
-    """Weight of the genres."""
     people: Weight = 0.0
-    """Weight of director and actors."""
+    """Director and actors."""
     characters: Weight = 0.4
-    """Weight of the characters' names."""
+    """Names of characters."""
     text: Weight = 1.0
-    """Weight of all fields read as one text."""
+    """All fields read as one text."""
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Refuse weights of 0 alone."""
         if not any(vars(self).values()):
             raise ValueError(
                 "candidates.weights: all are 0, so no word would count; raise one of them"
@@ -87,11 +82,11 @@ class CandidateOptions:
     per_source: Annotated[int, Interval(ge=1, le=10_000)] = 200
     """Documents that each of the two sources gives."""
     keep: Annotated[int, Interval(ge=1, le=10_000)] = 100
-    """Candidates that go to the ranker after the merge."""
+    """Candidates of the merged list that go to the ranker."""
     k1: Annotated[float, Interval(ge=0, le=10)] = 1.2
     """BM25: how soon a repeated word stops counting."""
     b: Annotated[float, Interval(ge=0, le=1)] = 0.75
-    """BM25: how much long documents are held back, 0 to 1."""
+    """BM25: how much the length of a document counts against it."""
     weights: WeightOptions = field(default_factory=WeightOptions)
 
 
@@ -99,17 +94,16 @@ class CandidateOptions:
 class RankingOptions:
     """From candidates to an order."""
 
-    rounds: Annotated[int, Interval(ge=1, le=10_000)] = 800
-    """At most so many trees; early stopping takes fewer."""
+    trees: Annotated[int, Interval(ge=1, le=10_000)] = 800
+    """Most trees; early stopping keeps fewer."""
+    leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
     """Shrinkage of the trees."""
-    leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
-    """Leaves of a tree."""
-    minimum_leaf: Annotated[int, Interval(ge=1, le=100_000)] = 100
+    min_leaf_rows: Annotated[int, Interval(ge=1, le=100_000)] = 100
     """Fewest pairs in a leaf."""
     unjudged: Annotated[int, Interval(ge=0, le=1000)] = 12
-    """Unjudged candidates a query to train on as not relevant, so that the ranker has seen what
-    it will be asked to order; 0 trains on judged documents alone."""
+    """Unjudged candidates of each query in the training set, as not relevant; see
+    stages/training_set.py."""
 
 
 @dataclass(frozen=True)
@@ -145,13 +139,13 @@ PRESETS = {
         dataset="simulated-films",
         world=WorldOptions(films=400, queries=300),
         candidates=CandidateOptions(encoder="tfidf-svd", per_source=60, keep=50),
-        ranking=RankingOptions(rounds=40, minimum_leaf=10, learning_rate=0.15),
+        ranking=RankingOptions(trees=40, learning_rate=0.15, min_leaf_rows=10),
     ),
     "default": DEFAULT,
     "large": replace(
         DEFAULT,
         world=WorldOptions(films=20_000, queries=4_000),
         candidates=CandidateOptions(max_length=128, per_source=400, keep=200),
-        ranking=RankingOptions(rounds=2000, learning_rate=0.03, leaves=63),
+        ranking=RankingOptions(trees=2000, leaves=63, learning_rate=0.03),
     ),
 }

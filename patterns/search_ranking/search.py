@@ -1,7 +1,7 @@
 """Ask the latest run from the command line: `python -m patterns.search_ranking.search "heist"`.
 
-Prints the page: each result with its year, where it came from (its place in the
-BM25 and in the dense list) and the reasons that raised it, then the time each stage took.
+Prints the page: each result with its year, where it came from (its place in the BM25 and in the
+dense list) and the reasons that raised it, then the time each stage took.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Annotated
 from annotated_types import Interval
 from tyro.conf import Positional
 
-from common import config, console
+from common import console
 from common.config import CheckedConfig
-
-NAME = "search_ranking"
+from common.config import run as run_command
+from patterns.search_ranking.config import NAME
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,4 @@ def _place(rank: int | None) -> str:
 
 
 if __name__ == "__main__":
-    config.run(main, {"default": SearchConfig(query="")}, description=__doc__)
+    run_command(main, {"default": SearchConfig(query="")}, description=__doc__)

@@ -46,7 +46,7 @@ def evaluate(pipeline: Pipeline, splits: Splits, *, seed: int = 0) -> Report:
         time = times[id(model)]
         rows.append(_row(name, labels, answers[name], time, seed, baseline=not rows))
     base, final = next(iter(answers.values())), list(answers.values())[-1]
-    report = Report(NAME, splits.source, notices=list(pipeline.notices))
+    report = Report(NAME, splits.source, notices=_notices(pipeline, splits))
     report.tables = [
         Table("text classification", COLUMNS, tuple(rows), _caption(splits, pipeline)),
         against_baseline(labels, base, final, seed),
@@ -65,6 +65,16 @@ def evaluate(pipeline: Pipeline, splits: Splits, *, seed: int = 0) -> Report:
     _draw_mistakes(report, splits, final)
     _draw_training(report, pipeline)
     return report
+
+
+def _notices(pipeline: Pipeline, splits: Splits) -> list[str]:
+    """Return what pipeline and split have to say."""
+    if not splits.dropped:
+        return list(pipeline.notices)
+    left_out = (
+        f"{splits.dropped:,} training texts repeat another or stand in the test part too: left out"
+    )
+    return [*pipeline.notices, left_out]
 
 
 def _models(pipeline: Pipeline) -> dict[str, tuple[Predictor, float]]:

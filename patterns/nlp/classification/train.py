@@ -25,11 +25,6 @@ def main(config: Config) -> Path:
     table = load(config)
     console.header(NAME, table.source, config)
     splits = split(table, config)
-    if splits.dropped:
-        console.notice(
-            f"{splits.dropped:,} training texts repeat another or stand in the test part too: left"
-            " out"
-        )
     pipeline = Pipeline.from_config(config)
 
     with console.stage("tf-idf") as stage:
@@ -52,8 +47,6 @@ def main(config: Config) -> Path:
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature:.2f}")
-    for text in pipeline.notices:
-        console.notice(text)
     with console.stage("evaluate"):
         report = evaluate(pipeline, splits, seed=config.seed)
 

@@ -43,8 +43,6 @@ def main(config: Config) -> Path:
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature:.2f}")
-    for text in pipeline.notices:
-        console.notice(text)
     with console.stage("evaluate"):
         report = evaluate(pipeline, splits, seed=config.seed)
 

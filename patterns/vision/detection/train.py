@@ -40,8 +40,6 @@ def main(config: Config) -> Path:
         pipeline.fit_thresholds(splits.valid)
         pairs = zip(pipeline.label_names, pipeline.thresholds, strict=True)
         stage.note(", ".join(f"{name} {value:.2f}" for name, value in pairs))
-    for text in pipeline.notices:
-        console.notice(text)
     with console.stage("evaluate"):
         report = evaluate(pipeline, splits, seed=config.seed)
 

@@ -28,7 +28,6 @@ def main(config: Config) -> Path:
     with console.stage("split") as stage:
         splits = split(table, config)
         stage.note(f"{len(splits.train)} train, {len(splits.valid)} valid, {len(splits.test)} test")
-    console.info(splits.notice)
     pipeline = Pipeline.from_config(config)
 
     if config.model == "unet":
@@ -44,8 +43,6 @@ def main(config: Config) -> Path:
         pipeline.fit_postprocess(splits)
         post = pipeline.postprocess
         stage.note(f"threshold {post.threshold}, smoothing {post.smoothing}")
-    for text in pipeline.notices:
-        console.notice(text)
     with console.stage("evaluate"):
         report = evaluate(pipeline, splits, seed=config.seed)
 

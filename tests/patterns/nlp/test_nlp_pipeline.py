@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from common import artifacts
+from common import artifacts, console
 from common.encoders import pretrained
 from data.tables import Source, TextClassification
 from patterns.nlp.classification.config import (
@@ -112,7 +112,7 @@ def test_k_beyond_the_labels_gives_all_of_them(pipeline: Pipeline, splits: Split
 
 
 def test_without_a_transformer_features_stand_in_and_it_is_said(
-    splits: Splits, monkeypatch: pytest.MonkeyPatch
+    splits: Splits, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pretrained, "_snapshot", lambda repository, local: None)
     monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
@@ -120,7 +120,10 @@ def test_without_a_transformer_features_stand_in_and_it_is_said(
     pipeline = fitted(splits, config)
     assert pipeline.kind == "features"
     assert len(pipeline.notices) == 1 and "stand in" in pipeline.notices[0]
-    assert evaluate(pipeline, splits).notices == pipeline.notices
+    told = dataclasses.replace(splits, dropped=1_234)
+    console.summary(evaluate(pipeline, told), Path("runs/x"), next_command="")
+    said = capsys.readouterr().err
+    assert f"NOTICE {pipeline.notices[0]}" in said and "NOTICE 1,234 training texts" in said
     named = dataclasses.replace(FEATURES, model="no/such-model")
     with pytest.raises(ValueError, match="'no/such-model' is neither"):
         fitted(splits, named)
