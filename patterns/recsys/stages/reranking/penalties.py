@@ -94,10 +94,14 @@ class Miscalibration:
 
 def divergence(wanted: np.ndarray, given: np.ndarray) -> np.ndarray:
     """Return KL(wanted || given), smoothed, over the last axis; `given` need not sum to 1."""
-    given = given / np.maximum(given.sum(axis=-1, keepdims=True), TINY)
-    mixed = (1 - SMOOTHING) * given + SMOOTHING * wanted
     entropy = (wanted * np.log(np.maximum(wanted, TINY))).sum(axis=-1)
-    return entropy - (wanted * np.log(np.maximum(mixed, TINY))).sum(axis=-1)
+    kind = np.result_type(wanted, given)
+    mixed = np.divide(given, np.maximum(given.sum(axis=-1, keepdims=True), TINY), dtype=kind)
+    mixed *= 1 - SMOOTHING  # in place from here on: most of the time of a calibrated page goes here
+    mixed += SMOOTHING * wanted
+    np.log(np.maximum(mixed, TINY, out=mixed), out=mixed)
+    mixed *= wanted
+    return entropy - mixed.sum(axis=-1)
 
 
 def genre_shares(genres: np.ndarray) -> np.ndarray:
