@@ -78,10 +78,9 @@ def main(config: NightlyConfig) -> Path:
         stage.note(f"{made} shards made, {kept} kept")
     pages = Shards(work / "pages", len(pipeline.catalogue.user_ids), config.shard).read()
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    least, folder = config.least_full, before.pipeline
-    report.tables.append(
-        night_table(pipeline, pages, top=config.top, least_full=least, before=folder)
-    )
+    report.tables = [
+        night_table(pipeline, pages, top=config.top, least_full=config.least_full, before=before)
+    ]
     _check_newest(config, before)
     published, profile = _WithPages(pipeline, pages), profile_of_users(pipeline, config.seed)
     run = artifacts.save(published, report, config, name=NAME, profile=profile)

@@ -74,7 +74,7 @@ def sources_of(config: Config) -> Sources:
     if config.reranking.explore:  # what nobody knows yet is for the slots that explore
         new = NewItems(als=als.unfitted(), content=content, popularity=popularity.unfitted())
         members.append(new)
-    return Sources(members, per_source=own.per_source, keep=own.keep)
+    return Sources(members=members, per_source=own.per_source, keep=own.keep)
 
 
 def _ranking(config: Config, items: int) -> Ranking:
@@ -106,8 +106,7 @@ class Pipeline:
         self.catalogue, self.sources, self.features = catalogue, sources, features
         self.ranking, self.reranker = ranking, reranker
         self.exploration, self.survey = exploration, survey
-        self.examples = examples
-        self.seed = seed
+        self.examples, self.seed = examples, seed
         self.pages: Pages | None = None
         self.notices: list[str] = []
 
@@ -116,14 +115,13 @@ class Pipeline:
         cls, config: Config, splits: Splits, *, trained: Pipeline | None = None
     ) -> Pipeline:
         """Make the unfitted stages; ranker and re-ranker are those of `trained` where given."""
-        catalogue, slots = splits.catalogue, config.reranking.explore
+        catalogue, seed = splits.catalogue, trained.seed if trained else config.seed
         reranker = trained.reranker if trained else _reranker(config)
-        seed = trained.seed if trained else config.seed
         return cls(
             catalogue=catalogue, sources=sources_of(config), features=Features(),
             ranking=trained.ranking if trained else _ranking(config, len(catalogue.item_ids)),
             reranker=reranker.with_genres(catalogue.genres),
-            exploration=Exploration(slots=slots, seed=seed), survey=Survey(),
+            exploration=Exploration(slots=config.reranking.explore, seed=seed), survey=Survey(),
             examples=config.ranking.examples, seed=seed,
         )  # fmt: skip
 
@@ -159,8 +157,7 @@ class Pipeline:
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
         """Fit sources, item statistics and histories anew, on all but the test window."""
-        past = splits.train.joined(splits.valid)
-        return self.learn(past, checkpoints=checkpoints, resume=resume)
+        return self.learn(splits.train.joined(splits.valid), checkpoints=checkpoints, resume=resume)
 
     def learn(
         self, events: Events, *, checkpoints: Path | None = None, resume: bool = False
@@ -203,8 +200,8 @@ class Pipeline:
         self, ranked: Candidates, k: int, requests: Requests, *, rest: bool = False
     ) -> Candidates:
         """Return the pages without exploration; with `rest` all other candidates follow."""
-        rules = self.reranker.rules_
-        return self.reranker.rerank(ranked, k, seen=requests.seen, rules=rules, rest=rest)
+        seen, rules = requests.seen, self.reranker.rules_
+        return self.reranker.rerank(ranked, k, seen=seen, rules=rules, rest=rest)
 
     def recommend(self, requests: Requests, k: int) -> Recommendations:
         """Run all stages; `k` beyond the candidates gives what there is."""
@@ -215,10 +212,8 @@ class Pipeline:
             ranked = self.rank(requests, merged)
         with times("re-ranking"):
             page = self.rerank(ranked, k, requests, rest=self.exploration.slots > 0)
-            days = (requests.times // DAY).astype(np.int64)
-            explored = self.exploration.explore(
-                page, k, request_ids=requests.users, days=days, rules=self.reranker.rules_
-            )
+            who = {"request_ids": requests.users, "days": requests.times // DAY}
+            explored = self.exploration.explore(page, k, rules=self.reranker.rules_, **who)
         sources = found_by(explored.items.item_ids, merged)
         return Recommendations(explored.items, sources, explored.propensities, times.milliseconds)
 

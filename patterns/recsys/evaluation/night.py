@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from common.artifacts import Run
 from common.evaluation.report import Row, Table
 from common.retrieval import MISSING
 from patterns.recsys.entities.pages import FILE
@@ -21,11 +22,11 @@ PROFILED = 500  # users whose candidates describe what the ranker will see
 
 
 def night_table(
-    pipeline: Pipeline, pages: pl.DataFrame, *, top: int, least_full: float, before: Path
+    pipeline: Pipeline, pages: pl.DataFrame, *, top: int, least_full: float, before: Run
 ) -> Table:
     """Describe the pages; raise where less than the share `least_full` of users has a whole one.
 
-    `before` is the folder of the pipeline whose ranker stays.
+    `before` is the run whose ranker stays.
     """
     lengths = pages["items"].list.len().to_numpy()
     full = float((lengths >= reachable(pipeline, top)).mean())
@@ -39,10 +40,10 @@ def night_table(
         "users": f"{pages.height:,}",
         "whole pages": full,
         "items shown@10": f"{shown.n_unique():,} of {len(pipeline.catalogue.item_ids):,}",
-        "kept from last night@10": _kept(pages, before / FILE),
+        "kept from last night@10": _kept(pages, before.pipeline / FILE),
     }
     pairs = pipeline.histories_.seen.nnz
-    caption = f"Sources on {pairs:,} pairs, ranker of run {before.parent.name}."
+    caption = f"Sources on {pairs:,} pairs, ranker of run {before.version}."
     return Table("nightly", tuple(cells), (Row("tonight", cells),), caption)
 
 

@@ -44,7 +44,7 @@ def saved_and_loaded(stage):
     stage.save(folder)
     return type(stage).load(folder)
 
-sources = Sources([Popularity(), ItemKNN(neighbours=10)], per_source=15, keep=20)
+sources = Sources(members=[Popularity(), ItemKNN(neighbours=10)], per_source=15, keep=20)
 sources = saved_and_loaded(sources.fit(past, catalogue))
 features = Features().fit(past, genres=catalogue.genres, years=catalogue.years)
 features = saved_and_loaded(features)

@@ -251,7 +251,7 @@ def test_a_space_holds_unit_vectors(source: Source) -> None:
 
 
 def test_the_most_personal_reason_is_given(fitted: dict[str, Source], world: World) -> None:
-    sources = Sources([fitted[name] for name in SEVEN], per_source=10, keep=20)
+    sources = Sources(members=[fitted[name] for name in SEVEN], per_source=10, keep=20)
     one, titles = world.requests.part(slice(3, 4)), world.catalogue.titles
     assert sources.reason(one, 5, titles, []).startswith("because you chose Film ")
     assert sources.reason(one, NEW[1], titles, []).startswith("similar to Film ")
@@ -265,7 +265,7 @@ def test_the_most_personal_reason_is_given(fitted: dict[str, Source], world: Wor
 def test_sources_of_the_same_settings_share_what_reads_no_events(
     fitted: dict[str, Source],
 ) -> None:
-    sources = Sources([fitted[name] for name in SEVEN], per_source=10, keep=20)
+    sources = Sources(members=[fitted[name] for name in SEVEN], per_source=10, keep=20)
     again = sources.unfitted({"two-tower": {"hard_negatives": 0}, "absent": {"seed": 3}})
     assert again.names == sources.names and again["content"] is sources["content"]
     assert (again["two-tower"].hard_negatives, again["two-tower"].pool) == (0, 16)
@@ -291,7 +291,7 @@ def pipeline_without(names: set[str], monkeypatch: pytest.MonkeyPatch, config: C
     def some(config: Config) -> Sources:
         whole = every(config)
         left = [source for source in whole if source.name not in names]
-        return Sources(left, per_source=whole.per_source, keep=whole.keep)
+        return Sources(members=left, per_source=whole.per_source, keep=whole.keep)
 
     monkeypatch.setattr(wiring, "sources_of", some)
     splits = split(load(config), config)

@@ -42,7 +42,7 @@ KINDS: tuple[type[Source], ...] = (
 class Sources:
     """The candidate stage: any list of sources, of which the first is the baseline."""
 
-    def __init__(self, members: Sequence[Source], *, per_source: int, keep: int) -> None:
+    def __init__(self, *, members: Sequence[Source], per_source: int, keep: int) -> None:
         self.members = tuple(members)
         self.per_source = per_source
         self.keep = keep
@@ -89,7 +89,7 @@ class Sources:
             member.unfitted(**changes.get(member.name, {})) if "events" in member.reads else member
             for member in self.members
         ]
-        return Sources(members, per_source=self.per_source, keep=self.keep)
+        return Sources(members=members, per_source=self.per_source, keep=self.keep)
 
     def lists(self, requests: Requests, k: int | None = None) -> list[Candidates]:
         """Return each source's own `k` candidates, `per_source` by default."""
@@ -150,4 +150,4 @@ class Sources:
         settings = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
         kinds = {kind.name: kind for kind in KINDS}
         members = [kinds[name].load(folder) for name in settings.pop("members")]
-        return cls(members, **settings)
+        return cls(members=members, **settings)
