@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 BLOCK = 2048  # items, or requests, at a time
+CELLS = 2**22  # values sorted at a time
 NAMED = 2  # items in a reason
 
 
@@ -193,12 +194,35 @@ def _dense(values: Any) -> np.ndarray:
 
 
 def _largest(matrix: csr_matrix, keep: int) -> csr_matrix:
-    """Keep the `keep` largest values of each row; among equals the lower columns."""
+    """Keep the `keep` largest values above 0 of each row; among equals the lower columns."""
     from scipy.sparse import csr_matrix
 
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    places = np.arange(len(order)) - matrix.indptr[rows[order]]
-    order = order[(places < keep) & (matrix.data[order] > 0)]
-    parts = (matrix.data[order].astype(np.float32), (rows[order], matrix.indices[order]))
+    sizes, values = np.diff(matrix.indptr), matrix.data
+    rows = np.repeat(np.arange(matrix.shape[0]), sizes)
+    floor = _nth_largest(matrix, keep)
+    kept = values > floor[rows]
+    left = keep - np.bincount(rows[kept], minlength=matrix.shape[0])  # at the floor
+    level = np.flatnonzero(values == floor[rows])
+    level = level[np.lexsort((matrix.indices[level], rows[level]))]
+    first = np.searchsorted(rows[level], rows[level])
+    kept[level] = np.arange(len(level)) - first < left[rows[level]]
+    kept &= values > 0
+    parts = (values[kept].astype(np.float32), (rows[kept], matrix.indices[kept]))
     return csr_matrix(parts, shape=matrix.shape)
+
+
+def _nth_largest(matrix: csr_matrix, n: int) -> np.ndarray:
+    """Return the n-th largest stored value of each row; -inf where a row has no more than n."""
+    sizes = np.diff(matrix.indptr)
+    found = np.full(matrix.shape[0], -np.inf, dtype=matrix.data.dtype)
+    longer = np.flatnonzero(sizes > n)
+    width = int(sizes.max(initial=0))
+    step = max(1, CELLS // max(width, 1))
+    for start in range(0, len(longer), step):
+        rows = longer[start : start + step]
+        places = np.arange(width) < sizes[rows, None]  # (rows, width)
+        padded = np.full(places.shape, -np.inf, dtype=matrix.data.dtype)
+        slices = [matrix.data[slice(*matrix.indptr[row : row + 2])] for row in rows]
+        padded[places] = np.concatenate(slices)
+        found[rows] = np.partition(padded, width - n, axis=1)[:, width - n]
+    return found
