@@ -232,7 +232,7 @@ def _rankers_table(
     rows = []
     for ranker in pipeline.ranking.rankers:
         served = ranker is pipeline.ranking.ranker
-        ranked = ordered(item_ids, ranker.score(features, item_ids))
+        ranked = ordered(item_ids, pipeline.ranking.score(features, item_ids, ranker))
         rows.append(scorer.row(ranker.name + (" (served)" if served else ""), ranked))
     caption = "The ranker to serve was chosen on validation users, not here."
     return Table("rankers", scorer.columns, tuple(rows), caption)

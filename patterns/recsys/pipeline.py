@@ -32,8 +32,8 @@ from patterns.recsys.stages.candidates.sources import Sources
 from patterns.recsys.stages.cold_start.survey import Survey
 from patterns.recsys.stages.features import DAY, Features
 from patterns.recsys.stages.merging import votes_for
-from patterns.recsys.stages.ranking.choice import Ranking
-from patterns.recsys.stages.ranking.examples import Lessons, labels_of, lessons_of
+from patterns.recsys.stages.ranking.choice import MODELS, Ranking
+from patterns.recsys.stages.ranking.examples import TrainingSet, labels_of, training_set
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.reranker import Reranker
 from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
@@ -69,7 +69,21 @@ class Pipeline:
         self.features = Features()
         self.exploration = Exploration(slots=config.reranking.explore, seed=config.seed)
         items = len(catalogue.item_ids)
-        self.ranking = Ranking(config.ranking, items=items, device=config.device, seed=config.seed)
+        ranking = config.ranking
+        self.ranking = Ranking(
+            items=items,
+            models=MODELS if ranking.model == "best" else (ranking.model,),
+            objective=ranking.objective,
+            second=ranking.second,
+            second_weight=ranking.second_weight,
+            trees=ranking.trees,
+            leaves=ranking.leaves,
+            learning_rate=ranking.learning_rate,
+            epochs=ranking.epochs,
+            negative_share=ranking.negative_share,
+            device=config.device,
+            seed=config.seed,
+        )
         self.survey = Survey()
         self.pages: Pages | None = None
         self.notices: list[str] = []
@@ -134,11 +148,11 @@ class Pipeline:
         item_ids = merged.candidates.item_ids
         labels, features = labels_of(item_ids, answers), self.describe(requests, merged)
         shape = len(self.catalogue.user_ids), len(self.catalogue.item_ids)
-        judged = lessons_of(features, item_ids, labels, users, fold_of, window, shape)
+        judged = training_set(features, item_ids, labels, users, fold_of, window, shape)
         learned = None
         if self.config.ranking.examples == "exposures":
             learned = self._shelved(past, window, shown, fold_of)
-        quality = self.ranking.fit(
+        self.ranking.fit(
             judged,
             learned,
             names=self.feature_names(),
@@ -147,12 +161,12 @@ class Pipeline:
             resume=resume,
         )
         self.profile_ = (learned or judged).examples.flat().features
-        self.held_out_ = requests, ordered(item_ids, self.ranking.held_out_), answers
-        return quality
+        self.held_out_ = requests, ordered(item_ids, self.ranking.held_out_scores_), answers
+        return self.ranking.quality_
 
     def _shelved(
         self, past: Events, window: Events, shown: Exposures | None, fold_of: np.ndarray
-    ) -> Lessons:
+    ) -> TrainingSet:
         """Return what was shown in the window as examples."""
         if shown is None:
             raise ValueError(
@@ -169,7 +183,7 @@ class Pipeline:
         votes = votes_for(found.item_ids, self.sources.lists(found.requests))
         features = self._described(found.requests, found.item_ids, votes)
         shape = len(self.catalogue.user_ids), len(self.catalogue.item_ids)
-        return lessons_of(
+        return training_set(
             features, found.item_ids, found.labels, found.users, fold_of, window, shape
         )
 
@@ -315,7 +329,10 @@ class Pipeline:
         )
         config = replace(config, reranking=reranking)
         pipeline = cls(catalogue, Sources.load(folder), Reranker(), config)
-        for stage in pipeline._stages()[1:]:
+        pipeline.ranking = Ranking.load(folder)
+        for stage in (
+            pipeline.features, pipeline.reranker, pipeline.exploration, pipeline.survey,
+        ):  # fmt: skip
             stage.load(folder)
         pipeline.now_, pipeline.notices = settings["now"], settings["notices"]
         pipeline._load_histories(folder / "histories.npz")
