@@ -23,7 +23,13 @@ from patterns.recsys.stages.ranking.cross_fit import cross_fit
 from patterns.recsys.stages.ranking.deepfm import DeepFM
 from patterns.recsys.stages.ranking.examples import TrainingSet
 from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
-from patterns.recsys.stages.ranking.objectives import OBJECTIVES, Objective, combine, pareto
+from patterns.recsys.stages.ranking.objectives import (
+    OBJECTIVES,
+    Objective,
+    Point,
+    combine,
+    pareto,
+)
 from patterns.recsys.stages.ranking.wide_deep import WideDeep
 from patterns.recsys.stages.ranking.xdeepfm import XDeepFM
 
@@ -62,15 +68,13 @@ class Ranking:
         self.objective: Objective = objective
         self.second_objective = second
         self.second_weight = second_weight
-        self.epochs = epochs
-        self.tree_options: dict[str, Any] = {
-            "trees": trees, "leaves": leaves, "learning_rate": learning_rate,
-            "negative_share": negative_share, "seed": seed,
-        }  # fmt: skip
-        self.device = device
+        self.trees = {"trees": trees, "leaves": leaves, "learning_rate": learning_rate}
+        self.networks = {"epochs": epochs, "device": device}
+        self.shared = {"negative_share": negative_share, "seed": seed}
         self.rankers: list[Any] = []
         self.ranker: Any = None
         self.second: LightGBMRanker | None = None
+        self.pareto_: list[Point] = []
 
     def fit(
         self,
@@ -88,17 +92,17 @@ class Ranking:
         `quality_` keeps that of each ranker, and `held_out_scores_` are those of the one that
         serves, the second objective weighed in. `names` are those of the features.
         """
-        first, second = self._objectives(judged.worth)
-        self.rankers = self._unfitted(first, names)
+        second = self._second_objective(judged.worth)
+        self.rankers = self._unfitted(names)
         keeping: dict[str, Any] = {"checkpoints": checkpoints, "resume": resume}
         held_out = {
-            ranker.name: _cross_fitted(ranker, judged, learned, first, **keeping)
+            ranker.name: _cross_fitted(ranker, judged, learned, self.objective, **keeping)
             for ranker in self.rankers
         }
         self.quality_ = {name: judge(scores) for name, scores in held_out.items()}
         self.ranker = max(self.rankers, key=lambda ranker: self.quality_[ranker.name])
         self.held_out_scores_ = held_out[self.ranker.name]
-        self.pareto_: list[Any] = []
+        self.second, self.pareto_ = None, []
         if second is not None:
             self._fit_second(judged, learned, second)
         return self
@@ -107,7 +111,7 @@ class Ranking:
         self, judged: TrainingSet, learned: TrainingSet | None, objective: Objective
     ) -> None:
         """Fit the ranker of the second objective and draw the curve between the two."""
-        self.second = LightGBMRanker(objective=objective, **self.tree_options)
+        self.second = self._forest(objective)
         theirs = _cross_fitted(self.second, judged, learned, objective)
         scores = {"first": self.held_out_scores_, "second": theirs}
         weightings = [{"first": 1.0, "second": weight} for weight in WEIGHTS]
@@ -115,41 +119,40 @@ class Ranking:
         if self.second_weight:
             self.held_out_scores_ = _weighed(scores, self.second_weight)
 
-    def _objectives(self, worth: Mapping[str, np.ndarray]) -> tuple[Objective, Objective | None]:
-        """Return the objectives to learn; "auto" takes a second one where its values are known."""
-        first, second = self.objective, self.second_objective
+    def _second_objective(self, worth: Mapping[str, np.ndarray]) -> Objective | None:
+        """Return the second objective; "auto" takes the first other one whose values are known."""
+        second = self.second_objective
         if second == "watch" or second == "rating":
             if not _usable(worth.get(second, np.zeros(0))):
                 raise ValueError(
                     f"ranking.second: {second} needs values that are known, none below 0, of what"
                     " was clicked, and there are none; use --ranking.second none"
                 )
-            return first, second
+            return second
         if second == "none":
-            return first, None
-        others = [name for name in OBJECTIVES if name in worth and name != first]
-        known = [name for name in others if _usable(worth[name])]
-        return first, known[0] if known else None
+            return None
+        others = [name for name in OBJECTIVES if name in worth and name != self.objective]
+        return next((name for name in others if _usable(worth[name])), None)
 
-    def _unfitted(self, objective: Objective, names: Sequence[str]) -> list[Any]:
-        """Make the rankers; crosses are of those features that there are."""
+    def _unfitted(self, names: Sequence[str]) -> list[Any]:
+        """Return the rankers; crosses are of those features that there are."""
         columns = list(names)
         crosses = [(columns.index(a), columns.index(b)) for a, b in CROSSES if {a, b} <= {*names}]
         neural: dict[str, Any] = {
-            "categories": (self.items,),
-            "objective": objective,
-            "epochs": self.epochs,
-            "negative_share": self.tree_options["negative_share"],
-            "device": self.device,
-            "seed": self.tree_options["seed"],
-        }
+            "categories": (self.items,), "objective": self.objective,
+            **self.networks, **self.shared,
+        }  # fmt: skip
         made: list[Any] = [
-            LightGBMRanker(objective=objective, **self.tree_options),
+            self._forest(self.objective),
             WideDeep(crosses=crosses, **neural),
             DeepFM(**neural),
             XDeepFM(maps=(8, 8), **neural),
         ]
         return [each for each in made if each.name in self.models]
+
+    def _forest(self, objective: Objective) -> LightGBMRanker:
+        options: dict[str, Any] = {**self.trees, **self.shared}
+        return LightGBMRanker(objective=objective, **options)
 
     def score(self, features: np.ndarray, item_ids: np.ndarray, ranker: Any = None) -> np.ndarray:
         """Score candidates (B, K) of `features` (B, K, F), by one `ranker` alone where given."""

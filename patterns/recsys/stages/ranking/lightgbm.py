@@ -56,9 +56,16 @@ class LightGBMRanker:
     ) -> LightGBMRanker:
         """Boost `length` trees, or until NDCG@10 on `valid` has not improved for `patience`.
 
-        Raises `ValueError` where the objective needs values and `examples` have none.
+        Raises `ValueError` where the objective needs values and `examples` have none, and where
+        no list has two rows to put in order.
         """
         import lightgbm
+
+        if examples.real.sum(axis=1).max(initial=0) < 2:
+            raise ValueError(
+                "examples: LambdaMART learns which of two rows of a list comes first, and no list"
+                " has two; group rows into lists, or take WideDeep, DeepFM or XDeepFM"
+            )
 
         grades = _Grades(self.objective, examples.flat())
         stop = lightgbm.early_stopping(self.patience, verbose=False)

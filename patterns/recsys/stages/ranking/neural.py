@@ -188,8 +188,9 @@ class NeuralRanker:
 
     def _build(self, features: np.ndarray, log_share: float) -> None:
         """Make the seeded network, its scales those of features (R, F)."""
-        torch.manual_seed(self.seed)
-        self.network_ = self._heads(features.shape[1])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.network_ = self._heads(features.shape[1])
         nn.init.constant_(self.network_.clicked.linear.bias, log_share)  # even odds among rows kept
         for head in self.network_.children():
             head.adapt(features)  # type: ignore[operator]

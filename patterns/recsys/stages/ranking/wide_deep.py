@@ -5,25 +5,27 @@
            + MLP([x, v_1, ..., v_C])                                                     deep
 
 Buckets end at quantiles of the training rows, and an unknown value has one of its own. A cross is a
-table of one weight for each pair of buckets: age band and genre likeness, say, or hour and days
+table of one weight for each pair of buckets: age band and genre similarity, say, or hour and days
 out. Codes that many rows share keep a bucket each. Which columns to cross is the designer's to say
 (`crosses`); by default all pairs are, which on some thirty features is a few ten thousand weights.
 
 Source: Cheng et al., Wide & Deep Learning for Recommender Systems, DLRS 2016. There the wide part
 is trained by FTRL with L1; here both parts share AdamW, which shrinks what the data does not hold.
 
-With a mark for the bucket of each feature, h in {0, 1}^C, all crosses together are h' W h: one
-matrix product, far quicker than looking hundreds of weights up for each row. Categorical fields
+With a mark for the bucket of each feature, h in {0, 1}^M, all crosses together are h' W h: one
+matrix product, far quicker than looking hundreds of weights up for each row. W has rows only for
+features that come first in some cross. Categorical fields
 have too many values for that: a pair of them (`field_crosses`) is looked up in `hash_size` weights
 by the hash of its two codes, so a row costs one lookup a pair however many values there are.
 
-Shapes: `R` rows, `F` dense features, `C` categorical fields, `M` cells: every bucket of every
-feature, the last for unknown; `P` pairs of fields.
+Shapes: `R` rows, `F` dense features, `X` of them in some cross, `C` categorical fields, `M` cells:
+every bucket of every feature, the last for unknown; `L` of them of features first in a cross; `P`
+pairs of fields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -38,7 +40,9 @@ from patterns.recsys.stages.ranking.neural import NeuralRanker
 class WideDeepNetwork(RankingNetwork):
     """The network; gives logits."""
 
+    columns: Tensor
     edges: Tensor
+    first: Tensor
     allowed: Tensor
 
     def __init__(
@@ -56,24 +60,28 @@ class WideDeepNetwork(RankingNetwork):
     ) -> None:
         super().__init__(features)
         self.buckets = buckets + 1
-        cells = features * self.buckets  # M
-        chosen = combinations(range(features), 2) if crosses is None else crosses
-        self.register_buffer("edges", torch.zeros(features, buckets - 1))
-        self.register_buffer("allowed", _allowed(features, self.buckets, chosen), persistent=False)
+        chosen = list(combinations(range(features), 2)) if crosses is None else crosses
+        columns = sorted({column for pair in chosen for column in pair})
+        allowed = _allowed(features, self.buckets, chosen)  # (M, M)
+        first = allowed.any(1).nonzero().squeeze(1)  # (L,)
+        self.register_buffer("columns", torch.tensor(columns, dtype=torch.long), persistent=False)
+        self.register_buffer("edges", torch.zeros(len(columns), buckets - 1))
+        self.register_buffer("first", first, persistent=False)
+        self.register_buffer("allowed", allowed[first], persistent=False)  # (L, M)
         self.field_weight = FieldEmbedding(categories, 1, std=0.0)
-        self.cross_weight = nn.Parameter(torch.zeros(cells, cells))
+        self.cross_weight = nn.Parameter(torch.zeros_like(allowed[first]))
         self.fields = FieldEmbedding(categories, dimension, std=0.05)
         self.deep = perceptron(features + len(categories) * dimension, hidden, dropout)
         self.hashed = HashedCrosses(field_crosses, hash_size) if field_crosses else None
 
     def adapt(self, features: np.ndarray) -> None:
-        """Take scales, and as edges of the buckets the quantiles of each column's known values."""
+        """Take scales, and quantiles of the crossed columns' known values as edges of buckets."""
         super().adapt(features)
         shares = np.linspace(0, 1, self.edges.shape[1] + 2)[1:-1]
-        for column, values in enumerate(features.T):
-            known = values[~np.isnan(values)]
+        for place, column in enumerate(self.columns.tolist()):
+            known = features[~np.isnan(features[:, column]), column]
             if len(known) and len(shares):
-                self.edges[column] = torch.from_numpy(np.quantile(known, shares))
+                self.edges[place] = torch.from_numpy(np.quantile(known, shares))
 
     def forward(self, features: Tensor, codes: Tensor) -> Tensor:
         """Return logits (R,) of `features` (R, F) and `codes` (R, C)."""
@@ -81,17 +89,18 @@ class WideDeepNetwork(RankingNetwork):
         deep = self.deep(torch.cat([values, self.fields(codes).flatten(1)], dim=1))  # (R, 1)
         first = self.linear(values) + self.field_weight(codes).sum(1)  # (R, 1)
         marks = self.cells(features)
-        crossed = ((marks @ (self.cross_weight * self.allowed)) * marks).sum(1)  # (R,)
+        weights = self.cross_weight * self.allowed
+        crossed = ((marks[:, self.first] @ weights) * marks).sum(1)  # (R,)
         logits = (first + deep).squeeze(1) + crossed
         return logits if self.hashed is None else logits + self.hashed(codes)
 
     def cells(self, features: Tensor) -> Tensor:
-        """Mark the bucket that each feature falls in: 0 or 1 (R, M), one mark a feature."""
-        columns = features.T.contiguous()  # (F, R)
+        """Mark the bucket that each crossed feature falls in: 0 or 1 (R, M), one mark a feature."""
+        columns = features.T[self.columns].contiguous()  # (X, R)
         bucket = torch.searchsorted(self.edges, columns, right=True)
-        bucket = torch.where(columns.isnan(), self.buckets - 1, bucket).T  # (R, F)
-        marks = features.new_zeros(*bucket.shape, self.buckets)
-        return marks.scatter_(2, bucket.unsqueeze(2), 1.0).flatten(1)
+        bucket = torch.where(columns.isnan(), self.buckets - 1, bucket).T  # (R, X)
+        marks = features.new_zeros(len(features), features.shape[1] * self.buckets)
+        return marks.scatter_(1, bucket + self.columns * self.buckets, 1.0)
 
 
 class HashedCrosses(nn.Module):
@@ -109,17 +118,18 @@ class HashedCrosses(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         """Return the sum of the pairs' weights (R,) of codes (R, C)."""
         first, second = codes[:, self.pairs[:, 0]], codes[:, self.pairs[:, 1]]  # (R, P) each
-        place = (first * 1_000_003 + second * 7_919) % self.size  # two primes spread the codes
+        mixed = (first * 1_000_003 + second) * 2_654_435_761  # wraps; a sum of multiples alone
+        place = (mixed ^ (mixed >> 17)) % self.size  # would collide along whole lines of codes
         place = place + torch.arange(len(self.pairs), device=codes.device) * self.size
         return self.weight(place).sum((1, 2))
 
 
-def _allowed(features: int, buckets: int, crosses: Iterable[Sequence[int]]) -> Tensor:
+def _allowed(features: int, buckets: int, crosses: Sequence[Sequence[int]]) -> Tensor:
     """Mark the weights of the chosen crosses: 0 or 1 (M, M)."""
-    columns = torch.zeros(features, features)
+    pairs = torch.zeros(features, features)
     for first, second in crosses:
-        columns[first, second] = 1.0
-    return columns.repeat_interleave(buckets, 0).repeat_interleave(buckets, 1)
+        pairs[first, second] = 1.0
+    return pairs.repeat_interleave(buckets, 0).repeat_interleave(buckets, 1)
 
 
 class WideDeep(NeuralRanker):
