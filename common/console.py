@@ -120,7 +120,13 @@ def _grid(content: Table, *, intervals: bool, gap: int) -> RichTable:
 
 
 def summary(report: Report, run: Path, next_command: str) -> None:
-    """Close a run: its tables, the path of the report, the command to try next."""
+    """Close a run: its notices, its tables, the path of the report, the command to try next.
+
+    The notice of the data is left out: `header` has said it at once, for runs that take long.
+    """
+    for text in report.notices:
+        if text != report.source.notice:
+            notice(text)
     for content in report.tables[: report.printed]:
         table(content)
     if report.latency:

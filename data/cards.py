@@ -2,7 +2,7 @@
 
 A card is data, written once per dataset beside its reader. `forms` are the ways in which the same
 dataset is published: a repacked archive on a mirror and the authors' own archive, say. The first
-form that can be had is used, and the reader knows them all.
+form that is available is used, and the reader knows them all.
 
 Facts of the files (bytes, sha256) are checked at every fetch; a form without a published checksum
 says so in its note, and its reader checks the content.

@@ -3,7 +3,7 @@
 The image-classification room's offline set: it comes with the install, so nothing is fetched.
 Pixels are 0..16 in the original and are scaled to 0..255 here. scikit-learn gives no split; the
 last fifth of the rows is the test set. Rows stand in blocks by writer, so this is harder, and more
-honest, than a random split that puts each writer on both sides.
+trustworthy, than a random split that puts each writer on both sides.
 
 Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998.
 """

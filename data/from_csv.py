@@ -54,7 +54,7 @@ def transactions_from_csv(
     if span > _MOST_DAYS:
         raise ValueError(
             f"{path}, row {last + 2}: column {time!r} is {span:,} days after row {first + 2}; at "
-            f"most {_MOST_DAYS:,} are taken. Correct the times."
+            f"most {_MOST_DAYS:,} are allowed. Correct the times."
         )
     customers, customer_names = numbered(filled(path, raw["customer"], customer), "customer_id")
     terminals, terminal_names = numbered(filled(path, raw["terminal"], terminal), "terminal_id")
@@ -140,7 +140,7 @@ def stratified_test_rows(labels: np.ndarray, *, test_share: float, seed: int) ->
     if test_share and not in_test.any():
         raise ValueError(
             f"{len(labels)} rows are too few to set {test_share:.0%} of each class aside for the "
-            "test. Add some, or give a test part of your own."
+            "test. Add some, or give your own test file."
         )
     return in_test
 

@@ -28,7 +28,7 @@ FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 
 
 class EncoderUnavailable(ValueError):
-    """No pretrained transformer of that name can be had on this machine."""
+    """No pretrained transformer of that name is available on this machine."""
 
 
 @dataclass(frozen=True)

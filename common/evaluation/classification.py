@@ -1,8 +1,8 @@
 """Metrics of classifiers: are the labels right, and does the score put the rows in order.
 
-Labels: `accuracy`, `confusion`, `precision_recall_f1`. Scores: `roc_auc`, `average_precision`,
-their curves, `precision_at_k`. Whether a probability is true is asked in `calibration`, where to
-raise the alarm in `decision`; their functions can be had from here too.
+Labels: `correct` (its mean is the accuracy), `confusion`, `precision_recall_f1`. Scores: `roc_auc`,
+`average_precision`, their curves. Whether a probability is true is asked in `calibration`, where to
+raise the alarm in `decision`; their functions are available from here too.
 
     precision = TP / (TP + FP)      recall = TP / (TP + FN)      F1 = 2 TP / (2 TP + FP + FN)
     AUC = P(score of a positive > score of a negative) + ½ P(equal)
@@ -35,13 +35,11 @@ from common.evaluation.checks import (
     numbers,
     same_length,
     scored,
-    whole,
 )
 from common.evaluation.decision import (
     CostCurve,
     Threshold,
     best_threshold_by_cost,
-    cost_at_threshold,
     cost_curve,
 )
 
@@ -51,17 +49,14 @@ __all__ = [
     "PrecisionRecallF1",
     "Reliability",
     "Threshold",
-    "accuracy",
     "average_precision",
     "best_threshold_by_cost",
     "brier",
     "confusion",
     "correct",
-    "cost_at_threshold",
     "cost_curve",
     "expected_calibration_error",
     "log_loss",
-    "precision_at_k",
     "precision_recall_curve",
     "precision_recall_f1",
     "reliability_curve",
@@ -92,11 +87,6 @@ class Curve(NamedTuple):
     x: Floats
     y: Floats
     thresholds: Floats
-
-
-def accuracy(labels: ArrayLike, predicted: ArrayLike) -> float:
-    """Share of rows with the right class."""
-    return float(np.mean(correct(labels, predicted)))
 
 
 def correct(labels: ArrayLike, predicted: ArrayLike) -> Floats:
@@ -200,21 +190,6 @@ def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> Curve:
 
     precision, recall, thresholds = curve(*scored(labels, scores))
     return Curve(recall, precision, thresholds)
-
-
-def precision_at_k(labels: ArrayLike, scores: ArrayLike, k: int) -> float:
-    """Share of positives among the k highest scores, divided by k even where there are fewer rows.
-
-    Rows that tie at the border share the remaining places: the expectation over random
-    tie-breaking.
-    """
-    positive, scores = scored(labels, scores, both=False)
-    if whole("k", k) >= len(scores):
-        return float(positive.sum()) / k
-    border = np.partition(scores, len(scores) - k)[len(scores) - k]
-    sure, tied = scores > border, scores == border
-    places = k - sure.sum()
-    return float(positive[sure].sum() + places * positive[tied].mean()) / k
 
 
 def _prf(hits: ArrayLike, said: ArrayLike, true: ArrayLike) -> tuple[Floats, Floats, Floats]:

@@ -7,8 +7,8 @@ score order prices every threshold:
     cost(t) = Σ_{y=0, s≥t} false-positive cost + Σ_{y=1, s<t} false-negative cost
 
 With a calibrated probability and constant costs the best threshold is FP / (FP + FN), without
-looking at data; searching it on validation rows needs neither. Choose on validation, price on test
-with `cost_at_threshold`. Source: Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001.
+looking at data; searching it on validation rows needs neither. Source: Elkan, The Foundations of
+Cost-Sensitive Learning, IJCAI 2001.
 """
 
 from typing import NamedTuple
@@ -89,26 +89,12 @@ def best_threshold_by_cost(
     )
 
 
-def cost_at_threshold(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    threshold: float,
-    *,
-    false_positive: Cost,
-    false_negative: Cost,
-) -> float:
-    """Total cost of alarming at score ≥ threshold, on rows other than those it was chosen on."""
-    positive, scores = scored(labels, scores, both=False)
-    alarm = scores >= threshold
-    alarm_cost = _costs("false_positive", false_positive, len(scores))
-    miss_cost = _costs("false_negative", false_negative, len(scores))
-    return float(alarm_cost[alarm & ~positive].sum() + miss_cost[~alarm & positive].sum())
-
-
 def _costs(name: str, value: Cost, rows: int) -> Floats:
     costs = np.atleast_1d(numbers(name, value, dimensions=np.ndim(value)))
     if costs.size and costs.min() < 0:
         raise ValueError(f"{name} holds {costs.min():g}: costs start at 0")
     if len(costs) not in (1, rows):
-        raise ValueError(f"{name} has {len(costs)} values for {rows} rows: pass one, or one a row")
+        raise ValueError(
+            f"{name} has {len(costs)} values for {rows} rows: pass one, or one per row"
+        )
     return np.broadcast_to(costs, (rows,))

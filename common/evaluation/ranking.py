@@ -110,7 +110,7 @@ def ndcg(relevance: ArrayLike, ideal: ArrayLike, k: int, *, gain: Gain = "linear
     too_good = found > best * (1 + 1e-9) + 1e-12
     if too_good.any():
         raise ValueError(
-            f"ideal of query row {int(np.argmax(too_good))} is below what its list collects: "
+            f"ideal of query row {int(np.argmax(too_good))} is below the gain of its list: "
             "pass the gains of all its relevant items"
         )
     return np.minimum(_ratio(found, best), 1.0)
@@ -160,12 +160,6 @@ def recall(relevance: ArrayLike, total_relevant: ArrayLike, k: int) -> Floats:
 def precision(relevance: ArrayLike, k: int) -> Floats:
     """Share of relevant items among the first k ranks (B,), divided by k for a shorter list too."""
     return np.asarray(_hits(relevance)[:, : whole("k", k)].sum(axis=1) / k)
-
-
-def hit_rate(relevance: ArrayLike, k: int) -> Floats:
-    """1 where any of the first k ranks is relevant, else 0 (B,); trec_eval's success@k."""
-    found: Booleans = np.any(_hits(relevance)[:, : whole("k", k)], axis=1)
-    return found.astype(np.float64)
 
 
 def mrr(relevance: ArrayLike, k: int | None = None) -> Floats:

@@ -2,11 +2,11 @@
 
     IoU = |P ∩ T| / |P ∪ T|        Dice = 2 |P ∩ T| / (|P| + |T|) = 2 IoU / (1 + IoU)
 
-The plain functions compare foreground masks image by image (B,), each image counting alike; the
-pooled ones add the pixels of all images first, so large objects and large images count more, and a
-blank image does no harm. Both are in use and differ by several points: say which. For label maps of
-C classes the pixels are pooled, as in PASCAL VOC's mean IoU. `instance_precision` compares objects
-instead of pixels.
+The plain functions compare foreground masks image by image (B,), each image counting alike;
+`pooled_iou` adds the pixels of all images first, so large objects and large images count more, and
+a blank image does no harm. Both are in use and differ by several points: say which. For label maps
+of C classes the pixels are pooled, as in PASCAL VOC's mean IoU. `instance_precision` compares
+objects instead of pixels.
 
 Masks are a sequence of (H, W) arrays, of one size or several, boolean or 0/1; label maps hold class
 numbers. Two empty masks agree: 1. Source: Dice, Ecology 26, 1945; Everingham et al., IJCV 88, 2010;
@@ -36,7 +36,9 @@ Masks = Sequence[ArrayLike] | NDArray[Any]
 
 def dice(predicted: Masks, truth: Masks) -> Floats:
     """Dice coefficient of each image (B,)."""
-    return _dice(*_foreground(predicted, truth))
+    shared, said, true = _foreground(predicted, truth)
+    total = said + true
+    return np.where(total > 0, 2 * shared / np.maximum(total, 1), 1.0)
 
 
 def iou(predicted: Masks, truth: Masks) -> Floats:
@@ -44,19 +46,9 @@ def iou(predicted: Masks, truth: Masks) -> Floats:
     return _iou(*_foreground(predicted, truth))
 
 
-def pooled_dice(predicted: Masks, truth: Masks) -> float:
-    """Dice coefficient of the pixels of all images together."""
-    return float(_dice(*(part.sum(keepdims=True) for part in _foreground(predicted, truth)))[0])
-
-
 def pooled_iou(predicted: Masks, truth: Masks) -> float:
     """Intersection over union of the pixels of all images together."""
     return float(_iou(*(part.sum(keepdims=True) for part in _foreground(predicted, truth)))[0])
-
-
-def dice_per_class(predicted: Masks, truth: Masks, classes: int) -> Floats:
-    """Pooled Dice of each class of label maps (C,), NaN for a class in neither."""
-    return _dice(*_per_class(predicted, truth, classes), empty=np.nan)
 
 
 def iou_per_class(predicted: Masks, truth: Masks, classes: int) -> Floats:
@@ -122,7 +114,9 @@ def _instance_iou(said: NDArray[Any], true: NDArray[Any]) -> Floats:
 def _numbered(name: str, mask: NDArray[Any]) -> tuple[Integers, Integers]:
     """Instance numbers that occur (P,) and each pixel's place among them, without sorting."""
     if mask.dtype.kind not in "iub" or (mask.size and mask.min() < 0):
-        raise ValueError(f"{name} ({mask.dtype}) is no instance map: pass whole numbers from 0 up")
+        raise ValueError(
+            f"{name} ({mask.dtype}) is not an instance map: pass whole numbers from 0 up"
+        )
     pixels = mask.ravel().astype(np.int64)
     present = np.bincount(pixels) > 0
     return np.flatnonzero(present), (np.cumsum(present) - 1)[pixels]
@@ -173,11 +167,6 @@ def _boolean(name: str, image: int, mask: NDArray[Any]) -> Booleans:
 def _per_class(predicted: Masks, truth: Masks, classes: int) -> tuple[Integers, Integers, Integers]:
     counts = pixel_confusion(predicted, truth, classes)
     return np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
-
-
-def _dice(shared: Integers, said: Integers, true: Integers, empty: float = 1.0) -> Floats:
-    total = said + true
-    return np.where(total > 0, 2 * shared / np.maximum(total, 1), empty)
 
 
 def _iou(shared: Integers, said: Integers, true: Integers, empty: float = 1.0) -> Floats:

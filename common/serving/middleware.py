@@ -61,7 +61,7 @@ class Observed:
             self.metrics.errors.labels("internal").inc()
             log.exception("unhandled", extra={"fields": {"id": request_id}})
             if status:
-                raise  # the answer has begun; only cutting the connection is honest now
+                raise  # the answer has begun; only cutting the connection tells so now
             await internal_error(request_id)(scope, receive, send_with_headers)
         finally:
             self.metrics.in_flight.dec()

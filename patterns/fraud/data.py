@@ -1,7 +1,7 @@
-"""What a row, a label and leakage mean in card fraud.
+"""What a row, a label and leakage mean in card fraud: time is cut into days, labels come late.
 
 A row is a payment; its label says whether it was a fraud, which the bank learns days later, when
-the customer complains. So time is cut into days, and between the parts lies the label delay:
+the customer complains. So between the parts lies the label delay:
 
     fill the windows | train | wait | valid | wait | test
                                                      read once
@@ -12,7 +12,7 @@ the table and in the stream alike, so nothing that a live system could not know 
 Accounts go on living through the cut: the same customers pay in all parts, as they would in
 production.
 
-Shapes: `N` payments of a part, `F` features.
+Shapes: `N` payments of a part.
 """
 
 from __future__ import annotations
@@ -29,27 +29,14 @@ from patterns.fraud.config import Config, DataOptions, SplitOptions
 if TYPE_CHECKING:
     from data.tables import Source, Transactions
 
-PUBLIC, SIMULATED = "handbook-fraud", "simulated-transactions"
+PUBLIC, OFFLINE = "handbook-fraud", "simulated-transactions"
 
 
 @dataclass(frozen=True)
-class Splits:
-    """All payments in order of time, and the rows of each part."""
+class Payments:
+    """The payments of one part; features are computed over the whole table and cut by `rows`."""
 
-    source: Source
-    start: date  # of day 0
-    frame: pl.DataFrame
-    train: np.ndarray  # (N,) int64 rows of `frame`
-    valid: np.ndarray
-    test: np.ndarray
-    names: dict[str, dict[str, int]]  # own ids of customers and terminals -> numbers, if any
-
-
-@dataclass(frozen=True)
-class Part:
-    """The payments of one part as arrays."""
-
-    features: np.ndarray  # (N, F) float32
+    rows: np.ndarray  # (N,) int64 rows of `Splits.frame`
     labels: np.ndarray  # (N,) int8
     amounts: np.ndarray  # (N,) float64
     days: np.ndarray  # (N,) int16
@@ -57,7 +44,21 @@ class Part:
     scenarios: np.ndarray  # (N,) int8, 0 where genuine or unknown
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The parts, and the table of all payments in order of time, whose windows need the past."""
+
+    source: Source
+    train: Payments
+    valid: Payments
+    test: Payments
+    frame: pl.DataFrame
+    start: date  # of day 0
+    names: dict[str, dict[str, int]]  # own ids of customers and terminals -> numbers, if any
+    notices: tuple[str, ...] = ()
 
 
 def load(config: Config) -> Transactions:
@@ -71,7 +72,7 @@ def load(config: Config) -> Transactions:
         Transactions,
         config.dataset,
         public=PUBLIC,
-        offline=SIMULATED,
+        offline=OFFLINE,
         seed=config.seed,
         customers=config.world.customers,
         terminals=config.world.terminals,
@@ -79,10 +80,32 @@ def load(config: Config) -> Transactions:
     )
 
 
-def split(table: Transactions, config: SplitOptions) -> Splits:
+def split(table: Transactions, config: Config) -> Splits:
     """Cut the days of `table`; a part without a fraud is an error, since nothing can be learned."""
-    frame = table.frame
-    days = frame["day"].to_numpy()
+    days = table.frame["day"].to_numpy()
+    parts = {}
+    for name, (first, end) in _bounds(days, config.split).items():
+        part = _payments(table.frame, np.flatnonzero((days >= first) & (days < end)))
+        frauds = int(part.labels.sum())
+        if not 0 < frauds < len(part):
+            raise ValueError(
+                f"split: the {name} days {first} to {end - 1} hold {frauds} frauds among"
+                f" {len(part):,} payments; both kinds are needed, give --split.{name}-days more"
+            )
+        parts[name] = part
+    return Splits(
+        source=table.source,
+        train=parts["train"],
+        valid=parts["valid"],
+        test=parts["test"],
+        frame=table.frame,
+        start=table.start,
+        names=_names(table),
+    )
+
+
+def _bounds(days: np.ndarray, config: SplitOptions) -> dict[str, tuple[int, int]]:
+    """Return the first day of each part and the day after its last, counted from the end."""
     delay = config.label_delay_days
     last = int(days.max()) + 1
     test = last - config.test_days
@@ -94,29 +117,17 @@ def split(table: Transactions, config: SplitOptions) -> Splits:
             f"split: its parts and two label delays take {needed} days, the payments cover"
             f" {last - int(days.min())}; lower --split.train-days or --split.test-days"
         )
-    bounds = {
+    return {
         "train": (train, train + config.train_days),
         "valid": (valid, valid + config.valid_days),
         "test": (test, last),
     }
-    labels = frame["is_fraud"].to_numpy()
-    parts = {}
-    for name, (first, end) in bounds.items():
-        parts[name] = np.flatnonzero((days >= first) & (days < end))
-        found = labels[parts[name]]
-        if not 0 < found.sum() < found.size:
-            raise ValueError(
-                f"split: the {name} days {first} to {end - 1} hold {int(found.sum())} frauds among"
-                f" {found.size:,} payments; both kinds are needed, give --split.{name}-days more"
-            )
-    return Splits(table.source, table.start, frame, **parts, names=_names(table))
 
 
-def part_of(frame: pl.DataFrame, features: np.ndarray, rows: np.ndarray) -> Part:
-    """The payments `rows` of the table with their features, given for all its rows."""
+def _payments(frame: pl.DataFrame, rows: np.ndarray) -> Payments:
     chosen = frame[rows]
-    return Part(
-        features=features[rows],
+    return Payments(
+        rows=rows,
         labels=chosen["is_fraud"].to_numpy(),
         amounts=chosen["amount"].to_numpy(),
         days=chosen["day"].to_numpy(),
@@ -126,13 +137,12 @@ def part_of(frame: pl.DataFrame, features: np.ndarray, rows: np.ndarray) -> Part
 
 
 def _names(table: Transactions) -> dict[str, dict[str, int]]:
-    """Own names of customers and terminals, where the table numbered them."""
+    """Return the own names of customers and terminals by column, where the table numbered them."""
     names = {}
-    for kind in ("customers", "terminals"):
+    for kind, column in (("customers", "customer_id"), ("terminals", "terminal_id")):
         if kind in table.extra:
-            column = kind.removesuffix("s") + "_id"
             known = table.extra[kind]
-            names[kind] = dict(zip(known["name"].to_list(), known[column].to_list(), strict=True))
+            names[column] = dict(zip(known["name"].to_list(), known[column].to_list(), strict=True))
     return names
 
 

@@ -4,9 +4,8 @@ Every model is one `Variant`: a scorer, the calibration of its scores and the th
 probabilities, both fitted on validation days. The best on validation is served; the rules stay
 beside it, and answer whenever the model raises or gives something that is no probability.
 
-The same `Pipeline` scores a table (`prepare`, `probabilities`) and single payments (`score`, which
-moves the feature state forward); the features come from one definition, so both agree to the last
-bit.
+The same `Pipeline` scores a table (`inputs_`, `decide`) and single payments (`score`, which moves
+the feature state forward); the features come from one definition, so both agree to the last bit.
 
 Shapes: `N` payments, `F` features.
 """
@@ -14,23 +13,28 @@ Shapes: `N` payments, `F` features.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
-from patterns.fraud.config import Config
-from patterns.fraud.data import Part, Splits, part_of
+from common.atomic import write_json
+from patterns.fraud.config import Config, ModelOptions
+from patterns.fraud.data import Splits
+from patterns.fraud.entities.identifiers import Identifiers
+from patterns.fraud.entities.payment import DAY, Payment
 from patterns.fraud.stages.calibration import Calibration
 from patterns.fraud.stages.decision import CostDecision
-from patterns.fraud.stages.features.definition import DAY, HANDBOOK, FeatureSet, standard
-from patterns.fraud.stages.features.history import Payment
-from patterns.fraud.stages.imbalance import METHODS, rebalance
+from patterns.fraud.stages.features.definition import HANDBOOK, FeatureSet, standard
+from patterns.fraud.stages.features.stream import FeatureStream
+from patterns.fraud.stages.features.windows import compute
+from patterns.fraud.stages.models.base import Model
 from patterns.fraud.stages.models.logistic import LogisticModel
 from patterns.fraud.stages.models.xgboost import BoostedTrees
 from patterns.fraud.stages.rules import Rules
+from patterns.fraud.stages.variant import Variant
 
 RULES, LOGISTIC = "rules", "logistic regression"
 XGBOOST = {
@@ -39,68 +43,17 @@ XGBOOST = {
     "smote": "XGBoost, SMOTE",
     "undersample": "XGBoost, undersampling",
 }
-FILES: dict[str, tuple[type, str]] = {
-    "rules": (Rules, "rules.json"),
-    "logistic": (LogisticModel, "logistic.json"),
-    "xgboost": (BoostedTrees, "xgboost.ubj"),
-}
 TOP_REASONS = 3
-
-
-class Model(Protocol):
-    """What a variant needs of its model."""
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Scores (N,) in [0, 1] of features (N, F)."""
-
-    def save(self, path: Path) -> None:
-        """Write the model to one file."""
-
-
-@dataclass
-class Variant:
-    """A fitted model with its calibration and decision."""
-
-    name: str
-    kind: str  # key of FILES
-    model: Any
-    calibration: Calibration
-    decision: CostDecision
-    valid_ap: float = 0.0
-
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities of fraud (N,)."""
-        return self.calibration.transform(self.model.predict(features))
-
-    def save(self, folder: Path) -> None:
-        """Write model, calibration and decision into `folder`."""
-        folder.mkdir()
-        self.model.save(folder / FILES[self.kind][1])
-        self.calibration.save(folder / "calibration.json")
-        self.decision.save(folder / "decision.json")
-        values = {"name": self.name, "kind": self.kind, "valid_ap": self.valid_ap}
-        (folder / "variant.json").write_text(json.dumps(values), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> Variant:
-        """Read what `save` wrote."""
-        values = json.loads((folder / "variant.json").read_text(encoding="utf-8"))
-        model_type, file = FILES[values["kind"]]
-        return cls(
-            **values,
-            model=model_type.load(folder / file),  # type: ignore[attr-defined]
-            calibration=Calibration.load(folder / "calibration.json"),
-            decision=CostDecision.load(folder / "decision.json"),
-        )
+PROFILE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The three parts with their features."""
+class Inputs:
+    """Features of each part, (N, F) float32."""
 
-    train: Part
-    valid: Part
-    test: Part
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -114,119 +67,117 @@ class Scores:
 
 
 class Pipeline:
-    """Fraud detection from a table of payments to decisions about single ones."""
+    """Fraud detection from a table of payments to decisions about single ones.
 
-    def __init__(self, config: Config, features: FeatureSet) -> None:
-        """Made by `from_config`, or by `load`."""
-        self.config = config
+    Learned attributes: `inputs_` (while it is trained), `served_`, the state of the windows in
+    `stream_`, and the numbers of customers and terminals in `identifiers_`.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: FeatureSet,
+        rules: Variant,
+        models: Sequence[Variant],
+        servable: Sequence[str],
+        alerts: int = 100,
+        seed: int = 0,
+    ) -> None:
+        """`models` are compared, those named in `servable` may be served; `alerts` are a day's."""
         self.features = features
+        self.rules, self.models, self.servable = rules, list(models), servable
+        self.alerts, self.seed = alerts, seed
         self.notices: list[str] = []
-        self.variants: dict[str, Variant] = {}
-        self.served: Variant
-        self.rules: Variant
-        self.stream: Any = None  # a FeatureStream, once `remember` or `load` was called
-        self.names: dict[str, dict[str, int]] = {}
 
     @classmethod
-    def from_config(cls, config: Config, columns: list[str]) -> Pipeline:
-        """An unfitted pipeline for a table with these columns."""
-        delay = config.split.label_delay_days * DAY
-        chosen = (
-            HANDBOOK
-            if config.features == "handbook"
-            else standard(columns=set(columns), delay=delay)
+    def from_config(cls, config: Config, splits: Splits) -> Pipeline:
+        """Build an unfitted pipeline for a table with these columns."""
+        features = HANDBOOK
+        if config.features.kind == "standard":
+            delay = config.split.label_delay_days * DAY
+            features = standard(columns=set(splits.frame.columns), delay=delay)
+
+        def variant(name: str, model: Model, imbalance: str = "none") -> Variant:
+            costs = config.decision
+            return Variant(
+                name=name,
+                model=model,
+                calibration=Calibration(kind=config.model.calibration),
+                decision=CostDecision(
+                    false_positive_cost=costs.false_positive_cost, policy=costs.policy
+                ),
+                imbalance=imbalance,
+                seed=config.seed,
+            )
+
+        boosted = [
+            variant(name, _trees(config.model, config.seed), method)
+            for method, name in XGBOOST.items()
+        ]
+        return cls(
+            features=features,
+            rules=variant(RULES, Rules(names=features.names)),
+            models=[variant(LOGISTIC, LogisticModel()), *boosted],
+            servable=_servable(config.model),
+            alerts=config.decision.alerts,
+            seed=config.seed,
         )
-        return cls(config, chosen)
 
-    def prepare(self, splits: Splits) -> Parts:
-        """Features of every payment, cut into the parts."""
-        from patterns.fraud.stages.features.windows import compute
+    @property
+    def variants(self) -> dict[str, Variant]:
+        """Return the rules and all models by name."""
+        return {variant.name: variant for variant in (self.rules, *self.models)}
 
+    def fit_features(self, splits: Splits) -> Pipeline:
+        """Compute the features of every payment, whose windows need the past, and cut the parts."""
         matrix = compute(self.features, splits.frame, start=splits.start)  # (all rows, F)
-        parts = (
-            part_of(splits.frame, matrix, r) for r in (splits.train, splits.valid, splits.test)
+        parts = (splits.train, splits.valid, splits.test)
+        self.inputs_ = Inputs(*(matrix[part.rows] for part in parts))
+        return self
+
+    def fit_rules(self, splits: Splits) -> Pipeline:
+        """Fit the baseline, which is also the fallback."""
+        self._fit(self.rules, splits)
+        return self
+
+    def fit_models(self, splits: Splits) -> Pipeline:
+        """Fit every model under every rebalancing, and choose on validation which one to serve."""
+        for model in self.models:
+            self._fit(model, splits)
+        candidates = [model for model in self.models if model.name in self.servable]
+        self.served_ = max(candidates, key=lambda model: model.valid_ap_)
+        return self
+
+    def fit_state(self, splits: Splits) -> Pipeline:
+        """Build the state of all windows after the last payment, for serving."""
+        self.stream_ = FeatureStream.from_frame(self.features, splits.frame, start=splits.start)
+        self.identifiers_ = Identifiers(splits.names)
+        return self
+
+    def _fit(self, variant: Variant, splits: Splits) -> None:
+        train, valid = self.inputs_.train, self.inputs_.valid
+        variant.fit(
+            (train, splits.train.labels),
+            (valid, splits.valid.labels),
+            amounts=splits.valid.amounts,
         )
-        return Parts(*parts)
-
-    def fit_rules(self, train: Part, valid: Part) -> Variant:
-        """The baseline, which is also the fallback."""
-        rules = Rules().fit(train.features, train.labels, self.features.names)
-        self.rules = self._variant(RULES, "rules", rules, valid)
-        return self.rules
-
-    def fit_models(self, train: Part, valid: Part) -> Variant:
-        """Every model under every rebalancing; returns the one to serve, chosen on validation."""
-        logistic = LogisticModel().fit((train.features, train.labels))
-        self._variant(LOGISTIC, "logistic", logistic, valid)
-        for method in METHODS:
-            features, labels, weights = rebalance(
-                train.features, train.labels, method=method, seed=self.config.seed
-            )
-            trees = self.trees().fit(
-                (features, labels), (valid.features, valid.labels), weights=weights
-            )
-            self._variant(XGBOOST[method], "xgboost", trees, valid)
-        self.served = max(
-            (self.variants[name] for name in self._servable()), key=lambda v: v.valid_ap
-        )
-        return self.served
-
-    def _servable(self) -> list[str]:
-        """Names of the models that the configuration lets be served."""
-        model, imbalance = self.config.model.serve, self.config.model.imbalance
-        boosted = list(XGBOOST.values()) if imbalance == "best" else [XGBOOST[imbalance]]
-        return {"logistic": [LOGISTIC], "xgboost": boosted, "best": [LOGISTIC, *boosted]}[model]
-
-    def trees(self) -> BoostedTrees:
-        """Unfitted trees as configured."""
-        settings = self.config.model
-        return BoostedTrees(
-            trees=settings.trees,
-            depth=settings.depth,
-            learning_rate=settings.learning_rate,
-            min_child_weight=settings.min_child_weight,
-            bins=settings.bins,
-            patience=settings.patience,
-            threads=settings.threads,
-            seed=self.config.seed,
-        )
-
-    def _variant(self, name: str, kind: str, model: Any, valid: Part) -> Variant:
-        """Calibrate a fitted model and choose its threshold, on validation."""
-        from common.evaluation.classification import average_precision
-
-        scores = model.predict(valid.features)
-        calibration = Calibration(kind=self.config.model.calibration).fit(scores, valid.labels)
-        probabilities = calibration.transform(scores)
-        decision = CostDecision(
-            false_positive_cost=self.config.decision.false_positive_cost,
-            policy=self.config.decision.policy,
-        ).fit(probabilities, valid.labels, valid.amounts)
-        ap = average_precision(valid.labels, scores)
-        self.variants[name] = Variant(name, kind, model, calibration, decision, valid_ap=ap)
-        return self.variants[name]
-
-    def remember(self, splits: Splits) -> None:
-        """Take the state of all windows after the last payment, for serving."""
-        from patterns.fraud.stages.features.stream import FeatureStream
-
-        self.stream = FeatureStream.from_frame(self.features, splits.frame, start=splits.start)
-        self.names = splits.names
 
     def score(self, payments: list[Payment], *, record: bool = True) -> tuple[np.ndarray, Scores]:
-        """Features (N, F) and answers of payments in order; `record` lets them enter the past."""
-        assert self.stream is not None, "call `remember` or `load` first"
-        step = self.stream.update if record else self.stream.peek
+        """Return features (N, F) and answers of payments in order.
+
+        `record` lets each enter the past, before the next one is looked at.
+        """
+        step = self.stream_.update if record else self.stream_.peek
         features = np.stack([step(payment) for payment in payments])
         return features, self.decide(features, np.array([p.amount for p in payments]))
 
     def decide(self, features: np.ndarray, amounts: np.ndarray) -> Scores:
-        """Probability and decision of payments (N, F), (N,); by the rules if the model fails."""
+        """Decide on payments (N, F), (N,); by the rules if the model fails."""
         try:
-            probabilities = self.served.probabilities(features)
+            probabilities = self.served_.probabilities(features)
             if not np.all((probabilities >= 0) & (probabilities <= 1)):
                 raise ArithmeticError("the model gave something that is no probability")
-            chosen, fallback = self.served, None
+            chosen, fallback = self.served_, None
         except Exception as problem:  # whatever it is, a payment needs an answer now
             fallback = f"{type(problem).__name__}: {problem}"
             chosen, probabilities = self.rules, self.rules.probabilities(features)
@@ -234,10 +185,8 @@ class Pipeline:
         return Scores(probabilities, declined, chosen.name, fallback)
 
     def reasons(self, features: np.ndarray) -> list[list[tuple[str, float, float]]]:
-        """Of each payment the features that raise the log-odds most: name, value, contribution."""
-        if self.served.kind == "rules":
-            return [[] for _ in features]
-        added = self.served.model.contributions(features)  # (N, F)
+        """Return the features that raise the log-odds most: name, value, contribution."""
+        added = self.served_.model.contributions(features)  # (N, F)
         order = np.argsort(-added, axis=1)[:, :TOP_REASONS]
         names = self.features.names
         return [
@@ -245,32 +194,55 @@ class Pipeline:
             for row, by, top in zip(features, added, order, strict=True)
         ]
 
-    def profile(self, part: Part, *, rows: int = 100_000) -> pl.DataFrame:
-        """A sample of the model's inputs and its answers, the reference of drift monitoring."""
-        kept = np.random.default_rng(self.config.seed).permutation(len(part))[:rows]
-        frame = pl.DataFrame(part.features[kept], schema=list(self.features.names))
-        score = self.served.probabilities(part.features[kept])
-        return frame.with_columns(pl.Series("score", score))
+    def profile(self, splits: Splits) -> pl.DataFrame:
+        """Return a sample of the model's inputs and its answers, for drift monitoring."""
+        kept = np.random.default_rng(self.seed).permutation(len(splits.train))[:PROFILE_ROWS]
+        features = self.inputs_.train[kept]
+        score = pl.Series("score", self.served_.probabilities(features))
+        return pl.DataFrame(features, schema=list(self.features.names)).with_columns(score)
 
     def save(self, folder: Path) -> None:
-        """Write the served model, the rules, the feature state and the config."""
-        self.served.save(folder / "served")
+        """Write the served model, the rules and the state of the features."""
+        self.served_.save(folder / "served")
         self.rules.save(folder / "fallback")
-        self.stream.save(folder / "state.npz")
-        values = {"notices": self.notices, "names": self.names}
-        (folder / "pipeline.json").write_text(json.dumps(values), encoding="utf-8")
+        self.stream_.save(folder)
+        values = {"alerts": self.alerts, "seed": self.seed, "notices": self.notices}
+        write_json(folder / "pipeline.json", values | {"names": self.identifiers_.names})
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote; ready to `score`."""
-        from patterns.fraud.stages.features.stream import FeatureStream
-
         values = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        stream = FeatureStream.load(folder / "state.npz")
-        pipeline = cls(Config(), stream.features)
-        pipeline.stream = stream
-        pipeline.notices, pipeline.names = values["notices"], values["names"]
-        pipeline.served = Variant.load(folder / "served")
-        pipeline.rules = Variant.load(folder / "fallback")
-        pipeline.variants = {v.name: v for v in (pipeline.rules, pipeline.served)}
+        served, stream = Variant.load(folder / "served"), FeatureStream.load(folder)
+        pipeline = cls(
+            features=stream.features,
+            rules=Variant.load(folder / "fallback"),
+            models=[served],
+            servable=[served.name],
+            alerts=values["alerts"],
+            seed=values["seed"],
+        )
+        pipeline.served_, pipeline.stream_ = served, stream
+        pipeline.identifiers_ = Identifiers(values["names"])
+        pipeline.notices = values["notices"]
         return pipeline
+
+
+def _trees(options: ModelOptions, seed: int) -> BoostedTrees:
+    return BoostedTrees(
+        trees=options.trees,
+        depth=options.depth,
+        learning_rate=options.learning_rate,
+        min_child_weight=options.min_child_weight,
+        bins=options.bins,
+        patience=options.patience,
+        threads=options.threads,
+        seed=seed,
+    )
+
+
+def _servable(options: ModelOptions) -> list[str]:
+    """Return the names of the models that the configuration lets be served."""
+    every = list(XGBOOST.values())
+    boosted = every if options.imbalance == "best" else [XGBOOST[options.imbalance]]
+    return {"logistic": [LOGISTIC], "xgboost": boosted, "best": [LOGISTIC, *boosted]}[options.serve]

@@ -18,9 +18,8 @@ the rules answer, and `fallback` says why.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime
 
@@ -33,13 +32,16 @@ from common.serving import (
     serve_main,
 )
 from common.timing import StageTimes
+from patterns.fraud.config import NAME
+from patterns.fraud.entities.answers import Answers
+from patterns.fraud.entities.clock import Clock
+from patterns.fraud.entities.identifiers import LARGEST
+from patterns.fraud.entities.payment import Payment
 
-NAME = "fraud"
-REMEMBERED = 10_000  # answers kept for retries
-LARGEST_ID = 2**31 - 1
-# A payment without a time takes the latest one known: a slip into the future would move them all.
-AHEAD_OF_STATE, AHEAD_OF_CLOCK = timedelta(days=60), timedelta(days=1)
+if TYPE_CHECKING:
+    import numpy as np
 
+Label = tuple[int, int, bool]  # terminal, transaction, whether it was fraud
 
 Id = int | Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -59,17 +61,25 @@ class PaymentRequest(ServiceRequest):
     terminal_id: Id = Field(description="id as in the training data")
     amount: float = Field(ge=0, le=1e9, description="in the currency of the training data")
     time: AwareDatetime | NaiveDatetime | None = Field(
-        None, description="without a zone it is UTC; none: now, by the clock of the feature state"
+        default=None,
+        description="UTC if it has no zone; without it, the time of the newest known payment",
     )
     transaction_id: int | None = Field(
-        None, ge=0, le=2**62, description="makes a retry harmless; needed to confirm a fraud later"
+        default=None,
+        ge=0,
+        le=2**62,
+        description="makes a retry harmless; needed to confirm a fraud later",
     )
-    device_id: int | None = Field(None, ge=0, le=LARGEST_ID, description="where the model uses it")
-    distance: float | None = Field(None, ge=0, le=1e6, description="home to terminal")
+    device_id: int | None = Field(
+        default=None, ge=0, le=LARGEST, description="needed if the model uses it"
+    )
+    distance: float | None = Field(default=None, ge=0, le=1e6, description="home to terminal")
     confirmed: list[Confirmation] = Field(
         default_factory=list, max_length=1000, description="labels that arrived since"
     )
-    record: bool = Field(True, description="false asks what-if and leaves the state, labels too")
+    record: bool = Field(
+        default=True, description="false scores without changing the state or adding labels"
+    )
 
 
 class Reason(BaseModel):
@@ -78,7 +88,7 @@ class Reason(BaseModel):
     code: str
     text: str
     value: float | None = None
-    contribution: float | None = Field(None, description="added to the log-odds")
+    contribution: float | None = Field(default=None, description="added to the log-odds")
 
 
 class PaymentResponse(ServiceResponse):
@@ -88,7 +98,9 @@ class PaymentResponse(ServiceResponse):
     decision: Literal["approve", "decline"]
     reasons: list[Reason]
     answered_by: str = Field(description="the model, or the rules")
-    fallback: str | None = Field(None, description="why the rules answered instead of the model")
+    fallback: str | None = Field(
+        default=None, description="why the rules answered instead of the model"
+    )
     known_customer: bool
     known_terminal: bool
 
@@ -106,18 +118,17 @@ class FraudService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        self.answers: OrderedDict[int, tuple[PaymentRequest, PaymentResponse]] = OrderedDict()
-        self.next_id = self.pipeline.stream.largest_id() + 1
-        start = self.pipeline.stream.start
-        self.zero = datetime(start.year, start.month, start.day, tzinfo=UTC)
+        self.answers: Answers[PaymentRequest, PaymentResponse] = Answers()
+        self.next_id = self.pipeline.stream_.largest_id() + 1
+        self.clock = Clock(self.pipeline.stream_.start)
         self.example = self._example()
 
-    def predict(self, requests: list[Any]) -> list[Any]:
+    def predict(self, requests: Sequence[PaymentRequest]) -> list[PaymentResponse]:
         """Answer payments one after another: each is in the past of the next."""
         self._refuse_used_ids(requests)
         payments = [self._payment(request, row) for row, request in enumerate(requests)]
         labels = [self._labels(request, row) for row, request in enumerate(requests)]
-        return [self._answer(*row) for row in zip(requests, payments, labels, strict=True)]
+        return [self._answer(*each) for each in zip(requests, payments, labels, strict=True)]
 
     def warm_up(self) -> None:
         """Answer the example as a what-if, so that no payment is made up."""
@@ -125,23 +136,13 @@ class FraudService(Service):
         for _ in range(3):
             self.predict([request])
 
-    def _labels(self, request: PaymentRequest, row: int) -> list[tuple[int, int, bool]]:
-        """Return terminal, transaction and label of each confirmation."""
-        return [
-            (
-                self._number("terminals", f"confirmed[{place}].terminal_id", one.terminal_id, row),
-                one.transaction_id,
-                one.is_fraud,
-            )
-            for place, one in enumerate(request.confirmed)
-        ]
-
     def _answer(
-        self, request: PaymentRequest, payment: Any, labels: list[tuple[int, int, bool]]
+        self, request: PaymentRequest, payment: Payment, labels: list[Label]
     ) -> PaymentResponse:
-        if request.record and payment.transaction_id in self.answers:
-            return self.answers[payment.transaction_id][1]
-        times, stream = StageTimes(), self.pipeline.stream
+        identifier = payment.transaction_id
+        if request.record and (kept := self.answers.get(identifier)):
+            return kept
+        times, stream = StageTimes(), self.pipeline.stream_
         for label in labels if request.record else ():
             stream.confirm(*label)
         known_customer = stream.knows("customer_id", payment.customer_id)
@@ -162,32 +163,13 @@ class FraudService(Service):
             known_terminal=known_terminal,
         )
         if request.record:
-            self._remember(payment.transaction_id, request, answer)
+            self.answers.keep(identifier, request, answer)
         return answer
 
-    def _refuse_used_ids(self, requests: list[Any]) -> None:
-        """Refuse an id that another payment had, before anything of the batch is recorded."""
-        seen: dict[int, PaymentRequest] = {}
-        for row, request in enumerate(requests):
-            identifier = request.transaction_id
-            if identifier is None or not request.record:
-                continue
-            known = seen.setdefault(identifier, request)
-            if identifier in self.answers:
-                known = self.answers[identifier][0]
-            if known != request:
-                raise RequestError(
-                    "transaction_id",
-                    identifier,
-                    "another payment had this id",
-                    "give each payment its own; send a retry unchanged",
-                    status=409,
-                    row=row,
-                )
-
-    def _reasons(self, features: Any, *, fallback: bool) -> list[Reason]:
+    def _reasons(self, features: np.ndarray, *, fallback: bool) -> list[Reason]:
+        """Return the rules that hit and, where the model answered, what raised its score."""
         rules = self.pipeline.rules.model.reasons(features)[0]
-        reasons = [Reason(code=r.code, text=r.reason, contribution=None) for r in rules]
+        reasons = [Reason(code=r.code, text=r.reason) for r in rules]
         if fallback:
             return reasons
         for name, value, added in self.pipeline.reasons(features)[0]:
@@ -195,9 +177,20 @@ class FraudService(Service):
             reasons.append(Reason(code=name.upper(), text=text, value=value, contribution=added))
         return reasons
 
-    def _payment(self, request: PaymentRequest, row: int) -> Any:
-        from patterns.fraud.stages.features.history import Payment
+    def _refuse_used_ids(self, requests: Sequence[PaymentRequest]) -> None:
+        """Refuse an id that another payment had, before anything of the batch is recorded."""
+        row = self.answers.conflict((r.transaction_id if r.record else None, r) for r in requests)
+        if row is not None:
+            raise RequestError(
+                "transaction_id",
+                requests[row].transaction_id,
+                "another payment had this id",
+                "give each payment its own; send a retry unchanged",
+                status=409,
+                row=row,
+            )
 
+    def _payment(self, request: PaymentRequest, row: int) -> Payment:
         extras: dict[str, float] = {}
         for column in sorted(self.pipeline.features.columns - {"customer_id", "terminal_id"}):
             value = getattr(request, column)
@@ -210,70 +203,53 @@ class FraudService(Service):
         return Payment(
             transaction_id=identifier,
             time_seconds=self._seconds(request, row),
-            customer_id=self._number("customers", "customer_id", request.customer_id, row),
-            terminal_id=self._number("terminals", "terminal_id", request.terminal_id, row),
+            customer_id=self._number("customer_id", request.customer_id, row),
+            terminal_id=self._number("terminal_id", request.terminal_id, row),
             amount=request.amount,
             extras=extras,
         )
 
-    def _seconds(self, request: PaymentRequest, row: int) -> int:
-        """Seconds since day 0; without a time, the time of the latest payment known."""
-        if request.time is None:
-            return self.pipeline.stream.latest_time()
-        moment = request.time
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        if moment < self.zero:
-            raise RequestError(
-                "time", moment.isoformat(), f"before {self.zero:%Y-%m-%d}, the state's first day",
-                "give a later time", row=row,
-            )  # fmt: skip
-        latest = self.zero + timedelta(seconds=self.pipeline.stream.latest_time())
-        if moment > max(latest + AHEAD_OF_STATE, datetime.now(UTC) + AHEAD_OF_CLOCK):
-            raise RequestError(
-                "time", moment.isoformat(), "in the future, where it would empty all windows",
-                "give the time of the payment", row=row,
-            )  # fmt: skip
-        return int((moment - self.zero) / timedelta(seconds=1))
+    def _labels(self, request: PaymentRequest, row: int) -> list[Label]:
+        found = []
+        for place, one in enumerate(request.confirmed):
+            within = f"confirmed[{place}]."
+            terminal = self._number("terminal_id", one.terminal_id, row, within=within)
+            found.append((terminal, one.transaction_id, one.is_fraud))
+        return found
 
-    def _number(self, kind: str, field: str, identifier: int | str, row: int) -> int:
-        """The number of an id; one never seen gets a number of its own, above all others."""
-        names = self.pipeline.names.get(kind)
-        if names is not None:
-            return names.setdefault(str(identifier), len(names))
+    def _number(self, column: str, identifier: int | str, row: int, *, within: str = "") -> int:
+        """Return the number that the windows know an id by; `within` is the way to its field."""
         try:
-            number = int(identifier)
+            return self.pipeline.identifiers_.number(column, identifier)
         except ValueError:
-            number = -1
-        if not 0 <= number <= LARGEST_ID:
-            raise RequestError(
-                field, identifier, "not an id of the training data's kind",
-                f"give a whole number from 0 to {LARGEST_ID}", row=row,
-            )  # fmt: skip
-        return number
+            message = "not an id of the training data's kind"
+            remedy = f"give a whole number from 0 to {LARGEST}"
+            raise RequestError(within + column, identifier, message, remedy, row=row) from None
 
-    def _remember(self, identifier: int, request: PaymentRequest, answer: PaymentResponse) -> None:
-        self.answers[identifier] = (request, answer)
-        while len(self.answers) > REMEMBERED:
-            self.answers.popitem(last=False)
+    def _seconds(self, request: PaymentRequest, row: int) -> int:
+        """Return seconds since day 0; without a time, the time of the latest payment known."""
+        latest = self.pipeline.stream_.latest_time()
+        if request.time is None:
+            return latest
+        try:
+            return self.clock.seconds(request.time, latest=latest)
+        except ValueError as problem:
+            remedy = "give the time of the payment"
+            value = request.time.isoformat()
+            raise RequestError("time", value, str(problem), remedy, row=row) from None
 
     def _example(self) -> dict[str, Any]:
-        """A payment of a known customer at a known terminal, just after the training data."""
-        stream = self.pipeline.stream
-        moment = self.zero + timedelta(seconds=stream.latest_time() + 60)
+        """Return a payment of a known customer at a known terminal, after the training data."""
+        stream, identifiers = self.pipeline.stream_, self.pipeline.identifiers_
         example = {
-            "time": moment.isoformat(),
-            "customer_id": self._name("customers", stream.some("customer_id")),
-            "terminal_id": self._name("terminals", stream.some("terminal_id")),
+            "time": self.clock.moment(stream.latest_time() + 60).isoformat(),
+            "customer_id": identifiers.name("customer_id", stream.some("customer_id")),
+            "terminal_id": identifiers.name("terminal_id", stream.some("terminal_id")),
             "amount": 950.0,
             "record": False,
         }
         needed = self.pipeline.features.columns
         return example | {c: v for c, v in (("device_id", 1), ("distance", 1.0)) if c in needed}
-
-    def _name(self, kind: str, number: int) -> int | str:
-        names = self.pipeline.names.get(kind, {})
-        return next((name for name, known in names.items() if known == number), number)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from common import artifacts, console
 from common.config import run as run_command
-from patterns.fraud.config import PRESETS, Config
-
-NAME = "fraud"
+from patterns.fraud.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path | None:
@@ -25,35 +23,37 @@ def main(config: Config) -> Path | None:
     console.header(NAME, table.source, config)
     if config.protocol != "none":
         with console.stage(config.protocol):
-            found = protocols.run(config.protocol, table.frame, start=table.start)
-        console.table(found)
-        console.info(found.caption)
+            found = protocols.run(config.protocol, table, config)
+        for each in found:
+            console.table(each)
+            console.info(each.caption)
         return None
-    splits = split(table, config.split)
+    with console.stage("data") as stage:
+        splits = split(table, config)
+        stage.note(
+            f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
+        )
 
-    pipeline = Pipeline.from_config(config, splits.frame.columns)
-    if table.source.notice:
-        pipeline.notices.append(table.source.notice)
+    pipeline = Pipeline.from_config(config, splits)
     with console.stage("features") as stage:
-        parts = pipeline.prepare(splits)
+        pipeline.fit_features(splits)
         stage.note(f"{len(pipeline.features.names)} features of {splits.frame.height:,} payments")
     with console.stage("rules") as stage:
-        rules = pipeline.fit_rules(parts.train, parts.valid)
-        stage.note(f"valid AP {rules.valid_ap:.3f}")
+        pipeline.fit_rules(splits)
+        stage.note(f"valid AP {pipeline.rules.valid_ap_:.3f}")
     with console.stage("models") as stage:
-        served = pipeline.fit_models(parts.train, parts.valid)
-        stage.note(f"{len(pipeline.variants) - 1} on {len(parts.train):,} payments")
-        stage.note(f"best {served.name}, valid AP {served.valid_ap:.3f}")
+        pipeline.fit_models(splits)
+        stage.note(f"{len(pipeline.models)} on {len(splits.train):,} payments")
+        stage.note(f"best {pipeline.served_.name}, valid AP {pipeline.served_.valid_ap_:.3f}")
     with console.stage("feature state"):
-        pipeline.remember(splits)
-    with console.stage("evaluation"):
-        report = evaluate(pipeline, splits, parts, config)
-    if table.source.name == protocols.DATASET:
-        with console.stage("protocol") as stage:
-            report.tables.append(protocols.run(protocols.NAMES[0], table.frame, start=table.start))
-            stage.note(f"{protocols.NAMES[0]}, in the report beside the published figures")
+        pipeline.fit_state(splits)
+    with console.stage("evaluation") as stage:
+        report = evaluate(pipeline, splits)
+        if table.source.name == protocols.DEFAULT.dataset:
+            report.tables += protocols.run(protocols.DEFAULT.name, table, config)
+            stage.note(f"{protocols.DEFAULT.name} beside the published figures")
 
-    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(parts.train))
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
     console.summary(report, run, next_command=f"python -m patterns.fraud.serve --run {run}")
     return run
 

@@ -19,7 +19,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from common.artifacts import Run
-from common.retrieval import MISSING
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
 from common.timing import StageTimes
 
@@ -120,6 +119,8 @@ class RecommendService(Service):
 
     def _row(self, request: RecommendRequest) -> int:
         """Return the row of a user who has a history, else -1: an id alone is nobody known."""
+        from common.retrieval import MISSING
+
         row = self.users.get(request.user_id or "", MISSING)
         ends = self.pipeline.histories_.indptr
         return row if row >= 0 and ends[row + 1] > ends[row] else MISSING
@@ -203,8 +204,8 @@ class RecommendService(Service):
 
         catalogue = self.pipeline.catalogue
         told = catalogue.segment_of(_told(request))
-        row = self.users.get(request.user_id or "", MISSING)
-        return told if row < 0 else np.where(told > 0, told, catalogue.segments[row])
+        row = self.users.get(request.user_id or "")
+        return told if row is None else np.where(told > 0, told, catalogue.segments[row])
 
     def _question(self, request: RecommendRequest) -> Question | None:
         """Return what the survey asks next; what was taken needs no asking."""

@@ -14,10 +14,13 @@ from annotated_types import Interval
 
 from common.config import RunConfig
 
+NAME = "search_ranking"
+Weight = Annotated[float, Interval(ge=0, le=100)]
+
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where a collection of your own lies (`--dataset beir`)."""
+    """Your own collection (`--dataset beir`)."""
 
     path: Path | None = None
     """Folder with corpus.jsonl, queries.jsonl and qrels.tsv; needed with `--dataset beir`."""
@@ -25,48 +28,40 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, when it is used."""
+    """Size of the simulated world, if it is used."""
 
     films: Annotated[int, Interval(ge=50, le=1_000_000)] = 2_000
-    """Films."""
     queries: Annotated[int, Interval(ge=20, le=1_000_000)] = 800
-    """Queries."""
 
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """The split by query: alike queries go to one side together."""
+    """The split by query: queries with the same stems stay in one part."""
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.1
-    """Share of the queries on which every choice is made."""
+    """Share of the queries that every choice is made on."""
     test_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.2
-    """Share of the queries that is read once, for the report."""
-
-
-Weight = Annotated[float, Interval(ge=0, le=100)]
+    """Share of the queries read once, for the report."""
 
 
 @dataclass(frozen=True)
 class WeightOptions:
-    """What each field counts in the lexical score; 0 leaves a field out."""
+    """Weight of each field in the lexical score; 0 leaves a field out."""
 
     title: Weight = 0.4
-    """Weight of the title."""
     overview: Weight = 0.2
-    """Weight of the overview, or of the text of a collection without fields."""
+    """Overview of the film; in a collection without fields, the whole text."""
     tags: Weight = 0.4
-    """Weight of the tags."""
     genres: Weight = 0.1
-    """Weight of the genres."""
     people: Weight = 0.0
-    """Weight of director and actors."""
+    """Director and actors."""
     characters: Weight = 0.4
-    """Weight of the characters' names."""
+    """Names of characters."""
     text: Weight = 1.0
-    """Weight of all fields read as one text."""
+    """All fields read as one text."""
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Refuse weights that are all 0."""
         if not any(vars(self).values()):
             raise ValueError(
                 "candidates.weights: all are 0, so no word would count; raise one of them"
@@ -78,20 +73,20 @@ class CandidateOptions:
     """From the corpus to candidates."""
 
     encoder: str = "auto"
-    """Text encoder: auto (MiniLM, else TF-IDF + SVD and a notice), tfidf-svd, a folder or a name
-    on the hub."""
+    """Text encoder: auto (MiniLM if available, else TF-IDF + SVD with a notice), tfidf-svd, a
+    folder, or a name on the hub."""
     max_length: Annotated[int, Interval(ge=8, le=512)] = 64
     """Tokens of a document that the encoder reads; twice as many take twice as long."""
     index: Literal["flat", "ivf", "hnsw", "ivf-pq"] = "flat"
     """FAISS index of the document vectors; flat is exact."""
     per_source: Annotated[int, Interval(ge=1, le=10_000)] = 200
-    """Documents that each of the two sources gives."""
+    """Documents that each of the two sources returns."""
     keep: Annotated[int, Interval(ge=1, le=10_000)] = 100
-    """Candidates that go to the ranker after the merge."""
+    """Candidates of the merged list that go to the ranker."""
     k1: Annotated[float, Interval(ge=0, le=10)] = 1.2
     """BM25: how soon a repeated word stops counting."""
     b: Annotated[float, Interval(ge=0, le=1)] = 0.75
-    """BM25: how much long documents are held back, 0 to 1."""
+    """BM25: how much the length of a document counts against it."""
     weights: WeightOptions = field(default_factory=WeightOptions)
 
 
@@ -99,17 +94,16 @@ class CandidateOptions:
 class RankingOptions:
     """From candidates to an order."""
 
-    rounds: Annotated[int, Interval(ge=1, le=10_000)] = 800
-    """At most so many trees; early stopping takes fewer."""
+    trees: Annotated[int, Interval(ge=1, le=10_000)] = 800
+    """Largest number of trees; early stopping may keep fewer."""
+    leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
     """Shrinkage of the trees."""
-    leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
-    """Leaves of a tree."""
-    minimum_leaf: Annotated[int, Interval(ge=1, le=100_000)] = 100
-    """Fewest pairs in a leaf."""
+    min_leaf_rows: Annotated[int, Interval(ge=1, le=100_000)] = 100
+    """Smallest number of (query, document) pairs in a leaf."""
     unjudged: Annotated[int, Interval(ge=0, le=1000)] = 12
-    """Unjudged candidates a query to train on as not relevant, so that the ranker has seen what
-    it will be asked to order; 0 trains on judged documents alone."""
+    """Unjudged candidates per query in the training set, labelled not relevant; see
+    stages/training_set.py."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +120,7 @@ class RerankingOptions:
 
 @dataclass(frozen=True)
 class Config(RunConfig):
-    """All of search; `--dataset` also takes msrd, simulated-films and beir."""
+    """Search; `--dataset` also takes msrd, simulated-films and beir."""
 
     own_dataset = "beir"
 
@@ -145,13 +139,13 @@ PRESETS = {
         dataset="simulated-films",
         world=WorldOptions(films=400, queries=300),
         candidates=CandidateOptions(encoder="tfidf-svd", per_source=60, keep=50),
-        ranking=RankingOptions(rounds=40, minimum_leaf=10, learning_rate=0.15),
+        ranking=RankingOptions(trees=40, learning_rate=0.15, min_leaf_rows=10),
     ),
     "default": DEFAULT,
     "large": replace(
         DEFAULT,
         world=WorldOptions(films=20_000, queries=4_000),
         candidates=CandidateOptions(max_length=128, per_source=400, keep=200),
-        ranking=RankingOptions(rounds=2000, learning_rate=0.03, leaves=63),
+        ranking=RankingOptions(trees=2000, leaves=63, learning_rate=0.03),
     ),
 }

@@ -2,53 +2,43 @@
 
 What is fitted on what: the index and the vectors know documents alone. The fusion, the ranker's
 early stopping and the diversity trade-off are chosen on validation queries, the trees are grown on
-training queries; test queries come in nowhere. The ranker trains on the judged documents and on a
-few unjudged candidates a query, taken as not relevant, because unjudged candidates are most of what
-it will have to order.
+training queries; test queries come in nowhere.
 
-Shapes: `B` queries, `K` candidates, `N` documents, `D` vector width, `F` features.
+Shapes: `B` queries, `K` candidates, `M` judged documents a query, `N` documents, `F` features.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from common.atomic import write_json
-from common.retrieval import MISSING, Candidates, Fused, ordered
+from common.encoders import load_encoder
+from common.retrieval import Candidates, Fused, ordered
 from common.timing import StageTimes
-from patterns.search_ranking.config import Config
-from patterns.search_ranking.results import EXPLAINED, Hit, Results, hits_of
-from patterns.search_ranking.stages.documents import ANALYSED, dense_texts, field_texts, tidy
+from patterns.search_ranking.entities.documents import ANALYSED, dense_texts, field_texts
+from patterns.search_ranking.entities.queries import JudgedQueries, Queries
+from patterns.search_ranking.entities.results import EXPLAINED, Hit, Results, hits_of
+from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
+from patterns.search_ranking.stages.candidates.dense import Dense
+from patterns.search_ranking.stages.candidates.hybrid import Hybrid
+from patterns.search_ranking.stages.features import NAMES, Features
+from patterns.search_ranking.stages.ranking import LambdaMart
 from patterns.search_ranking.stages.reasons import reasons
-from patterns.search_ranking.stages.rules import Condition, read_rules
+from patterns.search_ranking.stages.reranking import Reranker
+from patterns.search_ranking.stages.rules import Condition, allowed_by, read_rules
+from patterns.search_ranking.stages.training_set import RankingSet, with_unjudged
 
 if TYPE_CHECKING:
-    from patterns.search_ranking.data import JudgedQueries
-    from patterns.search_ranking.stages.ranking import RankingSet
+    from patterns.search_ranking.config import Config
+    from patterns.search_ranking.data import Splits
 
-BLOCK = 256  # queries scored against the whole corpus at a time, which bounds the memory
-
-
-@dataclass(frozen=True)
-class Queries:
-    """Query texts with their vectors, which two stages need."""
-
-    texts: tuple[str, ...]
-    vectors: np.ndarray  # (B, D)
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def part(self, rows: slice) -> Queries:
-        """The queries at `rows`."""
-        return Queries(self.texts[rows], self.vectors[rows])
+BLOCK = 256  # queries scored against the whole corpus at a time, to bound the memory
 
 
 class Pipeline:
@@ -57,53 +47,38 @@ class Pipeline:
     def __init__(
         self,
         *,
-        encoder: Any,
-        bm25: Any,
-        dense: Any,
-        hybrid: Any,
-        ranker: Any,
-        reranker: Any,
+        bm25: BM25,
+        dense: Dense,
+        hybrid: Hybrid,
+        ranker: LambdaMart,
+        reranker: Reranker,
         per_source: int,
         keep: int,
         unjudged: int = 0,
         seed: int = 0,
     ) -> None:
-        from patterns.search_ranking.stages.features import Features
-
-        self.encoder, self.bm25, self.dense, self.hybrid = encoder, bm25, dense, hybrid
-        self.ranker, self.reranker = ranker, reranker
+        self.bm25, self.dense, self.hybrid = bm25, dense, hybrid
         self.features = Features(bm25=bm25, dense=dense)
+        self.ranker, self.reranker = ranker, reranker
         self.per_source, self.keep, self.unjudged, self.seed = per_source, keep, unjudged, seed
-        self.notices: list[str] = [encoder.notice] if encoder.notice else []
+        self.notices: list[str] = []
 
     @classmethod
-    def from_config(cls, config: Config) -> Pipeline:
-        """Make the unfitted stages."""
-        from common.encoders import load_encoder
-        from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
-        from patterns.search_ranking.stages.candidates.dense import Dense
-        from patterns.search_ranking.stages.candidates.hybrid import Hybrid
-        from patterns.search_ranking.stages.features import NAMES
-        from patterns.search_ranking.stages.ranking import LambdaMart
-        from patterns.search_ranking.stages.reranking import Reranker
-
+    def from_config(cls, config: Config, splits: Splits) -> Pipeline:
+        """Make the unfitted stages; no size of theirs depends on `splits`."""
         options, ranking, page = config.candidates, config.ranking, config.reranking
         encoder = load_encoder(options.encoder, max_length=options.max_length, device=config.device)
-        fields = {
-            name: Field(analyser=analyser, k1=options.k1, b=options.b)
-            for name, analyser in ANALYSED.items()
-        }
+        fields = {name: Field(each, options.k1, options.b) for name, each in ANALYSED.items()}
         return cls(
-            encoder=encoder,
             bm25=BM25(fields=fields, weights=vars(options.weights)),
             dense=Dense(encoder=encoder, index=options.index),
             hybrid=Hybrid(),
             ranker=LambdaMart(
                 names=NAMES,
-                rounds=ranking.rounds,
-                learning_rate=ranking.learning_rate,
+                trees=ranking.trees,
                 leaves=ranking.leaves,
-                minimum_leaf=ranking.minimum_leaf,
+                learning_rate=ranking.learning_rate,
+                min_leaf_rows=ranking.min_leaf_rows,
                 seed=config.seed,
             ),
             reranker=Reranker(
@@ -117,75 +92,52 @@ class Pipeline:
             seed=config.seed,
         )
 
-    def fit_candidates(self, documents: pl.DataFrame) -> Pipeline:
-        """Index and encode the corpus, and make the encoder quick at single queries."""
-        from common.encoders import for_queries
+    def fit_candidates(self, splits: Splits) -> Pipeline:
+        """Index and encode the corpus."""
+        self.bm25.fit(field_texts(splits.documents))
+        self.dense.fit(dense_texts(splits.documents))
+        self.notices = list(self.dense.notices_)
+        return self._prepare(splits.documents)
 
-        self.documents = tidy(documents)
-        texts = dense_texts(self.documents)
-        self.bm25.fit(field_texts(self.documents))
-        self.encoder.fit(texts)
-        self.dense.fit(texts)
-        self.dense.query_encoder, said = for_queries(self.encoder, texts[:100])
-        self.notices += [said] if said else []
-        self.features.fit(self.documents)
-        self.reranker.prepare(self.documents, self.dense.vectors_)
+    def _prepare(self, documents: pl.DataFrame) -> Pipeline:
+        """Build the state that depends on documents, their index and their vectors alone."""
+        self.documents = documents
+        self.features.fit(documents)
+        self.reranker.prepare(documents, self.dense.vectors_)
         return self
 
-    def fit_fusion(self, valid: JudgedQueries) -> float:
-        """Choose how the two lists are merged; returns validation Recall at `keep`."""
-        queries = self.encode(valid.texts)
-        lexical, nearest = self.sources(queries)
-        return float(self.hybrid.tune(lexical, nearest, valid.relevant(), self.keep))
+    def fit_fusion(self, splits: Splits) -> Pipeline:
+        """Choose how the two lists are merged, by Recall at `keep` (`valid_recall_`)."""
+        lexical, nearest = self.sources(self.encode(splits.valid.texts))
+        self.hybrid.fit(lexical, nearest, splits.valid.relevant(), self.keep)
+        self.valid_recall_ = self.hybrid.valid_recall_
+        return self
 
-    def fit_ranker(self, train: JudgedQueries, valid: JudgedQueries) -> float:
-        """Grow the trees; returns validation NDCG@10 over the rows it was asked to order."""
-        learning = self.ranking_set(train)
-        self.learning_ = learning, self.ranking_set(valid)
-        self.ranker.fit(*self.learning_)
-        sample = np.random.default_rng(self.seed).permutation(len(learning.features))[:20_000]
-        self.profile_ = learning.features[np.sort(sample)]
-        return float(self.ranker.valid_ndcg_)
+    def fit_ranker(self, splits: Splits) -> Pipeline:
+        """Grow the trees until NDCG@10 over the validation rows no longer rises (`valid_ndcg_`).
 
-    def refitted(self, columns: Sequence[int], *, learning_rate: float) -> Any:
-        """A second ranker, grown on some of the features alone; the served one is not touched."""
-        import copy
+        The rows stay in `training_set_` and `valid_set_`, for the ablation and the profile.
+        """
+        self.training_set_ = self.ranking_set(splits.train)
+        self.valid_set_ = self.ranking_set(splits.valid)
+        self.ranker.fit(self.training_set_, self.valid_set_)
+        self.valid_ndcg_ = self.ranker.valid_ndcg_
+        return self
 
-        ranker = copy.copy(self.ranker)
-        ranker.names = [self.ranker.names[place] for place in columns]
-        ranker.learning_rate = learning_rate
-        return ranker.fit(*(part.with_columns(columns) for part in self.learning_))
-
-    def fit_reranker(self, valid: JudgedQueries) -> Any:
+    def fit_reranker(self, splits: Splits) -> Pipeline:
         """Choose the diversity trade-off on validation queries."""
+        valid = splits.valid
         queries = self.encode(valid.texts)
         ranked = self.rank(queries, self.retrieve(queries).candidates)
-        return self.reranker.fit(valid.texts, ranked, lambda page: _ndcg(page, valid))
+        self.reranker.fit(valid.texts, ranked, lambda page: valid.ndcg_of(page.item_ids, 10).mean())
+        return self
 
     def ranking_set(self, judged: JudgedQueries) -> RankingSet:
-        """Feature rows of judged documents and of `unjudged` further candidates a query."""
-        from patterns.search_ranking.stages.ranking import RankingSet
-
+        """Describe the judged documents and `unjudged` further candidates of each query."""
         queries = self.encode(judged.texts)
-        rows, grades = judged.rows, judged.grades
-        if self.unjudged:
-            more = self._unjudged(queries, rows)
-            rows = np.hstack([rows, more])
-            grades = np.hstack([grades, np.zeros_like(more, dtype=np.int8)])
-        kept = rows >= 0  # (B, M)
-        features = self.describe(queries, rows)[kept]
-        return RankingSet(features, grades[kept].astype(np.int64), kept.sum(axis=1))
-
-    def _unjudged(self, queries: Queries, judged: np.ndarray) -> np.ndarray:
-        """Rows (B, unjudged) drawn from the candidates that nobody judged, -1 padded."""
-        rng = np.random.default_rng(self.seed)
         found = self.retrieve(queries).candidates.item_ids
-        out = np.full((len(found), self.unjudged), MISSING, np.int64)
-        for row, items in enumerate(found):
-            free = items[(items >= 0) & ~np.isin(items, judged[row])]
-            drawn = rng.permutation(free)[: self.unjudged]
-            out[row, : len(drawn)] = drawn
-        return out
+        rows, grades = with_unjudged(judged, found, count=self.unjudged, seed=self.seed)
+        return RankingSet.of(self.describe(queries, rows), grades, rows)
 
     def encode(self, texts: Sequence[str]) -> Queries:
         """Encode query texts."""
@@ -194,30 +146,29 @@ class Pipeline:
     def sources(
         self, queries: Queries, depth: int | None = None, allowed: np.ndarray | None = None
     ) -> tuple[Candidates, Candidates]:
-        """The lexical and the dense list, `depth` each."""
+        """Return the lexical and the dense list, `depth` each."""
         k = min(depth or self.per_source, self.documents.height)
-        parts = [queries.part(slice(at, at + BLOCK)) for at in range(0, len(queries), BLOCK)]
-        found = [self.bm25.retrieve(part.texts, k, allowed=allowed) for part in parts]
+        texts = [queries.texts[block] for block in queries.blocks(BLOCK)]
+        found = [self.bm25.retrieve(block, k, allowed=allowed) for block in texts]
         lexical = Candidates.concatenate(found, width=k)
         return lexical, self.dense.retrieve(queries.vectors, k, allowed=allowed)
 
     def retrieve(
         self, queries: Queries, k: int | None = None, allowed: np.ndarray | None = None
     ) -> Fused:
-        """Merged candidates, `keep` or, where more are asked for, k of them."""
+        """Return merged candidates, `keep` or, where more are asked for, k of them."""
         keep = max(self.keep, k or 0)
         lexical, nearest = self.sources(queries, max(self.per_source, keep), allowed)
         return self.hybrid.merge(lexical, nearest, keep)
 
     def describe(self, queries: Queries, rows: np.ndarray) -> np.ndarray:
-        """Features of given documents: rows (B, K) -> (B, K, F)."""
+        """Compute the features of given documents: rows (B, K) -> (B, K, F)."""
         return self.features.transform(queries.texts, queries.vectors, rows)
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
         """Order candidates by the ranker, in blocks of queries."""
         parts = []
-        for at in range(0, len(queries), BLOCK):
-            block = slice(at, at + BLOCK)
+        for block in queries.blocks(BLOCK):
             rows = candidates.item_ids[block]
             scores = self.ranker.score(self.describe(queries.part(block), rows))
             parts.append(ordered(rows, scores))
@@ -226,12 +177,6 @@ class Pipeline:
     def rerank(self, queries: Queries, ranked: Candidates, k: int) -> Candidates:
         """Return the pages."""
         return self.reranker.rerank(queries.texts, ranked, k)
-
-    def allowed(self, conditions: Sequence[Condition]) -> np.ndarray | None:
-        """Documents (N,) that meet all conditions; None where there are none to meet."""
-        if not conditions:
-            return None
-        return np.logical_and.reduce([each.mask(self.documents) for each in conditions])
 
     def search(
         self, texts: Sequence[str], k: int = 10, *, filters: Sequence[Condition] = ()
@@ -245,7 +190,7 @@ class Pipeline:
         for text in texts:
             if not any(letter.isalnum() for letter in text):
                 raise ValueError(f"query: {text!r} has no word to search for; give one")
-        allowed = self.allowed(filters)
+        allowed = allowed_by(filters, self.documents)
         times = StageTimes()
         with times("candidates"):
             queries = self.encode(texts)
@@ -259,77 +204,46 @@ class Pipeline:
         return Results(hits, times.milliseconds)
 
     def explain(self, query: Queries, rows: np.ndarray) -> list[list[str]]:
-        """Reasons of the first few of one query's documents: rows (K,), -1 padded."""
+        """Give the reasons of the first few of one query's documents: rows (K,), -1 padded."""
         shown = rows[rows >= 0][:EXPLAINED]
         features = self.describe(query, shown[None])[0]  # (≤10, F)
         account = self.ranker.contributions(features)
         return [reasons(*pair) for pair in zip(features, account, strict=True)]
 
     def _hits(self, queries: Queries, row: int, page: Candidates, found: Fused) -> list[Hit]:
-        """One page with provenance and reasons."""
-        items = page.item_ids[row]
-        kept = items >= 0
-        told = self.explain(queries.part(slice(row, row + 1)), items)
-        ranks = found.ranks_of(row)
-        return hits_of(self.documents, items[kept], page.scores[row][kept], ranks, told)
+        """Put one page together, with provenance and reasons."""
+        told = self.explain(queries.part(slice(row, row + 1)), page.item_ids[row])
+        return hits_of(self.documents, page, row, found.ranks_of(row), told)
 
-    def training_profile(self) -> pl.DataFrame:
-        """A sample of the features the ranker was fitted on, the reference of drift."""
-        return pl.DataFrame(self.profile_, schema=list(self.ranker.names))
+    def profile(self, splits: Splits) -> pl.DataFrame:
+        """Sample the feature rows that `fit_ranker` made of `splits.train`, to watch for drift."""
+        rows = self.training_set_.features
+        sample = np.random.default_rng(self.seed).permutation(len(rows))[:20_000]
+        return pl.DataFrame(rows[np.sort(sample)], schema=list(NAMES))
 
     def save(self, folder: Path) -> None:
-        """Write every stage, the encoder and the documents."""
+        """Write every stage and the documents."""
         self.bm25.save(folder / "bm25")
         self.dense.save(folder / "dense")
-        self.dense.query_encoder.save(folder / "encoder")
-        self.ranker.save(folder)
-        self.reranker.save(folder)
+        self.hybrid.save(folder / "hybrid")
+        self.ranker.save(folder / "ranker")
+        self.reranker.save(folder / "reranker")
         self.documents.write_parquet(folder / "documents.parquet")
-        settings = {
-            "weights": self.bm25.weights,
-            "index": self.dense.kind,
-            "constant": self.hybrid.constant,
-            "lexical_weight": self.hybrid.lexical_weight,
-            "per_source": self.per_source,
-            "keep": self.keep,
-            "features": self.ranker.names,
-            "notices": self.notices,
-        }
-        write_json(folder / "pipeline.json", settings)
+        kept = ("per_source", "keep", "unjudged", "seed")
+        settings = {name: getattr(self, name) for name in kept}
+        write_json(folder / "pipeline.json", {"settings": settings, "notices": self.notices})
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote."""
-        from common.encoders import load_saved
-        from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
-        from patterns.search_ranking.stages.candidates.dense import Dense
-        from patterns.search_ranking.stages.candidates.hybrid import Hybrid
-        from patterns.search_ranking.stages.ranking import LambdaMart
-        from patterns.search_ranking.stages.reranking import Reranker
-
-        settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        encoder = load_saved(folder / "encoder")
-        fields = {name: Field(analyser) for name, analyser in ANALYSED.items()}
+        saved = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
-            encoder=encoder,
-            bm25=BM25(fields=fields, weights=settings["weights"]).load(folder / "bm25"),
-            dense=Dense(encoder=encoder, index=settings["index"]).load(folder / "dense"),
-            hybrid=Hybrid(constant=settings["constant"], lexical_weight=settings["lexical_weight"]),
-            ranker=LambdaMart(names=settings["features"]).load(folder),
-            reranker=Reranker().load(folder),
-            per_source=settings["per_source"],
-            keep=settings["keep"],
+            bm25=BM25.load(folder / "bm25"),
+            dense=Dense.load(folder / "dense"),
+            hybrid=Hybrid.load(folder / "hybrid"),
+            ranker=LambdaMart.load(folder / "ranker"),
+            reranker=Reranker.load(folder / "reranker"),
+            **saved["settings"],
         )
-        pipeline.documents = pl.read_parquet(folder / "documents.parquet")
-        pipeline.features.fit(pipeline.documents)
-        pipeline.reranker.prepare(pipeline.documents, pipeline.dense.vectors_)
-        pipeline.notices = settings["notices"]
-        return pipeline
-
-
-def _ndcg(page: Candidates, judged: JudgedQueries) -> float:
-    """Mean NDCG@10 where what nobody judged counts as not relevant."""
-    from common.evaluation.ranking import ndcg
-
-    gains = judged.gains_of(page.item_ids)
-    return float(ndcg(gains, judged.grades, 10).mean())
+        pipeline.notices = saved["notices"]
+        return pipeline._prepare(pl.read_parquet(folder / "documents.parquet"))

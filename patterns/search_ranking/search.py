@@ -1,7 +1,7 @@
 """Ask the latest run from the command line: `python -m patterns.search_ranking.search "heist"`.
 
-Prints the page: each result with its year, where it came from (its place in the
-BM25 and in the dense list) and the reasons that raised it, then the time each stage took.
+Prints the page: each result with its year, where it came from (its place in the BM25 and in the
+dense list) and the reasons that raised it, then the time each stage took.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Annotated
 from annotated_types import Interval
 from tyro.conf import Positional
 
-from common import config, console
+from common import console
 from common.config import CheckedConfig
-
-NAME = "search_ranking"
+from common.config import run as run_command
+from patterns.search_ranking.config import NAME
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SearchConfig(CheckedConfig):
     query: Positional[Annotated[str, "what a person would type"]]
     """What a person would type."""
     k: Annotated[int, Interval(ge=1, le=10_000)] = 10
-    """Results wanted."""
+    """Number of results."""
     genre: str | None = None
     """Only documents of this genre."""
     run: str = "latest"
@@ -44,7 +44,7 @@ def main(settings: SearchConfig) -> None:
     run = open_run(settings.run, name=NAME, runs=settings.runs)
     pipeline = Pipeline.load(run.pipeline)
     filters = [] if settings.genre is None else [Condition("genres", settings.genre)]
-    pipeline.search([settings.query], settings.k, filters=filters)  # warm, so that times mean it
+    pipeline.search([settings.query], settings.k, filters=filters)  # warm up, for realistic times
     found = pipeline.search([settings.query], settings.k, filters=filters)
     console.info(f"{settings.query!r} · {run.version} · {pipeline.documents.height:,} documents")
     for place, hit in enumerate(found.hits[0], start=1):
@@ -66,4 +66,4 @@ def _place(rank: int | None) -> str:
 
 
 if __name__ == "__main__":
-    config.run(main, {"default": SearchConfig(query="")}, description=__doc__)
+    run_command(main, {"default": SearchConfig(query="")}, description=__doc__)

@@ -10,32 +10,36 @@ person that the corpus does not have is refused with the nearest names, not answ
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
 from common.artifacts import Run
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
+from patterns.search_ranking.config import NAME
 
-NAME = "search_ranking"
+if TYPE_CHECKING:
+    from patterns.search_ranking.entities.results import Hit
+    from patterns.search_ranking.stages.rules import Condition
 
 
 class SearchRequest(ServiceRequest):
     """What is searched, how much of it is wanted, and within which documents."""
 
     query: str = Field(min_length=1, max_length=500, description="what a person would type")
-    k: int = Field(10, ge=1, le=10_000, strict=True, description="results wanted")
-    genre: str | None = Field(None, max_length=100, description="only documents of this genre")
-    actor: str | None = Field(None, max_length=200, description="only with this actor")
-    director: str | None = Field(None, max_length=200, description="only by this director")
-    year_from: int | None = Field(None, ge=0, le=9999, description="earliest year")
-    year_to: int | None = Field(None, ge=0, le=9999, description="latest year")
+    k: int = Field(default=10, ge=1, le=10_000, strict=True, description="number of results")
+    genre: str | None = Field(default=None, max_length=100, description="only of this genre")
+    actor: str | None = Field(default=None, max_length=200, description="only with this actor")
+    director: str | None = Field(default=None, max_length=200, description="only by this director")
+    year_from: int | None = Field(default=None, ge=0, le=9999, description="earliest year")
+    year_to: int | None = Field(default=None, ge=0, le=9999, description="latest year")
 
-    def filters(self) -> dict[str, Any]:
-        """The conditions that documents must meet, by the field that asks for each."""
+    def filters(self) -> dict[str, Condition]:
+        """Return the conditions that documents must meet, by the field that asks for each."""
         from patterns.search_ranking.stages.rules import Condition
 
-        found = {}
+        found: dict[str, Condition] = {}
         for name, field in (("genre", "genres"), ("actor", "actors"), ("director", "director")):
             if getattr(self, name) is not None:
                 found[name] = Condition(field, getattr(self, name))
@@ -78,14 +82,14 @@ class SearchService(Service):
         title = next(filter(None, self.pipeline.documents["title"]), "film")
         self.example = {"query": title.lower(), "k": 5}
 
-    def predict(self, requests: list[Any]) -> list[Any]:
+    def predict(self, requests: Sequence[SearchRequest]) -> list[SearchResponse]:
         """Search once for all requests of equal filters and length, and answer in order."""
-        alike: dict[Any, list[int]] = {}
+        equal: dict[tuple[tuple[Condition, ...], int], list[int]] = {}
         for row, request in enumerate(requests):
             self._check(request, row)
-            alike.setdefault((tuple(request.filters().values()), request.k), []).append(row)
-        answers: list[Any] = [None] * len(requests)
-        for (filters, k), rows in alike.items():
+            equal.setdefault((tuple(request.filters().values()), request.k), []).append(row)
+        answers: dict[int, SearchResponse] = {}
+        for (filters, k), rows in equal.items():
             found = self.pipeline.search([requests[row].query for row in rows], k, filters=filters)
             for row, hits in zip(rows, found.hits, strict=True):
                 answers[row] = SearchResponse(
@@ -93,7 +97,7 @@ class SearchService(Service):
                     stage_ms=found.milliseconds,
                     results=[_result(hit) for hit in hits],
                 )
-        return answers
+        return [answers[row] for row in range(len(requests))]
 
     def _check(self, request: SearchRequest, row: int) -> None:
         """Refuse what only the corpus can know to be wrong."""
@@ -116,7 +120,7 @@ class SearchService(Service):
                 ) from problem
 
 
-def _result(hit: Any) -> SearchResult:
+def _result(hit: Hit) -> SearchResult:
     return SearchResult(
         doc_id=hit.doc_id,
         title=hit.title,

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from common import artifacts, console
 from common.config import run as run_command
-from patterns.search_ranking.config import PRESETS, Config
+from patterns.search_ranking.config import NAME, PRESETS, Config
 
-NAME = "search_ranking"
 SEARCH = 'python -m patterns.search_ranking.search "space heist"'
 
 
@@ -23,30 +22,31 @@ def main(config: Config) -> Path:
     from patterns.search_ranking.pipeline import Pipeline
 
     table = load(config)
-    splits = split(table, config.split, seed=config.seed)
-    console.header(NAME, splits.source, config)
+    console.header(NAME, table.source, config)
+    with console.stage("data") as stage:
+        splits = split(table, config)
+        train, valid, test = map(len, (splits.train, splits.valid, splits.test))
+        stage.note(f"{train:,} train, {valid:,} valid, {test:,} test queries")
 
-    pipeline = Pipeline.from_config(config)
+    pipeline = Pipeline.from_config(config, splits)
     with console.stage("candidates") as stage:
-        pipeline.fit_candidates(splits.documents)
-        stage.note(f"{splits.documents.height:,} documents, {pipeline.encoder.name}")
-    for text in pipeline.notices:
-        console.notice(text)
+        pipeline.fit_candidates(splits)
+        stage.note(f"{splits.documents.height:,} documents, {pipeline.dense.encoder.name}")
     with console.stage("fusion") as stage:
-        recall = pipeline.fit_fusion(splits.valid)
-        chosen = f"constant {pipeline.hybrid.constant:g}, lexical {pipeline.hybrid.lexical_weight}"
-        stage.note(f"valid Recall@{pipeline.keep} {recall:.4f} ({chosen})")
+        pipeline.fit_fusion(splits)
+        hybrid = pipeline.hybrid
+        stage.note(f"valid Recall@{pipeline.keep} {pipeline.valid_recall_:.4f}")
+        stage.note(f"constant {hybrid.constant_:g}, lexical weight {hybrid.lexical_weight_}")
     with console.stage("ranking") as stage:
-        ndcg = pipeline.fit_ranker(splits.train, splits.valid)
-        stage.note(f"valid NDCG@10 {ndcg:.4f}, {pipeline.ranker.trees_} trees")
+        pipeline.fit_ranker(splits)
+        stage.note(f"valid NDCG@10 {pipeline.valid_ndcg_:.4f}, {pipeline.ranker.trees_} trees")
     with console.stage("re-ranking") as stage:
-        pipeline.fit_reranker(splits.valid)
-        stage.note(f"trade-off {pipeline.reranker.trade_off}")
+        pipeline.fit_reranker(splits)
+        stage.note(f"trade-off {pipeline.reranker.trade_off_}")
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 
-    profile = pipeline.training_profile()
-    run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
     console.summary(report, run, next_command=f"{SEARCH} --run {run}")
     return run
 

@@ -113,10 +113,10 @@ def test_a_run_that_is_not_there_names_the_command_to_train(tmp_path: Path, run:
 
 def test_a_pointer_to_a_deleted_run_says_so(tmp_path: Path) -> None:
     shutil.rmtree(save(tmp_path))
-    with pytest.raises(ValueError, match=r"latest names the run .*, which is not there"):
+    with pytest.raises(ValueError, match=r"latest names the run .*, which does not exist"):
         artifacts.open_run("latest", name="toy", runs=tmp_path)
     (tmp_path / "toy" / "latest").write_text("")
-    with pytest.raises(ValueError, match="which is not there"):
+    with pytest.raises(ValueError, match="which does not exist"):
         artifacts.open_run("latest", name="toy", runs=tmp_path)
 
 

@@ -77,6 +77,17 @@ def test_notices_and_errors_go_to_the_error_stream(capsys: pytest.CaptureFixture
     assert "NOTICE" not in said.out
 
 
+def test_a_summary_says_every_notice_but_that_of_the_data_which_the_header_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = Source(notice="simulated data")
+    console.header("recsys", source, Config())
+    report = Report("recsys", source, notices=["no MiniLM", "too few users"])  # type: ignore[arg-type]
+    console.summary(report, Path("runs/x"), next_command="python -m x")
+    expected = ["NOTICE simulated data", "NOTICE no MiniLM", "NOTICE too few users"]
+    assert capsys.readouterr().err.splitlines() == expected
+
+
 def test_a_stage_prints_one_timed_line_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
     with console.stage("ranking") as stage:
         time.sleep(0.06)

@@ -42,7 +42,7 @@ def test_fetch_that_fails_says_why_and_exits_1(capsys, monkeypatch):
     monkeypatch.setenv("ML_PATTERNS_OFFLINE", "1")
     assert main(["fetch", "banking77", "digits"]) == 1
     captured = capsys.readouterr()
-    assert "error: banking77 cannot be had" in captured.err
+    assert "error: banking77 is not available" in captured.err
     assert "bundled" in captured.out
 
 

@@ -124,7 +124,7 @@ def test_tampered_mirror_and_nothing_else_is_an_error_naming_it(tmp_path, monkey
     (tmp_path / "mirror" / "tiny").mkdir(parents=True)
     (tmp_path / "mirror" / "tiny" / "file").write_bytes(OTHER)
     monkeypatch.setenv("ML_PATTERNS_MIRROR", str(tmp_path / "mirror"))
-    with pytest.raises(FetchError, match=r"tiny cannot be had: .*mirror/tiny/file has sha256"):
+    with pytest.raises(FetchError, match=r"tiny is not available: .*mirror/tiny/file has sha256"):
         download.fetch(card_of(File("file", len(BODY), sha256(BODY))))
 
 

@@ -58,7 +58,7 @@ def test_auto_falls_back_with_a_notice_that_says_why(monkeypatch):
     monkeypatch.setenv("ML_PATTERNS_OFFLINE", "1")
     name, notice = data.choose("auto", public="msrd", offline="simulated-films")
     assert name == "simulated-films"
-    assert notice.startswith("Running on simulated data (simulated-films): msrd cannot be had")
+    assert notice.startswith("Running on simulated data (simulated-films): msrd is not available")
     assert "ML_PATTERNS_MIRROR" in notice
 
 
@@ -66,7 +66,7 @@ def test_auto_can_fall_back_to_a_bundled_set(monkeypatch):
     monkeypatch.setenv("ML_PATTERNS_OFFLINE", "1")
     name, notice = data.choose("auto", public="fashion-mnist", offline="digits")
     assert name == "digits"
-    assert notice.startswith("Running on bundled data (digits): fashion-mnist cannot be had")
+    assert notice.startswith("Running on bundled data (digits): fashion-mnist is not available")
 
 
 def test_auto_takes_a_bundled_set():

@@ -5,7 +5,7 @@ overview tells of, a quality, a release day, and a popularity with a long tail t
 over the period. Every person has a taste that demographics pull and that turns from a first to a
 last one over the period, an activity, a day of joining and a habit of devices. Sessions start by
 the hour of the day; each shows a shelf drawn by the popularity of the day, from which films are
-taken by taste and device. A view is watched to the end or abandoned, and rated or not, by how much
+chosen by taste and device. A view is watched to the end or abandoned, and rated or not, by how much
 it was liked; both are read off the same liking that `true_preference` gives for any pair and day.
 
 Read in this order: `words`, `truth` (the formulas), `people`, `films`, `sessions`, `world`. The

@@ -58,7 +58,7 @@ class Sessions:
 
 @dataclass(frozen=True)
 class Choices:
-    """What was shown or what was taken, in order of session and place."""
+    """what was shown or what was chosen, in order of session and place."""
 
     sessions: np.ndarray
     """Row of the session."""
@@ -67,7 +67,7 @@ class Choices:
     items: np.ndarray
     """Row of the film."""
     clicked: np.ndarray
-    """Whether it was taken, bool; of views, true everywhere."""
+    """Whether it was chosen, bool; of views, true everywhere."""
     affinity: np.ndarray
     """float32 cosine of the day's taste and the film's."""
 
@@ -123,7 +123,7 @@ def draw_choices(
         affinity = np.matmul(films.taste[items], taste[:, :, None])[:, :, 0]
         odds = sharpness * affinity - POSITION * _LOG[position + 1]
         odds += LEAN[sessions.devices[rows]][:, None] * length[items]
-        row, slot, place = _taken(rng, odds, new, sessions.views[rows])
+        row, slot, place = _chosen(rng, odds, new, sessions.views[rows])
         seen[who[row], items[row, slot]] = _SEEN
         clicked = np.zeros(new.shape, dtype=bool)
         clicked[row, slot] = True
@@ -166,7 +166,7 @@ def _newly_met(seen: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.nda
     return unseen
 
 
-def _taken(
+def _chosen(
     rng: np.random.Generator, odds: np.ndarray, new: np.ndarray, views: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw `views` (B,) cards of each row by Gumbel-top-k; give rows, slots and their order."""

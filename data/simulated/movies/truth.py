@@ -25,7 +25,7 @@ START = 1_700_000_000 // 86_400 * 86_400  # 2023-11-14 00:00 UTC, an arbitrary f
 DAY = 86_400
 DEVICES = ("phone", "tablet", "desktop", "tv")
 POSITION = 0.5
-"""How much lower the log-odds of being taken are for each unit of log(1 + position)."""
+"""How much lower the log-odds of being chosen are for each unit of log(1 + position)."""
 FINISHED, ABANDONED = (30.0, 1.0), (1.2, 3.5)
 """Parameters of the Beta share of a film that is watched, to the end or not."""
 LEAN = np.array([-1.0, -0.35, 0.0, 0.45], dtype=np.float32)
@@ -75,10 +75,10 @@ def expected_viewing(
     devices: np.ndarray,
     pages: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what comes of one film being taken from each page (B, k) of rows of `table.items`.
+    """Return what comes of one film being chosen from each page (B, k) of rows of `table.items`.
 
     Returns the minutes watched and the chance that they are to the end, both (B,), expected over
-    which film is taken and at the mean liking of it. `devices` (B,) are rows of `DEVICES`; -1 pads
+    which film is chosen and at the mean liking of it. `devices` (B,) are rows of `DEVICES`; -1 pads
     pages, and a page of nothing gives 0.
     """
     runtime = table.items["runtime_minutes"].to_numpy()[pages]
@@ -89,11 +89,11 @@ def expected_viewing(
     odds += LEAN[devices][:, None] * length_of(runtime)
     odds -= POSITION * np.log1p(np.arange(pages.shape[1]))
     weight = np.where(pages < 0, 0.0, np.exp(odds - odds.max(axis=1, keepdims=True, initial=0.0)))
-    taken = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    chosen = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     finished = finish_probability(liked, runtime, devices[:, None])
     whole, part = (a / (a + b) for a, b in (FINISHED, ABANDONED))
     minutes = runtime * (finished * whole + (1.0 - finished) * part)
-    return (taken * minutes).sum(axis=1), (taken * finished).sum(axis=1)
+    return (chosen * minutes).sum(axis=1), (chosen * finished).sum(axis=1)
 
 
 def true_preference(
@@ -107,7 +107,7 @@ def true_preference(
     """
     if not {"world", "person_taste", "film_taste"} <= set(table.extra):
         raise ValueError(
-            f"{table.source.name}: the truth is known of simulated-movies only. Load that."
+            f"{table.source.name}: the truth is known for simulated-movies only. Load that."
         )
     people, films = table.extra["person_taste"], table.extra["film_taste"]
     rows = _rows(people["user_id"], users)

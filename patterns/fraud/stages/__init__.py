@@ -1,1 +1,1 @@
-"""One file for each box: features, rules, models, imbalance, calibration, decision."""
+"""One file for each box: features, rules, imbalance, models, calibration, decision."""

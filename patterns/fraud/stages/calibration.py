@@ -8,14 +8,19 @@ scores that are ordered well but too high or too low. Fitted on validation, neve
                 on one step become ties, which costs a little average precision
 
 Source: Platt, 1999; Zadrozny and Elkan, KDD 2002. Saved as two short arrays in JSON.
+
+Shapes: `N` payments.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+
+from common.atomic import write_json
 
 KINDS = ("platt", "isotonic", "none")
 EPSILON = 1e-7
@@ -29,14 +34,13 @@ class Calibration:
         assert kind in KINDS, kind
         self.kind = kind
 
-    def fit(self, scores: np.ndarray, labels: np.ndarray) -> Calibration:
+    def fit(self, scores: np.ndarray, labels: np.ndarray) -> Self:
         """Fit on validation scores and labels (N,); one class alone leaves scores as they are."""
         self.x_, self.y_ = np.array([0.0, 1.0]), np.array([0.0, 1.0])
-        if self.kind == "none" or len(np.unique(labels)) < 2:
-            self.kind = "none"
-        elif self.kind == "platt":
+        self.kind_ = self.kind if len(np.unique(labels)) > 1 else "none"
+        if self.kind_ == "platt":
             self.y_ = _platt(_logit(scores), labels)
-        else:
+        elif self.kind_ == "isotonic":
             from sklearn.isotonic import IsotonicRegression
 
             fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
@@ -44,24 +48,26 @@ class Calibration:
         return self
 
     def transform(self, scores: np.ndarray) -> np.ndarray:
-        """Probabilities (N,) of scores (N,)."""
-        if self.kind == "none":
+        """Return the probabilities (N,) of scores (N,)."""
+        if self.kind_ == "none":
             return scores
-        if self.kind == "platt":
+        if self.kind_ == "platt":
             slope, intercept = self.y_
             return 1 / (1 + np.exp(-(slope * _logit(scores) + intercept)))
         return np.interp(scores, self.x_, self.y_)
 
-    def save(self, path: Path) -> None:
-        """Write the map as JSON."""
-        values = {"kind": self.kind, "x": self.x_.tolist(), "y": self.y_.tolist()}
-        path.write_text(json.dumps(values), encoding="utf-8")
+    def save(self, folder: Path) -> None:
+        """Write the map as `calibration.json`."""
+        values = {"kind": self.kind, "fitted": self.kind_}
+        values |= {"x": self.x_.tolist(), "y": self.y_.tolist()}
+        write_json(folder / "calibration.json", values)
 
     @classmethod
-    def load(cls, path: Path) -> Calibration:
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
         calibration = cls(kind=values["kind"])
+        calibration.kind_ = values["fitted"]
         calibration.x_, calibration.y_ = np.array(values["x"]), np.array(values["y"])
         return calibration
 
@@ -72,14 +78,14 @@ def _logit(scores: np.ndarray) -> np.ndarray:
 
 
 def _platt(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Slope and intercept (2,) of least log loss; the slope never turns the order round."""
+    """Return slope and intercept (2,) of least log loss; the slope never turns the order round."""
     from sklearn.linear_model import LogisticRegression
 
     center, spread = logits.mean(), max(float(logits.std()), 1e-9)
     inputs = (logits - center)[:, None] / spread  # (N, 1): a narrow score needs a steep slope
     fitted = LogisticRegression(C=1e4, max_iter=1000).fit(inputs, labels)
     steep, base = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    if steep <= 0:  # scores that say nothing: everybody gets the base rate
+    if steep <= 0:  # useless scores: every payment gets the base rate
         rate = labels.mean()
         steep, base = 1e-6, float(np.log(rate / (1 - rate)))
     return np.array([steep / spread, base - steep * center / spread])

@@ -4,7 +4,7 @@ Box "decision". Two costs decide, not accuracy: a fraud let through costs its am
 payment declined costs a fixed sum (the call, the lost margin, now and then the customer).
 
     threshold        decline where p >= t; t minimises the cost on validation
-    expected-loss    decline where p * amount > (1 - p) * false_positive_cost; needs a true p
+    expected-loss    decline where p * amount > (1 - p) * false_positive_cost; needs a calibrated p
 
 The second rule lets small payments through that are not worth a declined customer (Elkan, "The
 Foundations of Cost-Sensitive Learning", IJCAI 2001; Bahnsen et al., 2013, for cards).
@@ -13,6 +13,8 @@ Investigators have a budget instead: `card_precision` is the share of compromise
 alerted each day (CP@k of the Fraud Detection Handbook, chapter 4.4). A card is alerted once a day,
 by its highest score; ties go to the lower card id, where the handbook leaves them to an unstable
 sort.
+
+Shapes: `N` payments.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
+from common.atomic import write_json
 from common.evaluation.classification import best_threshold_by_cost
 
 POLICIES = ("threshold", "expected-loss")
@@ -36,9 +40,7 @@ class CostDecision:
         self.false_positive_cost = false_positive_cost
         self.policy = policy
 
-    def fit(
-        self, probabilities: np.ndarray, labels: np.ndarray, amounts: np.ndarray
-    ) -> CostDecision:
+    def fit(self, probabilities: np.ndarray, labels: np.ndarray, amounts: np.ndarray) -> Self:
         """Choose the threshold of least cost on these (validation) payments, each (N,)."""
         best = best_threshold_by_cost(
             labels,
@@ -50,21 +52,20 @@ class CostDecision:
         return self
 
     def decline(self, probabilities: np.ndarray, amounts: np.ndarray) -> np.ndarray:
-        """Whether to decline each payment, (N,) bool."""
+        """Return whether to decline each payment, (N,) bool."""
         if self.policy == "threshold":
             return probabilities >= self.threshold_
         loss, friction = probabilities * amounts, (1 - probabilities) * self.false_positive_cost
         return loss > friction
 
-    def save(self, path: Path) -> None:
-        """Write the rule as JSON."""
-        values = {**vars(self)}
-        path.write_text(json.dumps(values), encoding="utf-8")
+    def save(self, folder: Path) -> None:
+        """Write the rule as `decision.json`."""
+        write_json(folder / "decision.json", vars(self))
 
     @classmethod
-    def load(cls, path: Path) -> CostDecision:
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads((folder / "decision.json").read_text(encoding="utf-8"))
         threshold = values.pop("threshold_")
         decision = cls(**values)
         decision.threshold_ = threshold
@@ -81,12 +82,12 @@ class Money:
 
     @property
     def saved(self) -> float:
-        """What was gained over declining nothing."""
+        """Return what was gained over declining nothing."""
         return self.prevented - self.friction
 
     @property
     def saved_share(self) -> float:
-        """`saved` over all that fraud would have cost: 1 is perfect, below 0 does harm."""
+        """Return `saved` over all that fraud would have cost: 1 is perfect, below 0 does harm."""
         fraud = self.prevented + self.lost
         return self.saved / fraud if fraud else 0.0
 
@@ -112,7 +113,7 @@ def card_precision(
     k: int,
     remove_found: bool = False,
 ) -> np.ndarray:
-    """CP@k of each day: compromised cards among the k highest-scored cards, over k.
+    """Return CP@k of each day: compromised cards among the k highest-scored cards, over k.
 
     `remove_found` takes a card out of the following days once it was alerted and compromised, as
     the handbook does.

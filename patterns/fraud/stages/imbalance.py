@@ -14,6 +14,8 @@ resampled.
 Source: Chawla et al., "SMOTE", JAIR 2002; Dal Pozzolo et al., "Calibrating probability with
 undersampling", 2015. Neighbours are found on standardised features, else the amount alone decides
 them. The resampling is imbalanced-learn's.
+
+Shapes: `N` payments before, `M` after, `F` features.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def rebalance(
     neighbours: int = 5,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Features (M, F), labels (M,) and row weights (M,) or None of the rebalanced training set.
+    """Return features (M, F), labels (M,) and weights (M,) or None of the rebalanced training set.
 
     `ratio` is the number of genuine rows a fraud: `smote` adds frauds, `undersample` drops genuine
     rows until it holds, `weight` weighs frauds so that it holds in the loss.

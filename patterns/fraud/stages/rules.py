@@ -8,6 +8,8 @@ often each rule is right and takes that precision as its score,
 which shrinks a rule that hit little towards the base rate of fraud; where nothing hits the score is
 the share of fraud among payments that no rule hits. So the rules give a probability of sorts, can
 be ranked and thresholded like a model, and every score has its reason in words.
+
+Shapes: `N` payments, `F` features, `R` rules.
 """
 
 from __future__ import annotations
@@ -15,8 +17,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+
+from common.atomic import write_json
+from patterns.fraud.stages.models.base import Examples
+
+NO_LIMIT = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Rule:
     also_limit: float = 0.0
 
     def hits(self, features: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-        """Whether the rule hits each row of features (N, F)."""
+        """Return whether the rule hits each row of features (N, F), (N,) bool."""
         hit = features[:, names.index(self.feature)] > self.limit
         if self.also is not None:
             hit &= features[:, names.index(self.also)] > self.also_limit
@@ -39,7 +47,7 @@ class Rule:
 
 
 def standard_rules(amount_limit: float) -> tuple[Rule, ...]:
-    """The default rules; `amount_limit` is the amount that hardly any genuine payment exceeds."""
+    """Return the default rules; hardly any genuine payment exceeds `amount_limit`."""
     return (
         Rule("AMOUNT_LIMIT", "amount", amount_limit, "amount above the limit"),
         Rule(
@@ -69,21 +77,33 @@ def standard_rules(amount_limit: float) -> tuple[Rule, ...]:
 
 
 class Rules:
-    """A list of rules, each with its measured precision."""
+    """A list of rules, each with its measured precision.
 
-    def __init__(self, *, amount_quantile: float = 0.9999, rules: tuple[Rule, ...] = ()) -> None:
-        """`amount_quantile` of genuine amounts is the limit; `rules` replace the default ones."""
+    Learned attributes: `rules_`, their `precision_` (R,), and `rest_` where none hits.
+    """
+
+    def __init__(
+        self,
+        *,
+        names: tuple[str, ...],
+        amount_quantile: float = 0.9999,
+        rules: tuple[Rule, ...] = (),
+    ) -> None:
+        """Name the columns of the features; `rules` replace the default ones.
+
+        `amount_quantile` of the genuine amounts is the limit of the default rules.
+        """
+        self.names = names
         self.amount_quantile = amount_quantile
-        self.rules_ = rules
+        self.rules = rules
 
-    def fit(self, features: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> Rules:
-        """Set the limit and measure each rule's precision on training rows (N, F), (N,)."""
-        genuine = features[labels == 0, names.index("amount")]
-        if not self.rules_:
-            limit = float(np.quantile(genuine, self.amount_quantile)) if genuine.size else np.inf
-            known = (r for r in standard_rules(limit) if r.feature in names)
-            self.rules_ = tuple(r for r in known if r.also is None or r.also in names)
-        self.names_ = names
+    def fit(
+        self, train: Examples, valid: Examples | None = None, weights: np.ndarray | None = None
+    ) -> Self:
+        """Set the limit and measure each rule's precision; `valid` and `weights` are not needed."""
+        features, labels = train
+        genuine = features[labels == 0, self.names.index("amount")]
+        self.rules_ = self.rules or self._standard(genuine)
         base = max(float(labels.mean()), 1e-6)
         hits = self._hits(features)  # (N, R)
         frauds = (hits & (labels == 1)[:, None]).sum(0)
@@ -93,48 +113,55 @@ class Rules:
         return self
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Probability of fraud of each row (N,): of the best rule that hits."""
-        return np.where(self._hits(features), self.precision_, self.rest_).max(
-            1, initial=self.rest_
-        )
+        """Return the probability of fraud of each row (N,): of the best rule that hits."""
+        by_rule = np.where(self._hits(features), self.precision_, self.rest_)  # (N, R)
+        return by_rule.max(1, initial=self.rest_)
 
     def reasons(self, features: np.ndarray) -> list[list[Rule]]:
-        """The rules that hit each row, the most precise first."""
+        """Return the rules that hit each row, the most precise first."""
         order = np.argsort(-self.precision_, kind="stable")
         return [[self.rules_[r] for r in order if hit[r]] for hit in self._hits(features)]
 
     def table(self, features: np.ndarray, labels: np.ndarray) -> dict[str, tuple[int, int]]:
-        """Payments and frauds that each rule hits, by its code."""
+        """Return by its code the payments and the frauds that each rule hits."""
         hits = self._hits(features)
         return {
             rule.code: (int(hits[:, r].sum()), int(labels[hits[:, r]].sum()))
             for r, rule in enumerate(self.rules_)
         }
 
-    def _hits(self, features: np.ndarray) -> np.ndarray:
-        """(N, R) bool."""
-        return np.stack([rule.hits(features, self.names_) for rule in self.rules_], axis=1)
+    def _standard(self, genuine: np.ndarray) -> tuple[Rule, ...]:
+        """Return the default rules whose features there are, for genuine amounts."""
+        limit = float(np.quantile(genuine, self.amount_quantile)) if genuine.size else NO_LIMIT
+        needed = {rule: {rule.feature, rule.also or rule.feature} for rule in standard_rules(limit)}
+        return tuple(rule for rule, features in needed.items() if features <= set(self.names))
 
-    def save(self, path: Path) -> None:
-        """Write rules and precisions as JSON."""
+    def _hits(self, features: np.ndarray) -> np.ndarray:
+        """Return whether each rule hits each row, (N, R) bool."""
+        return np.stack([rule.hits(features, self.names) for rule in self.rules_], axis=1)
+
+    def save(self, folder: Path) -> None:
+        """Write rules and precisions as `rules.json`."""
         values = {
             "amount_quantile": self.amount_quantile,
+            "names": list(self.names),
+            "given": [asdict(rule) for rule in self.rules],
             "rules": [asdict(rule) for rule in self.rules_],
-            "names": list(self.names_),
             "precision": self.precision_.tolist(),
             "rest": self.rest_,
         }
-        path.write_text(json.dumps(values, indent=1), encoding="utf-8")
+        write_json(folder / "rules.json", values)
 
     @classmethod
-    def load(cls, path: Path) -> Rules:
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads((folder / "rules.json").read_text(encoding="utf-8"))
         rules = cls(
+            names=tuple(values["names"]),
             amount_quantile=values["amount_quantile"],
-            rules=tuple(Rule(**rule) for rule in values["rules"]),
+            rules=tuple(Rule(**rule) for rule in values["given"]),
         )
-        rules.names_ = tuple(values["names"])
+        rules.rules_ = tuple(Rule(**rule) for rule in values["rules"])
         rules.precision_ = np.array(values["precision"])
         rules.rest_ = values["rest"]
         return rules

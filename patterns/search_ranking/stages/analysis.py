@@ -33,30 +33,30 @@ Analyser = Callable[[str], list[str]]
 
 
 def fold(text: str) -> str:
-    """Lower case without accents; the form in which titles are compared."""
+    """Return lower case without accents; the form in which titles are compared."""
     decomposed = unicodedata.normalize("NFKD", text.lower())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 def tokens(text: str) -> list[str]:
-    """Folded words in order: "Ocean's Twelve" -> ["ocean", "twelve"], "don't" -> ["dont"]."""
+    """Return folded words: "Ocean's Twelve" -> ["ocean", "twelve"], "don't" -> ["dont"]."""
     found = (match.group().replace("’", "'") for match in _TOKEN.finditer(fold(text)))
     return [word.removesuffix("'s").replace("'", "") for word in found]
 
 
 @lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
-    """The Snowball English stem of one folded word."""
+    """Return the Snowball English stem of one folded word."""
     return str(_STEMMER.stemWord(word))
 
 
 def english(text: str) -> list[str]:
-    """Stems without stop words, for prose."""
+    """Return stems without stop words, for prose."""
     return [stem(word) for word in tokens(text) if word not in STOP_WORDS]
 
 
 def stems(text: str) -> list[str]:
-    """Stems with stop words, for titles."""
+    """Return stems with stop words, for titles."""
     return [stem(word) for word in tokens(text)]
 
 
@@ -64,7 +64,7 @@ ANALYSERS: dict[str, Analyser] = {"english": english, "stems": stems, "words": t
 
 
 def normalised(query: str) -> str:
-    """The form in which two queries count as the same: sorted distinct stems, no stop words.
+    """Return the form in which two queries count as the same: sorted distinct stems, no stop words.
 
     "The Godfathers" and "godfather" are one; the split keeps such queries on one side.
     A query of stop words alone ("it") keeps them.

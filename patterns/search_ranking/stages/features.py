@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Self
 
 import numba
 import numpy as np
@@ -55,7 +56,7 @@ class Features:
     def __init__(self, *, bm25: BM25, dense: Dense) -> None:
         self.bm25, self.dense = bm25, dense
 
-    def fit(self, documents: pl.DataFrame) -> Features:
+    def fit(self, documents: pl.DataFrame) -> Self:
         """Prepare what depends on documents alone: numbers, title stems, title trigrams."""
         titles = documents["title"].to_list()
         self.title_terms_, self.title_starts_ = self.bm25.indices_["title"].terms(titles)
@@ -79,7 +80,7 @@ class Features:
     def transform(
         self, queries: Sequence[str], query_vectors: np.ndarray, rows: np.ndarray
     ) -> np.ndarray:
-        """Feature rows of each query's documents: rows (B, K), -1 padded -> (B, K, F) float32."""
+        """Describe each query's documents: rows (B, K), -1 padded -> (B, K, F) float32."""
         assert len(queries) == len(rows) == len(query_vectors)
         rows = np.ascontiguousarray(rows, np.int64)
         block = np.zeros((*rows.shape, len(NAMES)), np.float32)
@@ -96,7 +97,7 @@ class Features:
         return block
 
     def _coverage(self, field: str, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
-        """Share of the query's idf that the field of each document holds."""
+        """Return the share of the query's idf that the field of each document holds."""
         index = self.bm25.indices_[field]
         terms, starts = index.terms(queries)
         out = np.zeros(rows.shape, np.float32)
@@ -129,7 +130,7 @@ class Features:
         block[:, :, first : first + len(TRIGRAMS)] = out
 
     def _gram_numbers(self, grams: Sequence[set[str]]) -> tuple[np.ndarray, np.ndarray]:
-        """Sorted trigram numbers of each text, flat, -1 where unknown, and offsets."""
+        """Return sorted trigram numbers of each text, flat, -1 where unknown, and offsets."""
         numbers = [sorted(self.trigram_ids_.get(gram, -1) for gram in row) for row in grams]
         starts = np.zeros(len(grams) + 1, np.int64)
         np.cumsum([len(row) for row in numbers], out=starts[1:])
@@ -138,7 +139,7 @@ class Features:
     def _numbers(
         self, queries: Sequence[str], rows: np.ndarray, columns: dict[str, np.ndarray]
     ) -> None:
-        """Distance to a year that was typed (NaN where none was), and sequel numbers compared."""
+        """Fill in the distance to a typed year (NaN without), and compare sequel numbers."""
         years = np.array([_year(query) for query in queries], np.float32)[:, None]  # (B, 1)
         known = self.document_[:, DOCUMENT.index("year")][rows]
         columns["year_gap"][:] = np.minimum(np.abs(known - years), 30)
@@ -163,13 +164,13 @@ class Features:
 
 
 def _year(query: str) -> float:
-    """The last year typed, NaN where there is none."""
+    """Return the last year typed, NaN where there is none."""
     found = _YEAR.findall(query)
     return float(found[-1]) if found else np.nan
 
 
 def _number(text: str) -> int:
-    """The number of a sequel (1 to 99, Arabic or Roman) in a text, the last one; 0 for none."""
+    """Return the last number of a sequel (1 to 99, Arabic or Roman) in a text; 0 for none."""
     for word in reversed(tokens(text)):
         if word.isascii() and word.isdigit() and 0 < int(word) < 100:
             return int(word)
@@ -179,7 +180,7 @@ def _number(text: str) -> int:
 
 
 def _trigrams(text: str) -> set[str]:
-    """Letter trigrams of the text without spaces and signs; short texts give themselves."""
+    """Return letter trigrams of the text without spaces and signs; short texts give themselves."""
     letters = re.sub(r"[\W_]", "", fold(text))
     return {letters[place : place + 3] for place in range(max(1, len(letters) - 2))} - {""}
 
@@ -194,7 +195,7 @@ def _covered(
     rows: np.ndarray,
     out: np.ndarray,
 ) -> None:  # pragma: no cover - compiled
-    """Σ idf of the query terms a document holds / Σ idf of the query, into out (B, K)."""
+    """Fill out (B, K): Σ idf of the query terms a document holds / Σ idf of the query."""
     for query in range(rows.shape[0]):
         total = term_idf[starts[query] : starts[query + 1]].sum()
         for place in range(starts[query], starts[query + 1]):
@@ -221,7 +222,7 @@ def _compare_titles(
     rows: np.ndarray,
     out: np.ndarray,
 ) -> None:  # pragma: no cover - compiled
-    """exact, prefix, longest run (both as shares of the title), coverage both ways -> (B, K, 5)."""
+    """Fill out (B, K, 5): exact, prefix and longest run as shares of the title, both coverages."""
     for query in range(rows.shape[0]):
         typed = terms[starts[query] : starts[query + 1]]
         typed_idf = term_idf[starts[query] : starts[query + 1]]
@@ -243,7 +244,7 @@ def _compare_titles(
 
 @numba.njit(cache=True)
 def _common_runs(typed: np.ndarray, title: np.ndarray) -> tuple[int, int]:  # pragma: no cover
-    """Length of the common prefix and of the longest common run of terms."""
+    """Measure the common prefix and the longest common run of terms."""
     prefix, longest = 0, 0
     for start in range(len(typed)):
         for other in range(len(title)):
@@ -262,7 +263,7 @@ def _common_runs(typed: np.ndarray, title: np.ndarray) -> tuple[int, int]:  # pr
 
 @numba.njit(cache=True)
 def _held(terms: np.ndarray, idf: np.ndarray, by: np.ndarray) -> float:  # pragma: no cover
-    """Share of the idf of `terms` whose terms are among `by`."""
+    """Return the share of the idf of `terms` whose terms are among `by`."""
     held, total = 0.0, 0.0
     for place in range(len(terms)):
         total += idf[place]
@@ -282,7 +283,7 @@ def _share_grams(
     rows: np.ndarray,
     out: np.ndarray,
 ) -> None:  # pragma: no cover - compiled
-    """Common trigrams as a share of the title's and of the query's; both lists are sorted."""
+    """Count common trigrams as a share of the title's and of the query's; lists are sorted."""
     for query in range(rows.shape[0]):
         low, high = starts[query], starts[query + 1]
         for column in range(rows.shape[1]):

@@ -14,31 +14,16 @@ tree's size, and LightGBM normalises λ per query, so that long lists do not out
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-# Shapes: B queries, P pairs in all, F features
+from patterns.search_ranking.stages.training_set import RankingSet
 
-SMALL = 20_000
+# Shapes: P pairs of a query and a document, F features
 
-
-@dataclass(frozen=True)
-class RankingSet:
-    """Feature rows of all queries, one query's after the other's."""
-
-    features: np.ndarray  # (P, F) float32
-    labels: np.ndarray  # (P,) int, 0 = not relevant
-    groups: np.ndarray  # (B,) rows of each query, adding up to P
-
-    def __post_init__(self) -> None:
-        assert len(self.features) == len(self.labels) == self.groups.sum()
-
-    def with_columns(self, columns: Sequence[int]) -> RankingSet:
-        """The same rows with some of the features."""
-        return RankingSet(self.features[:, list(columns)], self.labels, self.groups)
+SMALL = 20_000  # rows
 
 
 class LambdaMart:
@@ -48,29 +33,30 @@ class LambdaMart:
         self,
         *,
         names: Sequence[str],
-        rounds: int = 600,
-        learning_rate: float = 0.06,
+        trees: int = 600,
         leaves: int = 31,
-        minimum_leaf: int = 40,
+        learning_rate: float = 0.06,
+        min_leaf_rows: int = 40,
         feature_share: float = 0.7,
         patience: int = 60,
         cutoff: int = 10,
         threads: int = 0,
         seed: int = 0,
     ) -> None:
-        self.names, self.rounds, self.learning_rate = list(names), rounds, learning_rate
-        self.leaves, self.minimum_leaf, self.feature_share = leaves, minimum_leaf, feature_share
+        self.names = list(names)
+        self.trees, self.leaves, self.learning_rate = trees, leaves, learning_rate
+        self.min_leaf_rows, self.feature_share = min_leaf_rows, feature_share
         self.patience, self.cutoff, self.threads, self.seed = patience, cutoff, threads, seed
 
-    def fit(self, train: RankingSet, valid: RankingSet) -> LambdaMart:
-        """Grow trees on `train`, keeping the number that orders `valid` best."""
+    def fit(self, train: RankingSet, valid: RankingSet) -> Self:
+        """Grow at most `trees` on `train` and keep the number that orders `valid` best."""
         import lightgbm
 
         history: dict[str, Any] = {}
         self.booster_ = lightgbm.train(
             self._parameters(train, top_grade=int(max(train.labels.max(), valid.labels.max(), 1))),
             self._dataset(train),
-            num_boost_round=self.rounds,
+            num_boost_round=self.trees,
             valid_sets=[self._dataset(valid)],
             valid_names=["valid"],
             callbacks=[
@@ -90,7 +76,7 @@ class LambdaMart:
             "label_gain": [2**grade - 1 for grade in range(top_grade + 1)],
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
-            "min_data_in_leaf": self.minimum_leaf,
+            "min_data_in_leaf": self.min_leaf_rows,
             "feature_fraction": self.feature_share,
             "lambdarank_truncation_level": self.cutoff + 5,
             "deterministic": True,
@@ -112,7 +98,7 @@ class LambdaMart:
         )
 
     def score(self, features: np.ndarray) -> np.ndarray:
-        """Scores of any block of rows (…, F) -> (…,) float32; higher is better."""
+        """Score any block of rows: (…, F) -> (…,) float32; higher is better."""
         rows = features.reshape(-1, features.shape[-1])
         if not len(rows):
             return np.zeros(features.shape[:-1], np.float32)
@@ -121,7 +107,7 @@ class LambdaMart:
         return np.asarray(scores, np.float32).reshape(features.shape[:-1])
 
     def contributions(self, features: np.ndarray) -> np.ndarray:
-        """What each feature added to the score of each row (SHAP), (P, F)."""
+        """Return what each feature added to the score of each row (SHAP), (P, F)."""
         if not len(features):
             return np.zeros(features.shape)
         values = self.booster_.predict(
@@ -130,26 +116,28 @@ class LambdaMart:
         return np.asarray(values)[:, :-1]  # the last column is the expected score
 
     def importance(self) -> dict[str, float]:
-        """Share of the loss each feature's splits took away, largest first."""
+        """Return the share of the loss that the splits on each feature took away, largest first."""
         gain = self.booster_.feature_importance("gain", iteration=self.trees_)
         share = gain / max(gain.sum(), 1e-12)
         order = np.argsort(-share, kind="stable")
         return {self.names[place]: float(share[place]) for place in order}
 
     def save(self, folder: Path) -> None:
-        """LightGBM's own text format."""
+        """Write the trees in LightGBM's own text format, which names the features."""
         folder.mkdir(parents=True, exist_ok=True)
         self.booster_.save_model(folder / "lambdamart.txt", num_iteration=self.trees_)
 
-    def load(self, folder: Path) -> LambdaMart:
-        """Read back what `save` wrote."""
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
         import lightgbm
 
-        self.booster_ = lightgbm.Booster(model_file=str(folder / "lambdamart.txt"))
-        self.trees_ = self.booster_.num_trees()
-        return self
+        booster = lightgbm.Booster(model_file=str(folder / "lambdamart.txt"))
+        ranker = cls(names=booster.feature_name())
+        ranker.booster_, ranker.trees_ = booster, booster.num_trees()
+        return ranker
 
 
 def _threads(rows: int, wanted: int) -> int:
-    """One thread for few rows, where waking others costs more than they save; 0 is all cores."""
+    """Return one thread for few rows: waking others costs more than they save; 0 is all cores."""
     return 1 if rows < SMALL else wanted

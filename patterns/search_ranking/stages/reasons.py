@@ -44,7 +44,7 @@ _AT_LEAST = {
 
 
 def reasons(features: np.ndarray, contributions: np.ndarray, *, most: int = 3) -> list[str]:
-    """The strongest stories of one document: features and contributions (F,)."""
+    """Return the strongest stories of one document: features and contributions (F,)."""
     values = dict(zip(NAMES, features.tolist(), strict=True))
     gains = dict(zip(NAMES, contributions.tolist(), strict=True))
     told = []
@@ -57,7 +57,7 @@ def reasons(features: np.ndarray, contributions: np.ndarray, *, most: int = 3) -
 
 
 def _true(group: tuple[str, ...], values: dict[str, float]) -> bool:
-    """Whether the story of a group holds for this document, whatever the trees made of it."""
+    """Tell whether the story of a group holds for this document, whatever the trees made of it."""
     first = group[0]
     if first == "year_gap":
         return values[first] == 0

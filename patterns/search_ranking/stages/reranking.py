@@ -14,8 +14,10 @@ those of LambdaMART have no scale of their own; documents below `depth` keep the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -33,13 +35,18 @@ class Reranker:
     """Diversity and business rules over a ranked list."""
 
     def __init__(
-        self, *, depth: int = 50, ndcg_budget: float = 0.01, rules: Sequence[Rule] = ()
+        self,
+        *,
+        depth: int = 50,
+        trade_off: float = 1.0,
+        ndcg_budget: float = 0.01,
+        rules: Sequence[Rule] = (),
     ) -> None:
         self.depth, self.ndcg_budget = depth, ndcg_budget
-        self.rules = Rules(rules)
-        self.trade_off = 1.0
+        self.rules = Rules(rules=rules)
+        self.trade_off_ = trade_off  # `fit` chooses it anew
 
-    def prepare(self, documents: pl.DataFrame, vectors: np.ndarray) -> Reranker:
+    def prepare(self, documents: pl.DataFrame, vectors: np.ndarray) -> Self:
         """Tie the rules to the corpus; `vectors` (N, D) of unit length measure similarity."""
         self.rules.fit(documents)
         self.vectors_ = vectors
@@ -50,18 +57,18 @@ class Reranker:
         queries: Sequence[str],
         ranked: Candidates,
         ndcg_of: Callable[[Candidates], float],
-    ) -> Reranker:
+    ) -> Self:
         """Choose λ: the smallest whose NDCG@10 keeps to the budget; `ndcg_of` judges a page."""
         self.curve_: list[tuple[float, float]] = []
         for trade_off in TRADE_OFFS:
-            self.trade_off = trade_off
+            self.trade_off_ = trade_off
             self.curve_.append((trade_off, ndcg_of(self.rerank(queries, ranked, 10))))
         floor = self.curve_[-1][1] * (1 - self.ndcg_budget)
-        self.trade_off = next(value for value, ndcg in self.curve_ if ndcg >= floor)
+        self.trade_off_ = next(value for value, ndcg in self.curve_ if ndcg >= floor)
         return self
 
     def rerank(self, queries: Sequence[str], ranked: Candidates, k: int) -> Candidates:
-        """The pages: the first k of each list; scores are the ranker's, and need not descend."""
+        """Return the first k of each list; their scores are the ranker's and need not descend."""
         width = min(k, ranked.item_ids.shape[1])
         item_ids = np.full((len(ranked), width), MISSING, np.int64)
         scores = np.full((len(ranked), width), -np.inf, np.float32)
@@ -76,19 +83,19 @@ class Reranker:
     def _page(
         self, query: str, items: np.ndarray, scores: np.ndarray, k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One list (K,) through the three steps; pinned documents need not be among it."""
+        """Take one list (K,) through the three steps; pinned documents need not be among it."""
         allowed = ~self.rules.barred_[items]
         items, scores = items[allowed], scores[allowed]
         relevance = _scaled(scores) + self.rules.bonus_[items]
         order = np.argsort(-relevance, kind="stable")
         items, scores, relevance = items[order], scores[order], relevance[order]
         head = items[: self.depth]
-        if self.trade_off < 1.0 and len(head) > 2:
+        if self.trade_off_ < 1.0 and len(head) > 2:
             chosen = mmr(
                 relevance[: self.depth],
                 self.vectors_[head],
                 k=min(k, len(head)),
-                trade_off=self.trade_off,
+                trade_off=self.trade_off_,
             )
             left = np.setdiff1d(np.arange(len(items)), chosen)
             order = np.concatenate([chosen, left])
@@ -102,24 +109,21 @@ class Reranker:
         )
 
     def save(self, folder: Path) -> None:
-        """Settings and rules as JSON."""
+        """Write settings and rules as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "rules.json", [_plain(rule) for rule in self.rules.rules])
-        settings = {"depth": self.depth, "trade_off": self.trade_off}
+        settings = {"depth": self.depth, "trade_off": self.trade_off_}
         write_json(folder / "reranking.json", settings)
 
-    def load(self, folder: Path) -> Reranker:
-        """Read back what `save` wrote; `prepare` must follow."""
-        import json
-
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; `prepare` must follow."""
         settings = json.loads((folder / "reranking.json").read_text(encoding="utf-8"))
-        self.depth, self.trade_off = settings["depth"], settings["trade_off"]
-        self.rules = Rules(read_rules(folder / "rules.json"))
-        return self
+        return cls(rules=read_rules(folder / "rules.json"), **settings)
 
 
 def _scaled(scores: np.ndarray) -> np.ndarray:
-    """Scores as 0 … 1 within their list; a list of equals is all 1."""
+    """Scale scores to 0 … 1 within their list; a list of equals is all 1."""
     if not len(scores):
         return scores
     spread = scores.max() - scores.min()

@@ -22,13 +22,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
+from patterns.search_ranking.entities.documents import COLUMNS, LISTS, NUMBERS
 from patterns.search_ranking.stages.analysis import fold, normalised
-from patterns.search_ranking.stages.documents import COLUMNS, LISTS, NUMBERS
 
 # Shapes: N documents
 
@@ -45,7 +45,7 @@ class Condition:
     above: float | None = None
 
     def mask(self, documents: pl.DataFrame) -> np.ndarray:
-        """Which documents meet it, (N,) bool; a missing number meets nothing."""
+        """Tell which documents meet it, (N,) bool; a missing number meets nothing."""
         _known_field(self.field)
         if self.value is not None:
             return self._holds(documents)
@@ -59,7 +59,7 @@ class Condition:
         return (numbers > low) & (numbers < high)
 
     def _holds(self, documents: pl.DataFrame) -> np.ndarray:
-        """Equality without regard to case; raises for a value that no document has."""
+        """Compare without regard to case; raises for a value that no document has."""
         column = documents[self.field]
         wanted = fold(str(self.value))
         if self.field in LISTS:
@@ -75,6 +75,13 @@ class Condition:
                 f"{self.field}: {self.value!r} is not in the corpus; {_nearest(column, wanted)}"
             )
         return mask
+
+
+def allowed_by(conditions: Sequence[Condition], documents: pl.DataFrame) -> np.ndarray | None:
+    """Tell which documents meet all conditions, (N,) bool; None where there are none to meet."""
+    if not conditions:
+        return None
+    return np.logical_and.reduce([each.mask(documents) for each in conditions])
 
 
 @dataclass(frozen=True)
@@ -107,17 +114,17 @@ class Rule:
 
     @property
     def condition(self) -> Condition:
-        """The documents it speaks of."""
+        """Return the condition on the documents it speaks of."""
         return Condition(self.field, self.value, self.below, self.above)
 
 
 class Rules:
     """Rules made ready for one corpus: conditions as masks, document ids as rows."""
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, *, rules: Sequence[Rule] = ()) -> None:
         self.rules = tuple(rules)
 
-    def fit(self, documents: pl.DataFrame) -> Rules:
+    def fit(self, documents: pl.DataFrame) -> Self:
         """Look every condition up; raises for what the corpus does not know."""
         count = documents.height
         self.bonus_ = np.zeros(count, np.float32)  # (N,) boosts less demotions
@@ -139,19 +146,19 @@ class Rules:
         return self
 
     def pinned(self, query: str) -> list[int]:
-        """Rows pinned for a query of these words, in order."""
+        """Return the rows pinned for a query of these words, in order."""
         rows = self.pins_.get(normalised(query), []) if self.pins_ else []
         return [row for row in rows if not self.barred_[row]]
 
     def capped(self, order: np.ndarray) -> np.ndarray:
-        """The same rows, with those over a cap moved behind the first `within`, order kept."""
+        """Move rows over a cap behind the first `within`; the order is kept otherwise."""
         for most, within, values in self.caps_:
             order = _capped(order, most, within, values)
         return order
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """Rules of a JSON file: a list of objects with the fields of `Rule`."""
+    """Read the rules of a JSON file: a list of objects with the fields of `Rule`."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
@@ -184,7 +191,7 @@ def _as_number(field: str, value: str) -> float:
 
 
 def _nearest(column: pl.Series, wanted: str) -> str:
-    """A remedy: the values spelt most like the wanted one, else the most frequent."""
+    """Name the values spelt most like the wanted one, else the most frequent, as a remedy."""
     values = column.explode() if column.dtype == pl.List(pl.String) else column
     counts = values.drop_nulls().cast(pl.String).value_counts(sort=True, name="times")
     known = {fold(entry): entry for entry in reversed(counts[values.name].to_list())}
@@ -200,7 +207,7 @@ def _row(rows: Mapping[str, int], doc_id: str) -> int:
 
 
 def _values(entry: Any) -> frozenset[str]:
-    """The values by which a document counts against a cap; none for an empty field."""
+    """Return the values by which a document counts against a cap; none for an empty field."""
     entries = entry if isinstance(entry, list) else [entry]
     return frozenset(str(each) for each in entries if each not in (None, ""))
 

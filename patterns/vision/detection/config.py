@@ -14,10 +14,14 @@ from annotated_types import Interval, MultipleOf
 
 from common.config import RunConfig
 
+NAME = "vision/detection"
+Side = Annotated[int, Interval(ge=32, le=2048), MultipleOf(32)]
+Share = Annotated[float, Interval(ge=0, le=1)]
+
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where your own labelled images lie."""
+    """Your own labelled images."""
 
     path: Path | None = None
     """Pascal-VOC folder for `--dataset voc`: JPEGImages/, Annotations/, ImageSets/Main/."""
@@ -25,48 +29,45 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, when it is used."""
+    """Size of the simulated world, if it is used."""
 
     images: Annotated[int, Interval(ge=10, le=100_000)] = 240
-    """Images."""
+
+
+@dataclass(frozen=True)
+class AugmentOptions:
+    """Random changes of the training images."""
+
+    mosaic: Share = 0.5
+    """Share of images put together from four."""
+    mosaic_until: Share = 0.85
+    """Share of the epochs after which mosaic ends."""
+    zoom: tuple[
+        Annotated[float, Interval(ge=0.05, le=1)], Annotated[float, Interval(ge=1, le=20)]
+    ] = (0.6, 1.5)
+    """Smallest and largest magnification."""
+    shift: Share = 0.2
+    """Largest shift, as a share of the side."""
+    colour: Share = 0.25
+    """Strength of the changes of brightness, contrast, saturation and tint."""
+    quarter_turns: bool = True
+    """Also rotate by quarter turns; switch it off if up and down differ in your images."""
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
     """Size of the input and of the network."""
 
-    height: Annotated[int, Interval(ge=32, le=2048), MultipleOf(32)] = 256
-    """Input height in pixels, a multiple of 32."""
-    width: Annotated[int, Interval(ge=32, le=2048), MultipleOf(32)] = 320
-    """Input width in pixels, a multiple of 32."""
+    height: Side = 256
+    """Height of the input in pixels, a multiple of 32."""
+    width: Side = 320
+    """Width of the input in pixels, a multiple of 32."""
     channels: Annotated[int, Interval(ge=4, le=256)] = 16
     """Channels of the first layer; deeper ones are multiples of it."""
     depth: Annotated[int, Interval(ge=1, le=16)] = 1
     """Bottlenecks of each backbone block."""
-    bins: Annotated[int, Interval(ge=4, le=64)] = 8
-    """Integers over which the distance to a box's side is distributed."""
-
-
-Shrink = Annotated[float, Interval(ge=0.05, le=1)]
-Enlarge = Annotated[float, Interval(ge=1, le=20)]
-
-
-@dataclass(frozen=True)
-class AugmentOptions:
-    """Random changes of the training pictures."""
-
-    mosaic: Annotated[float, Interval(ge=0, le=1)] = 0.5
-    """Share of pictures put together from four."""
-    mosaic_until: Annotated[float, Interval(ge=0, le=1)] = 0.85
-    """Share of the epochs after which mosaic ends."""
-    zoom: tuple[Shrink, Enlarge] = (0.6, 1.5)
-    """Smallest and largest magnification."""
-    shift: Annotated[float, Interval(ge=0, le=1)] = 0.2
-    """Largest shift, as a share of the side."""
-    colour: Annotated[float, Interval(ge=0, le=1)] = 0.25
-    """Strength of the changes of brightness, contrast, saturation and tint."""
-    quarter_turns: bool = True
-    """Turn by quarters too; switch it off where up and down differ."""
+    reg_max: Annotated[int, Interval(ge=4, le=64)] = 8
+    """Number of integers over which the distance to a box's side is distributed."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,10 @@ class TrainingOptions:
     """How the network is trained."""
 
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 20
-    """Rounds, each followed by a validation."""
+    """Epochs, each followed by a validation."""
     steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 60
-    """Batches a round; a detector from scratch that sees too few finds nothing at all."""
+    """Batches per epoch; a detector trained from scratch on too few finds nothing."""
     batch_size: Annotated[int, Interval(ge=2, le=4096)] = 16
-    """Pictures a step."""
     learning_rate: Annotated[float, Interval(ge=1e-7, le=1)] = 4e-3
     """Peak of the one-cycle schedule."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.05
@@ -86,17 +86,17 @@ class TrainingOptions:
     ema: Annotated[float, Interval(ge=0.5, le=0.99999)] = 0.998
     """Decay of the moving average of the weights, per step."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto, fp32, bf16 or fp16; auto takes bf16 where the processor computes it in hardware."""
+    """auto uses bf16 if the processor supports it in hardware."""
 
 
 @dataclass(frozen=True)
 class PostprocessOptions:
-    """From cells to a list of boxes."""
+    """From grid cells to a list of boxes."""
 
     overlap: Annotated[float, Interval(ge=0.05, le=1)] = 0.6
-    """IoU above which two boxes of one class are taken for the same object."""
-    confidence: Annotated[float, Interval(ge=0, le=1)] = 0.0
-    """Least score of an answer; 0 chooses one for each class on the validation pictures."""
+    """IoU above which two boxes of one class count as the same object."""
+    confidence: Share = 0.0
+    """Smallest score of a detection; 0 chooses one per class on the validation images."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Config(RunConfig):
 
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)
-    network: NetworkOptions = field(default_factory=NetworkOptions)
     augment: AugmentOptions = field(default_factory=AugmentOptions)
+    network: NetworkOptions = field(default_factory=NetworkOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     postprocess: PostprocessOptions = field(default_factory=PostprocessOptions)
 

@@ -1,6 +1,6 @@
-"""Pictures with boxes, split three ways.
+"""What a row, a label and leakage mean in detection: images with boxes, split three ways.
 
-A row is a picture; its labels are all the boxes in it, so a picture goes to one part whole. BCCD
+A row is an image; its labels are all the boxes in it, so an image goes to one part whole. BCCD
 brings its authors' split (205 / 87 / 72), which is kept: training learns from the first, the epoch
 and the confidence thresholds are chosen on the second, the third is read once.
 
@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import data
 from patterns.vision.detection.config import Config
 
 if TYPE_CHECKING:
     from data.tables import DetectionImages, Source
 
-PUBLIC, SIMULATED = "bccd", "simulated-cells"
+PUBLIC, OFFLINE = "bccd", "simulated-cells"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Pictures uint8 (h, w, 3) with boxes (n, 4) float32 in pixels and labels (n,) int64."""
+    """Images uint8 (h, w, 3) with boxes (n, 4) float32 in pixels and labels (n,) int64."""
 
     images: list[np.ndarray]
     boxes: list[np.ndarray]
@@ -52,10 +51,12 @@ class Splits:
     valid: Part
     test: Part
     label_names: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
 
 def load(config: Config) -> DetectionImages:
     """Load the dataset that the configuration names; "auto" falls back to simulated cells."""
+    import data
     from data.tables import DetectionImages
 
     if config.dataset == "voc":
@@ -67,14 +68,17 @@ def load(config: Config) -> DetectionImages:
         DetectionImages,
         config.dataset,
         public=PUBLIC,
-        offline=SIMULATED,
+        offline=OFFLINE,
         seed=config.seed,
         images=config.world.images,
     )
 
 
-def split(table: DetectionImages) -> Splits:
-    """Take the split that the dataset brings; an empty part is an error."""
+def split(table: DetectionImages, config: Config) -> Splits:
+    """Take the split that the dataset brings; nothing of it is to be configured.
+
+    A part without any box raises `ValueError`.
+    """
     parts = {}
     for name in ("train", "valid", "test"):
         rows = table.split[name]
@@ -85,8 +89,8 @@ def split(table: DetectionImages) -> Splits:
         )
         if not sum(map(len, part.boxes)):
             raise ValueError(
-                f"{name}: none of its {len(part)} pictures has a box; label some, or move labelled"
-                f" pictures there (ImageSets/Main)"
+                f"{name}: none of its {len(part)} images has a box; label some, or move labelled"
+                " images there (ImageSets/Main)"
             )
         parts[name] = part
-    return Splits(table.source, label_names=table.label_names, **parts)
+    return Splits(table.source, parts["train"], parts["valid"], parts["test"], table.label_names)

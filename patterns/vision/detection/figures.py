@@ -1,7 +1,7 @@
 """The pictures of the detection report.
 
-Curves say how precision is traded for recall, the grid of test pictures shows what the figures
-mean: it runs from the best picture to the worst, evenly spaced, so that nobody picks the good ones.
+Curves say how precision is traded for recall, the grid of test images shows what the figures mean:
+it runs from the best image to the worst, evenly spaced, so that nobody picks the good ones.
 Found boxes are solid in the colour of their class, true boxes dashed and white. The counts show at
 a glance whether errors are a bias (off the diagonal) or chance (around it).
 """
@@ -26,8 +26,22 @@ if TYPE_CHECKING:
 COLOURS = ("tab:red", "tab:blue", "tab:green", "tab:orange", "tab:purple", "tab:cyan")
 
 
-def draw_curves(report: Report, score: DetectionScore, names: Sequence[str]) -> None:
-    """Precision and recall of each class."""
+def draw(
+    report: Report,
+    pipeline: Pipeline,
+    score: DetectionScore,
+    kept: Sequence[Detections],
+    part: Part,
+) -> None:
+    """Add all pictures to `report`; `kept` are the detections of the part's images."""
+    _draw_curves(report, score, pipeline.label_names)
+    _draw_images(report, kept, part, pipeline.label_names)
+    _draw_counts(report, kept, part, pipeline.label_names)
+    _draw_training(report, pipeline)
+
+
+def _draw_curves(report: Report, score: DetectionScore, names: Sequence[str]) -> None:
+    """Draw precision and recall of each class."""
     caption = "Precision against recall of each class at IoU .5; the area is its AP@.5."
     with figure(report, "precision and recall", caption) as axes:
         for label, name in enumerate(names):
@@ -43,10 +57,10 @@ def draw_curves(report: Report, score: DetectionScore, names: Sequence[str]) -> 
         axes.legend()
 
 
-def draw_pictures(
+def _draw_images(
     report: Report, kept: Sequence[Detections], part: Part, names: Sequence[str], *, most: int = 9
 ) -> None:
-    """Evenly spaced test pictures from the best to the worst by F1."""
+    """Show evenly spaced test images from the best to the worst by F1."""
     from matplotlib.figure import Figure
 
     quality = np.array(
@@ -94,11 +108,11 @@ def _f1(found: Detections, boxes: np.ndarray, labels: np.ndarray) -> float:
     return 2 * right / max(1, len(found.scores) + len(boxes))
 
 
-def draw_counts(
+def _draw_counts(
     report: Report, kept: Sequence[Detections], part: Part, names: Sequence[str]
 ) -> None:
-    """Found against labelled counts."""
-    caption = "Objects found against objects labelled in each picture; on the diagonal, it counts."
+    """Draw found against labelled counts."""
+    caption = "Objects found against objects labelled in each image; on the diagonal, it counts."
     with figure(report, "counting", caption) as axes:
         top = 1
         for label, name in enumerate(names):
@@ -112,9 +126,9 @@ def draw_counts(
         axes.legend()
 
 
-def draw_training(report: Report, pipeline: Pipeline) -> None:
-    """Validation over the epochs."""
-    history = pipeline.detector.history_ if pipeline.detector else None
+def _draw_training(report: Report, pipeline: Pipeline) -> None:
+    """Draw validation over the epochs."""
+    history = pipeline.detector.history_
     if history is None or len(history.valid) < 2:
         return
     epochs = np.arange(1, len(history.valid) + 1)

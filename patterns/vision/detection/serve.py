@@ -1,11 +1,14 @@
-"""Serve a trained detector over HTTP, from its artifact alone.
+"""Artifact -> HTTP: a trained detector, served from its artifact alone.
 
 `python -m patterns.vision.detection.serve` opens the latest run; POST to /predict
 `{"image": "<base64 of a PNG or JPEG>"}`, or open the page at / and pick a file. The answer's boxes
-are in pixels of the picture sent, x to the right and y down from its upper left corner.
+are in pixels of the image sent, x to the right and y down from its upper left corner.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
@@ -18,19 +21,21 @@ from common.serving import (
     serve_main,
 )
 from common.timing import StageTimes
+from patterns.vision.detection.config import NAME
 
-NAME = "vision/detection"
+if TYPE_CHECKING:
+    from patterns.vision.detection.stages.postprocess import Detections
 
 
 class DetectionRequest(ServiceRequest):
-    """One picture."""
+    """One image."""
 
     image: ImageBase64
     confidence: float | None = Field(
         default=None, ge=0.01, le=1,
-        description="least score of an answer; without it, each class has the model's own",
+        description="smallest score of a detection; without it, the model's own per class",
     )  # fmt: skip
-    k: int = Field(default=100, ge=1, le=100, strict=True, description="at most so many boxes")
+    k: int = Field(default=100, ge=1, le=100, strict=True, description="largest number of boxes")
 
 
 class Found(BaseModel):
@@ -63,43 +68,43 @@ class DetectionService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        assert self.pipeline.example is not None
         self.example = {"image": encode_png(self.pipeline.example)}
 
-    def predict(self, requests: list[DetectionRequest]) -> list[DetectionResponse]:
+    def predict(self, requests: Sequence[DetectionRequest]) -> list[DetectionResponse]:
         """Decode, detect, and cut each answer to its `confidence` and `k`."""
         from patterns.vision.images import decode_image
 
         times = StageTimes()
         with times("decode"):
-            images = [
-                decode_image(request.image, row=row if len(requests) > 1 else None)
-                for row, request in enumerate(requests)
-            ]
+            images = [decode_image(each.image, row=row) for row, each in enumerate(requests)]
         with times("detect"):
             answers = [
                 self.pipeline.detect([image], confidence=request.confidence)[0]
                 for image, request in zip(images, requests, strict=True)
             ]
-        responses = []
-        for request, image, answer in zip(requests, images, answers, strict=True):
-            names = [self.pipeline.label_names[label] for label in answer.labels[: request.k]]
-            responses.append(
-                DetectionResponse(
-                    model_version=self.version,
-                    stage_ms=times.milliseconds,
-                    width=image.shape[1],
-                    height=image.shape[0],
-                    objects=[
-                        Found(label=name, score=score, box=tuple(box))
-                        for name, score, box in zip(
-                            names, answer.scores.tolist(), answer.boxes.tolist(), strict=False
-                        )
-                    ],
-                    counts={name: names.count(name) for name in self.pipeline.label_names},
-                )
-            )
-        return responses
+        sizes = [image.shape[:2] for image in images]
+        return [
+            self._response(request, size, answer, times)
+            for request, size, answer in zip(requests, sizes, answers, strict=True)
+        ]
+
+    def _response(
+        self,
+        request: DetectionRequest,
+        size: tuple[int, ...],
+        answer: Detections,
+        times: StageTimes,
+    ) -> DetectionResponse:
+        names = [self.pipeline.label_names[label] for label in answer.labels[: request.k]]
+        found = zip(names, answer.scores.tolist(), answer.boxes.tolist(), strict=False)
+        return DetectionResponse(
+            model_version=self.version,
+            stage_ms=times.milliseconds,
+            height=size[0],
+            width=size[1],
+            objects=[Found(label=name, score=score, box=tuple(box)) for name, score, box in found],
+            counts={name: names.count(name) for name in self.pipeline.label_names},
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Train an object detector: load, split, fit, evaluate, save.
+"""Build, evaluate and save an object detector: `python -m patterns.vision.detection.train`.
 
-`python -m patterns.vision.detection.train` takes the blood cells of BCCD, or simulated ones where
-they cannot be had; `--dataset voc --data.path folder/` takes your own pictures in Pascal-VOC form.
+It uses the blood cells of BCCD, or simulated ones if they are not available; `--dataset voc
+--data.path folder/` uses your own images in Pascal-VOC format.
 """
 
 from __future__ import annotations
@@ -10,46 +10,44 @@ from pathlib import Path
 
 from common import artifacts, console
 from common.config import run as run_command
-from patterns.vision.detection.config import PRESETS, Config
-
-NAME = "vision/detection"
+from patterns.vision.detection.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path:
-    """Run the whole of it; returns the folder of the run."""
+    """Run the whole of it and return the folder of the run."""
     from patterns.vision.detection.data import load, split
     from patterns.vision.detection.evaluate import evaluate
     from patterns.vision.detection.pipeline import Pipeline
-    from patterns.vision.images import image_profile
 
     table = load(config)
     console.header(NAME, table.source, config)
-    splits = split(table)
-    pipeline = Pipeline.from_config(config)
+    with console.stage("data") as stage:
+        splits = split(table, config)
+        stage.note(
+            f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
+        )
+    pipeline = Pipeline.from_config(config, splits)
+    checkpoints = artifacts.checkpoints(config, NAME, splits.source)
 
-    with console.stage("blobs") as stage:
+    with console.stage("baseline"):
         pipeline.fit_baseline(splits)
-        stage.note(f"{len(splits.train):,} training pictures")
-    with console.stage("yolo") as stage:
-        checkpoint = artifacts.checkpoints(config, NAME, splits.source)
-        pipeline.fit_detector(splits, checkpoint=checkpoint, resume=config.resume)
-        assert pipeline.detector is not None and pipeline.detector.history_ is not None
+    with console.stage("detector") as stage:
+        pipeline.fit_detector(splits, checkpoints=checkpoints, resume=config.resume)
         stage.note(f"{pipeline.detector.parameters():,} weights")
-        stage.note(f"valid mAP@.5 {max(pipeline.detector.history_.valid):.3f}")
+        stage.note(f"valid mAP@.5 {pipeline.valid_map_:.3f}")
     with console.stage("thresholds") as stage:
-        pipeline.fit_thresholds(splits.valid)
-        pairs = zip(pipeline.label_names, pipeline.thresholds, strict=True)
+        pipeline.fit_thresholds(splits)
+        pairs = zip(pipeline.label_names, pipeline.thresholds.values_, strict=True)
         stage.note(", ".join(f"{name} {value:.2f}" for name, value in pairs))
-    for text in pipeline.notices:
-        console.notice(text)
-    with console.stage("evaluate"):
-        report = evaluate(pipeline, splits, seed=config.seed)
+    with console.stage("evaluation"):
+        report = evaluate(pipeline, splits)
 
-    profile = image_profile(splits.train.images)
-    run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
-    console.summary(report, run, f"python -m patterns.vision.detection.serve --run {run}")
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
+    console.summary(
+        report, run, next_command=f"python -m patterns.vision.detection.serve --run {run}"
+    )
     return run
 
 
 if __name__ == "__main__":
-    run_command(main, PRESETS, description="Object detection: what is in this picture, and where?")
+    run_command(main, PRESETS, description=__doc__)

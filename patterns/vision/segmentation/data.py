@@ -1,4 +1,4 @@
-"""Images with a mask per object, split so that no slide is on both sides.
+"""What a row, a label and leakage mean in segmentation: masks, and slides on one side only.
 
 A row is an image; its label map numbers the objects, 0 is background. The published protocols draw
 images at random. But microscope fields are cut into tiles, and the 2018 Data Science Bowl holds the
@@ -11,7 +11,7 @@ these mosaics by their edges and keeps each of them together:
                       columns inside i and j) + .5          and likewise for rows, below
 
 Connected images are one group; a false edge only makes a group too large, which is the safe side.
-What remains is likeness of slides from one laboratory, which edges cannot show. Grey and stained
+What remains is similarity of slides from one laboratory, which edges cannot show. Grey and stained
 images are split separately, so that both sides have their share.
 """
 
@@ -20,27 +20,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-import data
 from common.evaluation.splits import grouped_split
-from data.tables import SegmentationImages, Source
 from patterns.vision.segmentation.config import Config
 
-PUBLIC, SIMULATED = "nuclei", "simulated-nuclei"
-SMALL_SIDE = 96
+if TYPE_CHECKING:
+    from data.tables import SegmentationImages, Source
+
+PUBLIC, OFFLINE = "nuclei", "simulated-nuclei"
 CORRELATION, CHANGE, FLAT = 0.9, 1.5, 2.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """Images uint8 (H, W, 3), label maps uint16 (H, W), and for each image group and modality."""
+    """Images uint8 (H, W, 3), label maps uint16 (H, W), the slide and modality of each image."""
 
     images: list[np.ndarray]
     masks: list[np.ndarray]
     groups: np.ndarray
+    """int64 (N,): images of one group are tiles of one slide."""
     kinds: list[str]
+    """grey or stained."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -48,17 +51,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts, and how much of the test part has a neighbour in the training part."""
+    """The three parts; the notices say how much of the test part has a neighbour in training."""
 
     source: Source
     train: Part
     valid: Part
     test: Part
-    notice: str
+    notices: tuple[str, ...] = ()
 
 
 def load(config: Config) -> SegmentationImages:
     """Load the dataset that the configuration names; "auto" falls back to simulated nuclei."""
+    import data
+    from data.tables import SegmentationImages
+
     if config.dataset == "folder":
         from data.files import segmentation_from_folder
 
@@ -68,24 +74,21 @@ def load(config: Config) -> SegmentationImages:
         SegmentationImages,
         config.dataset,
         public=PUBLIC,
-        offline=SIMULATED,
+        offline=OFFLINE,
         seed=config.seed,
         images=config.world.images,
     )
 
 
 def split(table: SegmentationImages, config: Config) -> Splits:
-    """Split into train, valid and test by the protocol, each modality by itself."""
+    """Split into train, valid and test by slide or by image, each modality by itself."""
     images, masks = list(table.images), list(table.masks)
     mosaics = find_mosaics(images)
     kinds = [modality(image) for image in images]
-    together = mosaics if config.protocol == "mosaic" else np.arange(len(images))
-    test, valid = config.data.test_share, config.data.valid_share
+    together = mosaics if config.split.by == "slide" else np.arange(len(kinds))
+    test, valid = config.split.test_share, config.split.valid_share
     shares = ((1 - test) * (1 - valid), (1 - test) * valid, test)
     chosen, rare = _split_by_kind(together, kinds, shares, seed=config.seed)
-    if config.protocol == "dsb-96":
-        small = [shrink(image, mask) for image, mask in zip(images, masks, strict=True)]
-        images, masks = [image for image, _ in small], [mask for _, mask in small]
     parts = [
         Part(
             [images[i] for i in rows],
@@ -96,16 +99,16 @@ def split(table: SegmentationImages, config: Config) -> Splits:
         for rows in chosen
     ]
     seen = np.isin(parts[2].groups, np.concatenate([parts[0].groups, parts[1].groups]))
-    notice = (
-        f"split {config.protocol}: {len(np.unique(mosaics))} slides in {len(images)} images;"
+    notices = [
+        f"split by {config.split.by}: {len(np.unique(mosaics))} slides in {len(kinds)} images;"
         f" {seen.mean():.0%} of the test images have a tile of their slide in training"
-    )
-    for kind in rare:
-        notice += (
-            f"; the {kinds.count(kind)} {kind} images are too few groups to be in every part, so"
-            " all of them are in training"
-        )
-    return Splits(table.source, parts[0], parts[1], parts[2], notice)
+    ]
+    notices += [
+        f"the {kinds.count(kind)} {kind} images are too few groups to be in every part, so all of"
+        " them are in training"
+        for kind in rare
+    ]
+    return Splits(table.source, parts[0], parts[1], parts[2], tuple(notices))
 
 
 def _split_by_kind(
@@ -139,16 +142,6 @@ def modality(image: np.ndarray) -> str:
     """Tell a grey image (fluorescence) from a stained one by its colours."""
     low, high = image.min(axis=2).astype(np.int16), image.max(axis=2).astype(np.int16)
     return "grey" if float((high - low).mean()) < 2 else "stained"
-
-
-def shrink(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scale to 96 x 96 as the published protocol does, image bilinear and labels nearest."""
-    from PIL import Image
-
-    side = (SMALL_SIDE, SMALL_SIDE)
-    small = np.asarray(Image.fromarray(image).resize(side, Image.Resampling.BILINEAR))
-    labels = Image.fromarray(mask.astype(np.int32)).resize(side, Image.Resampling.NEAREST)
-    return small, np.asarray(labels).astype(np.uint16)
 
 
 def find_mosaics(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,15 +1,15 @@
 """The boxes wired: preprocess -> U-Net -> tiles joined -> threshold -> separate objects.
 
 The only place that turns the configuration into stages. `segment` is the verb, batch first; an
-answer does not depend on the other images of its batch. A saved pipeline is `pipeline.json` (what
-to build), `unet.safetensors` (its weights) and `example.png` (an image for trying the service).
+answer does not depend on the other images of its batch. A saved pipeline is `pipeline.json` (which
+model, and the seed), the files of its stages, and `example.png` (an image for trying the service).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ from common.atomic import write_json
 from patterns.vision.segmentation.config import Config
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from patterns.vision.segmentation.data import Splits
     from patterns.vision.segmentation.stages.postprocess import Postprocess
     from patterns.vision.segmentation.stages.threshold import OtsuThreshold
     from patterns.vision.segmentation.stages.training import Segmenter
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -39,46 +39,57 @@ class Answer:
 
 
 class Pipeline:
-    """A segmenter with its baseline beside it."""
+    """A segmenter with its baseline beside it; without a network the baseline answers."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        *,
+        baseline: OtsuThreshold,
+        network: Segmenter | None,
+        postprocess: Postprocess,
+        example: np.ndarray,
+        seed: int = 0,
+    ) -> None:
+        self.baseline, self.network, self.postprocess = baseline, network, postprocess
+        self.example, self.seed = example, seed
+        self.notices: list[str] = []
+        self.valid_iou_: float | None = None  # of the best epoch
+
+    @classmethod
+    def from_config(cls, config: Config, splits: Splits) -> Pipeline:
+        """Make an unfitted pipeline."""
         from patterns.vision.segmentation.stages.postprocess import Postprocess
         from patterns.vision.segmentation.stages.threshold import OtsuThreshold
 
-        self.config = config
-        self.notices: list[str] = []
-        self.baseline: OtsuThreshold = OtsuThreshold()
-        self.network: Segmenter | None = None
-        self.postprocess: Postprocess = Postprocess()
-        self.example: np.ndarray | None = None
-
-    @classmethod
-    def from_config(cls, config: Config) -> Pipeline:
-        """Make an unfitted pipeline."""
-        return cls(config)
+        return cls(
+            baseline=OtsuThreshold(),
+            network=_network(config) if config.model == "unet" else None,
+            postprocess=Postprocess(),
+            example=splits.train.images[0],
+            seed=config.seed,
+        )
 
     def fit_network(
-        self, splits: Splits, *, checkpoint: Path | None = None, resume: bool = False
+        self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
-        """Fit the U-Net on random crops of the training images."""
-        self.example = splits.train.images[0]
-        if self.config.model == "threshold":
+        """Fit the U-Net on random crops of the training images; the baseline learns nothing."""
+        if self.network is None:
             return self
-        self.network = make_segmenter(self.config).fit(
-            (splits.train.images, splits.train.masks),
-            (splits.valid.images, splits.valid.masks),
-            repeats=repeats(splits.train.kinds, rarest=self.config.augment.rarest),
-            checkpoint=checkpoint,
+        train, valid = splits.train, splits.valid
+        self.network.fit(
+            (train.images, train.masks),
+            (valid.images, valid.masks),
+            kinds=train.kinds,
+            checkpoint=checkpoints,
             resume=resume,
         )
+        assert self.network.history_ is not None
+        self.valid_iou_ = max(self.network.history_.valid)
         return self
 
     def fit_postprocess(self, splits: Splits) -> Pipeline:
         """Choose threshold, smoothing and smallest area on the validation images."""
-        from patterns.vision.segmentation.stages.postprocess import Postprocess
-
-        valid = splits.valid
-        self.postprocess = Postprocess.fit(self.probabilities(valid.images), valid.masks)
+        self.postprocess.fit(self.probabilities(splits.valid.images), splits.valid.masks)
         return self
 
     def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -98,79 +109,61 @@ class Pipeline:
             answers.append(Answer(labels, int(labels.max(initial=0)), float((labels > 0).mean())))
         return answers
 
+    def profile(self, splits: Splits) -> pl.DataFrame:
+        """Describe the training images by a few numbers each, for drift monitoring."""
+        from patterns.vision.images import image_profile
+
+        return image_profile(splits.train.images)
+
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""
         from PIL import Image
 
-        config = self.config
         content = {
-            "format": FORMAT,
-            "model": config.model,
-            "unet": asdict(config.unet),
-            "tiling": asdict(config.tiling),
-            "postprocess": asdict(self.postprocess),
+            "model": "unet" if self.network else "threshold",
+            "seed": self.seed,
             "notices": self.notices,
         }
         write_json(folder / "pipeline.json", content)
+        self.postprocess.save(folder)
         if self.network is not None:
             self.network.save(folder)
-        if self.example is not None:
-            Image.fromarray(self.example).save(folder / "example.png")
+        Image.fromarray(self.example).save(folder / "example.png")
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read a saved pipeline; it needs neither the data nor the run's configuration."""
         from patterns.vision.images import read_image
-        from patterns.vision.segmentation.config import TilingOptions, TrainingOptions, UNetOptions
         from patterns.vision.segmentation.stages.postprocess import Postprocess
+        from patterns.vision.segmentation.stages.threshold import OtsuThreshold
+        from patterns.vision.segmentation.stages.training import Segmenter
 
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        unet = UNetOptions(**content["unet"])
-        config = Config(
-            model=content["model"],
-            device="cpu",
-            unet=unet,
-            tiling=TilingOptions(**content["tiling"]),
-            training=TrainingOptions(crop=32 * 2**unet.levels),
+        pipeline = cls(
+            baseline=OtsuThreshold(),
+            network=Segmenter.load(folder) if content["model"] == "unet" else None,
+            postprocess=Postprocess.load(folder),
+            example=read_image(folder / "example.png"),
+            seed=content["seed"],
         )
-        pipeline = cls(config)
-        pipeline.postprocess = Postprocess(**content["postprocess"])
         pipeline.notices = content["notices"]
-        pipeline.example = read_image(folder / "example.png")
-        if config.model == "unet":
-            pipeline.network = make_segmenter(config).load(folder)
         return pipeline
 
 
-def repeats(kinds: Sequence[str], *, rarest: float) -> np.ndarray:
-    """Return how often each image is shown, so that the rarest modality has about that share."""
-    names, place, counts = np.unique(kinds, return_inverse=True, return_counts=True)
-    wanted = np.ones(len(names), np.int64)
-    if len(names) > 1:
-        least = int(counts.argmin())
-        others = counts.sum() - counts[least]
-        wanted[least] = max(1, round(rarest / (1 - rarest) * others / counts[least]))
-    return wanted[place]
-
-
-def make_segmenter(config: Config) -> Segmenter:
-    """Make the network and its training from the configuration, with seeded weights."""
-    import torch
-
+def _network(config: Config) -> Segmenter:
+    """Make the network and its training, with seeded weights."""
     from patterns.vision.segmentation.stages.augment import CropAugment
     from patterns.vision.segmentation.stages.training import Segmenter
-    from patterns.vision.segmentation.stages.unet import UNet
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        module = UNet(width=config.unet.width, levels=config.unet.levels)
     augment, training = config.augment, config.training
     return Segmenter(
-        module,
+        width=config.unet.width,
+        levels=config.unet.levels,
         augment=CropAugment(
             crop=training.crop, zoom=augment.zoom, brightness=augment.brightness,
             contrast=augment.contrast, grey=augment.grey,
         ),
+        rarest=augment.rarest,
         epochs=training.epochs,
         batch_size=training.batch_size,
         learning_rate=training.learning_rate,

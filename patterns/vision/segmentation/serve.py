@@ -1,4 +1,4 @@
-"""Serve a trained segmenter over HTTP, from its artifact alone.
+"""Artifact -> HTTP: a trained segmenter, served from its artifact alone.
 
 `python -m patterns.vision.segmentation.serve` opens the latest run; POST to /predict
 `{"image": "<base64 of a PNG or JPEG>"}`, or open the page at / and pick a file. The answer's mask
@@ -6,6 +6,8 @@ is a 16-bit grey PNG in base64: 0 is background, 1..count number the objects.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pydantic import Field
 
@@ -18,8 +20,8 @@ from common.serving import (
     serve_main,
 )
 from common.timing import StageTimes
+from patterns.vision.segmentation.config import NAME
 
-NAME = "vision/segmentation"
 LARGEST_PIXELS = 4_000_000
 
 
@@ -53,19 +55,16 @@ class SegmentationService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        assert self.pipeline.example is not None
         self.example = {"image": encode_png(self.pipeline.example)}
 
-    def predict(self, requests: list[SegmentationRequest]) -> list[SegmentationResponse]:
+    def predict(self, requests: Sequence[SegmentationRequest]) -> list[SegmentationResponse]:
         """Decode each image, segment it, and encode its label map."""
         from patterns.vision.images import decode_image, encode_png
 
         times = StageTimes()
         with times("decode"):
             images = [
-                decode_image(
-                    request.image, row=row if len(requests) > 1 else None, largest=LARGEST_PIXELS
-                )
+                decode_image(request.image, row=row, largest=LARGEST_PIXELS)
                 for row, request in enumerate(requests)
             ]
         with times("segment"):

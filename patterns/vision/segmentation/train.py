@@ -1,8 +1,8 @@
-"""Train a segmenter: load, split, fit, evaluate, save.
+"""Build, evaluate and save a segmenter: `python -m patterns.vision.segmentation.train`.
 
-`python -m patterns.vision.segmentation.train` takes the nuclei of the 2018 Data Science Bowl, or
-simulated ones where they cannot be had; `--dataset folder --data.path cells/` takes your own images
-and label maps; `--protocol dsb-96` runs the published protocol.
+It uses the nuclei of the 2018 Data Science Bowl, or simulated ones if they are not available;
+`--dataset folder --data.path cells/` uses your own images and label maps; `--protocol dsb-96` runs
+the published protocol.
 """
 
 from __future__ import annotations
@@ -11,49 +11,51 @@ from pathlib import Path
 
 from common import artifacts, console
 from common.config import run as run_command
-from patterns.vision.segmentation.config import PRESETS, Config
-
-NAME = "vision/segmentation"
+from patterns.vision.segmentation.config import NAME, PRESETS, Config
 
 
-def main(config: Config) -> Path:
-    """Run the whole of it; returns the folder of the run."""
-    from patterns.vision.images import image_profile
+def main(config: Config) -> Path | None:
+    """Train and return the run's folder; with `--protocol`, print its table and return nothing."""
+    from patterns.vision.segmentation import protocols
     from patterns.vision.segmentation.data import load, split
     from patterns.vision.segmentation.evaluate import evaluate
     from patterns.vision.segmentation.pipeline import Pipeline
 
     table = load(config)
     console.header(NAME, table.source, config)
-    with console.stage("split") as stage:
+    if config.protocol != "none":
+        with console.stage(config.protocol):
+            tables = protocols.run(config.protocol, table, config)
+        for each in tables:
+            console.table(each)
+            console.info(each.caption)
+        return None
+    with console.stage("data") as stage:
         splits = split(table, config)
-        stage.note(f"{len(splits.train)} train, {len(splits.valid)} valid, {len(splits.test)} test")
-    console.info(splits.notice)
-    pipeline = Pipeline.from_config(config)
+        stage.note(
+            f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
+        )
+    pipeline = Pipeline.from_config(config, splits)
+    checkpoints = artifacts.checkpoints(config, NAME, splits.source)
 
-    if config.model == "unet":
-        with console.stage("unet") as stage:
-            checkpoint = artifacts.checkpoints(config, NAME, splits.source)
-            pipeline.fit_network(splits, checkpoint=checkpoint, resume=config.resume)
-            assert pipeline.network is not None and pipeline.network.history_ is not None
-            history = pipeline.network.history_
-            stage.note(f"valid IoU {max(history.valid):.3f}, epoch {(history.best_epoch or 0) + 1}")
-    else:
-        pipeline.fit_network(splits)
+    if pipeline.network is not None:
+        with console.stage("network") as stage:
+            pipeline.fit_network(splits, checkpoints=checkpoints, resume=config.resume)
+            stage.note(f"{pipeline.network.parameters():,} weights")
+            stage.note(f"valid IoU {pipeline.valid_iou_:.3f}")
     with console.stage("postprocess") as stage:
         pipeline.fit_postprocess(splits)
         post = pipeline.postprocess
-        stage.note(f"threshold {post.threshold}, smoothing {post.smoothing}")
-    for text in pipeline.notices:
-        console.notice(text)
-    with console.stage("evaluate"):
-        report = evaluate(pipeline, splits, seed=config.seed)
+        stage.note(f"threshold {post.threshold_}, smoothing {post.smoothing_}")
+    with console.stage("evaluation"):
+        report = evaluate(pipeline, splits)
 
-    profile = image_profile(splits.train.images)
-    run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
-    console.summary(report, run, f"python -m patterns.vision.segmentation.serve --run {run}")
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
+    console.summary(
+        report, run, next_command=f"python -m patterns.vision.segmentation.serve --run {run}"
+    )
     return run
 
 
 if __name__ == "__main__":
-    run_command(main, PRESETS, description="Segmentation: which pixels belong to which object?")
+    run_command(main, PRESETS, description=__doc__)

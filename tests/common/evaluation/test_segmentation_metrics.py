@@ -30,7 +30,6 @@ def test_equals_sklearn_on_pixels(seed):
     expected = [jaccard_score(t.ravel(), p.ravel(), zero_division=1) for t, p in pairs]
     np.testing.assert_allclose(s.iou(predicted, truth), expected)
     all_true, all_said = (np.concatenate([m.ravel() for m in part]) for part in (truth, predicted))
-    assert s.pooled_dice(predicted, truth) == pytest.approx(f1_score(all_true, all_said))
     assert s.pooled_iou(predicted, truth) == pytest.approx(jaccard_score(all_true, all_said))
 
 
@@ -40,9 +39,6 @@ def test_classes_equal_sklearn_and_absent_ones_are_left_out():
     each = jaccard_score(all_true, all_said, average=None)
     np.testing.assert_allclose(s.iou_per_class(predicted, truth, 5), [*each, np.nan, np.nan])
     assert s.mean_iou(predicted, truth, 5) == pytest.approx(each.mean())
-    np.testing.assert_allclose(
-        s.dice_per_class(predicted, truth, 3), f1_score(all_true, all_said, average=None)
-    )
     assert s.pixel_confusion(predicted, truth, 3).sum() == len(all_true)
 
 

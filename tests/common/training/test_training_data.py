@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from common.training import LengthLoader, TensorLoader
+from common.training.data import rest_of_epoch
 from common.training.schedule import rate_factor
 
 
@@ -34,6 +35,14 @@ def test_starting_in_the_middle_gives_the_same_rest() -> None:
     rest = list(loader.batches(2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(whole[2:], rest, strict=True))
     assert not torch.equal(whole[0][0] % 1, whole[1][0] % 1)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_processes_share_what_is_left_of_an_epoch(plain: bool) -> None:
+    loader = TensorLoader(torch.arange(7), batch_size=1, shuffle=False)
+    whole = list(loader)
+    shares = [rest_of_epoch(whole if plain else loader, 1, 3, 2, rank) for rank in (0, 1)]
+    assert [[int(batch[0]) for batch in share] for share in shares] == [[2, 4], [3, 5]]
 
 
 def test_drop_last_and_plain_order() -> None:

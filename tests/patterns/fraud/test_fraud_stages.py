@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.evaluation.classification import average_precision
-from patterns.fraud.metrics import WeightedAveragePrecision, average_precision_interval
+from patterns.fraud.evaluation.intervals import WeightedAveragePrecision, average_precision_interval
 from patterns.fraud.stages.calibration import Calibration
 from patterns.fraud.stages.decision import CostDecision, card_precision, money
 from patterns.fraud.stages.imbalance import METHODS, rebalance, smote
@@ -26,6 +26,10 @@ def planted():
 # ---------------------------------------------------------------- models
 
 
+def hyperparameters(model):
+    return {name: value for name, value in vars(model).items() if not name.endswith("_")}
+
+
 @pytest.mark.parametrize("make", [LogisticModel, lambda: BoostedTrees(trees=60, threads=1)])
 def test_models_beat_chance_and_survive_saving(planted, make, tmp_path):
     features, labels = planted
@@ -34,9 +38,10 @@ def test_models_beat_chance_and_survive_saving(planted, make, tmp_path):
     scores = model.predict(valid[0])
     assert average_precision(valid[1], scores) > 3 * valid[1].mean()
     assert np.all((scores >= 0) & (scores <= 1))
-    model.save(tmp_path / "model.ubj")
-    loaded = type(model).load(tmp_path / "model.ubj")
+    model.save(tmp_path)
+    loaded = type(model).load(tmp_path)
     assert np.array_equal(loaded.predict(valid[0]), scores)
+    assert hyperparameters(loaded) == hyperparameters(model)
     single = np.concatenate([loaded.predict(valid[0][row : row + 1]) for row in range(20)])
     assert np.allclose(single, scores[:20], rtol=1e-6)
 
@@ -100,12 +105,12 @@ def test_calibration_undoes_rebalancing(kind, tmp_path):
     inflated = 1 / (1 + np.exp(-(logit + np.log(100))))  # as if fraud were 100 times as common
     assert inflated.mean() > 5 * labels.mean()
     calibration = Calibration(kind=kind).fit(inflated, labels)
-    true = calibration.transform(inflated)
-    assert true.mean() == pytest.approx(labels.mean(), rel=0.01)
+    calibrated = calibration.transform(inflated)
+    assert calibrated.mean() == pytest.approx(labels.mean(), rel=0.01)
     order = np.argsort(inflated)
-    assert np.all(np.diff(true[order]) >= -1e-12)
-    calibration.save(tmp_path / "c.json")
-    assert np.array_equal(Calibration.load(tmp_path / "c.json").transform(inflated), true)
+    assert np.all(np.diff(calibrated[order]) >= -1e-12)
+    calibration.save(tmp_path)
+    assert np.array_equal(Calibration.load(tmp_path).transform(inflated), calibrated)
 
 
 @pytest.mark.parametrize("kind", ["platt", "isotonic"])
@@ -114,8 +119,8 @@ def test_calibration_of_narrow_and_of_useless_scores_meets_the_rate(kind):
     labels = (rng.random(20_000) < 0.01).astype(np.int8)
     for slope in (1e-3, 0.0, -1e-3):  # all scores near a half, as after one tree
         scores = 0.5 + slope * (labels - 0.5) + 1e-3 * rng.random(20_000)
-        true = Calibration(kind=kind).fit(scores, labels).transform(scores)
-        assert true.mean() == pytest.approx(labels.mean(), rel=0.05)
+        calibrated = Calibration(kind=kind).fit(scores, labels).transform(scores)
+        assert calibrated.mean() == pytest.approx(labels.mean(), rel=0.05)
 
 
 def test_calibration_without_both_classes_changes_nothing():
@@ -131,11 +136,12 @@ def test_rules_score_by_their_measured_precision(tmp_path):
     features = np.array([[300, 1]] * 10 + [[10, 9]] * 10 + [[10, 1]] * 980, dtype=np.float32)
     labels = np.array([1] * 9 + [0] + [1] * 2 + [0] * 988, dtype=np.int8)
     rules = Rules(
+        names=names,
         rules=(
             Rule("BIG", "amount", 220, "big"),
             Rule("FAST", "customer_count_1h", 4, "fast"),
-        )
-    ).fit(features, labels, names)
+        ),
+    ).fit((features, labels))
     scores = rules.predict(features)
     assert scores[0] > scores[10] > scores[20] >= 0
     assert [r.code for r in rules.reasons(np.array([[300, 9]], dtype=np.float32))[0]] == [
@@ -143,14 +149,14 @@ def test_rules_score_by_their_measured_precision(tmp_path):
         "FAST",
     ]
     assert rules.table(features, labels) == {"BIG": (10, 9), "FAST": (10, 2)}
-    rules.save(tmp_path / "rules.json")
-    assert np.array_equal(Rules.load(tmp_path / "rules.json").predict(features), scores)
+    rules.save(tmp_path)
+    assert np.array_equal(Rules.load(tmp_path).predict(features), scores)
 
 
 def test_default_rules_need_only_the_features_there_are():
     features = np.array([[10.0], [500.0]] * 50, dtype=np.float32)
     labels = np.array([0, 1] * 50, dtype=np.int8)
-    rules = Rules().fit(features, labels, ("amount",))
+    rules = Rules(names=("amount",)).fit((features, labels))
     assert [rule.code for rule in rules.rules_] == ["AMOUNT_LIMIT"]
     assert rules.predict(features)[1] > rules.predict(features)[0]
 
@@ -167,8 +173,8 @@ def test_threshold_is_the_cheapest_and_money_adds_up(tmp_path):
     priced = money(labels, amounts, declined, false_positive_cost=10)
     assert (priced.prevented, priced.lost, priced.friction) == (130, 0, 10)
     assert priced.saved == 120 and priced.saved_share == pytest.approx(120 / 130)
-    decision.save(tmp_path / "d.json")
-    assert vars(CostDecision.load(tmp_path / "d.json")) == vars(decision)
+    decision.save(tmp_path)
+    assert vars(CostDecision.load(tmp_path)) == vars(decision)
 
 
 def test_expected_loss_lets_small_payments_through():

@@ -8,17 +8,15 @@ import pytest
 
 import data
 from data.simulated.transactions import generate
+from patterns.fraud.entities.payment import DAY, HOUR, Payment
 from patterns.fraud.stages.features.definition import (
     CUSTOMER,
-    DAY,
     HANDBOOK,
-    HOUR,
     TERMINAL,
     FeatureSet,
     Window,
     standard,
 )
-from patterns.fraud.stages.features.history import Payment
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 
@@ -141,8 +139,8 @@ def test_snapshot_goes_on_where_the_table_ended(world, tmp_path):
     cut = world.height * 2 // 3
     batch = compute(features, world, start=START)
     stream = FeatureStream.from_frame(features, world[:cut], start=START)
-    stream.save(tmp_path / "state.npz")
-    loaded = FeatureStream.load(tmp_path / "state.npz")
+    stream.save(tmp_path)
+    loaded = FeatureStream.load(tmp_path)
     assert loaded.features == features and loaded.start == START
     assert loaded.latest_time() == world["time_seconds"][cut - 1]
     assert np.array_equal(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common import console
 from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.data import Splits, load, split
 from patterns.recsys.evaluate import evaluate
@@ -128,7 +129,7 @@ def test_the_service_answers_as_the_pipeline_does(trained, monkeypatch) -> None:
     assert answer.known_user and set(answer.stage_ms) == {"candidates", "ranking", "re-ranking"}
 
 
-def test_data_of_light_users_is_reported_without_cold_starts(trained, tmp_path) -> None:
+def test_data_of_light_users_is_reported_without_cold_starts(trained, tmp_path, capsys) -> None:
     rng = np.random.default_rng(0)
     rows = [
         f"u{user},i{item},{1_700_000_000 + 60 * int(rng.integers(100_000))}"
@@ -144,7 +145,8 @@ def test_data_of_light_users_is_reported_without_cold_starts(trained, tmp_path) 
     )
     splits = split(load(config), config.split)
     report = evaluate(fitted(config, splits), splits)
-    assert any("New users are not measured" in notice for notice in report.notices)
+    console.summary(report, tmp_path, next_command="")
+    assert "NOTICE New users are not measured" in capsys.readouterr().err
     assert "new users: NDCG@10" not in [table.name for table in report.tables]
 
 

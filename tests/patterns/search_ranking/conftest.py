@@ -22,11 +22,8 @@ class Small:
 
 
 def train(config: Config, splits: Splits) -> Pipeline:
-    pipeline = Pipeline.from_config(config)
-    pipeline.fit_candidates(splits.documents)
-    pipeline.fit_fusion(splits.valid)
-    pipeline.fit_ranker(splits.train, splits.valid)
-    pipeline.fit_reranker(splits.valid)
+    pipeline = Pipeline.from_config(config, splits)
+    pipeline.fit_candidates(splits).fit_fusion(splits).fit_ranker(splits).fit_reranker(splits)
     return pipeline
 
 
@@ -34,5 +31,5 @@ def train(config: Config, splits: Splits) -> Pipeline:
 def small() -> Small:
     config = replace(PRESETS["smoke"], world=WorldOptions(films=250, queries=240))
     table = films.generate(seed=1, films=config.world.films, queries=config.world.queries)
-    splits = split(table, config.split)
+    splits = split(table, config)
     return Small(config, table, splits, train(config, splits), train)

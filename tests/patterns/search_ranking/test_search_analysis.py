@@ -2,14 +2,14 @@
 
 import polars as pl
 
-from patterns.search_ranking.stages.analysis import english, normalised, stems, tokens
-from patterns.search_ranking.stages.documents import (
+from patterns.search_ranking.entities.documents import (
     ANALYSED,
     COLUMNS,
     dense_texts,
     field_texts,
     tidy,
 )
+from patterns.search_ranking.stages.analysis import english, normalised, stems, tokens
 
 
 def test_words_are_folded_and_split_alike_on_both_sides() -> None:
@@ -23,7 +23,7 @@ def test_prose_loses_stop_words_and_titles_keep_them() -> None:
     assert stems("The Thing and It") == ["the", "thing", "and", "it"]
 
 
-def test_alike_queries_have_one_normal_form() -> None:
+def test_similar_queries_have_one_normal_form() -> None:
     assert normalised("The Godfathers") == normalised("godfather the") == "godfath"
     assert normalised("it") == "it" and normalised("!!!") == "!!!"
     assert normalised("heat 2") != normalised("heat")

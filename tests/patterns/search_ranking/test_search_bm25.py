@@ -85,15 +85,21 @@ def test_an_unknown_word_is_as_rare_as_can_be() -> None:
     assert unknown > known
 
 
+def test_document_frequency_counts_documents_not_occurrences() -> None:
+    index = InvertedIndex(analyser="words").fit(TEXTS)
+    terms, _ = index.terms(["red dog runs"])
+    assert index.document_frequency[terms].tolist() == [2, 2, 1]
+
+
 def test_saved_and_loaded_it_scores_alike(tmp_path) -> None:
     fields = {"title": Field("stems", k1=0.9, b=0.4), "body": Field()}
     texts = {"title": ["Ünïcode 스 dog"], "body": ["dogs run"]}
     bm25 = BM25(fields=fields, weights={"title": 1.0, "body": 1.0}).fit(texts)
     bm25.save(tmp_path)
-    again = BM25(fields=fields, weights=bm25.weights).load(tmp_path)
+    again = BM25.load(tmp_path)
     queries = ["dog", "unicode", "스", "running"]
     assert np.array_equal(bm25.scores(queries), again.scores(queries))
-    assert again.indices_["title"].k1 == 0.9
+    assert again.indices_["title"].k1 == 0.9 and again.indices_["title"].analyser == "stems"
 
 
 def test_a_corpus_without_words_scores_nothing() -> None:

@@ -1,19 +1,27 @@
 """Dense candidates and the fusion of two lists."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from common.encoders import Encoder, TfidfSvdEncoder
 from common.retrieval import Candidates
 from patterns.search_ranking.stages.candidates.dense import Dense
 from patterns.search_ranking.stages.candidates.hybrid import Hybrid, recall_of
 
 
-class Letters:
+class Letters(Encoder):
     """An encoder whose nearest neighbours are known: counts of a, b and c."""
 
-    def encode(self, texts, *, precision="fp32") -> np.ndarray:
+    name, dimension = "letters", 3
+
+    def encode(self, texts, batch_size=64, *, precision="fp32") -> np.ndarray:
         counts = np.array([[text.count(letter) for letter in "abc"] for text in texts], np.float32)
         return counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-9)
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
 
 
 TEXTS = ["aaa", "aab", "bbb", "ccc", "abc"]
@@ -47,11 +55,16 @@ def test_cosines_are_of_the_asked_rows_and_do_not_depend_on_the_batch() -> None:
 
 
 def test_saved_and_loaded_it_retrieves_alike(tmp_path) -> None:
-    dense = Dense(encoder=Letters()).fit(TEXTS)
+    texts = ["red fox", "black cat", "big dog runs", "big dog sleeps"]
+    dense = Dense(encoder=TfidfSvdEncoder(dimension=3, notice="a fallback")).fit(texts)
+    assert dense.notices_ == ["a fallback"]
     dense.save(tmp_path)
-    again = Dense(encoder=Letters()).load(tmp_path)
-    vectors = dense.encode(["ab", "bc"])
-    assert np.array_equal(dense.retrieve(vectors, 4).item_ids, again.retrieve(vectors, 4).item_ids)
+    again = Dense.load(tmp_path)
+    vectors = dense.encode(["red fox", "cat"])
+    assert np.array_equal(vectors, again.encode(["red fox", "cat"]))
+    found = dense.retrieve(vectors, 4)
+    assert found.item_ids[:, 0].tolist() == [0, 1]
+    assert np.array_equal(found.item_ids, again.retrieve(vectors, 4).item_ids)
 
 
 def test_fusion_by_hand_with_provenance() -> None:
@@ -74,7 +87,16 @@ def test_an_empty_list_leaves_the_other_as_it_is() -> None:
 def test_tuning_trusts_the_source_that_finds() -> None:
     good, bad = lists(*[[1, 2, 3, 4]] * 5), lists(*[[9, 8, 7, 6]] * 5)
     relevant = [np.array([3, 4])] * 5
-    hybrid = Hybrid()
-    assert hybrid.tune(good, bad, relevant, 4) == pytest.approx(1.0)
-    assert hybrid.lexical_weight > 0.5
+    hybrid = Hybrid().fit(good, bad, relevant, 4)
+    assert hybrid.valid_recall_ == pytest.approx(1.0)
+    assert hybrid.lexical_weight_ > 0.5
     assert recall_of(bad, relevant, 4).tolist() == [0.0] * 5
+
+
+def test_a_fusion_saved_and_loaded_merges_alike(tmp_path) -> None:
+    hybrid = Hybrid(constant=2.0, lexical_weight=0.9)
+    hybrid.save(tmp_path)
+    left, right = (each.merge(lists([5, 6]), lists([7, 6]), 3) for each in
+                   (hybrid, Hybrid.load(tmp_path)))  # fmt: skip
+    assert left.candidates.item_ids.tolist() == [[5, 6, 7]]  # the defaults put 6 first
+    assert np.array_equal(left.candidates.scores, right.candidates.scores)

@@ -14,7 +14,7 @@ from patterns.search_ranking.data import load, split
 from patterns.search_ranking.stages.analysis import normalised
 
 
-def test_no_query_nor_a_like_one_is_in_two_splits(small) -> None:
+def test_no_query_nor_a_similar_one_is_in_two_splits(small) -> None:
     parts = [small.splits.train, small.splits.valid, small.splits.test]
     for ids in ([set(part.query_ids) for part in parts],
                 [{normalised(text) for text in part.texts} for part in parts]):  # fmt: skip
@@ -35,7 +35,7 @@ def test_near_identical_queries_stay_together() -> None:
             [base.judgments, base.judgments.with_columns(pl.col("query_id") + "b")]
         ),
     )
-    splits = split(table, SplitOptions(valid_share=0.2, test_share=0.3))
+    splits = split(table, Config(split=SplitOptions(valid_share=0.2, test_share=0.3)))
     for part in (splits.train, splits.valid, splits.test):
         ids = set(part.query_ids)
         assert {name.removesuffix("b") for name in ids} == {
@@ -68,17 +68,18 @@ def test_unknown_documents_and_queries_without_an_answer_are_left_out_and_said()
             ),
         ]
     )
-    splits = split(replace(base, judgments=judgments), SplitOptions())
+    splits = split(replace(base, judgments=judgments), Config())
     names = {*splits.train.query_ids, *splits.valid.query_ids, *splits.test.query_ids}
     assert "q0" not in names and len(names) == 39
-    assert "1 queries without a relevant" in (splits.source.notice or "")
+    assert "1 queries without a relevant" in splits.notices[0] and len(splits.notices) == 1
+    assert splits.source is base.source and not split(base, Config()).notices
 
 
 def test_too_few_queries_are_refused() -> None:
     base = films.generate(seed=0, films=60, queries=20)
     few = replace(base, queries=base.queries.head(5))
     with pytest.raises(ValueError, match="queries: 5"):
-        split(few, SplitOptions())
+        split(few, Config())
 
 
 def beir(folder, documents=30, queries=25) -> None:
@@ -99,7 +100,7 @@ def test_a_collection_of_ones_own(tmp_path) -> None:
     config = Config(dataset="beir", data=DataOptions(path=tmp_path / "mine"))
     table = load(config)
     assert isinstance(table, SearchCollection)
-    splits = split(table, config.split)
+    splits = split(table, config)
     assert splits.documents["overview"][3].startswith("word3")
     assert np.array_equal(splits.train.grades.max(axis=1), np.ones(len(splits.train)))
 

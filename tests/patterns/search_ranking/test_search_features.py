@@ -1,12 +1,15 @@
 """Features: right by hand, and the same offline and online to the last bit."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
+from common.encoders import Encoder
+from patterns.search_ranking.entities.documents import ANALYSED, field_texts, tidy
 from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
 from patterns.search_ranking.stages.candidates.dense import Dense
-from patterns.search_ranking.stages.documents import ANALYSED, field_texts, tidy
 from patterns.search_ranking.stages.features import NAMES, Features
 
 CORPUS = pl.DataFrame(
@@ -21,9 +24,14 @@ CORPUS = pl.DataFrame(
 )
 
 
-class Flat:
-    def encode(self, texts, *, precision="fp32") -> np.ndarray:
+class Flat(Encoder):
+    name, dimension = "flat", 2
+
+    def encode(self, texts, batch_size=64, *, precision="fp32") -> np.ndarray:
         return np.ones((len(texts), 2), np.float32) / np.float32(np.sqrt(2))
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from common.evaluation.ranking import ndcg_grouped
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.data import Splits, load, split
+from patterns.search_ranking.entities.documents import ANALYSED, field_texts
 from patterns.search_ranking.stages.analysis import normalised
 from patterns.search_ranking.stages.candidates.bm25 import InvertedIndex
-from patterns.search_ranking.stages.documents import ANALYSED, field_texts
 
 pytestmark = pytest.mark.mirror
 
@@ -16,10 +16,10 @@ pytestmark = pytest.mark.mirror
 @pytest.fixture(scope="module")
 def splits() -> Splits:
     config = Config(dataset="msrd")
-    return split(load(config), config.split)
+    return split(load(config), config)
 
 
-def test_every_query_is_in_one_split_with_its_likes(splits: Splits) -> None:
+def test_similar_queries_are_in_one_split(splits: Splits) -> None:
     parts = [splits.train, splits.valid, splits.test]
     assert sum(map(len, parts)) == 16_279 and splits.documents.height == 9_750
     normal = [{normalised(text) for text in part.texts} for part in parts]

@@ -1,13 +1,17 @@
-"""The wired boxes on a small world: better than the baseline, honest, the same after a save."""
+"""The wired boxes on a small world: better than the baseline, no leakage, the same after a save."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from patterns.search_ranking.evaluate import BASELINE, evaluate
+from common import console
+from common.encoders import pretrained
+from patterns.search_ranking.evaluate import evaluate
+from patterns.search_ranking.evaluation.end_to_end import BASELINE
 from patterns.search_ranking.pipeline import Pipeline
-from patterns.search_ranking.stages.rules import Condition, Rule
+from patterns.search_ranking.stages.rules import Condition, Rule, allowed_by
 
 
 def test_what_each_stage_adds(small) -> None:
@@ -25,6 +29,16 @@ def test_what_each_stage_adds(small) -> None:
     assert len(report.figures) == 3
 
 
+def test_a_fallback_of_the_encoder_is_seen_on_the_console(small, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(pretrained, "_snapshot", lambda repository, local: None)
+    monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
+    options = replace(small.config.candidates, encoder="auto")
+    pipeline = small.train(replace(small.config, candidates=options), small.splits)
+    console.summary(evaluate(pipeline, small.splits), Path("runs/x"), next_command="")
+    said = capsys.readouterr().err
+    assert "NOTICE no sentence transformer" in said and "encoded by TF-IDF + SVD" in said
+
+
 def test_garbled_test_labels_leave_the_model_unchanged(small) -> None:
     test = small.splits.test
     garbled = replace(small.splits, test=replace(test, grades=1 - np.minimum(test.grades, 1)))
@@ -32,7 +46,7 @@ def test_garbled_test_labels_leave_the_model_unchanged(small) -> None:
     for text in test.texts[:5]:
         left, right = (p.search([text]).hits for p in (small.pipeline, again))
         assert left == right
-    assert again.reranker.trade_off == small.pipeline.reranker.trade_off
+    assert again.reranker.trade_off_ == small.pipeline.reranker.trade_off_
 
 
 def test_saved_and_loaded_it_answers_alike(small, tmp_path) -> None:
@@ -63,7 +77,7 @@ def test_filters_fill_the_page_with_what_meets_them(small) -> None:
     (page,) = small.pipeline.search(["starship"], 8, filters=filters).hits
     rows = [small.pipeline.documents.row(hit.row, named=True) for hit in page]
     assert all("Horror" in row["genres"] and row["year"] >= 1990 for row in rows)
-    mask = small.pipeline.allowed(filters)
+    mask = allowed_by(filters, small.pipeline.documents)
     assert mask is not None and len(page) == min(8, mask.sum())
     with pytest.raises(ValueError, match=r"genres: 'Sci-Fi'.*known values"):
         small.pipeline.search(["x"], filters=[Condition("genres", "Sci-Fi")])

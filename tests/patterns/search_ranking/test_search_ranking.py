@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from patterns.search_ranking.stages.ranking import LambdaMart, RankingSet
+from patterns.search_ranking.stages.ranking import LambdaMart
+from patterns.search_ranking.stages.training_set import RankingSet
 
 
 def planted(seed: int, queries: int = 150) -> RankingSet:
@@ -16,7 +17,7 @@ def planted(seed: int, queries: int = 150) -> RankingSet:
 
 
 def make(**changes) -> LambdaMart:
-    settings = {"names": list("abcd"), "rounds": 40, "minimum_leaf": 10, "learning_rate": 0.2}
+    settings = {"names": list("abcd"), "trees": 40, "min_leaf_rows": 10, "learning_rate": 0.2}
     return LambdaMart(**(settings | changes))
 
 
@@ -57,5 +58,6 @@ def test_graded_labels_put_the_best_first() -> None:
 def test_saved_and_loaded_it_scores_alike(ranker: LambdaMart, tmp_path) -> None:
     ranker.save(tmp_path)
     features = planted(3).features
-    again = make().load(tmp_path)
+    again = LambdaMart.load(tmp_path)
+    assert again.names == list("abcd") and again.trees_ == ranker.trees_
     assert np.array_equal(ranker.score(features), again.score(features))

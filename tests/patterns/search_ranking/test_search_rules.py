@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from common.retrieval import Candidates
-from patterns.search_ranking.stages.documents import tidy
+from patterns.search_ranking.entities.documents import tidy
 from patterns.search_ranking.stages.reranking import Reranker
 from patterns.search_ranking.stages.rules import Condition, Rule, Rules, read_rules
 
@@ -27,8 +27,7 @@ RANKED = Candidates(np.arange(6)[None], np.arange(6, 0, -1, dtype=np.float32)[No
 
 
 def page(*rules: Rule, k: int = 6, trade_off: float = 1.0, vectors=VECTORS, query="q") -> list[int]:
-    reranker = Reranker(rules=rules).prepare(CORPUS, vectors)
-    reranker.trade_off = trade_off
+    reranker = Reranker(rules=rules, trade_off=trade_off).prepare(CORPUS, vectors)
     return reranker.rerank([query], RANKED, k).item_ids[0].tolist()
 
 
@@ -72,11 +71,11 @@ def test_diversity_passes_over_a_twin() -> None:
 
 def test_the_trade_off_keeps_to_its_budget() -> None:
     reranker = Reranker(ndcg_budget=0.0).prepare(CORPUS, VECTORS)
-    reranker.fit(["q"], RANKED, lambda found: float(reranker.trade_off))
-    assert reranker.trade_off == 1.0
+    reranker.fit(["q"], RANKED, lambda found: float(reranker.trade_off_))
+    assert reranker.trade_off_ == 1.0
     reranker = Reranker(ndcg_budget=0.5).prepare(CORPUS, VECTORS)
     reranker.fit(["q"], RANKED, lambda found: 1.0)
-    assert reranker.trade_off == min(value for value, _ in reranker.curve_)
+    assert reranker.trade_off_ == min(value for value, _ in reranker.curve_)
 
 
 def test_an_empty_list_stays_empty() -> None:
@@ -110,7 +109,7 @@ def test_a_rule_is_checked_when_it_is_made() -> None:
         with pytest.raises(ValueError, match=said):
             Rule(**wrong)
     with pytest.raises(ValueError, match="not in the corpus"):
-        Rules([Rule("pin", query="x", doc_ids=("zz",))]).fit(CORPUS)
+        Rules(rules=[Rule("pin", query="x", doc_ids=("zz",))]).fit(CORPUS)
 
 
 def test_rules_come_from_json_and_survive_a_save(tmp_path) -> None:
@@ -120,9 +119,10 @@ def test_rules_come_from_json_and_survive_a_save(tmp_path) -> None:
         {"kind": "pin", "query": "heat", "doc_ids": ["b"]},
     ]
     path.write_text(json.dumps(entries))
-    reranker = Reranker(rules=read_rules(path)).prepare(CORPUS, VECTORS)
+    reranker = Reranker(rules=read_rules(path), depth=3, trade_off=0.9).prepare(CORPUS, VECTORS)
     reranker.save(tmp_path)
-    again = Reranker().load(tmp_path).prepare(CORPUS, VECTORS)
+    again = Reranker.load(tmp_path).prepare(CORPUS, VECTORS)
+    assert (again.depth, again.trade_off_) == (3, 0.9)
     for query in ("heat", "x"):
         pages = [each.rerank([query], RANKED, 6).item_ids.tolist() for each in (reranker, again)]
         assert pages[0] == pages[1]

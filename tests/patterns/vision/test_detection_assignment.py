@@ -9,7 +9,7 @@ import torch
 from patterns.vision.detection.stages.assignment import DetectionLoss, assign, overlap
 from patterns.vision.detection.stages.network import Network, Predictions, cells, decode
 
-SHAPES = [(8, 8), (4, 4), (2, 2)]  # a picture of 64 x 64
+SHAPES = [(8, 8), (4, 4), (2, 2)]  # an image of 64 x 64
 NOTHING = torch.tensor([[-1]])
 
 
@@ -77,7 +77,7 @@ def test_a_cell_wanted_twice_goes_to_the_box_it_overlaps_most() -> None:
     assert (chosen == true[0, 1]).all()
 
 
-def test_padding_teaches_nothing_and_a_picture_without_boxes_gives_a_finite_loss() -> None:
+def test_padding_teaches_nothing_and_an_image_without_boxes_gives_a_finite_loss() -> None:
     network = Network(classes=2, width=4)
     out = network(torch.rand(1, 3, 64, 64))
     targets = assign(out, torch.zeros(1, 1, 4), NOTHING)
@@ -103,19 +103,19 @@ def test_the_loss_is_lower_for_the_right_answer() -> None:
     assert losses[0] < losses[1] and losses[0] < losses[2]
 
 
-def test_a_few_steps_on_one_picture_learn_it() -> None:
+def test_a_few_steps_on_one_image_learn_it() -> None:
     torch.manual_seed(0)
     network, loss = Network(classes=2, width=4), DetectionLoss()
-    picture = torch.zeros(2, 3, 64, 64)
-    picture[:, :, 16:48, 16:48] = 1.0
+    image = torch.zeros(2, 3, 64, 64)
+    image[:, :, 16:48, 16:48] = 1.0
     boxes, labels = torch.tensor([[[16.0, 16, 48, 48]]] * 2), torch.tensor([[1], [1]])
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
     for _ in range(60):
         optimizer.zero_grad()
-        value = loss(network(picture), boxes, labels)
+        value = loss(network(image), boxes, labels)
         value.backward()
         optimizer.step()
-    out = network(picture)
+    out = network(image)
     best = int(out.logits[0, :, 1].argmax())
     assert overlap(out.boxes[0, best], boxes[0, 0]).item() > 0.7
     assert out.logits[0, best].argmax() == 1

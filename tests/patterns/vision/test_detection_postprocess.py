@@ -1,15 +1,17 @@
 """Non-maximum suppression, claims and thresholds: by hand and against torchvision."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from patterns.vision.detection.stages.postprocess import (
     Detections,
-    best_thresholds,
     match,
     postprocess,
     suppress,
 )
+from patterns.vision.detection.stages.thresholds import Thresholds
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -68,9 +70,13 @@ def test_each_true_box_is_claimed_once_by_the_best_score() -> None:
     assert match(found, np.zeros((0, 4)), np.zeros(0, int)).tolist() == [-1, -1, -1]
 
 
-def test_thresholds_maximise_f1_by_class() -> None:
+def test_thresholds_maximise_f1_by_class(tmp_path: Path) -> None:
     true = np.array([[0, 0, 10, 10], [20, 0, 30, 10]], np.float32)
     boxes = np.array([*true, [40, 0, 50, 10], [60, 0, 70, 10]], np.float32)
     found = Detections(boxes, np.array([0.9, 0.6, 0.3, 0.8]), np.array([0, 0, 0, 1]))
-    limits = best_thresholds([found], [true], [np.array([0, 0])], classes=2, default=0.25)
-    assert limits.tolist() == [0.6, 0.25]  # the third of class 0 is false; class 1 is never right
+    limits = Thresholds(classes=2).fit([found], [true], [np.array([0, 0])])
+    # The third of class 0 is false; class 1 is never right.
+    assert limits.values_.tolist() == [0.6, 0.25]
+    limits.save(tmp_path)
+    for each in (limits, Thresholds.load(tmp_path)):
+        assert each.select([found])[0].scores.tolist() == [0.9, 0.6, 0.8]

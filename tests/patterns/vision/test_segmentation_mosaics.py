@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.tables import SegmentationImages, Source
-from patterns.vision.segmentation.config import Config
+from patterns.vision.segmentation.config import Config, SplitOptions
 from patterns.vision.segmentation.data import find_mosaics, load, modality, split
 
 
@@ -25,8 +25,8 @@ def test_half_of_the_nuclei_images_are_tiles_of_four() -> None:
 @pytest.mark.mirror
 def test_a_random_split_leaks_slides_and_ours_does_not() -> None:
     table = load(Config(dataset="nuclei"))
-    assert " 0% of the test images" in split(table, Config(dataset="nuclei")).notice
-    random = split(table, Config(dataset="nuclei", protocol="random"))
+    assert " 0% of the test images" in split(table, Config(dataset="nuclei")).notices[0]
+    random = split(table, Config(dataset="nuclei", split=SplitOptions(by="image")))
     shared = np.isin(random.test.groups, random.train.groups).mean()
     assert shared > 0.6
 
@@ -43,8 +43,8 @@ def test_a_lone_image_of_another_modality_goes_to_training_and_it_is_said() -> N
     parts = split(painted(stained=12, grey=1), Config())
     assert "grey" in parts.train.kinds
     assert set(parts.valid.kinds) == set(parts.test.kinds) == {"stained"}
-    assert "the 1 grey images are too few groups" in parts.notice
-    assert "too few" not in split(painted(stained=12, grey=0), Config()).notice
+    assert "the 1 grey images are too few groups" in parts.notices[1]
+    assert len(split(painted(stained=12, grey=0), Config()).notices) == 1
 
 
 def test_too_few_slides_for_three_parts_are_refused() -> None:

@@ -11,17 +11,21 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from common import artifacts
+from patterns.vision.segmentation import protocols
 from patterns.vision.segmentation.config import (
+    NAME,
     PRESETS,
     Config,
+    SplitOptions,
     TilingOptions,
     TrainingOptions,
     UNetOptions,
     WorldOptions,
 )
-from patterns.vision.segmentation.data import Splits, find_mosaics, load, modality, shrink, split
+from patterns.vision.segmentation.data import Splits, find_mosaics, load, modality, split
 from patterns.vision.segmentation.evaluate import evaluate
-from patterns.vision.segmentation.pipeline import Pipeline, repeats
+from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.stages.training import repeats
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],
@@ -37,7 +41,7 @@ def splits() -> Splits:
 
 
 def fitted(splits: Splits, config: Config = SMALL) -> Pipeline:
-    return Pipeline.from_config(config).fit_network(splits).fit_postprocess(splits)
+    return Pipeline.from_config(config, splits).fit_network(splits).fit_postprocess(splits)
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +49,18 @@ def pipeline(splits: Splits) -> Pipeline:
     return fitted(splits)
 
 
-def test_it_learns(pipeline: Pipeline, splits: Splits) -> None:
+def test_it_learns_the_planted_nuclei(pipeline: Pipeline, splits: Splits) -> None:
+    """The network reaches .94; untrained .2, on turned masks .44; Otsu of one side only .75."""
     report = evaluate(pipeline, splits)
     head = report.tables[0]
     assert head.rows[0].baseline and head.rows[0].name == "otsu"
     figures = report.headline()
-    assert figures["+ splitting"]["IoU"] > 0.6
-    assert figures["+ splitting"]["objects found"] >= figures["unet"]["objects found"] - 0.05
+    assert figures["otsu"]["IoU"] > 0.9
+    assert figures["unet"]["IoU"] > 0.85
+    assert figures["+ splitting"]["objects found"] > figures["unet"]["objects found"] > 0.7
+    assert pipeline.valid_iou_ is not None and pipeline.valid_iou_ > 0.85
     assert {"pictures", "counts", "IoU by image"} <= {figure.name for figure in report.figures}
-    assert any("training" in text for text in report.notices)
+    assert report.notices == list(splits.notices)
 
 
 def test_same_seed_gives_the_same_model_and_test_masks_do_not_matter(splits: Splits) -> None:
@@ -64,7 +71,7 @@ def test_same_seed_gives_the_same_model_and_test_masks_do_not_matter(splits: Spl
     )
     first, second = fitted(splits, quick), fitted(garbled, quick)
     images = splits.test.images[:3]
-    assert first.postprocess == second.postprocess
+    assert vars(first.postprocess) == vars(second.postprocess)
     for left, right in zip(first.probabilities(images), second.probabilities(images), strict=True):
         assert np.array_equal(left, right)
 
@@ -110,21 +117,21 @@ def test_the_baseline_alone_is_a_pipeline(splits: Splits, tmp_path: Path) -> Non
 
 
 def mosaic(seed: int, size: int = 64) -> list[np.ndarray]:
-    """Cut one smooth picture into four tiles."""
+    """Cut one smooth image into four tiles."""
     noise = np.random.default_rng(seed).normal(size=(2 * size, 2 * size, 3))
     smooth = gaussian_filter(noise, (4, 4, 0))
-    picture = np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
-    return [picture[r : r + size, c : c + size] for r in (0, size) for c in (0, size)]
+    image = np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+    return [image[r : r + size, c : c + size] for r in (0, size) for c in (0, size)]
 
 
-def test_tiles_of_one_picture_are_found_and_others_are_not() -> None:
-    pictures = [mosaic(seed) for seed in range(6)]
+def test_tiles_of_one_image_are_found_and_others_are_not() -> None:
+    images = [mosaic(seed) for seed in range(6)]
     order = np.random.default_rng(0).permutation(24)
-    tiles = [tile for picture in pictures for tile in picture]
+    tiles = [tile for image in images for tile in image]
     groups = find_mosaics([tiles[i] for i in order])
     truth = order // 4
     assert len(np.unique(groups)) == 6
-    assert all(len(np.unique(groups[truth == picture])) == 1 for picture in range(6))
+    assert all(len(np.unique(groups[truth == image])) == 1 for image in range(6))
 
 
 def test_dark_images_are_not_taken_for_one_slide() -> None:
@@ -140,18 +147,30 @@ def test_the_mosaic_split_keeps_slides_together_and_the_random_one_does_not() ->
     parts = [set(part.groups) for part in (kept.train, kept.valid, kept.test)]
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
     assert sum(len(part) for part in (kept.train, kept.valid, kept.test)) == 60
-    assert " 0% of the test images" in kept.notice
-    loose = split(table, dataclasses.replace(SMALL, protocol="random"))
+    assert " 0% of the test images" in kept.notices[0]
+    loose = split(table, dataclasses.replace(SMALL, split=SplitOptions(by="image")))
     assert set(loose.train.groups) & set(loose.test.groups)
-    assert " 0% of the test images" not in loose.notice
+    assert " 0% of the test images" not in loose.notices[0]
 
 
-def test_the_published_protocol_shrinks_every_image() -> None:
-    parts = split(load(SMALL), dataclasses.replace(SMALL, protocol="dsb-96"))
-    assert {image.shape for image in parts.train.images} == {(96, 96, 3)}
-    labels = np.zeros((200, 200), np.uint16)
+def test_the_published_protocol_stands_beside_our_figures() -> None:
+    table = load(SMALL)
+    quick = dataclasses.replace(SMALL, training=TrainingOptions(epochs=2, crop=64, batch_size=8))
+    with pytest.raises(ValueError, match="--dataset nuclei"):
+        protocols.run("dsb-96", table, quick)
+    nuclei = dataclasses.replace(table, source=dataclasses.replace(table.source, name="nuclei"))
+    (found,) = protocols.run("dsb-96", nuclei, quick)
+    names = ["otsu", "unet", "+ splitting", "U-Net, published", "U-Net++, published"]
+    assert [row.name for row in found.rows] == names
+    assert [row.values["IoU"] for row in found.rows[3:]] == [0.839, 0.842]
+    assert "96 x 96" in found.caption and "split by image" in found.caption
+
+
+def test_images_of_the_protocol_are_small_and_labels_stay_labels() -> None:
+    labels = np.zeros((200, 150), np.uint16)
     labels[50:150, 50:150] = 40_000
-    _, small = shrink(np.zeros((200, 200, 3), np.uint8), labels)
+    image, small = protocols.shrink(np.zeros((200, 150, 3), np.uint8), labels, side=96)
+    assert image.shape == (96, 96, 3)
     assert set(np.unique(small)) == {0, 40_000} and small.dtype == np.uint16
 
 
@@ -178,7 +197,9 @@ def test_wrong_choices_name_the_flag() -> None:
     with pytest.raises(ValueError, match="--protocol"):
         Config(protocol="best")
     with pytest.raises(ValueError, match="multiple of 64"):
-        TilingOptions(tile=500)
+        Config(tiling=TilingOptions(tile=500))
+    with pytest.raises(ValueError, match="more than half a tile"):
+        Config(tiling=TilingOptions(overlap=400))
     with pytest.raises(ValueError, match="SegmentationImages"):
         load(Config(dataset="digits"))
 
@@ -198,8 +219,8 @@ def test_the_service_answers_what_the_pipeline_answers(
     from patterns.vision.segmentation.serve import SegmentationService
 
     config = dataclasses.replace(SMALL, runs=tmp_path)
-    artifacts.save(pipeline, evaluate(pipeline, splits), config, name="vision/segmentation")
-    run = artifacts.open_run("latest", name="vision/segmentation", runs=tmp_path)
+    artifacts.save(pipeline, evaluate(pipeline, splits), config, name=NAME)
+    run = artifacts.open_run("latest", name=NAME, runs=tmp_path)
     with TestClient(create_app(SegmentationService(run), run)) as client:
         image = splits.test.images[0]
         answer = client.post("/predict", json={"image": encoded(image)}).json()

@@ -21,9 +21,10 @@ textbook's 1 h / 24 h / 7 d are the same definition with other lengths (`standar
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
-HOUR, DAY = 3_600, 86_400
+from patterns.fraud.entities.payment import DAY, HOUR
+
 LABEL_DELAY = 7 * DAY
 UNITS = 10_000  # amounts are summed in ten-thousandths
 MEMORY = 30 * DAY  # "since" features look back no further: older is all the same to them
@@ -55,13 +56,13 @@ class Window:
     delay: int = 0
 
     def __post_init__(self) -> None:
-        """A label is never read before it could be known."""
+        """Refuse to read a label before it could be known."""
         assert self.value in ("amount", "label"), self.value
         assert self.value == "amount" or self.delay > 0, "a label window needs a delay"
 
     @property
     def names(self) -> tuple[str, str]:
-        """Names of its two columns, such as `terminal_count_7d` and `terminal_risk_7d`."""
+        """Return its two columns, such as `terminal_count_7d` and `terminal_risk_7d`."""
         entity = "_".join(key.removesuffix("_id") for key in self.keys)
         span = f"{self.seconds // DAY}d" if self.seconds % DAY == 0 else f"{self.seconds // HOUR}h"
         mean = "risk" if self.value == "label" else "mean"
@@ -82,12 +83,12 @@ class FeatureSet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Column names of the feature matrix, in order."""
+        """Return the column names of the feature matrix, in order."""
         return self.rows + tuple(name for window in self.windows for name in window.names)
 
     @property
     def groups(self) -> dict[tuple[tuple[str, ...], str], list[int]]:
-        """Positions of the windows that share an entity and a value, hence one history."""
+        """Return the positions of windows that share an entity and a value, hence one history."""
         groups: dict[tuple[tuple[str, ...], str], list[int]] = {}
         for position, window in enumerate(self.windows):
             groups.setdefault((window.keys, window.value), []).append(position)
@@ -95,13 +96,13 @@ class FeatureSet:
 
     @property
     def habit(self) -> int | None:
-        """Position of the customer's longest amount window, the habit of `amount_ratio`."""
+        """Return the position of the customer's longest amount window, for `amount_ratio`."""
         own = [i for i, w in enumerate(self.windows) if w.keys == CUSTOMER and w.value == "amount"]
         return max(own, key=lambda i: self.windows[i].seconds, default=None)
 
     @property
     def columns(self) -> set[str]:
-        """Columns of the table that the features read beside time, customer and amount."""
+        """Return the columns that the features read beside time, customer and amount."""
         keys = {key for window in self.windows for key in window.keys}
         return keys | ({"distance"} & set(self.rows))
 
@@ -110,19 +111,19 @@ class FeatureSet:
         return {"rows": list(self.rows), "windows": [asdict(window) for window in self.windows]}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> FeatureSet:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """Read what `to_dict` gave."""
         windows = (Window(**{**w, "keys": tuple(w["keys"])}) for w in values["windows"])
         return cls(rows=tuple(values["rows"]), windows=tuple(windows))
 
 
 def customer_windows(*seconds: int) -> tuple[Window, ...]:
-    """How often and how much the customer paid lately."""
+    """Return windows of how often and how much the customer paid lately."""
     return tuple(Window(CUSTOMER, span) for span in seconds)
 
 
 def terminal_windows(*seconds: int, delay: int = LABEL_DELAY) -> tuple[Window, ...]:
-    """How busy the terminal was, and how fraudulent, up to the last day whose labels are known."""
+    """Return windows of the terminal's payments and frauds, up to the last labels known."""
     return tuple(Window(TERMINAL, span, "label", delay) for span in seconds)
 
 
@@ -133,7 +134,7 @@ HANDBOOK = FeatureSet(
 
 
 def standard(*, columns: set[str], delay: int = LABEL_DELAY) -> FeatureSet:
-    """The default features: handbook and textbook windows, velocity, habit, device, distance.
+    """Return the default features: all windows, velocity, habit, device, distance.
 
     `columns` are those of the table; device and distance are used only where it has them.
     """

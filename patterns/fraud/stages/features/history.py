@@ -15,29 +15,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.features.definition import UNITS, FeatureSet
 from patterns.fraud.stages.features.windows import in_units
 
 COMPACT_AFTER = 64  # outdated payments of an entity before its list is cut
 COLUMNS = ("transaction_id", "time_seconds", "amount", "is_fraud")
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """One transaction as it arrives; `extras` holds further columns, such as `device_id`."""
-
-    transaction_id: int
-    time_seconds: int
-    customer_id: int
-    terminal_id: int
-    amount: float
-    label: int = 0
-    extras: dict[str, float] = field(default_factory=dict)
-
-    def key(self, keys: tuple[str, ...]) -> tuple[int, ...]:
-        """The ids that name the entity of a window."""
-        known = {"customer_id": self.customer_id, "terminal_id": self.terminal_id}
-        return tuple(known[k] if k in known else int(self.extras[k]) for k in keys)
 
 
 @dataclass(slots=True)
@@ -53,7 +36,7 @@ class History:
     totals: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Windows start empty at the list's beginning."""
+        """Let windows start empty at the list's beginning."""
         self.heads, self.tails = [0] * self.windows, [0] * self.windows
         self.totals = [0] * self.windows
 
@@ -80,16 +63,16 @@ class History:
             heads[w], tails[w], self.totals[w] = head, tail, total
         oldest = min(heads)
         if oldest > COMPACT_AFTER and 2 * oldest > size:
-            self._forget(oldest)
+            self._drop(oldest)
 
-    def _forget(self, oldest: int) -> None:
+    def _drop(self, oldest: int) -> None:
         for column in (self.times, self.values, self.ids):
             del column[:oldest]
         self.heads = [head - oldest for head in self.heads]
         self.tails = [tail - oldest for tail in self.tails]
 
     def copy(self) -> History:
-        """An independent copy, windows included."""
+        """Return an independent copy, windows included."""
         other = History(self.windows, self.times[:], self.values[:], self.ids[:])
         other.heads, other.tails = self.heads[:], self.tails[:]
         other.totals = self.totals[:]
@@ -123,7 +106,7 @@ class Group:
         self.entities: dict[tuple[int, ...], History] = {}
 
     def history(self, payment: Payment) -> History:
-        """The entity's own history, an empty one that is not yet kept if it is unknown."""
+        """Return the entity's own history; if unknown, an empty one that is not yet kept."""
         return self.entities.get(payment.key(self.keys)) or History(len(self.spans))
 
     def keep(self, payment: Payment, history: History) -> None:
@@ -131,7 +114,7 @@ class Group:
         self.entities[payment.key(self.keys)] = history
 
     def value_of(self, payment: Payment) -> int:
-        """What the windows sum: the label, or the amount in whole units."""
+        """Return what the windows sum: the label, or the amount in whole units."""
         return payment.label if self.value == "label" else round(payment.amount * UNITS)
 
     def write(self, history: History, time: int, row: np.ndarray, offset: int) -> None:
@@ -164,7 +147,7 @@ class Group:
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """All histories as flat arrays: E entities, their payments one after another."""
+        """Return all histories as flat arrays: E entities, their payments one after another."""
         kept = list(self.entities.values())
         keys = np.array(list(self.entities), dtype=np.int64).reshape(-1, len(self.keys))
         return {

@@ -14,6 +14,8 @@ as in the table that training saw. A payment that arrives late (older than the l
 entities) is taken at the time of that latest one, since windows only move forward.
 
 The state of 5,000 customers and 10,000 terminals is 12 MB as npz.
+
+Shapes: `F` features.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
 
-from patterns.fraud.stages.features.definition import DAY, MEMORY, FeatureSet
-from patterns.fraud.stages.features.history import Group, History, Payment
+from patterns.fraud.entities.payment import DAY, Payment
+from patterns.fraud.stages.features.definition import MEMORY, FeatureSet
+from patterns.fraud.stages.features.history import Group, History
 from patterns.fraud.stages.features.windows import row_features
 
 
@@ -46,7 +50,7 @@ class FeatureStream:
         self._latest = 0
 
     def update(self, payment: Payment) -> np.ndarray:
-        """Features (F,) of the payment, which is recorded."""
+        """Return the features (F,) of the payment, and record it."""
         histories = [group.history(payment) for group in self._groups]
         row, time = self._row(payment, histories)
         for group, history in zip(self._groups, histories, strict=True):
@@ -57,12 +61,12 @@ class FeatureStream:
         return row
 
     def peek(self, payment: Payment) -> np.ndarray:
-        """Features (F,) of the payment, without recording it."""
+        """Return the features (F,) of the payment, without recording it."""
         row, _ = self._row(payment, [group.history(payment).copy() for group in self._groups])
         return row
 
     def confirm(self, terminal_id: int, transaction_id: int, is_fraud: bool) -> bool:
-        """Record a label that became known; False if the payment is no longer remembered."""
+        """Record a label that became known; return False if its payment is no longer kept."""
         found = False
         for group in self._groups:
             if group.value == "label":
@@ -71,27 +75,27 @@ class FeatureStream:
         return found
 
     def knows(self, key: str, identifier: int) -> bool:
-        """Whether a customer or terminal has a past here."""
+        """Return whether a customer or terminal has a past here."""
         if key == "customer_id":
             return identifier in self._customers
         return any((identifier,) in g.entities for g in self._groups if g.keys == (key,))
 
     def some(self, key: str) -> int:
-        """A known customer or terminal; 0 if there is none."""
+        """Return a known customer or terminal; 0 if there is none."""
         if key == "customer_id":
             return next(iter(self._customers), 0)
         return next((k[0] for g in self._groups if g.keys == (key,) for k in g.entities), 0)
 
     def latest_time(self) -> int:
-        """Time of the newest payment, in seconds since `start`; 0 if there is none."""
+        """Return the time of the newest payment, in seconds since `start`; 0 if there is none."""
         return self._latest
 
     def largest_id(self) -> int:
-        """The highest transaction id that is remembered; -1 if there is none."""
+        """Return the highest transaction id that is kept; -1 if there is none."""
         return max((max(h.ids) for g in self._groups for h in g.entities.values()), default=-1)
 
     def _row(self, payment: Payment, histories: list[History]) -> tuple[np.ndarray, int]:
-        """Features of the payment, appended to `histories`, and the time it was taken at."""
+        """Append the payment to `histories`; return its features and the time it was taken at."""
         seen = [history.times[-1] for history in histories if history.times]
         time = max([payment.time_seconds, *seen])  # windows only move forward
         offset = len(self.features.rows)
@@ -117,8 +121,8 @@ class FeatureStream:
         return row, time
 
     @classmethod
-    def from_frame(cls, features: FeatureSet, frame: pl.DataFrame, *, start: date) -> FeatureStream:
-        """The state after all payments of `frame`, which is sorted by time."""
+    def from_frame(cls, features: FeatureSet, frame: pl.DataFrame, *, start: date) -> Self:
+        """Build the state after all payments of `frame`, which is sorted by time."""
         stream = cls(features, start=start)
         if frame.height == 0:
             return stream
@@ -132,8 +136,8 @@ class FeatureStream:
             group.fill(frame)
         return stream
 
-    def save(self, path: Path) -> None:
-        """Write the state as one npz of numbers, without objects."""
+    def save(self, folder: Path) -> None:
+        """Write the state as `state.npz`, numbers without objects."""
         arrays: dict[str, np.ndarray] = {}
         for position, group in enumerate(self._groups):
             arrays |= {f"{position}.{name}": column for name, column in group.to_arrays().items()}
@@ -141,12 +145,12 @@ class FeatureStream:
         arrays["customers"] = np.array(seen, dtype=np.int64).reshape(-1, 3)
         text = json.dumps({"features": self.features.to_dict(), "start": self.start.isoformat()})
         arrays["definition"] = np.frombuffer(text.encode(), dtype=np.uint8)
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        np.savez_compressed(folder / "state.npz", allow_pickle=False, **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> FeatureStream:
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; the definition of the features comes with it."""
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(folder / "state.npz", allow_pickle=False) as arrays:
             definition = json.loads(arrays["definition"].tobytes().decode())
             features = FeatureSet.from_dict(definition["features"])
             stream = cls(features, start=date.fromisoformat(definition["start"]))

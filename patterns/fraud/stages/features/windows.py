@@ -22,14 +22,15 @@ import numba
 import numpy as np
 import polars as pl
 
-from patterns.fraud.stages.features.definition import DAY, HOUR, MEMORY, UNITS, FeatureSet
+from patterns.fraud.entities.payment import DAY, HOUR
+from patterns.fraud.stages.features.definition import MEMORY, UNITS, FeatureSet
 
 WEEKEND = 5  # Saturday is weekday 5
 Numbers = np.ndarray | np.number  # of all rows, or of one
 
 
 def compute(features: FeatureSet, frame: pl.DataFrame, *, start: date) -> np.ndarray:
-    """Features (N, F) float32 of every row; `frame` must be sorted by time.
+    """Return the features (N, F) float32 of every row; `frame` must be sorted by time.
 
     Label windows read `is_fraud`, delayed as their window says.
     """
@@ -53,7 +54,7 @@ def compute(features: FeatureSet, frame: pl.DataFrame, *, start: date) -> np.nda
 
 
 def in_units(amount: np.ndarray) -> np.ndarray:
-    """Amounts as whole ten-thousandths."""
+    """Return amounts as whole ten-thousandths."""
     return np.rint(amount * UNITS).astype(np.int64)
 
 
@@ -64,7 +65,7 @@ def _values(frame: pl.DataFrame, value: str) -> np.ndarray:
 
 
 def _codes(frame: pl.DataFrame, keys: tuple[str, ...]) -> np.ndarray:
-    """One integer an entity (N,); equal exactly where all `keys` are equal."""
+    """Return one integer an entity (N,); equal exactly where all `keys` are equal."""
     codes = np.zeros(frame.height, dtype=np.int64)
     for key in keys:
         ids = frame[key].to_numpy().astype(np.int64)
@@ -125,7 +126,7 @@ def _slide(
 def _fill_rows(
     features: FeatureSet, frame: pl.DataFrame, times: np.ndarray, start: date, matrix: np.ndarray
 ) -> None:
-    """The features that look at the row itself and at the customer's previous one."""
+    """Write the features that look at the row itself and at the customer's previous one."""
     amount = frame["amount"].to_numpy()
     habit = amount
     if features.habit is not None:
@@ -145,7 +146,7 @@ def _fill_rows(
 
 
 def _past(frame: pl.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Time of the customer's previous payment and of his account's opening, in seconds, each (N,).
+    """Return when the customer paid before and when their account opened, in seconds, each (N,).
 
     Where there is none before, the previous payment lies `MEMORY` back.
     """
@@ -173,7 +174,7 @@ def row_features(
     opened: Numbers,
     distance: Numbers,
 ) -> dict[str, Any]:
-    """Every row feature, of arrays or of single numbers; the stream calls this very function."""
+    """Return every row feature, of arrays or of single numbers, as the stream gives them."""
     day, second = np.divmod(time, DAY)
     return {
         "amount": amount,

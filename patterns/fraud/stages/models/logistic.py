@@ -3,14 +3,20 @@
 Box "model", first of its kind: p = sigmoid(w . (x - mean) / std + b), L2-regularised, fitted by
 scikit-learn's L-BFGS. Linear in every feature, so it finds amounts and terminal risk but no "high
 for this customer" beyond the ratio that is given to it. Saved as plain numbers in JSON.
+
+Shapes: `N` payments, `F` features.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+
+from common.atomic import write_json
+from patterns.fraud.stages.models.base import Examples
 
 
 class LogisticModel:
@@ -22,11 +28,8 @@ class LogisticModel:
         self.iterations = iterations
 
     def fit(
-        self,
-        train: tuple[np.ndarray, np.ndarray],
-        valid: tuple[np.ndarray, np.ndarray] | None = None,
-        weights: np.ndarray | None = None,
-    ) -> LogisticModel:
+        self, train: Examples, valid: Examples | None = None, weights: np.ndarray | None = None
+    ) -> Self:
         """Fit on features (N, F), labels (N,) and row weights (N,); `valid` is not needed."""
         from sklearn.linear_model import LogisticRegression
 
@@ -39,16 +42,16 @@ class LogisticModel:
         return self
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Score of each row (N,), in (0, 1)."""
+        """Return the score of each row (N,), in (0, 1)."""
         margin = ((features - self.mean_) / self.std_) @ self.weights_ + self.bias_
         return 1 / (1 + np.exp(-np.clip(margin, -500, 500)))
 
     def contributions(self, features: np.ndarray) -> np.ndarray:
-        """What each feature adds to the log-odds, over the mean training row (N, F)."""
+        """Return what each feature adds to the log-odds over those of the mean row (N, F)."""
         return (features - self.mean_) / self.std_ * self.weights_
 
-    def save(self, path: Path) -> None:
-        """Write the coefficients as JSON."""
+    def save(self, folder: Path) -> None:
+        """Write the coefficients as `logistic.json`."""
         learned = {
             "inverse_regularization": self.inverse_regularization,
             "iterations": self.iterations,
@@ -57,12 +60,12 @@ class LogisticModel:
             "weights": self.weights_.tolist(),
             "bias": self.bias_,
         }
-        path.write_text(json.dumps(learned), encoding="utf-8")
+        write_json(folder / "logistic.json", learned)
 
     @classmethod
-    def load(cls, path: Path) -> LogisticModel:
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        learned = json.loads(path.read_text(encoding="utf-8"))
+        learned = json.loads((folder / "logistic.json").read_text(encoding="utf-8"))
         model = cls(
             inverse_regularization=learned["inverse_regularization"],
             iterations=learned["iterations"],

@@ -16,13 +16,16 @@ the constant factor k1 + 1 is left out as in Lucene 8 (it changes no order).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numba
 import numpy as np
 
+from common.atomic import write_json
 from common.retrieval import Candidates, top_k
 from patterns.search_ranking.stages.analysis import ANALYSERS
 
@@ -45,7 +48,7 @@ class InvertedIndex:
         assert analyser in ANALYSERS, analyser
         self.analyser, self.k1, self.b = analyser, k1, b
 
-    def fit(self, texts: Sequence[str]) -> InvertedIndex:
+    def fit(self, texts: Sequence[str]) -> Self:
         """Index `texts`; row numbers are the document numbers of every answer."""
         analyse = ANALYSERS[self.analyser]
         vocabulary: dict[str, int] = {}
@@ -60,21 +63,26 @@ class InvertedIndex:
         return self
 
     def _invert(self, term_ids: np.ndarray, lengths: np.ndarray) -> None:
-        """Occurrences in reading order -> postings by term, each with its finished weight."""
+        """Turn occurrences in reading order into postings by term with their finished weights."""
         rows = np.repeat(np.arange(self.count_), lengths)  # document of each occurrence
         pairs, frequency = np.unique(term_ids * max(1, self.count_) + rows, return_counts=True)
         terms, documents = np.divmod(pairs, max(1, self.count_))  # (P,) by term, then document
-        held_by = np.bincount(terms, minlength=len(self.vocabulary_))  # (V,) n_t
-        self.offsets_ = np.concatenate([[0], np.cumsum(held_by)]).astype(np.int64)
-        self.idf_ = _idf(held_by, self.count_).astype(np.float32)
+        document_frequency = np.bincount(terms, minlength=len(self.vocabulary_))  # (V,) n_t
+        self.offsets_ = np.concatenate([[0], np.cumsum(document_frequency)]).astype(np.int64)
+        self.idf_ = _idf(document_frequency, self.count_).astype(np.float32)
         average = lengths.mean() if lengths.sum() else 1.0
         norm = self.k1 * (1 - self.b + self.b * lengths / average)  # (N,)
         weights = self.idf_[terms] * frequency / (frequency + norm[documents])
         self.documents_ = documents.astype(np.int32)
         self.weights_ = weights.astype(np.float32)
 
+    @property
+    def document_frequency(self) -> np.ndarray:
+        """Count the documents that contain each term, (V,)."""
+        return np.diff(self.offsets_)
+
     def terms(self, queries: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Term numbers of a batch, flat, -1 where the index lacks the term, and offsets (B+1,)."""
+        """Return term numbers of a batch, flat, -1 for unknown terms, and offsets (B+1,)."""
         analyse = ANALYSERS[self.analyser]
         found = [[self.vocabulary_.get(word, -1) for word in analyse(query)] for query in queries]
         offsets = np.zeros(len(queries) + 1, np.int64)
@@ -82,20 +90,20 @@ class InvertedIndex:
         return np.array([term for row in found for term in row], np.int64), offsets
 
     def idf(self, terms: np.ndarray) -> np.ndarray:
-        """Rarity of each term; a term the index lacks is as rare as can be."""
+        """Return the rarity of each term; a term the index lacks is as rare as can be."""
         unseen = _idf(np.zeros(1), self.count_)[0]
         known = np.append(self.idf_, np.float32(unseen))
         return known[terms]  # -1 takes the last: the unseen one
 
     def scores(self, queries: Sequence[str]) -> np.ndarray:
-        """(B, N) float32, 0 where a document shares no term."""
+        """Score all documents: (B, N) float32, 0 where a document shares no term."""
         out = np.zeros((len(queries), self.count_), np.float32)
         postings = self.offsets_, self.documents_, self.weights_
         _score_all(*self.terms(queries), *postings, out)
         return out
 
     def score_pairs(self, queries: Sequence[str], rows: np.ndarray) -> np.ndarray:
-        """Scores of given documents only: rows (B, K), -1 padding scores 0 -> (B, K) float32."""
+        """Score given documents only: rows (B, K), -1 padding scores 0 -> (B, K) float32."""
         assert len(rows) == len(queries), (rows.shape, len(queries))
         out = np.zeros(rows.shape, np.float32)
         postings = self.offsets_, self.documents_, self.weights_
@@ -103,7 +111,7 @@ class InvertedIndex:
         return out
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything learned, as plain arrays for an npz file."""
+        """Return everything learned as plain arrays for an npz file."""
         return {
             "words": np.array(list(self.vocabulary_), dtype=np.str_),
             "offsets": self.offsets_,
@@ -111,15 +119,12 @@ class InvertedIndex:
             "weights": self.weights_,
             "idf": self.idf_,
             "count": np.array(self.count_),
-            "analyser": np.array(self.analyser),
-            "constants": np.array([self.k1, self.b]),
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> InvertedIndex:
-        """The index that `arrays` came from."""
-        k1, b = (float(value) for value in arrays["constants"])
-        index = cls(analyser=str(arrays["analyser"]), k1=k1, b=b)
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], field: Field) -> Self:
+        """Make the index of `field` that `arrays` came from."""
+        index = cls(analyser=field.analyser, k1=field.k1, b=field.b)
         index.vocabulary_ = {str(word): number for number, word in enumerate(arrays["words"])}
         index.offsets_, index.documents_ = arrays["offsets"], arrays["documents"]
         index.weights_, index.idf_ = arrays["weights"], arrays["idf"]
@@ -136,7 +141,7 @@ class BM25:
             raise ValueError(f"weights name no field: {unknown}; the fields are {sorted(fields)}")
         self.fields, self.weights = dict(fields), dict(weights)
 
-    def fit(self, texts: Mapping[str, Sequence[str]]) -> BM25:
+    def fit(self, texts: Mapping[str, Sequence[str]]) -> Self:
         """Index each field: field name -> one text a document, all of one length."""
         self.indices_ = {
             name: InvertedIndex(analyser=field.analyser, k1=field.k1, b=field.b).fit(texts[name])
@@ -147,7 +152,7 @@ class BM25:
     def scores(
         self, queries: Sequence[str], *, weights: Mapping[str, float] | None = None
     ) -> np.ndarray:
-        """(B, N) weighted sum of the fields' scores."""
+        """Score all documents: (B, N), the weighted sum of the fields' scores."""
         mix = self.weights if weights is None else weights
         total = np.zeros((len(queries), self.count), np.float32)
         for name, weight in mix.items():
@@ -163,7 +168,7 @@ class BM25:
         weights: Mapping[str, float] | None = None,
         allowed: np.ndarray | None = None,
     ) -> Candidates:
-        """The best k documents that share a term with the query and are `allowed` (N,) bool."""
+        """Return the best k documents that share a term with the query and are `allowed` (N,)."""
         scores = self.scores(queries, weights=weights)
         matches = scores > 0
         if allowed is not None:
@@ -172,27 +177,33 @@ class BM25:
 
     @property
     def count(self) -> int:
-        """Documents in the index."""
+        """Count the documents in the index."""
         return next(iter(self.indices_.values())).count_
 
     def save(self, folder: Path) -> None:
-        """One npz a field."""
+        """Write one npz a field, and the fields with their weights as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
+        fields = {name: vars(field) for name, field in self.fields.items()}
+        write_json(folder / "bm25.json", {"fields": fields, "weights": self.weights})
         for name, index in self.indices_.items():
             np.savez_compressed(folder / f"{name}.npz", **index.arrays())  # type: ignore[arg-type]
 
-    def load(self, folder: Path) -> BM25:
-        """Read back what `save` wrote for the same fields."""
-        self.indices_ = {}
-        for name in self.fields:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        settings = json.loads((folder / "bm25.json").read_text(encoding="utf-8"))
+        fields = {name: Field(**values) for name, values in settings["fields"].items()}
+        bm25 = cls(fields=fields, weights=settings["weights"])
+        bm25.indices_ = {}
+        for name, field in fields.items():
             with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-                self.indices_[name] = InvertedIndex.from_arrays(arrays)
-        return self
+                bm25.indices_[name] = InvertedIndex.from_arrays(arrays, field)
+        return bm25
 
 
-def _idf(held_by: np.ndarray, count: int) -> np.ndarray:
-    """ln(1 + (N - n_t + ½) / (n_t + ½)), never negative."""
-    return np.log1p((count - held_by + 0.5) / (held_by + 0.5))
+def _idf(document_frequency: np.ndarray, count: int) -> np.ndarray:
+    """Return ln(1 + (N - n_t + ½) / (n_t + ½)), never negative."""
+    return np.log1p((count - document_frequency + 0.5) / (document_frequency + 0.5))
 
 
 @numba.njit(cache=True)

@@ -13,52 +13,51 @@ documents. A filtered search is exact over the allowed rows, so a narrow filter 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Self
 
 import numpy as np
 
+from common.atomic import write_json
+from common.encoders import Encoder, for_queries, load_saved
 from common.retrieval import Candidates, IndexKind, VectorIndex, top_k
 
 # Shapes: B queries, N documents, K candidates, D vector width
 
 
-class Encoder(Protocol):
-    """Anything that turns texts into unit vectors; see `common.encoders`."""
-
-    def encode(self, texts: Sequence[str], *, precision: str = "fp32") -> np.ndarray:
-        """(N, D) float32 of length 1."""
-
-
 class Dense:
     """Nearest document vectors, of an encoder that is given and not trained here.
 
-    `query_encoder` may be a quicker form of the same encoder: documents are encoded in bulk,
-    queries one by one.
+    Documents are encoded in bulk, queries one by one, by a quicker form of the same encoder where
+    there is one.
     """
 
     def __init__(self, *, encoder: Encoder, index: IndexKind = "flat") -> None:
-        self.encoder = self.query_encoder = encoder
-        self.kind = index
+        self.encoder, self.index = encoder, index
 
-    def fit(self, texts: Sequence[str]) -> Dense:
+    def fit(self, texts: Sequence[str]) -> Self:
         """Encode and index `texts`; row numbers are the document numbers of every answer.
 
-        Documents are encoded in bf16 where the hardware is quick at it, queries never.
+        Documents are encoded in bf16 where the hardware is quick at it, queries never. What must
+        be said of the encoder stands in `notices_`.
         """
-        self.vectors_ = self.encoder.encode(list(texts), precision="auto")  # (N, D)
-        self.index_ = VectorIndex(self.kind).build(self.vectors_)
+        self.encoder.fit(texts)
+        self.vectors_ = self.encoder.encode(texts, precision="auto")  # (N, D)
+        self.index_ = VectorIndex(self.index).build(self.vectors_)
+        self.query_encoder_, said = for_queries(self.encoder, texts[:100])
+        self.notices_ = [text for text in (self.encoder.notice, said) if text]
         return self
 
     def encode(self, queries: Sequence[str]) -> np.ndarray:
-        """(B, D) unit vectors of queries."""
-        return self.query_encoder.encode(list(queries))
+        """Encode queries as unit vectors (B, D)."""
+        return self.query_encoder_.encode(list(queries))
 
     def retrieve(
         self, query_vectors: np.ndarray, k: int, *, allowed: np.ndarray | None = None
     ) -> Candidates:
-        """The k nearest documents, of those `allowed` (N,) bool where it is given."""
+        """Return the k nearest documents, of those `allowed` (N,) where it is given."""
         if allowed is None:
             return self.index_.search(query_vectors, k)
         rows = np.flatnonzero(allowed)
@@ -69,26 +68,33 @@ class Dense:
         return Candidates(rows[found.item_ids], found.scores)
 
     def cosines(self, query_vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Cosine of each query with given documents: rows (B, K), -1 padding -> 0."""
+        """Return the cosine of each query with given documents: rows (B, K), -1 padding -> 0."""
         values = _row_products(query_vectors, self.vectors_, rows)
         return np.where(rows < 0, np.float32(0), values)
 
     def save(self, folder: Path) -> None:
-        """The vectors and the FAISS index; the encoder is saved by its owner."""
+        """Write the vectors, the FAISS index and the encoder of queries."""
         folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "dense.json", {"index": self.index})
         np.savez(folder / "vectors.npz", vectors=self.vectors_)
         self.index_.save(folder / "documents.faiss")
+        self.query_encoder_.save(folder / "encoder")
 
-    def load(self, folder: Path) -> Dense:
-        """Read back what `save` wrote."""
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; the encoder is then that of queries."""
+        settings = json.loads((folder / "dense.json").read_text(encoding="utf-8"))
+        encoder = load_saved(folder / "encoder")
+        dense = cls(encoder=encoder, index=settings["index"])
+        dense.query_encoder_ = encoder
         with np.load(folder / "vectors.npz", allow_pickle=False) as arrays:
-            self.vectors_ = arrays["vectors"]
-        self.index_ = VectorIndex(self.kind).load(folder / "documents.faiss")
-        return self
+            dense.vectors_ = arrays["vectors"]
+        dense.index_ = VectorIndex(dense.index).load(folder / "documents.faiss")
+        return dense
 
 
 def _row_products(query_vectors: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """<q_b, d_{rows[b, k]}> in blocks of queries, so that the gathered vectors fit in memory."""
+    """Multiply <q_b, d_{rows[b, k]}> in blocks of queries, whose gathered vectors fit in memory."""
     out = np.empty(rows.shape, np.float32)
     for start in range(0, len(rows), 256):
         block = slice(start, start + 256)

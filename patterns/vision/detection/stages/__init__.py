@@ -1,7 +1,7 @@
 """The boxes of detection's diagram.
 
 Baseline first: `blobs` (colour threshold and connected components). Then the detector: `letterbox`
-(any picture to the network's size and boxes back), `augment`, `network`, `assignment` (which cell
-learns which box, and the loss), `yolo` (fit, predict, save, load), and `postprocess` (confidence
-threshold and non-maximum suppression).
+(any image to the network's size and boxes back), `augment`, `network`, `assignment` (which cell
+learns which box, and the loss), `yolo` (fit, predict, save, load), `postprocess` (non-maximum
+suppression), and `thresholds` (the least score of each class).
 """

@@ -4,13 +4,16 @@ For a cell a and a true box m of class c the alignment is
 
     t = score_c(a) ** alpha * IoU(box(a), m) ** beta        alpha = .5, beta = 6
 
-and the ``top_k`` best-aligned cells whose centre lies inside m learn m; a cell wanted by two boxes
+and the `top_k` best-aligned cells whose centre lies inside m learn m; a cell wanted by two boxes
 goes to the one it overlaps most. The classification target is t rescaled so that the best cell of
 m gets its IoU, which makes the score an estimate of localisation too: what NMS sorts by.
 
 Loss = 7.5 * CIoU + 0.5 * BCE + 1.5 * DFL, each weighted by the target and divided by its sum.
 Sources: TOOD, Feng et al. 2021 (arXiv:2108.07755) section 3.2; CIoU, Zheng et al. 2020
 (arXiv:1911.08287); distribution focal loss, Li et al. 2020 (arXiv:2006.04388).
+
+Shapes: B images, A cells, M boxes of an image (padded, label -1), C classes, R integers a distance,
+F foreground cells.
 """
 
 from __future__ import annotations
@@ -25,8 +28,6 @@ from torch.nn import functional
 
 from patterns.vision.detection.stages.network import Predictions
 
-# B images, A cells, M boxes of an image (padded, label -1), C classes, R bins
-
 
 class Targets(NamedTuple):
     """What each cell has to learn."""
@@ -37,7 +38,7 @@ class Targets(NamedTuple):
 
 
 def overlap(boxes: Tensor, others: Tensor, *, complete: bool = False) -> Tensor:
-    """IoU of boxes that broadcast against each other (..., 4); CIoU if ``complete``."""
+    """Return the IoU of boxes (..., 4) that broadcast; CIoU if `complete`."""
     top_left = torch.maximum(boxes[..., :2], others[..., :2])
     bottom_right = torch.minimum(boxes[..., 2:], others[..., 2:])
     intersection = (bottom_right - top_left).clamp(min=0).prod(dim=-1)
@@ -70,7 +71,7 @@ def assign(
     alpha: float = 0.5,
     beta: float = 6.0,
 ) -> Targets:
-    """Task-aligned targets for boxes (B, M, 4) and labels (B, M), -1 where padded."""
+    """Return task-aligned targets for boxes (B, M, 4) and labels (B, M), -1 where padded."""
     batch, classes = labels.shape[0], predictions.logits.shape[-1]
     real = labels >= 0  # (B, M)
     inside = _contains(boxes, predictions.centres) & real[..., None]  # (B, M, A)
@@ -108,7 +109,7 @@ class DetectionLoss:
     beta: float = 6.0
 
     def __call__(self, predictions: Predictions, boxes: Tensor, labels: Tensor) -> Tensor:
-        """Scalar loss; boxes (B, M, 4) in input pixels, labels (B, M), -1 where padded."""
+        """Return a scalar; boxes (B, M, 4) in input pixels, labels (B, M), -1 where padded."""
         targets = assign(
             predictions, boxes, labels, top_k=self.top_k, alpha=self.alpha, beta=self.beta
         )
@@ -117,7 +118,7 @@ class DetectionLoss:
             predictions.logits, targets.scores, reduction="sum"
         )
         mask = targets.foreground
-        weight = targets.scores.sum(dim=-1)[mask]  # (F,) foreground cells
+        weight = targets.scores.sum(dim=-1)[mask]  # (F,)
         ciou = overlap(predictions.boxes[mask], targets.boxes[mask], complete=True)
         box = ((1 - ciou) * weight).sum()
         distance = (_distance_loss(predictions, targets.boxes, mask) * weight).sum()
@@ -127,7 +128,7 @@ class DetectionLoss:
 
 
 def _distance_loss(predictions: Predictions, boxes: Tensor, mask: Tensor) -> Tensor:
-    """Cross-entropy towards the two integers around each true distance -> (F,)."""
+    """Return the cross-entropy (F,) towards the two integers around each true distance."""
     logits = predictions.distances[mask]  # (F, 4, R)
     centres = predictions.centres.expand(*mask.shape, 2)[mask]  # (F, 2)
     strides = predictions.strides.expand(mask.shape)[mask][:, None]  # (F, 1)
@@ -142,7 +143,7 @@ def _distance_loss(predictions: Predictions, boxes: Tensor, mask: Tensor) -> Ten
 
 
 def _contains(boxes: Tensor, centres: Tensor) -> Tensor:
-    """Whether each cell's centre lies inside each box -> (B, M, A)."""
+    """Tell whether each cell's centre lies inside each box: (B, M, A)."""
     x, y = centres[:, 0], centres[:, 1]
     x0, y0, x1, y1 = boxes[..., None].unbind(dim=2)  # each (B, M, 1)
     return (x > x0) & (x < x1) & (y > y0) & (y < y1)

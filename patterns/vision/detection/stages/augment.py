@@ -9,7 +9,9 @@ of the geometry is one axis-aligned affine map per image, so boxes stay exact:
 Mosaic (Bochkovskiy et al. 2020, arXiv:2004.10934) puts four images around a random cross; it is
 switched off for the last part of training, so that the statistics end where the test will be.
 Everything is a pure function of the generator given: the same (seed, epoch, batch) gives the same
-picture, which is what makes a resumed run exact.
+image, which is what makes a resumed run exact.
+
+Shapes: B images, M boxes of an image, H x W the network's input, n boxes of one image.
 """
 
 from __future__ import annotations
@@ -20,8 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-# B images, M boxes of an image, H x W the network's input
 
 GREY = 114  # fills what lies outside an image
 
@@ -48,7 +48,7 @@ class Augmentation:
         rng: np.random.Generator,
         mosaic: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Images (B, 3, H, W) in [0, 1], boxes (B, M, 4), labels (B, M) padded by -1."""
+        """Return images (B, 3, H, W) in [0, 1], boxes (B, M, 4), labels (B, M) padded by -1."""
         parts = [
             _mosaic(images, boxes, labels, row, rng)
             if mosaic and rng.random() < self.mosaic
@@ -61,16 +61,16 @@ class Augmentation:
         for i, (image, _, _) in enumerate(parts):
             height, width = min(image.shape[0], size[0]), min(image.shape[1], size[1])
             batch[i, :height, :width] = image[:height, :width]
-        pictures = torch.from_numpy(batch).permute(0, 3, 1, 2).float()  # channels-last in memory
-        pictures = self._recolour(_warp(pictures, matrices) / 255.0, rng)
+        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).float()  # channels-last in memory
+        pixels = self._recolour(_warp(pixels, matrices) / 255.0, rng)
         for (_, box, label), matrix in zip(parts, matrices, strict=True):
             all_boxes.append(_move(box, label, matrix, size, self.min_visible))
-        return pictures, *pad(all_boxes)
+        return pixels, *pad(all_boxes)
 
     def _matrix(
         self, shape: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
     ) -> np.ndarray:
-        """Affine map (2, 3) from output pixels to input pixels."""
+        """Draw the affine map (2, 3) from output pixels to input pixels."""
         turns = rng.integers(4) if self.quarter_turns else 0
         cosine, sine = [(1, 0), (0, 1), (-1, 0), (0, -1)][turns]
         mirror = rng.choice([-1, 1])
@@ -81,16 +81,16 @@ class Augmentation:
         centre_out = np.array(size[::-1]) / 2
         return np.column_stack([linear, centre_in - linear @ centre_out])
 
-    def _recolour(self, pictures: Tensor, rng: np.random.Generator) -> Tensor:
-        """Brightness, contrast, saturation and tint, drawn anew for each image."""
-        count, spread = len(pictures), self.colour
+    def _recolour(self, images: Tensor, rng: np.random.Generator) -> Tensor:
+        """Change brightness, contrast, saturation and tint, drawn anew for each image."""
+        count, spread = len(images), self.colour
         gain = 1 + torch.from_numpy(rng.uniform(-spread, spread, (count, 1, 1, 1))).float()
         tint = 1 + torch.from_numpy(rng.uniform(-spread, spread, (count, 3, 1, 1)) / 3).float()
         vivid = 1 + torch.from_numpy(rng.uniform(-spread, spread, (count, 1, 1, 1)) * 2).float()
         light = torch.from_numpy(rng.uniform(-spread, spread, (count, 1, 1, 1)) / 2).float()
-        grey = pictures.mean(dim=1, keepdim=True)
-        pictures = grey + (pictures - grey) * vivid
-        return ((pictures - 0.5) * gain * tint + 0.5 + light).clamp_(0, 1)
+        grey = images.mean(dim=1, keepdim=True)
+        images = grey + (images - grey) * vivid
+        return ((images - 0.5) * gain * tint + 0.5 + light).clamp_(0, 1)
 
 
 def _mosaic(
@@ -100,7 +100,7 @@ def _mosaic(
     row: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Four images around a random cross, each giving its own part of the canvas."""
+    """Put four images around a random cross, each giving its own part of the canvas."""
     height, width = images[row].shape[:2]
     canvas = np.full_like(images[row], GREY)
     x, y = (rng.uniform(0.3, 0.7, 2) * (width, height)).astype(int)
@@ -116,16 +116,16 @@ def _mosaic(
     return canvas, np.concatenate(kept_boxes), np.concatenate(kept_labels)
 
 
-def _warp(pictures: Tensor, matrices: np.ndarray) -> Tensor:
-    """Resample pictures (B, 3, H, W) by pixel matrices (B, 2, 3), grey outside."""
-    height, width = pictures.shape[-2:]
+def _warp(images: Tensor, matrices: np.ndarray) -> Tensor:
+    """Resample images (B, 3, H, W) by pixel matrices (B, 2, 3), grey outside."""
+    height, width = images.shape[-2:]
     half = np.array([width / 2, height / 2])
     # affine_grid wants both sides in [-1, 1]: pixel = half * (unit + 1)
     linear = matrices[:, :, :2] * half[None, None, :] / half[None, :, None]
     offset = (matrices[:, :, :2] @ half + matrices[:, :, 2]) / half - 1
     theta = torch.from_numpy(np.concatenate([linear, offset[:, :, None]], axis=2)).float()
-    grid = functional.affine_grid(theta, list(pictures.shape), align_corners=False)
-    warped = functional.grid_sample(pictures - GREY, grid, align_corners=False)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    warped = functional.grid_sample(images - GREY, grid, align_corners=False)
     return warped + GREY
 
 
@@ -136,7 +136,7 @@ def _move(
     size: tuple[int, int],
     min_visible: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes through the inverse of the pixel map, clipped, nearly invisible ones dropped."""
+    """Move boxes by the inverse of the pixel map, clip them, drop the nearly invisible."""
     inverse = np.linalg.inv(matrix[:, :2])
     first = (boxes[:, :2] - matrix[:, 2]) @ inverse.T
     second = (boxes[:, 2:] - matrix[:, 2]) @ inverse.T
@@ -148,7 +148,7 @@ def _move(
 def _clip(
     boxes: np.ndarray, window: np.ndarray, min_visible: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes cut to the window, and which of them keep at least that share of their area."""
+    """Cut boxes (n, 4) to the window; tell which keep at least that share of their area."""
     clipped = np.concatenate(
         [
             np.clip(boxes[:, :2], window[:2], window[2:]),
@@ -162,7 +162,7 @@ def _clip(
 
 
 def pad(boxes: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
-    """Ragged boxes and labels to (B, M, 4) and (B, M), label -1 where nothing is."""
+    """Turn ragged boxes and labels into (B, M, 4) and (B, M), label -1 where nothing is."""
     most = max(1, max((len(label) for _, label in boxes), default=1))
     padded = torch.zeros(len(boxes), most, 4)
     labels = torch.full((len(boxes), most), -1, dtype=torch.int64)

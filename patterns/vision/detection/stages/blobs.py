@@ -7,21 +7,23 @@ centre in (log size, red, green, blue), standardised on the training boxes; its 
 
 It knows nothing of overlap: touching cells come out as one box, which is the reason for its low
 figure and for learning a detector at all.
+
+Shapes: h x w pixels, n boxes, C classes, F = 4 features of a box.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from scipy import ndimage
 
+from common.atomic import write_json
 from patterns.vision.detection.stages.postprocess import Detections
 
-# n boxes, C classes, F = 4 features of a box
-
-LEAST_CONTRAST = 12.0  # distance in colour (0 – 441) below which a picture holds only noise
+LEAST_CONTRAST = 12.0  # distance in colour (0 – 441) below which an image holds only noise
 
 
 class Blobs:
@@ -34,7 +36,7 @@ class Blobs:
 
     def fit(
         self, images: list[np.ndarray], boxes: list[np.ndarray], labels: list[np.ndarray]
-    ) -> Blobs:
+    ) -> Self:
         """Learn the centre and the spread of each class from labelled boxes."""
         features = np.concatenate([_features(i, b) for i, b in zip(images, boxes, strict=True)])
         flat = np.concatenate(labels)
@@ -47,7 +49,7 @@ class Blobs:
         return self
 
     def predict(self, images: list[np.ndarray]) -> list[Detections]:
-        """Detections of each picture uint8 (h, w, 3)."""
+        """Return the detections of each image uint8 (h, w, 3)."""
         return [self._predict_one(image) for image in images]
 
     def _predict_one(self, image: np.ndarray) -> Detections:
@@ -68,13 +70,13 @@ class Blobs:
         return Detections(boxes[order], scores[order], labels[order].astype(np.int64))
 
     def save(self, folder: Path) -> None:
-        """Write what was learned."""
+        """Write `blobs.npz`, what was learned, and `blobs.json`."""
         np.savez(folder / "blobs.npz", centres=self.centres_, spreads=self.spreads_)
         settings = {"opening": self.opening, "least_side": self.least_side, "most": self.most}
-        (folder / "blobs.json").write_text(json.dumps(settings), encoding="utf-8")
+        write_json(folder / "blobs.json", settings)
 
     @classmethod
-    def load(cls, folder: Path) -> Blobs:
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         blobs = cls(**json.loads((folder / "blobs.json").read_text(encoding="utf-8")))
         with np.load(folder / "blobs.npz", allow_pickle=False) as arrays:
@@ -83,7 +85,7 @@ class Blobs:
 
 
 def foreground(image: np.ndarray) -> np.ndarray:
-    """Pixels unlike the background (h, w) bool, by Otsu's threshold on the distance in colour."""
+    """Find the pixels unlike the background (h, w) bool: Otsu on the distance in colour."""
     pixels = image.astype(np.float32)
     brightness = pixels.sum(axis=2)
     ground = pixels[brightness >= np.quantile(brightness, 0.8)].mean(axis=0)  # (3,)
@@ -92,7 +94,7 @@ def foreground(image: np.ndarray) -> np.ndarray:
 
 
 def otsu(values: np.ndarray, *, bins: int = 128) -> float:
-    """Threshold that maximises the variance between the two sides."""
+    """Return the threshold that maximises the variance between the two sides."""
     counts, edges = np.histogram(values, bins=bins)
     middle = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
@@ -104,7 +106,7 @@ def otsu(values: np.ndarray, *, bins: int = 128) -> float:
 
 
 def _features(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Log size relative to the picture, and mean colour of the middle of each box (n, F)."""
+    """Return log size relative to the image, and mean colour of the middle of each box (n, F)."""
     rows = np.zeros((len(boxes), 4))
     for row, (x0, y0, x1, y1) in enumerate(boxes):
         dx, dy = (x1 - x0) / 4, (y1 - y0) / 4

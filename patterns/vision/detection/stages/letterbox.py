@@ -1,14 +1,15 @@
-"""Letterbox: any picture to the network's input size, and boxes on the input back to the picture.
+"""Letterbox: any image to the network's input size, and boxes on the input back to the image.
 
 A detector is trained at one size. Scaling both sides by the same factor keeps round cells round;
 what is left over is filled with grey at the right and at the bottom, so that a box goes back by one
 division. Shrinking averages over the pixels it swallows: picking one of them would alias.
 
-    scale = min(H / height, W / width)        box on picture = box on input / scale
+    scale = min(H / height, W / width)        box on image = box on input / scale
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +31,11 @@ class Letterbox:
                 raise ValueError(f"input side {side}: give a multiple of 32, at least 32")
 
     def scale(self, image: np.ndarray) -> float:
-        """Input pixels per pixel of the picture."""
+        """Return the input pixels per pixel of the image."""
         return min(self.height / image.shape[0], self.width / image.shape[1])
 
     def shrink(self, image: np.ndarray) -> np.ndarray:
-        """Scale a uint8 picture (h, w, 3) so that it fits, without the grey."""
+        """Scale a uint8 image (h, w, 3) so that it fits, without the grey."""
         from PIL import Image
 
         scale = self.scale(image)
@@ -42,11 +43,11 @@ class Letterbox:
         width = max(1, min(self.width, round(image.shape[1] * scale)))
         if (height, width) == image.shape[:2]:
             return image
-        picture = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-        return np.asarray(picture)
+        small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(small)
 
-    def batch(self, images: list[np.ndarray]) -> np.ndarray:
-        """Pictures of any size to (B, H, W, 3) uint8, grey where there is no picture."""
+    def batch(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Fit images of any size into (B, H, W, 3) uint8, grey where there is no image."""
         canvas = np.full((len(images), self.height, self.width, 3), GREY, dtype=np.uint8)
         for row, image in enumerate(images):
             small = self.shrink(image)
@@ -54,7 +55,7 @@ class Letterbox:
         return canvas
 
     def restore(self, boxes: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """Boxes (n, 4) on the input back to pixels of the picture, cut at its edges."""
+        """Bring boxes (n, 4) on the input back to pixels of the image, cut at its edges."""
         height, width = image.shape[:2]
         limit = np.array([width, height, width, height], dtype=np.float32)
         return np.clip(boxes / self.scale(image), 0, limit).astype(np.float32)

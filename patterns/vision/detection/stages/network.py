@@ -3,13 +3,15 @@
 A compact anchor-free one-stage detector in the YOLO family. The backbone halves the resolution
 five times; feature maps of stride 8, 16 and 32 go through a path-aggregation neck (top-down, then
 bottom-up), and a head per level predicts, at every cell, class logits and the four distances to
-the sides of a box. Each distance is a distribution over ``bins`` integers, read out as its mean
+the sides of a box. Each distance is a distribution over `reg_max` integers, read out as its mean
 (distribution focal loss, Li et al. 2020, arXiv:2006.04388):
 
     distance = stride * sum_r r * softmax(logits)_r
 
 Sources: CSPNet (arXiv:1911.11929), PANet (arXiv:1803.01534), TOOD (arXiv:2108.07755). Smaller than
 published models on purpose: a million weights, so that two CPU cores train it from scratch.
+
+Shapes: B images, H x W pixels or cells of a level, A cells over all levels, C classes, R = reg_max.
 """
 
 from __future__ import annotations
@@ -19,8 +21,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-
-# B images, A cells over all levels, C classes, R bins of a distance
 
 STRIDES = (8, 16, 32)
 
@@ -52,7 +52,7 @@ class Bottleneck(nn.Module):
         self.body = nn.Sequential(convolution(channels, channels), convolution(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """Return the shape that came in."""
         return x + self.body(x)
 
 
@@ -85,7 +85,7 @@ class PyramidPooling(nn.Module):
         self.pool = nn.MaxPool2d(5, 1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """Return the shape that came in."""
         maps = [self.reduce(x)]
         for _ in range(3):
             maps.append(self.pool(maps[-1]))
@@ -117,7 +117,7 @@ class Backbone(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) -> maps of stride 8, 16, 32."""
+        """Turn (B, 3, H, W) into maps of stride 8, 16, 32."""
         map8 = self.stage8(self.stem(images))
         map16 = self.stage16(map8)
         return map8, map16, self.stage32(map16)
@@ -137,7 +137,7 @@ class Neck(nn.Module):
         self.up32 = CrossStage(width + coarse, width)
 
     def forward(self, map8: Tensor, map16: Tensor, map32: Tensor) -> list[Tensor]:
-        """Three maps in, three maps of `width` channels out, same strides."""
+        """Turn three maps into three of `width` channels and the same strides."""
         top16 = self.down16(torch.cat([map16, _enlarge(map32)], dim=1))
         out8 = self.down8(torch.cat([map8, _enlarge(top16)], dim=1))
         out16 = self.up16(torch.cat([top16, self.stride16(out8)], dim=1))
@@ -148,10 +148,10 @@ class Neck(nn.Module):
 class Head(nn.Module):
     """Decoupled head of one level: one branch for classes, one for box sides."""
 
-    def __init__(self, width: int, classes: int, bins: int, stride: int) -> None:
+    def __init__(self, width: int, classes: int, reg_max: int, stride: int) -> None:
         super().__init__()
         self.classes = nn.Sequential(convolution(width, width), nn.Conv2d(width, classes, 1))
-        self.sides = nn.Sequential(convolution(width, width), nn.Conv2d(width, 4 * bins, 1))
+        self.sides = nn.Sequential(convolution(width, width), nn.Conv2d(width, 4 * reg_max, 1))
         # Few cells hold an object: start at that rate, or the first steps only unlearn it.
         prior = 5 / classes / (320 / stride) ** 2
         last = self.classes[-1]
@@ -159,7 +159,7 @@ class Head(nn.Module):
         nn.init.constant_(last.bias, math.log(prior / (1 - prior)))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Class logits (B, H*W, C) and side logits (B, H*W, 4*R)."""
+        """Return class logits (B, H*W, C) and side logits (B, H*W, 4*R)."""
         logits = self.classes(features).flatten(2).transpose(1, 2)  # (B, H*W, C)
         sides = self.sides(features).flatten(2).transpose(1, 2)  # (B, H*W, 4*R)
         return logits, sides
@@ -168,27 +168,27 @@ class Head(nn.Module):
 class Network(nn.Module):
     """Images to class logits and boxes at every cell of three levels."""
 
-    def __init__(self, *, classes: int, width: int = 16, depth: int = 1, bins: int = 8) -> None:
+    def __init__(self, *, classes: int, width: int = 16, depth: int = 1, reg_max: int = 8) -> None:
         super().__init__()
-        self.bins = bins
+        self.reg_max = reg_max
         self.backbone = Backbone(width, depth)
         self.neck = Neck(self.backbone.channels, 4 * width)
-        self.heads = nn.ModuleList(Head(4 * width, classes, bins, s) for s in STRIDES)
+        self.heads = nn.ModuleList(Head(4 * width, classes, reg_max, s) for s in STRIDES)
 
     def forward(self, images: Tensor) -> Predictions:
-        """Images (B, 3, H, W), values in [0, 1], H and W multiples of 32."""
+        """Predict from images (B, 3, H, W), values in [0, 1], H and W multiples of 32."""
         images = images.contiguous(memory_format=torch.channels_last)  # a quarter faster on a CPU
         maps = self.neck(*self.backbone(images))
         outputs = [head(features) for head, features in zip(self.heads, maps, strict=True)]
         logits = torch.cat([logits for logits, _ in outputs], dim=1).float()  # (B, A, C)
         sides = torch.cat([sides for _, sides in outputs], dim=1).float()
-        distances = sides.unflatten(2, (4, self.bins))  # (B, A, 4, R)
+        distances = sides.unflatten(2, (4, self.reg_max))  # (B, A, 4, R)
         centres, strides = cells([tuple(features.shape[-2:]) for features in maps], logits.device)
         return Predictions(logits, distances, decode(distances, centres, strides), centres, strides)
 
 
 def cells(shapes: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Centre of every cell in pixels (A, 2) and its stride (A,), fine level first."""
+    """Return the centre of every cell in pixels (A, 2) and its stride (A,), fine level first."""
     centres, strides = [], []
     for (height, width), stride in zip(shapes, STRIDES, strict=True):
         y, x = torch.meshgrid(
@@ -200,9 +200,9 @@ def cells(shapes: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, 
 
 
 def decode(distances: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
-    """Distance logits (B, A, 4, R) to boxes (B, A, 4) in pixels."""
-    bins = torch.arange(distances.shape[-1], device=distances.device, dtype=distances.dtype)
-    sides = (distances.softmax(dim=-1) @ bins) * strides[:, None]  # (B, A, 4)
+    """Turn distance logits (B, A, 4, R) into boxes (B, A, 4) in pixels."""
+    integers = torch.arange(distances.shape[-1], device=distances.device, dtype=distances.dtype)
+    sides = (distances.softmax(dim=-1) @ integers) * strides[:, None]  # (B, A, 4)
     return torch.cat([centres - sides[..., :2], centres + sides[..., 2:]], dim=-1)
 
 

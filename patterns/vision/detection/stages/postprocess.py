@@ -1,38 +1,37 @@
 """Post-processing: from a score at every cell to a short list of boxes.
 
 The network scores hundreds of cells, and several neighbours see the same object. First, what scores
-below ``confidence`` is dropped; then, class by class, the best box is kept and every other box that
-overlaps it by more than ``overlap`` (IoU) is taken to be the same object and dropped, and so on:
-greedy non-maximum suppression. ``most`` boxes of the highest score are kept in the end.
+below `confidence` is dropped; then, class by class, the best box is kept and every other box that
+overlaps it by more than `overlap` (IoU) is taken to be the same object and dropped, and so on:
+greedy non-maximum suppression. `most` boxes of the highest score are kept in the end.
 
     keep b  <=>  no kept box a of b's class with score(a) > score(b) has IoU(a, b) > overlap
 
 Overlaps are computed at once, the loop is over ranks. `torchvision.ops.batched_nms` gives the same
 boxes (a test holds it to that) in compiled code.
+
+Shapes: n boxes in, k boxes kept, A cells, C classes, m true boxes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.evaluation.detection import box_iou
 
-# n boxes in, k boxes kept, A cells, C classes
-
 
 @dataclass(frozen=True)
 class Detections:
-    """The objects found in one picture, best first."""
+    """The objects found in one image, best first."""
 
-    boxes: np.ndarray  # (k, 4) float32 x0, y0, x1, y1 in pixels of the picture
+    boxes: np.ndarray  # (k, 4) float32 x0, y0, x1, y1 in pixels of the image
     scores: np.ndarray  # (k,) float32 in [0, 1]
     labels: np.ndarray  # (k,) int64
 
     def above(self, confidence: float | np.ndarray) -> Detections:
-        """Those with at least this score; an array gives one threshold per class."""
+        """Return those with at least this score; an array gives one threshold per class."""
         limit = np.asarray(confidence)
         keep = self.scores >= (limit if limit.ndim == 0 else limit[self.labels])
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
@@ -41,9 +40,9 @@ class Detections:
 def suppress(
     boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, *, overlap: float
 ) -> np.ndarray:
-    """Row numbers kept by non-maximum suppression within each class, best first.
+    """Return the row numbers kept by non-maximum suppression within each class, best first.
 
-    Equal scores: the earlier row goes first.
+    Of equal scores the earlier row goes first.
     """
     order = np.argsort(-scores, kind="stable")  # (n,)
     duplicate = box_iou(boxes[order], boxes[order]) > overlap  # (n, n)
@@ -64,9 +63,9 @@ def postprocess(
     most: int = 100,
     considered: int = 500,
 ) -> Detections:
-    """Boxes (A, 4) with class scores (A, C) to the detections of one picture.
+    """Turn boxes (A, 4) with class scores (A, C) into the detections of one image.
 
-    ``considered`` bounds the work of a picture on which everything scores high.
+    `considered` bounds the work of an image on which everything scores high.
     """
     cells, labels = np.nonzero(scores >= confidence)
     values = scores[cells, labels]
@@ -84,10 +83,10 @@ def postprocess(
 def match(
     found: Detections, boxes: np.ndarray, labels: np.ndarray, *, least: float = 0.5
 ) -> np.ndarray:
-    """Row of the true box that each detection claims, -1 for a false alarm (k,).
+    """Return the row of the true box that each detection claims (k,), -1 for a false alarm.
 
     Detections claim in order of score, each the free box of its class that it overlaps most, if by
-    at least ``least``.
+    at least `least`.
     """
     claimed = np.full(len(found.scores), -1)
     overlaps = box_iou(found.boxes.reshape(-1, 4), boxes.reshape(-1, 4))  # (k, m)
@@ -100,33 +99,3 @@ def match(
             claimed[rank] = best
             overlaps[:, best] = -1.0
     return claimed
-
-
-def best_thresholds(
-    found: Sequence[Detections],
-    boxes: Sequence[np.ndarray],
-    labels: Sequence[np.ndarray],
-    *,
-    classes: int,
-    default: float = 0.25,
-) -> np.ndarray:
-    """Score of highest F1 at IoU .5 for each class (C,); ``default`` where nothing was right.
-
-    F1 = 2 · right / (detections + true boxes)
-    """
-    hits = np.concatenate(
-        [match(f, b, t) >= 0 for f, b, t in zip(found, boxes, labels, strict=True)]
-    )
-    scores = np.concatenate([each.scores for each in found])
-    kinds = np.concatenate([each.labels for each in found])
-    totals = np.bincount(np.concatenate(list(labels)), minlength=classes)
-    thresholds = np.full(classes, default)
-    for label in range(classes):
-        rows = np.flatnonzero(kinds == label)
-        rows = rows[np.argsort(-scores[rows], kind="stable")]
-        if not hits[rows].any():
-            continue
-        right = np.cumsum(hits[rows])
-        f1 = 2 * right / (np.arange(1, len(rows) + 1) + totals[label])
-        thresholds[label] = scores[rows[f1.argmax()]]
-    return thresholds

@@ -1,28 +1,32 @@
 """The detector as a stage: fit, predict, save, load around the network.
 
-Training pictures are shrunk to the input size once and stay in memory as bytes; every step warps
+Training images are shrunk to the input size once and stay in memory as bytes; every step warps
 and recolours a fresh batch of them. The schedule is one cycle, validation and the weights delivered
 are those of an exponential moving average, and mosaic ends for the last 15 % of the epochs. An
-"epoch" here is ``steps`` batches, drawn by permutations of the training set one after another: two
-hundred pictures make a pass too short to be worth a validation.
+"epoch" here is `steps` batches, drawn by permutations of the training set one after another: two
+hundred images make a pass too short to be worth a validation.
 
-Prediction runs one picture at a time by default, so that an answer cannot depend on the others in
+Prediction runs one image at a time by default, so that an answer cannot depend on the others in
 its batch; validation during training takes batches, which is quicker.
 
 Source of the recipe: YOLOX (arXiv:2107.08430), TOOD (arXiv:2108.07755); smaller, from scratch.
+
+Shapes: B images, H x W pixels of the input, A cells, C classes, M boxes of an image.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from common.atomic import write_json
 from common.evaluation.detection import mean_average_precision
 from common.training import History, Optimisation, choose_precision, fit
 from patterns.vision.detection.stages.assignment import DetectionLoss
@@ -30,8 +34,6 @@ from patterns.vision.detection.stages.augment import Augmentation
 from patterns.vision.detection.stages.letterbox import Letterbox
 from patterns.vision.detection.stages.network import Network, Predictions
 from patterns.vision.detection.stages.postprocess import Detections, postprocess
-
-# B images, A cells, C classes, M boxes of an image
 
 Labelled = tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]  # images, boxes, labels
 
@@ -65,7 +67,7 @@ class AugmentedLoader:
         return self.batches()
 
     def batches(self, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield the batches of the current epoch from number ``start`` on."""
+        """Yield the batches of the current epoch from number `start` on."""
         rows = len(self.data[0])
         order = np.random.default_rng((self.seed, self.epoch))
         passes = -(-self.steps * self.batch_size // rows)
@@ -78,7 +80,7 @@ class AugmentedLoader:
 
 
 class Yolo:
-    """A compact anchor-free detector; boxes in and out are pixels of the original pictures."""
+    """A compact anchor-free detector; boxes in and out are pixels of the original images."""
 
     def __init__(
         self,
@@ -88,14 +90,14 @@ class Yolo:
         width: int = 320,
         channels: int = 16,
         depth: int = 1,
-        bins: int = 8,
+        reg_max: int = 8,
         epochs: int = 20,
         steps: int = 60,
         batch_size: int = 16,
         learning_rate: float = 4e-3,
         weight_decay: float = 0.05,
         ema: float = 0.998,
-        mosaic_share: float = 0.85,
+        mosaic_until: float = 0.85,
         augment: Augmentation | None = None,
         loss: DetectionLoss | None = None,
         overlap: float = 0.6,
@@ -105,19 +107,18 @@ class Yolo:
     ) -> None:
         self.shape = {
             "classes": classes, "height": height, "width": width, "channels": channels,
-            "depth": depth, "bins": bins, "overlap": overlap,
+            "depth": depth, "reg_max": reg_max, "overlap": overlap,
         }  # fmt: skip
         self.letterbox, self.overlap = Letterbox(height, width), overlap
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.learning_rate, self.weight_decay, self.ema = learning_rate, weight_decay, ema
-        self.mosaic_share, self.precision, self.device, self.seed = (
-            mosaic_share, precision, device, seed,
-        )  # fmt: skip
+        self.mosaic_until, self.seed = mosaic_until, seed
+        self.precision, self.device = precision, device
         self.augment, self.loss = augment or Augmentation(), loss or DetectionLoss()
         self.history_: History | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = Network(classes=classes, width=channels, depth=depth, bins=bins)
+            self.network = Network(classes=classes, width=channels, depth=depth, reg_max=reg_max)
         self.network.eval()
 
     def fit(
@@ -127,15 +128,15 @@ class Yolo:
         *,
         checkpoint: Path | None = None,
         resume: bool = False,
-    ) -> Yolo:
-        """Train on pictures, boxes and labels; the epoch best on ``valid`` is kept."""
+    ) -> Self:
+        """Train on images, boxes and labels; the epoch best on `valid` is kept."""
         loader = AugmentedLoader(
             self._shrunk(train),
             augment=self.augment,
             size=(self.letterbox.height, self.letterbox.width),
             batch_size=self.batch_size,
             steps=self.steps,
-            mosaic_epochs=round(self.mosaic_share * self.epochs),
+            mosaic_epochs=round(self.mosaic_until * self.epochs),
             seed=self.seed,
         )
         small = self._shrunk(valid)
@@ -162,9 +163,9 @@ class Yolo:
         return self
 
     def predict(
-        self, images: list[np.ndarray], *, confidence: float = 0.01, batch_size: int = 1
+        self, images: Sequence[np.ndarray], *, confidence: float = 0.01, batch_size: int = 1
     ) -> list[Detections]:
-        """Detections of each picture uint8 (h, w, 3), best first."""
+        """Return the detections of each image uint8 (h, w, 3), best first."""
         found = []
         for start in range(0, len(images), batch_size):
             part = images[start : start + batch_size]
@@ -177,14 +178,14 @@ class Yolo:
 
     @torch.inference_mode()
     def forward(self, batch: np.ndarray) -> Predictions:
-        """Run the network on letterboxed pictures uint8 (B, H, W, 3)."""
+        """Run the network on letterboxed images uint8 (B, H, W, 3)."""
         self.network.eval()
         device = next(self.network.parameters()).device
-        pictures = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255
-        return self.network(pictures)
+        images = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255
+        return self.network(images)
 
     def select(self, predictions: Predictions, row: int, *, confidence: float) -> Detections:
-        """Post-process one picture's predictions; boxes are pixels of the input."""
+        """Post-process one image's predictions; boxes are pixels of the input."""
         scores = predictions.logits[row].sigmoid().cpu().numpy()  # (A, C)
         boxes = predictions.boxes[row].cpu().numpy()  # (A, 4)
         return postprocess(boxes, scores, confidence=confidence, overlap=self.overlap)
@@ -194,14 +195,14 @@ class Yolo:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
     def save(self, folder: Path) -> None:
-        """Write ``yolo.safetensors`` and ``yolo.json``."""
+        """Write `yolo.safetensors` and `yolo.json`."""
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
         save_file(state, folder / "yolo.safetensors")
-        (folder / "yolo.json").write_text(json.dumps(self.shape, indent=2), encoding="utf-8")
+        write_json(folder / "yolo.json", self.shape)
 
     @classmethod
-    def load(cls, folder: Path) -> Yolo:
-        """Read what ``save`` wrote."""
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
         yolo = cls(**json.loads((folder / "yolo.json").read_text(encoding="utf-8")))
         yolo.network.load_state_dict(load_file(folder / "yolo.safetensors"))
         return yolo
@@ -216,7 +217,7 @@ class Yolo:
         return small, scaled, labels
 
     def _quality(self, data: Labelled) -> float:
-        """mAP@.5 on pictures of the input's size: what training keeps the best epoch by."""
+        """Return mAP@.5 on images of the input's size: what training keeps the best epoch by."""
         images, boxes, labels = data
         found = self.predict(images, batch_size=16, confidence=0.02)
         if not any(map(len, labels)):

@@ -4,7 +4,7 @@ From each image of the batch one square is cut, at a random place and, with zoom
 somewhat larger or smaller that is then scaled to the crop's side. After that all changes act on the
 whole batch at once: mirroring, quarter turns, shifts of contrast and brightness per image and per
 colour channel (what stains and lamps do), and now and then no colour at all, so that a stain never
-seen is still a picture of light and dark. Image and mask move together; the mask is scaled by
+seen is still an image of light and dark. Image and mask move together; the mask is scaled by
 nearest neighbour so that it stays 0 or 1.
 
 Shapes: B crops of s x s pixels.
@@ -27,7 +27,7 @@ class CropAugment:
     def __init__(
         self,
         *,
-        crop: int,
+        crop: int = 96,
         zoom: float = 0.25,
         brightness: float = 0.2,
         contrast: float = 0.2,
@@ -39,7 +39,7 @@ class CropAugment:
     def __call__(
         self, images: Sequence[Tensor], masks: Sequence[Tensor], generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """From images float32 (3, H, W) and masks float32 (H, W) to (B, 3, s, s) and (B, s, s)."""
+        """Turn images float32 (3, H, W), masks float32 (H, W) into (B, 3, s, s) and (B, s, s)."""
         pairs = [
             self._cut(image, mask, generator) for image, mask in zip(images, masks, strict=True)
         ]

@@ -16,13 +16,16 @@ Shapes: H x W pixels.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from scipy import ndimage
 
+from common.atomic import write_json
 from common.evaluation.segmentation import instance_precision, iou
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
@@ -32,50 +35,62 @@ LEVEL = 0.5  # of the distance in pixels that is flooded at once
 EVERYWHERE = np.ones((3, 3), bool)  # diagonal neighbours touch
 
 
-@dataclass(frozen=True)
 class Postprocess:
-    """Turns probabilities into label maps."""
+    """Turns probabilities into label maps; the three numbers are defaults until it is fitted."""
 
-    threshold: float = 0.5
-    smoothing: float = 1.5
-    """Deviation in pixels of the Gaussian over the distance; 0 splits nothing."""
-    smallest: int = 15
-    """Objects of fewer pixels are dropped."""
+    def __init__(
+        self, *, threshold: float = 0.5, smoothing: float = 1.5, smallest: int = 15
+    ) -> None:
+        self.threshold_ = threshold
+        self.smoothing_ = smoothing  # deviation of the Gaussian in pixels; 0 splits nothing
+        self.smallest_ = smallest  # objects of fewer pixels are dropped
 
-    @classmethod
-    def fit(cls, probabilities: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Postprocess:
+    def fit(self, probabilities: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Self:
         """Choose the three numbers on validation images: float maps and label maps (H, W)."""
         truth = [labels > 0 for labels in masks]
         by_threshold = {
             threshold: iou([map_ > threshold for map_ in probabilities], truth).mean()
             for threshold in THRESHOLDS
         }
-        threshold = max(by_threshold, key=lambda level: by_threshold[level])
-        candidates = [
-            cls(threshold, smoothing, smallest)
-            for smoothing, smallest in product(SMOOTHINGS, AREAS)
-        ]
-        found = [
-            instance_precision([each.instances(map_) for map_ in probabilities], masks).mean()
-            for each in candidates
-        ]
-        return candidates[int(np.argmax(found))]
+        self.threshold_ = max(by_threshold, key=lambda level: by_threshold[level])
+        said = [self.mask(map_) for map_ in probabilities]
+        found = {}
+        for smoothing, smallest in product(SMOOTHINGS, AREAS):
+            self.smoothing_, self.smallest_ = smoothing, smallest
+            labels = [self.separate(mask) for mask in said]
+            found[smoothing, smallest] = instance_precision(labels, masks).mean()
+        self.smoothing_, self.smallest_ = max(found, key=lambda pair: found[pair])
+        return self
 
     def mask(self, probability: np.ndarray) -> np.ndarray:
         """Return the boolean foreground (H, W)."""
-        return probability > self.threshold
+        return probability > self.threshold_
 
     def instances(self, probability: np.ndarray) -> np.ndarray:
         """Return the label map uint16 (H, W), objects numbered 1..n without gaps."""
         return self.separate(self.mask(probability))
 
-    def separate(self, mask: np.ndarray) -> np.ndarray:
-        """Split a boolean mask (H, W) into objects."""
-        if self.smoothing:
-            labels = split_touching(mask, smoothing=self.smoothing)
+    def separate(self, mask: np.ndarray, *, split: bool = True) -> np.ndarray:
+        """Number the objects of a boolean mask (H, W), those that touch apart if `split`."""
+        if split and self.smoothing_:
+            labels = split_touching(mask, smoothing=self.smoothing_)
         else:
             labels, _ = ndimage.label(mask, structure=EVERYWHERE)
-        return drop_small(labels, smallest=self.smallest)
+        return drop_small(labels, smallest=self.smallest_)
+
+    def save(self, folder: Path) -> None:
+        """Write `postprocess.json`."""
+        content = {
+            "threshold": self.threshold_,
+            "smoothing": self.smoothing_,
+            "smallest": self.smallest_,
+        }
+        write_json(folder / "postprocess.json", content)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        return cls(**json.loads((folder / "postprocess.json").read_text(encoding="utf-8")))
 
 
 def split_touching(mask: np.ndarray, *, smoothing: float) -> np.ndarray:

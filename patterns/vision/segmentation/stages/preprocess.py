@@ -29,7 +29,7 @@ def standardise(image: np.ndarray) -> Tensor:
 
 
 def as_colour(image: np.ndarray) -> np.ndarray:
-    """Return any uint8 image, (H, W) or (H, W, 1) or (H, W, 3), three channels."""
+    """Return any uint8 image, (H, W) or (H, W, 1) or (H, W, 3), with three channels."""
     if image.ndim == 2:
         image = image[..., None]
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., :3]

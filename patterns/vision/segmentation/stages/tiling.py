@@ -53,7 +53,7 @@ def _padded(network: Callable[[Tensor], Tensor], image: Tensor, multiple: int) -
 
 
 def _ramp(length: int, overlap: int) -> Tensor:
-    """Weights that rise linearly over the overlap at both ends and are 1 between."""
+    """Return weights that rise linearly over the overlap at both ends and are 1 between."""
     position = torch.arange(length)
     from_edge = torch.minimum(position, length - 1 - position) + 1.0
     return (from_edge / (overlap + 1)).clamp(max=1.0)

@@ -12,8 +12,10 @@ Shapes: B crops of s x s pixels; images H x W.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
+from common.atomic import write_json
 from common.evaluation.segmentation import iou
 from common.training import History, Optimisation, TensorLoader, choose_precision, fit
 from patterns.vision.segmentation.stages.augment import CropAugment
@@ -28,7 +31,6 @@ from patterns.vision.segmentation.stages.preprocess import standardise
 from patterns.vision.segmentation.stages.tiling import predict_tiled
 from patterns.vision.segmentation.stages.unet import UNet
 
-WEIGHTS = "unet.safetensors"
 JUDGED_IMAGES = 48  # validation images looked at after each epoch
 
 
@@ -37,9 +39,11 @@ class Segmenter:
 
     def __init__(
         self,
-        module: UNet,
         *,
+        width: int = 16,
+        levels: int = 4,
         augment: CropAugment | None = None,
+        rarest: float = 0.33,
         epochs: int = 50,
         batch_size: int = 16,
         learning_rate: float = 2e-3,
@@ -52,27 +56,33 @@ class Segmenter:
         device: str = "auto",
         seed: int = 0,
     ) -> None:
-        self.module, self.augment = module, augment
+        self.shape = {"width": width, "levels": levels, "tile": tile, "overlap": overlap}
+        self.augment, self.rarest = augment or CropAugment(), rarest
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.weight_decay, self.dice_weight, self.ema = weight_decay, dice_weight, ema
         self.tile, self.overlap = tile, overlap
         self.precision, self.device, self.seed = precision, device, seed
         self.history_: History | None = None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.module = UNet(width=width, levels=levels)
+        self.module.eval()
 
     def fit(
         self,
         train: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
         valid: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
         *,
-        repeats: np.ndarray | None = None,
+        kinds: Sequence[str] | None = None,
         checkpoint: Path | None = None,
         resume: bool = False,
-    ) -> Segmenter:
+    ) -> Self:
         """Train on (uint8 images (H, W, 3), label maps (H, W)), keeping the best on `valid`.
 
-        `repeats` says how many crops an epoch takes of each training image, one by default.
+        An epoch takes one crop of each training image, more of the rarest of the `kinds`.
         """
-        loader = self._loader(*train, repeats)
+        counts = repeats(kinds or [""] * len(train[0]), rarest=self.rarest)
+        loader = self._loader(*train, torch.from_numpy(counts))
         judged = [part[:JUDGED_IMAGES] for part in valid]
         self.history_ = fit(
             self.module,
@@ -97,19 +107,12 @@ class Segmenter:
         return self
 
     def _loader(
-        self,
-        images: Sequence[np.ndarray],
-        masks: Sequence[np.ndarray],
-        repeats: np.ndarray | None,
+        self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], counts: Tensor
     ) -> TensorLoader:
         """Return batches of augmented crops; the images are standardised once."""
-        assert self.augment is not None
         cut = self.augment
         pixels = [standardise(image) for image in images]
         truth = [torch.from_numpy((labels > 0).astype(np.float32)) for labels in masks]
-        counts = torch.ones(len(pixels), dtype=torch.int64)
-        if repeats is not None:
-            counts = torch.as_tensor(repeats, dtype=torch.int64)
 
         def crops(batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
             rows = batch[0].tolist()
@@ -158,18 +161,31 @@ class Segmenter:
         return sum(parameter.numel() for parameter in self.module.parameters())
 
     def save(self, folder: Path) -> None:
-        """Write the weights."""
+        """Write `unet.json`, what to build, and `unet.safetensors`, its weights."""
+        write_json(folder / "unet.json", self.shape)
         state = {
             name: value.detach().cpu().contiguous()
             for name, value in self.module.state_dict().items()
         }
-        save_file(state, folder / WEIGHTS)
+        save_file(state, folder / "unet.safetensors")
 
-    def load(self, folder: Path) -> Segmenter:
-        """Read weights that `save` wrote into a module of the same shape."""
-        self.module.load_state_dict(load_file(folder / WEIGHTS))
-        self.module.eval()
-        return self
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        segmenter = cls(**json.loads((folder / "unet.json").read_text(encoding="utf-8")))
+        segmenter.module.load_state_dict(load_file(folder / "unet.safetensors"))
+        return segmenter
+
+
+def repeats(kinds: Sequence[str], *, rarest: float) -> np.ndarray:
+    """Return how often each image is shown, so that the rarest modality has about that share."""
+    names, place, counts = np.unique(kinds, return_inverse=True, return_counts=True)
+    wanted = np.ones(len(names), np.int64)
+    if len(names) > 1:
+        least = int(counts.argmin())
+        others = counts.sum() - counts[least]
+        wanted[least] = max(1, round(rarest / (1 - rarest) * others / counts[least]))
+    return wanted[place]
 
 
 def dice_loss(probabilities: Tensor, masks: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class UNet(nn.Module):
         self.levels = levels
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> logits (B, H, W)."""
+        """Turn (B, 3, H, W) into logits (B, H, W)."""
         x = images.contiguous(memory_format=torch.channels_last)
         bridges = []
         for level, block in enumerate(self.down):
@@ -52,7 +52,7 @@ class UNet(nn.Module):
 
 
 def double_convolution(channels_in: int, channels_out: int) -> nn.Sequential:
-    """Twice: 3 x 3 convolution, batch normalisation, ReLU."""
+    """Return twice: 3 x 3 convolution, batch normalisation, ReLU."""
     layers: list[nn.Module] = []
     for source in (channels_in, channels_out):
         layers += [

@@ -1,8 +1,6 @@
-"""The pictures of the report: precision-recall, reliability, cost against threshold, days."""
+"""The figures of the report: precision-recall, reliability, cost against threshold, days."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,64 +10,48 @@ from common.evaluation.classification import (
     reliability_curve,
 )
 from common.evaluation.report import Report, figure
-from patterns.fraud.stages.decision import card_precision
-
-if TYPE_CHECKING:
-    from patterns.fraud.config import Config
-    from patterns.fraud.data import Part
-    from patterns.fraud.pipeline import Parts, Pipeline
+from patterns.fraud.data import Splits
+from patterns.fraud.evaluation.quality import daily_card_precision
+from patterns.fraud.evaluation.scored import Scored
+from patterns.fraud.pipeline import RULES, Pipeline
 
 POINTS = 500
 
 
-def draw(
-    report: Report,
-    pipeline: Pipeline,
-    parts: Parts,
-    scores: dict[str, np.ndarray],
-    true: dict[str, np.ndarray],
-    config: Config,
-) -> None:
+def draw(report: Report, pipeline: Pipeline, splits: Splits, scored: Scored) -> None:
     """Add all figures to `report`."""
-    _precision_recall(report, pipeline, parts.test, scores, true)
-    _reliability(report, parts.test, scores, true)
-    _cost(report, pipeline, parts, config)
-    _days(report, pipeline, parts.test, true, config)
-    _importance(report, pipeline, parts.test)
+    _precision_recall(report, pipeline, scored)
+    _reliability(report, scored)
+    _cost(report, pipeline, splits)
+    _days(report, pipeline, scored)
+    _importance(report, pipeline, scored)
 
 
-def _precision_recall(
-    report: Report,
-    pipeline: Pipeline,
-    test: Part,
-    scores: dict[str, np.ndarray],
-    true: dict[str, np.ndarray],
-) -> None:
+def _precision_recall(report: Report, pipeline: Pipeline, scored: Scored) -> None:
+    labels, declined = scored.payments.labels, scored.declined[pipeline.served_.name]
     caption = "Each point is a threshold; the mark is the one that is served."
     with figure(report, "Precision and recall", caption) as axes:
-        for name, values in scores.items():
-            curve = precision_recall_curve(test.labels, values)
+        for name, values in scored.raw.items():
+            curve = precision_recall_curve(labels, values)
             keep = np.unique(np.linspace(0, len(curve.x) - 1, 4 * POINTS).astype(int))
             axes.plot(curve.x[keep], curve.y[keep], label=name, linewidth=1.2)
-        declined = pipeline.served.decision.decline(true[pipeline.served.name], test.amounts)
-        hits = (declined & (test.labels == 1)).sum()
-        precision, recall = hits / max(declined.sum(), 1), hits / test.labels.sum()
+        hits = (declined & (labels == 1)).sum()
+        precision, recall = hits / max(declined.sum(), 1), hits / labels.sum()
         axes.plot(recall, precision, marker="o", color="black", linestyle="none")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(frameon=False, fontsize=8)
 
 
-def _reliability(
-    report: Report, test: Part, scores: dict[str, np.ndarray], true: dict[str, np.ndarray]
-) -> None:
+def _reliability(report: Report, scored: Scored) -> None:
+    labels = scored.payments.labels
     caption = (
         "Share of fraud against the probability that was said; the diagonal is right. Dotted: the"
         " raw scores, which rebalancing pushes far to the right; solid: calibrated on validation."
     )
     with figure(report, "Reliability", caption) as axes:
-        for name in (n for n in scores if n.startswith("XGBoost")):
-            (line,) = axes.plot(*_bins(test.labels, true[name]), marker=".", label=name)
-            axes.plot(*_bins(test.labels, scores[name]), linestyle=":", color=line.get_color())
+        for name in (n for n in scored.raw if n.startswith("XGBoost")):
+            (line,) = axes.plot(*_bins(labels, scored.calibrated[name]), marker=".", label=name)
+            axes.plot(*_bins(labels, scored.raw[name]), linestyle=":", color=line.get_color())
         axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
         axes.set(xlabel="probability said", ylabel="share of fraud")
         axes.legend(frameon=False, fontsize=8)
@@ -81,7 +63,9 @@ def _bins(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return curve.confidence[enough], curve.frequency[enough]
 
 
-def _cost(report: Report, pipeline: Pipeline, parts: Parts, config: Config) -> None:
+def _cost(report: Report, pipeline: Pipeline, splits: Splits) -> None:
+    served, inputs = pipeline.served_, pipeline.inputs_
+    parts = {"validation": (splits.valid, inputs.valid), "test": (splits.test, inputs.test)}
     caption = (
         "Loss to fraud plus friction per 1,000 payments at every threshold, on validation (where"
         " the threshold was chosen) and on test; the dotted line is the threshold served."
@@ -89,54 +73,41 @@ def _cost(report: Report, pipeline: Pipeline, parts: Parts, config: Config) -> N
     )
     never = 0.0
     with figure(report, "Cost against threshold", caption) as axes:
-        for name, part in (("validation", parts.valid), ("test", parts.test)):
+        for name, (part, features) in parts.items():
             curve = cost_curve(
                 part.labels,
-                pipeline.served.probabilities(part.features),
-                false_positive=config.decision.false_positive_cost,
+                served.probabilities(features),
+                false_positive=served.decision.false_positive_cost,
                 false_negative=part.amounts,
             )
             keep = (curve.thresholds > 1e-4) & (curve.thresholds <= 1)
             axes.plot(curve.thresholds[keep], 1000 * curve.cost[keep] / len(part), label=name)
             never = max(never, 1000 * float(curve.cost[0]) / len(part))  # accept everything
-        axes.axvline(pipeline.served.decision.threshold_, linestyle=":", color="black")
+        axes.axvline(served.decision.threshold_, linestyle=":", color="black")
         axes.set(xlabel="threshold", ylabel="cost per 1,000 payments", xscale="log")
         axes.set_ylim(0, 1.1 * never)
         axes.legend(frameon=False)
 
 
-def _days(
-    report: Report,
-    pipeline: Pipeline,
-    test: Part,
-    true: dict[str, np.ndarray],
-    config: Config,
-) -> None:
-    k = config.decision.alerts
+def _days(report: Report, pipeline: Pipeline, scored: Scored) -> None:
+    test, k, served = scored.payments, pipeline.alerts, pipeline.served_.name
     caption = f"Every test day: CP@{k}, and the share of its frauds that were declined."
     days, day_of_row = np.unique(test.days, return_inverse=True)
-    declined = pipeline.served.decision.decline(true[pipeline.served.name], test.amounts)
     frauds = np.bincount(day_of_row, test.labels == 1)
-    found = np.bincount(day_of_row, declined & (test.labels == 1))
+    found = np.bincount(day_of_row, scored.declined[served] & (test.labels == 1))
     recall = np.where(frauds > 0, found / np.maximum(frauds, 1), np.nan)
     with figure(report, "Day by day", caption) as axes:
-        for name in dict.fromkeys(("rules", pipeline.served.name)):
-            shares = card_precision(
-                days=test.days,
-                customers=test.customers,
-                labels=test.labels,
-                scores=true[name],
-                k=k,
-            )
+        for name in dict.fromkeys((RULES, served)):
+            shares = daily_card_precision(test, scored.calibrated[name], k)
             axes.plot(days, shares, marker=".", label=f"CP@{k}, {name}")
         axes.plot(days, recall, marker=".", linestyle="--", label="recall, served")
         axes.set(xlabel="day", ylim=(0, 1))
         axes.legend(frameon=False, fontsize=8)
 
 
-def _importance(report: Report, pipeline: Pipeline, test: Part) -> None:
-    rows = np.flatnonzero(test.labels == 1)[:2_000]
-    added = np.abs(pipeline.served.model.contributions(test.features[rows])).mean(0)  # (F,)
+def _importance(report: Report, pipeline: Pipeline, scored: Scored) -> None:
+    rows = np.flatnonzero(scored.payments.labels == 1)[:2_000]
+    added = np.abs(pipeline.served_.model.contributions(scored.features[rows])).mean(0)  # (F,)
     order = np.argsort(added)[-15:]
     caption = "Mean absolute contribution to the log-odds over frauds of the test days."
     with figure(report, "What the model looks at", caption) as axes:

@@ -1,4 +1,4 @@
-"""What a search answers: hits with their provenance and their reasons.
+"""Results: the hits of a search with their provenance and their reasons.
 
 The answer is made of parts that other stages know: the page of the re-ranker, the ranks in the two
 sources, the reasons drawn from the ranker's own account. Nothing is computed here that could
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+
+from common.retrieval import MISSING, Candidates
 
 EXPLAINED = 10  # hits of a page that carry reasons
 
@@ -39,15 +41,21 @@ class Results:
 
 def hits_of(
     documents: pl.DataFrame,
-    rows: np.ndarray,
-    scores: np.ndarray,
+    page: Candidates,
+    query: int,
     ranks: Mapping[int, tuple[int, ...]],
     told: Sequence[Sequence[str]],
 ) -> list[Hit]:
-    """Hits of one page: rows and scores (K,), ranks in the two sources, reasons of the first."""
+    """Put the page of one query together: documents, ranks in both sources, reasons of the first.
+
+    A rank of 0 and a score that is no number become None.
+    """
     doc_ids, titles = documents["doc_id"], documents["title"]
     hits = []
-    for place, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True)):
+    kept = page.item_ids[query] != MISSING
+    rows, scores = page.item_ids[query][kept], page.scores[query][kept]
+    pairs = zip(rows.tolist(), scores.tolist(), strict=True)
+    for place, (row, score) in enumerate(pairs):
         lexical, nearest = ranks.get(row, (0, 0))
         hits.append(
             Hit(

@@ -1,4 +1,4 @@
-"""What of a document is read by which stage: the one place that knows the columns.
+"""Documents: their columns, and which stage reads what of them.
 
 A corpus of films has a dozen fields, a BEIR corpus two. `tidy` gives both the same columns, so that
 no later stage asks what it was given: a missing text is empty, a missing number null. The inverted
@@ -26,7 +26,7 @@ ANALYSED = {
 
 
 def tidy(documents: pl.DataFrame) -> pl.DataFrame:
-    """Return `documents` the columns of `COLUMNS`; `text` stands in for a missing overview."""
+    """Give `documents` the columns of `COLUMNS`; `text` stands in for a missing overview."""
     if "overview" not in documents.columns and "text" in documents.columns:
         documents = documents.rename({"text": "overview"})
     texts, numbers = pl.List(pl.String), pl.Float64
@@ -44,7 +44,7 @@ def tidy(documents: pl.DataFrame) -> pl.DataFrame:
 
 
 def field_texts(documents: pl.DataFrame) -> dict[str, list[str]]:
-    """One text a document for each field of `ANALYSED`."""
+    """Return one text a document for each field of `ANALYSED`."""
     joined = documents.with_columns(pl.col(name).list.join(" ") for name in LISTS)
     year = pl.col("year").cast(pl.Int64).cast(pl.String).fill_null("")
     frame = joined.with_columns(
@@ -55,7 +55,7 @@ def field_texts(documents: pl.DataFrame) -> dict[str, list[str]]:
 
 
 def dense_texts(documents: pl.DataFrame) -> list[str]:
-    """What the encoder reads of each document: title, year, genres, tags, overview."""
+    """Return what the encoder reads of each document: title, year, genres, tags, overview."""
     year = pl.col("year").cast(pl.Int64).cast(pl.String)
     parts = documents.select(
         pl.col("title"),

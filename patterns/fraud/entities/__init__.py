@@ -1,0 +1,1 @@
+"""What fraud detection speaks of: nouns without an algorithm that several files share."""

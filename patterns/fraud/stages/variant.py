@@ -1,0 +1,87 @@
+"""A model made ready to decide: its scores calibrated, its threshold chosen, both on validation.
+
+    train -> rebalanced -> model -> scores -> calibration -> probabilities -> decision
+
+Variants are what is compared and what is served: each way to train a model is one. Only training
+rows are rebalanced; the calibration brings the probabilities back that rebalancing moved.
+
+Shapes: `N` payments, `F` features.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from common.atomic import write_json
+from common.evaluation.classification import average_precision
+from patterns.fraud.stages.calibration import Calibration
+from patterns.fraud.stages.decision import CostDecision
+from patterns.fraud.stages.imbalance import rebalance
+from patterns.fraud.stages.models.base import Examples, Model
+from patterns.fraud.stages.models.logistic import LogisticModel
+from patterns.fraud.stages.models.xgboost import BoostedTrees
+from patterns.fraud.stages.rules import Rules
+
+MODELS: dict[str, type[Model]] = {
+    "rules": Rules,
+    "logistic": LogisticModel,
+    "xgboost": BoostedTrees,
+}
+
+
+class Variant:
+    """Learned attribute: `valid_ap_`, average precision on validation."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: Model,
+        calibration: Calibration,
+        decision: CostDecision,
+        imbalance: str = "none",
+        seed: int = 0,
+    ) -> None:
+        """`imbalance` is the rebalancing of the training set, one of `imbalance.METHODS`."""
+        self.name = name
+        self.model: Any = model  # beyond `Model`: rules tell reasons, the others contributions
+        self.calibration, self.decision = calibration, decision
+        self.imbalance, self.seed = imbalance, seed
+
+    def fit(self, train: Examples, valid: Examples, *, amounts: np.ndarray) -> Self:
+        """Fit the model on `train`, and the rest on `valid`, whose payments have `amounts` (N,)."""
+        features, labels, weights = rebalance(*train, method=self.imbalance, seed=self.seed)
+        self.model.fit((features, labels), valid, weights=weights)
+        scores = self.model.predict(valid[0])
+        self.calibration.fit(scores, valid[1])
+        self.decision.fit(self.calibration.transform(scores), valid[1], amounts)
+        self.valid_ap_ = average_precision(valid[1], scores)
+        return self
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Return the calibrated probability of fraud of each row (N,)."""
+        return self.calibration.transform(self.model.predict(features))
+
+    def save(self, folder: Path) -> None:
+        """Write model, calibration and decision into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for stage in (self.model, self.calibration, self.decision):
+            stage.save(folder)
+        kind = next(name for name, kind in MODELS.items() if type(self.model) is kind)
+        values = {"name": self.name, "model": kind, "imbalance": self.imbalance, "seed": self.seed}
+        write_json(folder / "variant.json", values | {"valid_ap": self.valid_ap_})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        values = json.loads((folder / "variant.json").read_text(encoding="utf-8"))
+        valid_ap = values.pop("valid_ap")
+        model = MODELS[values.pop("model")].load(folder)
+        calibration, decision = Calibration.load(folder), CostDecision.load(folder)
+        variant = cls(**values, model=model, calibration=calibration, decision=decision)
+        variant.valid_ap_ = valid_ap
+        return variant

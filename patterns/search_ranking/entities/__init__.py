@@ -1,0 +1,1 @@
+"""The nouns of search, which the data and the stages share: documents, queries, results."""

@@ -1,0 +1,50 @@
+"""For which queries is the search better or worse?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from common.evaluation.report import Row, Table
+from patterns.search_ranking.entities.queries import JudgedQueries
+from patterns.search_ranking.evaluation.end_to_end import BASELINE, RANKED, Scores
+from patterns.search_ranking.pipeline import Pipeline
+from patterns.search_ranking.stages.candidates.bm25 import InvertedIndex
+
+
+def by_slice(pipeline: Pipeline, scores: Scores, test: JudgedQueries) -> Table:
+    """Tabulate NDCG@10 (judged) by length of query, by its rarest word, by answers to find."""
+    words = np.array([len(text.split()) for text in test.texts])
+    rarest = lowest_frequencies(pipeline.bm25.indices_["text"], test.texts)
+    answers = (test.grades > 0).sum(axis=1)
+    middle = np.median(rarest)
+    slices = {
+        "1 word": words == 1,
+        "2 words": words == 2,
+        "3 words": words == 3,
+        "4 words or more": words >= 4,
+        "rarest word in few documents": rarest <= middle,
+        "rarest word in many documents": rarest > middle,
+        "1 relevant document": answers == 1,
+        "2 to 5 relevant": (answers > 1) & (answers <= 5),
+        "over 5 relevant": answers > 5,
+    }
+    shown = (BASELINE, "dense", "hybrid", RANKED)
+    rows = []
+    for name, members in slices.items():
+        if members.any():
+            cells = {key: float(scores[key]["NDCG@10 judged"][members].mean()) for key in shown}
+            rows.append(Row(name, {"queries": f"{members.sum():,}", **cells}))
+    return Table("NDCG@10 judged, by slice", ("queries", *shown), tuple(rows))
+
+
+def lowest_frequencies(index: InvertedIndex, texts: Sequence[str]) -> np.ndarray:
+    """Return the document frequency of the rarest known word of each text, (B,); 0 without one."""
+    terms, starts = index.terms(texts)
+    lowest = np.zeros(len(texts), np.int64)
+    for row in range(len(texts)):
+        own = terms[starts[row] : starts[row + 1]]
+        known = own[own >= 0]
+        lowest[row] = index.document_frequency[known].min() if len(known) else 0
+    return lowest

@@ -1,0 +1,1 @@
+"""The questions that `evaluate` asks: accuracy, by size of the object, as a counter."""

@@ -1,0 +1,130 @@
+"""How much is found and how much of it is right: mAP, precision, recall, and the same by class.
+
+Shapes: I images, C classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.evaluation.bootstrap import interval
+from common.evaluation.detection import DetectionScore, mean_average_precision
+from common.evaluation.report import Estimate, Row, Table, Value
+from patterns.vision.detection.evaluation.counting import count_errors
+from patterns.vision.detection.stages.postprocess import Detections, match
+
+if TYPE_CHECKING:
+    from patterns.vision.detection.data import Part
+    from patterns.vision.detection.pipeline import Pipeline
+
+RESAMPLES = 200
+COLUMNS = ("mAP@.5", "mAP@.5:.95", "precision", "recall", "count error", "weights")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A score and the ends of its intervals: mAP@.5, mAP@.5:.95, then AP@.5 by class (2 + C,)."""
+
+    score: DetectionScore
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, found: Sequence[Detections], part: Part, classes: int, *, seed: int) -> Measured:
+        """Score detections and resample images; a class that a resample lacks is left out."""
+        rng = np.random.default_rng(seed)
+        results: list[np.ndarray] = []
+        while len(results) < RESAMPLES:
+            rows = rng.integers(len(part), size=len(part))
+            drawn = type(part)(*([values[row] for row in rows] for values in part.rows))
+            if sum(map(len, drawn.boxes)):
+                score = average_precision([found[row] for row in rows], drawn, classes)
+                whole = [score.per_threshold[0], score.mean_average_precision]
+                results.append(np.concatenate([whole, score.average_precision[0]]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a class without any box at all
+            low, high = np.nanquantile(results, [0.025, 0.975], axis=0)
+        return cls(average_precision(found, part, classes), low, high)
+
+    def estimate(self, value: float, place: int) -> Estimate:
+        """Return a value with the interval at `place`."""
+        return Estimate(float(value), self.low[place], self.high[place])
+
+
+def average_precision(found: Sequence[Detections], part: Part, classes: int) -> DetectionScore:
+    """Return COCO's score of the detections of a part's images."""
+    return mean_average_precision(
+        [each.boxes for each in found],
+        [each.scores for each in found],
+        [each.labels for each in found],
+        part.boxes,
+        part.labels,
+        classes=classes,
+    )
+
+
+def headline(
+    name: str,
+    measured: Measured,
+    kept: Sequence[Detections],
+    part: Part,
+    *,
+    weights: int | None,
+    seed: int,
+    baseline: bool = False,
+) -> Row:
+    """Make one line of the headline table; `kept` are the detections a service would answer."""
+    score = measured.score
+    right, said, true = _tally(kept, part)
+    error = count_errors(kept, part, len(score.true_boxes)).sum(axis=1)  # (I,)
+    values: dict[str, Value] = {
+        "mAP@.5": measured.estimate(score.per_threshold[0], 0),
+        "mAP@.5:.95": measured.estimate(score.mean_average_precision, 1),
+        "precision": right / max(1, said),
+        "recall": right / max(1, true),
+        "count error": Estimate(float(error.mean()), *interval(error, seed=seed)),
+        "weights": float(weights) if weights else None,
+    }
+    return Row(name, values, baseline)
+
+
+def by_class(
+    pipeline: Pipeline, base: Measured, own: Measured, kept: Sequence[Detections], part: Part
+) -> Table:
+    """Return the average precision of each class that has a true box."""
+    classes, score = len(pipeline.label_names), own.score
+    rows = []
+    for label, name in enumerate(pipeline.label_names):
+        if not score.true_boxes[label]:
+            continue
+        one = [each.above(np.where(np.arange(classes) == label, 0.0, np.inf)) for each in kept]
+        right, said, _ = _tally(one, part)
+        values: dict[str, Value] = {
+            "boxes": float(score.true_boxes[label]),
+            "blobs AP@.5": float(base.score.average_precision[0, label]),
+            "AP@.5": own.estimate(score.average_precision[0, label], 2 + label),
+            "AP@.5:.95": float(score.per_class[label]),
+            "threshold": float(pipeline.thresholds.values_[label]),
+            "precision": right / max(1, said),
+            "recall": right / int(score.true_boxes[label]),
+        }
+        rows.append(Row(name, values))
+    caption = "Average precision of each class; the threshold is the one of best F1 on validation."
+    columns = (
+        "boxes", "blobs AP@.5", "AP@.5", "AP@.5:.95", "threshold", "precision", "recall",
+    )  # fmt: skip
+    return Table("by class", columns, tuple(rows), caption)
+
+
+def _tally(kept: Sequence[Detections], part: Part) -> tuple[int, int, int]:
+    """Count right detections, all detections, and true boxes."""
+    right = sum(
+        int((match(each, boxes, labels) >= 0).sum())
+        for each, boxes, labels in zip(kept, part.boxes, part.labels, strict=True)
+    )
+    return right, sum(len(each.scores) for each in kept), sum(map(len, part.boxes))

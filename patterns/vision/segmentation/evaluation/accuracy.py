@@ -1,0 +1,59 @@
+"""How much of the objects is marked and how many are found: the headline table.
+
+Intervals resample whole slides, since tiles of one slide are not independent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.evaluation.bootstrap import interval_of
+from common.evaluation.report import Estimate, Row, Table, Value
+from patterns.vision.segmentation.evaluation.found import Found, count_objects
+
+if TYPE_CHECKING:
+    from patterns.vision.segmentation.data import Part, Splits
+    from patterns.vision.segmentation.pipeline import Pipeline
+
+COLUMNS = ("IoU", "pooled IoU", "Dice", "objects found", "count error", "weights")
+
+
+def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, final: Found) -> Table:
+    """Return the table of the three, the baseline first."""
+    test, post, seed = splits.test, pipeline.postprocess, pipeline.seed
+    weights = pipeline.network.parameters() if pipeline.network else 0
+    name = "unet" if pipeline.network else "otsu, tuned"
+    rows = (
+        _row("otsu", base, test, weights=0, seed=seed, baseline=True),
+        _row(name, joined, test, weights=weights, seed=seed),
+        _row("+ splitting", final, test, weights=weights, seed=seed),
+    )
+    caption = (
+        f"{len(test)} test images of {len(np.unique(test.groups))} slides; 95 % intervals over"
+        f" slides. Threshold {post.threshold_}, smoothing {post.smoothing_}, smallest object"
+        f" {post.smallest_} pixels, chosen on {len(splits.valid)} validation images."
+    )
+    return Table("segmentation", COLUMNS, rows, caption)
+
+
+def _row(
+    name: str, found: Found, test: Part, *, weights: int, seed: int, baseline: bool = False
+) -> Row:
+    true = count_objects(test.masks)
+    error = np.abs(found.counts - true) / np.maximum(true, 1)
+    values: dict[str, Value] = {
+        "IoU": _estimate(found.iou, test.groups, seed),
+        "pooled IoU": found.pooled_iou,
+        "Dice": _estimate(found.dice, test.groups, seed),
+        "objects found": _estimate(found.objects, test.groups, seed),
+        "count error": f"{np.median(error):.1%} median",
+        "weights": float(weights) if weights else None,
+    }
+    return Row(name, values, baseline=baseline)
+
+
+def _estimate(values: np.ndarray, groups: np.ndarray, seed: int) -> Estimate:
+    ends = interval_of(lambda rows: float(np.mean(rows)), values, groups=groups, seed=seed)
+    return Estimate(float(values.mean()), *ends)

@@ -1,0 +1,62 @@
+"""What one method found in the test images, compared with the truth image by image.
+
+Shapes: N images of H x W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.evaluation import segmentation as metrics
+
+if TYPE_CHECKING:
+    from patterns.vision.segmentation.data import Part
+    from patterns.vision.segmentation.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one method found in the test images, one entry an image."""
+
+    labels: list[np.ndarray]
+    iou: np.ndarray
+    dice: np.ndarray
+    objects: np.ndarray
+    """TP / (TP + FP + FN) at an IoU of one half."""
+    counts: np.ndarray
+    pooled_iou: float
+
+
+def compare(pipeline: Pipeline, test: Part) -> tuple[Found, Found, Found]:
+    """Judge the baseline, the pipeline without splitting touching objects, and all of it."""
+    post = pipeline.postprocess
+    otsu = pipeline.baseline.predict(test.images)
+    masks = [post.mask(each) for each in pipeline.probabilities(test.images)]
+    return (
+        judge(test, [post.separate(mask, split=False) for mask in otsu]),
+        judge(test, [post.separate(mask, split=False) for mask in masks]),
+        judge(test, [post.separate(mask) for mask in masks]),
+    )
+
+
+def judge(test: Part, labels: list[np.ndarray]) -> Found:
+    """Compare label maps with the truth, image by image."""
+    said = [each > 0 for each in labels]
+    true = [each > 0 for each in test.masks]
+    return Found(
+        labels,
+        metrics.iou(said, true),
+        metrics.dice(said, true),
+        metrics.instance_precision(labels, test.masks)[:, 0],
+        count_objects(labels),
+        metrics.pooled_iou(said, true),
+    )
+
+
+def count_objects(labels: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the number of objects in each label map (N,), gaps in the numbering allowed."""
+    return np.array([len(np.unique(each[each > 0])) for each in labels])

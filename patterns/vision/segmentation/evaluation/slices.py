@@ -1,0 +1,42 @@
+"""Where the mean hides a failure: by modality, and by how full an image is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.evaluation.report import Row, Table
+from patterns.vision.segmentation.evaluation.found import Found, count_objects
+
+if TYPE_CHECKING:
+    from patterns.vision.segmentation.data import Part
+
+
+def by_slice(test: Part, base: Found, final: Found) -> Table:
+    """Slice by modality and by how many objects an image holds."""
+    true = count_objects(test.masks)
+    kinds = np.array(test.kinds)
+    slices = {f"{kind} images": kinds == kind for kind in np.unique(kinds)}
+    low, high = np.quantile(true, [1 / 3, 2 / 3])
+    slices |= {
+        f"few objects (up to {low:.0f})": true <= low,
+        "a middling number": (true > low) & (true <= high),
+        f"many objects (above {high:.0f})": true > high,
+    }
+    rows = [
+        Row(
+            name,
+            {
+                "otsu IoU": float(base.iou[chosen].mean()),
+                "IoU": float(final.iou[chosen].mean()),
+                "worst IoU": float(final.iou[chosen].min()),
+                "objects found": float(final.objects[chosen].mean()),
+                "images": float(chosen.sum()),
+            },
+        )
+        for name, chosen in slices.items()
+        if chosen.any()
+    ]
+    columns = ("otsu IoU", "IoU", "worst IoU", "objects found", "images")
+    return Table("by slice", columns, tuple(rows), "Test images by modality and by content.")
