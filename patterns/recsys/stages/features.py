@@ -107,7 +107,7 @@ class Features:
         """Name the columns of `build`."""
         names = ["votes"]
         names += [f"{source} {what}" for source in scores for what in ("score", "rank")]
-        names += [*ITEM_COLUMNS, "genre likeness"]
+        names += [*ITEM_COLUMNS, "genre similarity"]
         names += [f"{space} {what}" for space in vectors for what in ("nearest", "mean nearness")]
         return [*names, "history", "hour", "weekend", "device", *segments]
 

@@ -59,7 +59,7 @@ def test_item_statistics_by_hand() -> None:
 
 def test_what_user_and_item_share_by_hand() -> None:
     found = table(request(0), [1, 2, 3])
-    np.testing.assert_allclose(found["genre likeness"], [np.sqrt(0.5), 0, 0], atol=1e-6)
+    np.testing.assert_allclose(found["genre similarity"], [np.sqrt(0.5), 0, 0], atol=1e-6)
     np.testing.assert_allclose(found["als nearest"], [1, 0, -1], atol=1e-6)
     pair = table(request(0, 2), [1])
     np.testing.assert_allclose(pair["als nearest"], [1.0], atol=1e-6)
@@ -81,7 +81,7 @@ def test_ranks_of_a_source_by_hand_with_padding_last() -> None:
 def test_an_empty_history_is_numbers_too() -> None:
     found = table(request(), [0, 1])
     assert found["als nearest"] == [-1.0, -1.0] and found["als mean nearness"] == [0.0, 0.0]
-    assert found["genre likeness"] == [0.0, 0.0] and found["history"] == [0.0, 0.0]
+    assert found["genre similarity"] == [0.0, 0.0] and found["history"] == [0.0, 0.0]
 
 
 def test_without_ratings_and_without_events_there_are_features() -> None:

@@ -82,7 +82,7 @@ class ALS(MatrixSource, VectorSource):
 
     def save(self, folder: Path) -> None:
         """Write the item factors and what fold-in needs; user factors follow from histories."""
-        self.items_.save(folder, self.name)
+        self.items_.save(folder)
         settings = {"regularization": self.regularization, "confidence": self.confidence}
         write_json(folder / "als.json", settings)
 
@@ -90,7 +90,7 @@ class ALS(MatrixSource, VectorSource):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         settings = json.loads((folder / "als.json").read_text(encoding="utf-8"))
-        items = ItemVectors.load(folder, cls.name)
+        items = ItemVectors.load(folder)
         return cls(**settings, factors=items.vectors.shape[1], index=items.kind)._with(items)
 
     def _with(self, items: ItemVectors) -> Self:

@@ -109,7 +109,7 @@ class Content(VectorSource):
 
     def save(self, folder: Path) -> None:
         """Write the vectors; the encoder is not needed to serve."""
-        self.items_.save(folder, self.name)
+        self.items_.save(folder)
         write_json(folder / "content.json", {"half_life": self.half_life})
 
     @classmethod
@@ -117,6 +117,6 @@ class Content(VectorSource):
         """Read what `save` wrote."""
         settings = json.loads((folder / "content.json").read_text(encoding="utf-8"))
         stage = cls(**settings)
-        stage.items_ = ItemVectors.load(folder, cls.name)
+        stage.items_ = ItemVectors.load(folder)
         stage.index = stage.items_.kind
         return stage

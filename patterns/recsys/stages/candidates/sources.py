@@ -138,9 +138,10 @@ class Sources:
         return "popular lately"
 
     def save(self, folder: Path) -> None:
-        """Write all sources."""
+        """Write all sources, each in a folder of its own."""
         for member in self.members:
-            member.save(folder)
+            (folder / member.name).mkdir()
+            member.save(folder / member.name)
         settings = {"members": self.names, "per_source": self.per_source, "keep": self.keep}
         write_json(folder / "sources.json", settings)
 
@@ -149,5 +150,5 @@ class Sources:
         """Read what `save` wrote; which sources there are is written there too."""
         settings = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
         kinds = {kind.name: kind for kind in KINDS}
-        members = [kinds[name].load(folder) for name in settings.pop("members")]
+        members = [kinds[name].load(folder / name) for name in settings.pop("members")]
         return cls(members=members, **settings)

@@ -58,14 +58,14 @@ class ItemVectors:
         products = np.einsum("bd,bkd->bk", users, self.vectors[item_ids])
         return np.where(item_ids < 0, 0.0, products).astype(np.float32)
 
-    def save(self, folder: Path, name: str) -> None:
-        """Write the vectors under the source's `name`; the index is rebuilt from them."""
-        np.savez(folder / f"{name}.npz", vectors=self.vectors, kind=np.array(self.kind))
+    def save(self, folder: Path) -> None:
+        """Write the vectors; the index is rebuilt from them."""
+        np.savez(folder / "vectors.npz", vectors=self.vectors, kind=np.array(self.kind))
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> ItemVectors:
+    def load(cls, folder: Path) -> ItemVectors:
         """Read what `save` wrote."""
-        with np.load(folder / f"{name}.npz") as arrays:
+        with np.load(folder / "vectors.npz") as arrays:
             return cls(arrays["vectors"], kind=str(arrays["kind"]))  # type: ignore[arg-type]
 
 

@@ -87,15 +87,13 @@ class NewItems(Source):
 
     def save(self, folder: Path) -> None:
         """Write the factors and the places."""
-        own = folder / "new_items"
-        own.mkdir()
-        self.als.save(own)
-        self.placement_.save(own)
+        (folder / "als").mkdir()
+        self.als.save(folder / "als")
+        self.placement_.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        own = folder / "new_items"
-        stage = cls(als=ALS.load(own))
-        stage.placement_ = ContentPlacement.load(own)
+        stage = cls(als=ALS.load(folder / "als"))
+        stage.placement_ = ContentPlacement.load(folder)
         return stage

@@ -36,8 +36,8 @@ from patterns.recsys.stages.ranking.xdeepfm import XDeepFM
 MODELS = ("lightgbm", "wide-deep", "deepfm", "xdeepfm")
 NEURAL: dict[str, Any] = {each.name: each for each in (WideDeep, DeepFM, XDeepFM)}
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
-CROSSES = (("gender", "genre likeness"), ("age", "year"), ("device", "minutes"), ("device", "hour"),
-           ("votes", "als rank"), ("two-tower rank", "ease rank"))  # fmt: skip
+CROSSES = (("gender", "genre similarity"), ("age", "year"), ("device", "minutes"),
+           ("device", "hour"), ("votes", "als rank"), ("two-tower rank", "ease rank"))  # fmt: skip
 
 
 class Ranking:
