@@ -13,7 +13,7 @@ from pathlib import Path
 from common.atomic import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
-LISTING = "Who has read one has read all"  # the section of README.md
+LISTING = "Read one pattern and you know them all"  # the section of README.md
 SECTIONS = {
     "Patterns": ("patterns/*/README.md", "patterns/*/*/README.md"),
     "Documents": ("docs/*.md", "CONTRIBUTING.md", "benchmarks/README.md"),

@@ -72,13 +72,13 @@ def test_vectors_come_and_go_while_served(kind: IndexKind) -> None:
 def test_what_does_not_fit_is_named(kind: IndexKind) -> None:
     vectors, _ = world(100)
     index = VectorIndex(kind).build(vectors)
-    with pytest.raises(ValueError, match="ids: 3 is there already; remove it first"):
+    with pytest.raises(ValueError, match="ids: 3 is already in the index; remove it first"):
         index.add(np.array([100, 3]), vectors[:2])
-    with pytest.raises(ValueError, match="ids: 100 is not there"):
+    with pytest.raises(ValueError, match="ids: 100 is not in the index"):
         index.remove(np.array([3, 100]))
-    with pytest.raises(ValueError, match="vectors: have 15 dimensions, the index 16"):
+    with pytest.raises(ValueError, match="vectors: have 15 dimensions, the index has 16"):
         index.add(np.array([100]), vectors[:1, :15])
-    with pytest.raises(ValueError, match="ids: hold one twice"):
+    with pytest.raises(ValueError, match="ids: contain a duplicate"):
         index.add(np.array([100, 100]), vectors[:2])
     assert len(index) == 100  # a refused change changes nothing
 
@@ -115,7 +115,7 @@ def test_a_pickle_in_the_folder_is_refused(kind: IndexKind, tmp_path: Path) -> N
     vectors, _ = world(50)
     VectorIndex(kind).build(vectors).save(tmp_path)
     (tmp_path / "scann_docids.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    with pytest.raises(ValueError, match="is a pickle, which can run code; build the index anew"):
+    with pytest.raises(ValueError, match="is a pickle, which can run code; build the index again"):
         VectorIndex(kind).load(tmp_path)
 
 

@@ -81,7 +81,7 @@ def test_who_asks_for_the_truth_of_nobody_or_of_another_table_is_told(world: Int
         with pytest.raises(ValueError, match=r"users: .* is not in this world of 150 users"):
             true_preference(world, users, 0)
     other = Interactions(world.source, world.interactions, world.users, world.items)
-    with pytest.raises(ValueError, match="the truth is known of simulated-movies only"):
+    with pytest.raises(ValueError, match="the truth is known for simulated-movies only"):
         true_preference(other, [0], 0)
 
 
