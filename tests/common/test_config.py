@@ -177,9 +177,11 @@ def test_the_ends_of_a_range_none_and_all_choices_are_taken() -> None:
 def test_a_configuration_without_a_run_checks_itself_too() -> None:
     @dataclass(frozen=True)
     class Port(CheckedConfig):
-        number: int = 3
+        number: Annotated[int, Interval(ge=1, le=9)] = 3
 
-    assert Port().number == 3
+    assert Port(9).number == 9
+    with pytest.raises(ValueError, match=r"^number: 10 is out of range"):
+        Port(10)
     with pytest.raises(ValueError, match=r"^depth: 0 is out of range"):
         replace(Config(), depth=0)
 

@@ -213,8 +213,11 @@ def test_unknown_entities_and_late_payments_are_defined():
     assert fresh["customer_count_30d"] == 1 and fresh["customer_mean_30d"] == 20
     assert fresh["terminal_count_30d"] == 0 and fresh["amount_ratio"] == 1
     assert fresh["hours_since_previous"] == 720 and fresh["days_known"] == 0
-    late = stream.update(Payment(1, DAY - HOUR, 1, 5, 40.0))  # taken at the time of the first
-    assert dict(zip(features.names, late, strict=True))["customer_count_1h"] == 2
+    row = stream.update(Payment(1, DAY - HOUR, 1, 5, 40.0))  # taken at the time of the first
+    late = dict(zip(features.names, row, strict=True))
+    assert late["customer_count_1h"] == 2 and late["hours_since_previous"] == 0
+    stream.update(Payment(2, DAY - HOUR, 2, 6, 40.0))
+    assert stream.latest_time() == DAY and stream.largest_id() == 2
 
 
 def test_definition_survives_json_and_refuses_to_read_the_future():

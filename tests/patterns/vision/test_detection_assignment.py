@@ -1,5 +1,6 @@
 """Overlap, task-aligned assignment and the loss, on cells and boxes placed by hand."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -109,6 +110,25 @@ def test_padding_teaches_nothing_and_an_image_without_boxes_gives_a_finite_loss(
     loss = DetectionLoss()(out, torch.zeros(1, 1, 4), NOTHING)
     loss.backward()
     assert torch.isfinite(loss) and loss > 0
+
+
+def test_the_loss_of_one_cell_by_hand() -> None:
+    from torchvision.ops import complete_box_iou
+
+    true, guess = torch.tensor([[[10.0, 8, 40, 40]]]), torch.zeros(84, 4)
+    guess[9] = torch.tensor([10.0, 8, 40, 33.6])  # IoU 0.8, of the cell at (12, 12) of stride 8
+    out = predictions(torch.zeros(1, 84, 2), guess)
+    out.distances[0, 9, :, :2] = torch.tensor([4.0, 2.0]).log()  # 4/12, 2/12, then 1/12 each
+    nearest, next_, other = math.log(12 / 4), math.log(12 / 2), math.log(12)
+    sides = (0.75 * nearest + 0.25 * next_, 0.5 * nearest + 0.5 * next_, other, other)
+    expected = {
+        "box_gain": 0.8 * (1 - float(complete_box_iou(true[0], guess[9:10]))),
+        "class_gain": 84 * 2 * math.log(2),
+        "distance_gain": 0.8 * sum(sides) / 4,
+    }
+    for name, value in expected.items():
+        alone = DetectionLoss(**{**dict.fromkeys(expected, 0.0), name: 1.0})
+        assert float(alone(out, true, torch.tensor([[1]]))) == pytest.approx(value, rel=1e-4), name
 
 
 def test_the_loss_is_lower_for_the_right_answer() -> None:

@@ -111,6 +111,32 @@ def test_joined_tiles_of_a_pixelwise_network_show_no_seam() -> None:
         assert torch.allclose(joined, whole, atol=1e-6)
 
 
+def test_a_small_image_is_padded_by_reflection() -> None:
+    image, seen = torch.arange(105.0).reshape(3, 5, 7), []
+
+    def network(part: torch.Tensor) -> torch.Tensor:
+        seen.append(part[0])
+        return part.sum(dim=1)
+
+    assert predict_tiled(network, image, tile=16, overlap=8, multiple=8).shape == (5, 7)
+    assert seen[0].shape == (3, 8, 8) and torch.equal(seen[0][:, :5, :7], image)
+    assert torch.equal(seen[0][:, 5, :7], image[:, 3]) and torch.equal(
+        seen[0][:, :5, 7], image[:, :, 5]
+    )
+
+
+def test_where_tiles_overlap_one_fades_into_the_other() -> None:
+    said = iter((-1.0, 1.0))  # logits of the left tile, of the right tile
+
+    def network(part: torch.Tensor) -> torch.Tensor:
+        return torch.full((1, *part.shape[2:]), next(said))
+
+    joined = predict_tiled(network, torch.zeros(3, 16, 24), tile=16, overlap=8, multiple=8)
+    left, right = torch.sigmoid(torch.tensor([-1.0, 1.0]))
+    share = torch.cat([torch.zeros(8), torch.arange(1, 9) / 9, torch.ones(8)])  # of the right tile
+    assert torch.allclose(joined, (left * (1 - share) + right * share).expand(16, 24))
+
+
 def test_unet_keeps_the_size_and_sees_far() -> None:
     torch.manual_seed(0)
     network = UNet(width=4, levels=3).eval()
@@ -150,6 +176,10 @@ def test_small_objects_go_and_the_numbering_closes() -> None:
     labels = np.array([[1, 1, 0, 2, 0, 5, 5, 5]])
     assert drop_small(labels, smallest=2).tolist() == [[1, 1, 0, 0, 0, 2, 2, 2]]
     assert drop_small(labels, smallest=2).dtype == np.uint16
+
+
+def test_the_foreground_is_above_the_threshold() -> None:
+    assert Postprocess(threshold=0.5).mask(np.array([[0.5, 0.6]])).tolist() == [[False, True]]
 
 
 def test_postprocess_finds_the_planted_threshold_and_the_need_to_split(tmp_path: Path) -> None:
