@@ -10,6 +10,7 @@ from patterns.vision.segmentation.stages.augment import CropAugment, turn
 from patterns.vision.segmentation.stages.postprocess import (
     Postprocess,
     drop_small,
+    flood,
     split_touching,
 )
 from patterns.vision.segmentation.stages.preprocess import as_colour, mirror_pad, standardise
@@ -48,6 +49,8 @@ def test_otsu_takes_the_smaller_side_bright_or_dark() -> None:
         (mask,) = OtsuThreshold().predict([as_colour(image)])
         assert np.array_equal(mask, blob)
     assert not foreground(np.full((5, 5, 3), 9, np.uint8)).any()
+    alike = np.where(blob[:, :, None], np.array([0, 0, 100]), np.array([38, 0, 0]))  # luma 11
+    assert not foreground(alike.astype(np.uint8)).any()
 
 
 def test_standardise_is_of_the_whole_image_and_survives_a_flat_one() -> None:
@@ -166,6 +169,31 @@ def test_touching_discs_are_told_apart() -> None:
     assert Postprocess(smoothing=0.0).separate(left | right).max() == 1
 
 
+def test_nuclei_cut_by_the_border_are_told_apart_too() -> None:
+    cut = disc(50, 90, (8, 28), 16) | disc(50, 90, (8, 48), 16)
+    assert len(np.unique(split_touching(cut, smoothing=1.5))) == 3
+
+
+def test_pixels_that_meet_at_a_corner_touch() -> None:
+    corner = np.kron(np.eye(2), np.ones((4, 4))).astype(bool)
+    assert Postprocess(smoothing=0.0, smallest=1).separate(corner).max() == 1
+
+
+def test_a_flood_goes_downhill_and_stays_inside() -> None:
+    height = np.array([[3, 2.5, 2, 1.5, 1, 3]])
+    seeds = np.array([[1, 0, 0, 0, 0, 2]])
+    everywhere = np.ones((1, 6), bool)
+    assert flood(height, seeds, everywhere).tolist() == [[1, 1, 1, 1, 2, 2]]
+    assert flood(height, seeds, height != 2).tolist() == [[1, 1, 0, 2, 2, 2]]
+
+
+def test_the_parts_of_one_object_take_no_number_of_another() -> None:
+    pair = disc(110, 90, (30, 28), 16) | disc(110, 90, (30, 56), 16)
+    labels = split_touching(pair | disc(110, 90, (80, 40), 16), smoothing=1.5)
+    assert len(np.unique(labels)) == 4
+    assert labels[80, 40] not in labels[pair]
+
+
 def test_one_disc_stays_one_and_nothing_stays_nothing() -> None:
     assert split_touching(disc(50, 50, (25, 25), 15), smoothing=1.0).max() == 1
     assert split_touching(np.ones((20, 20), bool), smoothing=1.0).max() == 1
@@ -176,6 +204,14 @@ def test_small_objects_go_and_the_numbering_closes() -> None:
     labels = np.array([[1, 1, 0, 2, 0, 5, 5, 5]])
     assert drop_small(labels, smallest=2).tolist() == [[1, 1, 0, 0, 0, 2, 2, 2]]
     assert drop_small(labels, smallest=2).dtype == np.uint16
+
+
+def test_postprocess_finds_the_area_of_specks() -> None:
+    nucleus, speck = disc(40, 40, (18, 18), 10), np.zeros((40, 40), bool)
+    speck[33:36, 33:36] = True  # 9 pixels, more than the least area that is tried
+    seen = np.where(nucleus | speck, 0.9, 0.1).astype(np.float32)
+    chosen = Postprocess().fit([seen], [nucleus.astype(np.uint16)])
+    assert chosen.smallest_ == 15 and np.array_equal(chosen.instances(seen), nucleus)
 
 
 def test_the_foreground_is_above_the_threshold() -> None:
