@@ -121,6 +121,7 @@ def test_calibration_of_narrow_and_of_useless_scores_meets_the_rate(kind):
         scores = 0.5 + slope * (labels - 0.5) + 1e-3 * rng.random(20_000)
         calibrated = Calibration(kind=kind).fit(scores, labels).transform(scores)
         assert calibrated.mean() == pytest.approx(labels.mean(), rel=0.05)
+        assert np.all(np.diff(calibrated[np.argsort(scores)]) >= 0)
 
 
 def test_calibration_without_both_classes_changes_nothing():
@@ -138,8 +139,8 @@ def test_rules_score_by_their_measured_precision(tmp_path):
     rules = Rules(
         names=names,
         rules=(
-            Rule("BIG", "amount", 220, "big"),
             Rule("FAST", "customer_count_1h", 4, "fast"),
+            Rule("BIG", "amount", 220, "big"),
         ),
     ).fit((features, labels))
     scores = rules.predict(features)
@@ -154,6 +155,12 @@ def test_rules_score_by_their_measured_precision(tmp_path):
     assert rules.table(features, labels) == {"BIG": (10, 9), "FAST": (10, 2)}
     rules.save(tmp_path)
     assert np.array_equal(Rules.load(tmp_path).predict(features), scores)
+
+
+def test_a_rule_with_a_second_limit_needs_both():
+    rule = Rule("BIG_AND_FAST", "amount", 220, "big", also="count", also_limit=4)
+    rows = np.array([[300, 5], [300, 4], [220, 5], [10, 1]], dtype=np.float32)
+    assert rule.hits(rows, ("amount", "count")).tolist() == [True, False, False, False]
 
 
 def test_default_rules_need_only_the_features_there_are():
