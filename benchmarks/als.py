@@ -54,7 +54,7 @@ def compare(seen: csr_matrix, *, repeats: int) -> Table:
     from patterns.recsys.stages.candidates.als import ALS
 
     def fit_ours() -> ALS:
-        return ALS(confidence=CONFIDENCE, **SETTINGS).fit(seen)  # type: ignore[arg-type]
+        return ALS(confidence=CONFIDENCE, **SETTINGS).fit_matrix(seen)  # type: ignore[arg-type]
 
     theirs, ours = _fit_implicit(seen), fit_ours()
     users = seen.shape[0]

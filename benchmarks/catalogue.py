@@ -69,14 +69,14 @@ def measure(items: int) -> dict[str, Any]:
     ranking = dataclasses.replace(config.ranking, model="lightgbm", second="none")
     config = dataclasses.replace(config, candidates=candidates, ranking=ranking)
     start = time.perf_counter()
-    splits = split(load(config), config.split)
-    pipeline = Pipeline.from_config(config, splits.catalogue)
+    splits = split(load(config), config)
+    pipeline = Pipeline.from_config(config, splits)
     with console.stage("candidates"):
-        pipeline.fit_candidates(splits.train)
+        pipeline.fit_candidates(splits)
     with console.stage("ranking"):
-        pipeline.fit_ranker(splits.train, splits.valid)
+        pipeline.fit_ranker(splits)
     with console.stage("re-ranking"):
-        pipeline.fit_reranker()
+        pipeline.fit_reranker(splits)
     pipeline.reranker.trade_off = min(pipeline.reranker.trade_off, 0.6)  # 1 would do nothing
     built = time.perf_counter() - start
     users = np.random.default_rng(0).permutation(np.unique(splits.train.users))[:REQUESTS]
@@ -85,7 +85,7 @@ def measure(items: int) -> dict[str, Any]:
     ranked = [(pipeline.rank(*pair), PAGE, pair[0]) for pair in merged]
     timed: list[tuple[str, Any, list[Any]]] = [
         (member.name, lambda single, m=member: m.retrieve(single, 150), singles)
-        for member in pipeline.sources.members
+        for member in pipeline.sources
     ]
     timed += [
         ("candidates", pipeline.retrieve, singles),

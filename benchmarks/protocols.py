@@ -30,23 +30,23 @@ README = ROOT / "patterns" / "recsys" / "README.md"
 
 def main(arguments: Sequence[str]) -> int:
     """Run the named protocols, all where none is named."""
-    from patterns.recsys.protocols import NAMES
+    from patterns.recsys.protocols import PROTOCOLS
 
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.protocols",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PROTOCOLS))
     parser.add_argument("--render", action="store_true", help="only rewrite the README")
     chosen = parser.parse_args(arguments)
-    unknown = [name for name in chosen.names if name not in NAMES]
+    unknown = [name for name in chosen.names if name not in PROTOCOLS]
     if unknown:
-        console.error(f"{unknown[0]!r} is not known; name some of {', '.join(NAMES)}")
+        console.error(f"{unknown[0]!r} is not known; name some of {', '.join(PROTOCOLS)}")
         return 2
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command of the house sets it
     kept = read() if PATH.is_file() else {}
-    for name in chosen.names or NAMES:
+    for name in chosen.names or PROTOCOLS:
         if not chosen.render:
             kept[name] = measure(name)
             RESULTS.mkdir(parents=True, exist_ok=True)
@@ -57,12 +57,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def measure(name: str) -> dict[str, Any]:
     """Run one protocol and give its tables."""
-    import data
-    from patterns.recsys import protocols
+    from patterns.recsys.config import Config
+    from patterns.recsys.data import load
+    from patterns.recsys.protocols import run
 
-    table = data.load(protocols.DATASETS[name])
+    config = Config(protocol=name)  # type: ignore[arg-type]
+    table = load(config)
     start = time.perf_counter()
-    tables = protocols.run(name, table)
+    tables = run(name, table, config)
     seconds = time.perf_counter() - start
     for each in tables:
         console.table(each)

@@ -102,7 +102,7 @@ def measure(repeats: int, requests: int = REQUESTS) -> dict[str, Any]:
 
 def our_epoch(stage: type[NeuralRanker], examples: Examples) -> None:
     """Train a stage of the house for an epoch."""
-    stage(items=ITEMS, device="cpu", **SETTINGS).fit(examples, length=1)
+    stage(categories=(ITEMS,), device="cpu", **SETTINGS).fit(examples, length=1)
 
 
 def bare_epoch(examples: Examples, seed: int = 0) -> None:
@@ -112,10 +112,10 @@ def bare_epoch(examples: Examples, seed: int = 0) -> None:
 
     from patterns.recsys.stages.ranking.deepfm import DeepFM
 
-    settings = DeepFM(items=ITEMS, **SETTINGS)
+    settings = DeepFM(categories=(ITEMS,), **SETTINGS)
     torch.manual_seed(seed)
     rows = examples.flat()
-    features, item_ids, labels = (torch.from_numpy(each) for each in rows[:3])
+    features, codes, labels = (torch.from_numpy(each) for each in rows[:3])
     network = settings.network(FEATURES, **settings.sizes)
     network.adapt(rows.features)
     optimizer = torch.optim.AdamW(
@@ -127,7 +127,7 @@ def bare_epoch(examples: Examples, seed: int = 0) -> None:
     network.train()
     for batch in torch.randperm(len(labels)).split(settings.batch_size):
         optimizer.zero_grad()
-        logits = network(features[batch], item_ids[batch])
+        logits = network(features[batch], codes[batch])
         binary_cross_entropy_with_logits(logits, labels[batch]).backward()
         optimizer.step()
 
@@ -140,7 +140,8 @@ def _examples(requests: int, seed: int = 0) -> Examples:
     features = rng.normal(size=(*shape, FEATURES)).astype(np.float32)
     labels = (rng.random(shape) < 0.05).astype(np.float32)
     item_ids = rng.integers(ITEMS, size=shape)
-    return Examples(features, item_ids, labels, np.full(shape, np.nan, dtype=np.float32))
+    values = np.full(shape, np.nan, dtype=np.float32)
+    return Examples.of_items(features, item_ids, labels, values)
 
 
 if __name__ == "__main__":

@@ -147,14 +147,14 @@ def resolve(run: str | Path, *, name: str, runs: Path = Path("runs")) -> Path:
         path = home / named
         if path == home or not path.is_dir():
             raise ValueError(
-                f"{pointer} names the run {named!r}, which is not there; name another one"
+                f"{pointer} names the run {named!r}, which does not exist; name another one"
                 f" under {home}, or train again: {_train_command(name)}"
             )
         return path
     for path in (Path(run), home / str(run)):
         if (path / MANIFEST).is_file():
             return path
-    raise ValueError(f"run {str(run)!r} is not there; train one: {_train_command(name)}")
+    raise ValueError(f"run {str(run)!r} does not exist; train one: {_train_command(name)}")
 
 
 def point(pointer: str, run: Path) -> None:
@@ -249,8 +249,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         )
     if _signed(manifest) != manifest:
         raise ValueError(
-            f"{path / MANIFEST} does not have the sha256 it gives of itself; the file was changed"
-            " or damaged: restore it, or train again"
+            f"{path / MANIFEST} does not have the sha256 that it states for itself; the file"
+            " was changed or damaged: restore it, or train again"
         )
     return manifest
 

@@ -1,16 +1,16 @@
 """How every command is started: presets, flags, ranges, and errors a user can act on.
 
-A pattern's `config.py` holds frozen dataclasses and a `PRESETS` table. All that is known of a field
-stands on it: its type, a `Literal` where it is a choice, its range, and its help just below it:
+A pattern's `config.py` holds frozen dataclasses and a `PRESETS` table. Everything about a field
+is declared on it: its type, a `Literal` if it is a choice, its range, and its help just below it:
 
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 300
 
 `run` turns this into a command line: `--preset` picks the starting point, every other flag
 overrides one field of it, and whatever is wrong with the input ends in one clear line and exit code
-2 instead of a traceback. A configuration checks itself and its sections when it is made, so one
-made in code is held to the same ranges, and no name is written twice.
+2 instead of a traceback. A configuration checks itself and its sections when it is created, so
+one made in code has the same ranges, and no name is written twice.
 
-The habit of dataclass configs with flags made by tyro is CleanRL's.
+Dataclass configs with flags made by tyro are an idea of CleanRL.
 """
 
 from __future__ import annotations
@@ -54,31 +54,31 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class CheckedConfig:
-    """Base of every configuration: it checks itself and its sections when it is made."""
+    """Base of every configuration: it checks itself and its sections when it is created."""
 
     def __post_init__(self) -> None:
-        """Check what stands on the fields; a subclass calls this and adds what spans several."""
+        """Check what the fields declare; a subclass calls this, then adds checks across fields."""
         check(self)
 
 
 @dataclass(frozen=True)
 class RunConfig(CheckedConfig):
-    """What every training command takes, whatever its pattern."""
+    """Flags of every training command."""
 
     dataset: str = "auto"
-    """A dataset's name, a simulated world, or `csv` and the like for a file of your own;
+    """A dataset's name, a simulated world, or `csv` and the like for your own file;
     `auto` takes the pattern's public dataset if available, else the offline one."""
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     """Seeds every random choice; same machine, CPU and seed give the identical report."""
     runs: Path = Path("runs")
     """Folder that receives the run."""
     resume: bool = False
-    """Continue an unfinished run of this very configuration from its last checkpoint."""
+    """Continue an unfinished run with exactly this configuration from its last checkpoint."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto, cpu or cuda."""
 
     own_dataset: ClassVar[str] = "csv"
-    """The `--dataset` that reads files of the user's own."""
+    """The `--dataset` that reads the user's own files."""
     own_files: ClassVar[tuple[str, ...]] = ("path",)
     """Fields of section `data` that name them; the first is needed."""
 
@@ -90,13 +90,13 @@ class RunConfig(CheckedConfig):
         given = [name for name in self.own_files if getattr(data, name, None) is not None]
         if self.dataset == own and needed not in given:
             raise ValueError(
-                f"data.{needed}: --dataset {own} reads your own data; give --data.{needed}, of"
-                " which --help tells what it must hold"
+                f"data.{needed}: --dataset {own} reads your own data; give --data.{needed}"
+                " (--help says what it must contain)"
             )
         if given and self.dataset != own:
             raise ValueError(
-                f"data.{given[0]}: read with --dataset {own} only, and dataset is {self.dataset};"
-                f" add --dataset {own}, or leave {_flag(f'data.{given[0]}')} out"
+                f"data.{given[0]}: read with --dataset {own} only, but dataset is {self.dataset};"
+                f" add --dataset {own}, or leave out {_flag(f'data.{given[0]}')}"
             )
 
 
@@ -104,10 +104,10 @@ C = TypeVar("C", bound=object)
 
 
 def check(section: Any, path: str = "") -> None:
-    """Raise `ValueError` where a value is outside the range or the choices that its field states.
+    """Raise `ValueError` if a value is outside the range or the choices its field declares.
 
     Sections are checked with their path in front, so an error names the whole flag:
-    `--ranking.trees`. NaN is outside every range; None is inside where the type allows it.
+    `--ranking.trees`. NaN is outside every range; None is allowed if the type allows it.
     """
     for name, hint in _hints(section.__class__).items():
         value = getattr(section, name)
@@ -124,7 +124,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _check_value(field: str, value: Any, hint: Any) -> None:
-    """Hold a value against its type's limits: of itself, of a tuple's members, of an option."""
+    """Check a value against its type, each member of a tuple, or each option of a union."""
     origin, arguments = get_origin(hint), get_args(hint)
     if value is None:
         return
@@ -157,7 +157,7 @@ def _check_limit(field: str, value: Any, limit: Any) -> None:
 
 
 def _check_interval(field: str, value: Any, limit: Interval) -> None:
-    """Raise unless a number, NaN included, is known to lie inside."""
+    """Raise unless a number lies inside; NaN never does."""
     bounds: list[tuple[str, Any, bool]] = [
         ("from", limit.ge, limit.ge is None or value >= limit.ge),
         ("above", limit.gt, limit.gt is None or value > limit.gt),
@@ -197,13 +197,13 @@ def run(
     `ML_PATTERNS_DEBUG=1` to see the traceback behind an error.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # OpenMP threads that spin while they wait make small work up to fifty times slower on a machine
-    # that others use too; they sleep instead. Read when a library loads OpenMP.
+    # OpenMP threads that spin while they wait make small work up to fifty times slower on a shared
+    # machine, so they sleep instead. The variable is read when a library loads OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         main(parse(presets, description=description, argv=arguments))
     except KeyboardInterrupt:
-        console.error("interrupted; nothing half-written was left behind")
+        console.error("interrupted; no half-written file was left")
         sys.exit(130)
     except (ValueError, OSError, ImportError) as problem:
         if os.environ.get("ML_PATTERNS_DEBUG"):
@@ -213,9 +213,9 @@ def run(
 
 
 def parse(presets: Mapping[str, C], *, description: str, argv: Sequence[str]) -> C:
-    """Return the preset named by `--preset` (`default` where there is none), with flags applied.
+    """Return the preset named by `--preset` (else `default`), with flags applied.
 
-    Raises `ValueError` where a value is refused. For an unknown flag or a word in place of a
+    Raises `ValueError` if a value is refused. For an unknown flag or a word in place of a
     number tyro prints a box and exits with 2.
     """
     import tyro
@@ -239,7 +239,7 @@ def parse(presets: Mapping[str, C], *, description: str, argv: Sequence[str]) ->
 
 
 def _refused_by_config(end: SystemExit) -> ValueError | None:
-    """Find the error of a `__post_init__` that made tyro exit; its box would bury the message."""
+    """Find the error of a `__post_init__` that made tyro exit, to show it without tyro's box."""
     problem: BaseException | None = end
     while problem is not None:
         frames = traceback.walk_tb(problem.__traceback__)
@@ -251,7 +251,7 @@ def _refused_by_config(end: SystemExit) -> ValueError | None:
 
 
 def _refused_choice(box: str) -> ValueError | None:
-    """Say what tyro's box says of a wrong choice as everything else is said: in one line."""
+    """Turn tyro's box about a wrong choice into a one-line error, like all other errors."""
     said = " ".join(box.replace("│", " ").split())
     found = re.search(r"choice '(.*?)' for argument '--(\S+?)'\. Expected one of \((.*?)\)", said)
     if found is None:

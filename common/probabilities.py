@@ -16,9 +16,20 @@ Shapes: N rows, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 LOWEST, HIGHEST = 0.05, 20.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The likeliest labels of one input, best first, and their probabilities."""
+
+    labels: list[str]
+    probabilities: list[float]
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -54,3 +65,12 @@ def top_k(probabilities: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return order, np.take_along_axis(probabilities, order, axis=1)
+
+
+def answers(probabilities: np.ndarray, label_names: Sequence[str], k: int) -> list[Answer]:
+    """Return the k likeliest labels of each row of (N, C) by name; all of them where k > C."""
+    labels, shares = top_k(probabilities, k)
+    return [
+        Answer([label_names[label] for label in row], share.tolist())
+        for row, share in zip(labels, shares, strict=True)
+    ]

@@ -1,11 +1,11 @@
-"""The datasets from the command line: what there is, where it stands, fetch it, verify it.
+"""The datasets from the command line: list, describe, fetch and verify them.
 
-    python -m data list              every dataset with size, licence and where it stands
+    python -m data list              every dataset with size, licence and location
     python -m data info NAME         its card: files, checksums, licence, citation
     python -m data fetch NAME …      fetch and verify (cache, then mirror, then official)
-    python -m data verify NAME …     read every file again and hold it against its card
+    python -m data verify NAME …     read every file again and check it against its card
 
-`fetch all` and `verify all` go over every public dataset. The exit status is 1 if anything is
+`fetch all` and `verify all` take every public dataset. The exit status is 1 if anything is
 missing or wrong.
 """
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted; the next fetch goes on from here")
+        say("interrupted; the next fetch continues from here")
         return 130
 
 
@@ -46,15 +46,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m data",
         description="List, fetch and verify the public datasets.",
         epilog="environment: ML_PATTERNS_HOME (cache folder), ML_PATTERNS_MIRROR (folder or URL "
-        "laid out as the cache is), ML_PATTERNS_OFFLINE=1 (never ask the network)",
+        "laid out like the cache), ML_PATTERNS_OFFLINE=1 (never use the network)",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="every dataset with size, licence and where it stands")
+    commands.add_parser("list", help="every dataset with size, licence and location")
     info = commands.add_parser("info", help="the card of a dataset")
     info.add_argument("name", help="a public dataset")
     fetch = commands.add_parser("fetch", help="fetch into the cache and verify")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="public datasets, or all")
-    fetch.add_argument("--form", help="the form wanted, where there are several (see info)")
+    fetch.add_argument("--form", help="which form, if there are several (see info)")
     verify = commands.add_parser("verify", help="read every file again and check it")
     verify.add_argument("names", nargs="+", metavar="NAME", help="public datasets, or all")
     return parser
@@ -129,7 +129,7 @@ def _fetch(card: Card, form: str | None) -> int:
 
 
 def _verify(card: Card) -> int:
-    """Read whatever files of the dataset are on disk again, stamp or no stamp."""
+    """Read all files of the dataset that are on disk again, even those verified before."""
     status = 0
     checked: set[Path] = set()
     for root in filter(None, (cache.home(), download.mirror_folder())):

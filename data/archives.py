@@ -78,7 +78,7 @@ def write_member(path: Path, member: str, target: Path, *, limit_bytes: int) -> 
                 for chunk in _limited(stream, path, name, size, limit_bytes):
                     output.write(chunk)
             return
-    raise Damaged(f"{path.name}: holds no member {member!r}; it is not the archive expected.")
+    raise Damaged(f"{path.name}: has no member {member!r}; it is not the expected archive.")
 
 
 def write_gunzipped(path: Path, target: Path, *, limit_bytes: int) -> None:
@@ -111,7 +111,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except _UNSOUND as error:
-        raise Damaged(f"{path.name}: not a sound archive ({str(error).rstrip('.')})") from error
+        raise Damaged(f"{path.name}: not a valid archive ({str(error).rstrip('.')})") from error
 
 
 def _walk_zip(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
@@ -150,7 +150,7 @@ def _check_count(path: Path, count: int) -> None:
 def _check_name(path: Path, name: str) -> None:
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts or "\\" in name or re.match("[A-Za-z]:", name):
-        raise Damaged(f"{path.name}: member {name!r} leads out of the archive; refused.")
+        raise Damaged(f"{path.name}: member {name!r} points outside the archive; refused.")
 
 
 def _limited(

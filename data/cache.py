@@ -48,7 +48,7 @@ def verify(path: Path, file: File, *, again: bool = False) -> str:
     the one it had when it was first seen at this path.
     """
     if not path.is_file():
-        raise Missing(f"{path} is not there")
+        raise Missing(f"{path} does not exist")
     stamp = _stamp(path)
     kept = _read_stamp(path)
     if kept.get("stamp") == stamp and kept.get("expected") == _expected(file) and not again:
@@ -127,7 +127,7 @@ def locked(folder: str, *, timeout_s: float = 1800.0) -> Iterator[None]:
     except OSError as error:
         raise FetchError(
             f"The cache {home()} cannot be written ({error.strerror or error}). "
-            f"Set {HOME_VARIABLE} to a folder that can."
+            f"Set {HOME_VARIABLE} to a writable folder."
         ) from error
     try:
         yield

@@ -67,7 +67,7 @@ def read_text(path: Path) -> pl.DataFrame:
             f"{path}: not a readable CSV file ({first}). Save it as UTF-8 with one header row."
         ) from error
     if not frame.height:
-        raise ValueError(f"{path}: a header and no rows. It needs rows.")
+        raise ValueError(f"{path}: a header but no rows. Add rows.")
     return frame
 
 
@@ -96,8 +96,8 @@ def filled(
     if broken.any():
         row = first_row(broken)
         raise ValueError(
-            f"{path}, row {row}: column {column!r} holds a NUL character, which no id keeps. "
-            "Remove it."
+            f"{path}, row {row}: column {column!r} holds a NUL character, which an id "
+            "cannot contain. Remove it."
         )
     return values
 
@@ -125,7 +125,7 @@ def numbers(
     if wrong.any():
         row = first_row(wrong)
         raise ValueError(
-            f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, which is no number "
+            f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, not a number "
             f"({int(wrong.sum()):,} such rows). Correct or remove the rows."
         )
     wrong = ~numbers.is_between(low, high).fill_null(True)
@@ -168,7 +168,7 @@ def seconds(
     if wrong.any():
         row = first_row(wrong)
         raise ValueError(
-            f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, no time from year "
+            f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, not a time from year "
             f"{years[0]} to {years[1]} in seconds since 1970. Divide milliseconds by 1000, or "
             "correct the row."
         )

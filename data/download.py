@@ -47,7 +47,7 @@ def fetch(card: Card, *, form: str | None = None) -> Fetched:
         f"{card.folder}/."
     )
     told = "; ".join(dict.fromkeys(reason for reason in reasons if reason))
-    raise FetchError(f"{card.name} cannot be had: {told}. {remedy}")
+    raise FetchError(f"{card.name} is not available: {told}. {remedy}")
 
 
 def _reason(place: str, card: Card, error: FetchError) -> str:
@@ -202,7 +202,7 @@ def _fetch_packed(card: Card, archive: Archive, files: list[File], url: str) -> 
     transfer.fetch_url(url, packed, limit_bytes=archive.limit_bytes, label=f"{card.name} · {name}")
     try:
         if archive.sha256 and cache.sha256_of(packed) != archive.sha256:
-            raise Damaged(f"{name} has another sha256 than the dataset's card says")
+            raise Damaged(f"{name} does not have the sha256 of the dataset's card")
         for file in files:
             aside = _aside(card, file.name + ".unpacked")
             _unpack(packed, archive, file, aside)

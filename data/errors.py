@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class FetchError(ValueError):
-    """A dataset cannot be had; the message says why and what to do."""
+    """A dataset is not available; the message says why and what to do."""
 
 
 class Missing(FetchError):

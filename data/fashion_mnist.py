@@ -108,5 +108,5 @@ def read_idx(path: Path) -> np.ndarray:
     shape = tuple(np.frombuffer(raw, ">i4", count=dimensions, offset=4).tolist())
     values = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
     if values.size != int(np.prod(shape)):
-        raise ValueError(f"{path}: the header promises {shape}, the file holds {values.size}.")
+        raise ValueError(f"{path}: the header says {shape}, the file holds {values.size}.")
     return values.reshape(shape).copy()  # writable, and free of the header

@@ -47,15 +47,7 @@ def transactions_from_csv(
     }
     raw = read_columns(path, columns)
     moments = seconds(path, raw["time"], time)
-    times = moments.to_numpy()
-    first, last = int(times.argmin()), int(times.argmax())
-    first_day = int(times[first]) // _DAY_S
-    span = int(times[last]) // _DAY_S - first_day
-    if span > _MOST_DAYS:
-        raise ValueError(
-            f"{path}, row {last + 2}: column {time!r} is {span:,} days after row {first + 2}; at "
-            f"most {_MOST_DAYS:,} are taken. Correct the times."
-        )
+    first_day = _first_day(path, moments.to_numpy(), time)
     customers, customer_names = numbered(filled(path, raw["customer"], customer), "customer_id")
     terminals, terminal_names = numbered(filled(path, raw["terminal"], terminal), "terminal_id")
     since_start = moments - first_day * _DAY_S
@@ -80,6 +72,19 @@ def transactions_from_csv(
         datetime.fromtimestamp(first_day * _DAY_S, UTC).date(),
         {"customers": customer_names, "terminals": terminal_names},
     )
+
+
+def _first_day(path: Path, times: np.ndarray, column: str) -> int:
+    """Return the day since 1970 of the earliest of `times` (N,); refuse too long a span."""
+    first, last = int(times.argmin()), int(times.argmax())
+    first_day = int(times[first]) // _DAY_S
+    span = int(times[last]) // _DAY_S - first_day
+    if span > _MOST_DAYS:
+        raise ValueError(
+            f"{path}, row {last + 2}: column {column!r} is {span:,} days after row {first + 2}; at "
+            f"most {_MOST_DAYS:,} are allowed. Correct the times."
+        )
+    return first_day
 
 
 def texts_from_csv(
@@ -140,7 +145,7 @@ def stratified_test_rows(labels: np.ndarray, *, test_share: float, seed: int) ->
     if test_share and not in_test.any():
         raise ValueError(
             f"{len(labels)} rows are too few to set {test_share:.0%} of each class aside for the "
-            "test. Add some, or give a test part of your own."
+            "test. Add some, or give your own test file."
         )
     return in_test
 

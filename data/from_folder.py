@@ -170,15 +170,15 @@ def search_from_beir(folder: str | Path, *, split: str = "test") -> SearchCollec
 
 def _check_ids(path: Path, ids: pl.Series) -> None:
     if not len(ids):
-        raise ValueError(f"{path}: no row in it. It holds one JSON object a line.")
+        raise ValueError(f"{path}: contains no rows. It needs one JSON object per line.")
     if not ids.is_unique().all():
         twice = ids.filter(ids.is_duplicated())[0]
-        raise ValueError(f"{path}: the _id {twice!r} stands on several rows. Give each its own.")
+        raise ValueError(f"{path}: the _id {twice!r} is on several rows. Give each row its own.")
 
 
 def _read_qrels(path: Path) -> pl.DataFrame:
     if not path.is_file():
-        raise ValueError(f"{path}: no such file. It holds query id, document id and grade.")
+        raise ValueError(f"{path}: no such file. It should hold query id, document id and grade.")
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         fields = line.split("\t")
@@ -204,7 +204,7 @@ def _read_qrels(path: Path) -> pl.DataFrame:
 
 def _json_lines(path: Path, *, required: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     if not path.is_file():
-        raise ValueError(f"{path}: no such file. It holds one JSON object a line.")
+        raise ValueError(f"{path}: no such file. It should hold one JSON object per line.")
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
@@ -310,7 +310,9 @@ def _voc_split(root: Path, names: list[str]) -> dict[str, np.ndarray] | None:
         listed = path.read_text(encoding="utf-8").split() if path.is_file() else []
         unknown = [name for name in listed if name not in index]
         if unknown:
-            raise ValueError(f"{path}: {unknown[0]!r} has no annotation. Add it or unlist it.")
+            raise ValueError(
+                f"{path}: {unknown[0]!r} has no annotation. Add one, or remove it from the list."
+            )
         taken = {name: part for part, rows in split.items() for name in rows}
         twice = [name for name in listed if name in taken]
         if twice or len(set(listed)) < len(listed):

@@ -96,7 +96,7 @@ def _ratings(
     low, high = limits or (-1e9, 1e9)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(
-            f"rating_range: {low:g}, {high:g} is no range. Give the lowest rating first."
+            f"rating_range: {low:g}, {high:g} is not a range. Give the lowest rating first."
         )
     return numbers(path, raw["rating"], column, low=low, high=high).cast(pl.Float32)
 
@@ -120,7 +120,7 @@ def _check_mapping(
             (users_path, "users_path") if ours in USER_COLUMNS else (items_path, "items_path")
         )
         if needed is None:
-            raise ValueError(f"columns: {ours!r} stands in a file of its own. Give {name} too.")
+            raise ValueError(f"columns: {ours!r} is in a separate file. Give {name} too.")
 
 
 def _described(
@@ -162,7 +162,7 @@ def _unique(path: Path, ids: pl.Series, column: str) -> pl.Series:
         row = first_row(again)
         raise ValueError(
             f"{path}, row {row}: column {column!r} holds {ids[row - 2]!r}, as row "
-            f"{first_row(ids == ids[row - 2])} does. Keep one row an id."
+            f"{first_row(ids == ids[row - 2])} does. Keep one row per id."
         )
     return ids
 
@@ -176,8 +176,8 @@ def _attribute(path: Path, values: pl.Series, column: str, ours: str) -> pl.Seri
         if broken.any():
             row = first_row(broken)
             raise ValueError(
-                f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, no whole number. "
-                "Correct the row."
+                f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, not a whole "
+                "number. Correct the row."
             )
         return found.cast(pl.Int32)
     if ours == "genres":

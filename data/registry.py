@@ -129,7 +129,7 @@ def load_table(
     table = load(chosen, seed=seed, **(options if chosen == offline else {}))
     if not isinstance(table, kind):
         raise ValueError(
-            f"dataset: {name!r} holds {type(table).__name__}, and {kind.__name__} are needed; give"
+            f"dataset: {name!r} holds {type(table).__name__}, but {kind.__name__} are needed; give"
             f" --dataset {public} or {offline}"
         )
     if notice:

@@ -65,7 +65,7 @@ class _Answer:
 def fetch_url(url: str, target: Path, *, limit_bytes: int, label: str) -> None:
     """Fetch `url` to `target`, at most `limit_bytes`, resuming what an earlier try left.
 
-    Raises Missing for an answer of 4xx, Unreachable when the host cannot be had, Damaged when
+    Raises Missing for an answer of 4xx, Unreachable when the host cannot be reached, Damaged when
     more comes than may, FetchError on a full disk.
     """
     check_host(url)
@@ -78,7 +78,7 @@ def fetch_url(url: str, target: Path, *, limit_bytes: int, label: str) -> None:
         if not is_full(error):
             raise FetchError(
                 f"{target.parent} cannot be written ({error.strerror}). Set ML_PATTERNS_HOME to a "
-                "folder that can."
+                "writable folder."
             ) from error
         drop_part(target)
         raise full_disk(target.parent, limit_bytes) from error
@@ -100,8 +100,8 @@ def is_full(error: OSError) -> bool:
 def full_disk(folder: Path, needed: int) -> FetchError:
     """Make the error for a disk without room."""
     return FetchError(
-        f"No room left in {folder} for {progress.megabytes(needed)}; nothing was left there. Free "
-        "some space, or set ML_PATTERNS_HOME to a folder on another disk."
+        f"No room left in {folder} for {progress.megabytes(needed)}; no partial file was kept. "
+        "Free some space, or set ML_PATTERNS_HOME to a folder on another disk."
     )
 
 
@@ -156,7 +156,7 @@ def _answer(response: http.client.HTTPResponse, offset: int) -> _Answer:
     if response.status == 206:
         span, _, total = response.headers.get("Content-Range", "").partition("/")
         if span.removeprefix("bytes ").partition("-")[0] != str(offset):
-            raise _Interrupted(f"answered another range than asked ({span})")
+            raise _Interrupted(f"answered with a different range than asked ({span})")
         return _Answer(offset, int(total) if total.isdigit() else None, validator)
     return _Answer(0, int(length) if length and length.isdigit() else None, validator)
 
@@ -176,7 +176,7 @@ def _receive(
             done += len(chunk)
             if done > limit_bytes:
                 output.truncate(0)
-                raise Damaged(f"{response.url}: more than {limit_bytes:,} bytes came; stopped.")
+                raise Damaged(f"{response.url}: more than {limit_bytes:,} bytes received; stopped.")
             output.write(chunk)
             show(done)
         output.flush()
@@ -224,11 +224,11 @@ def check_host(url: str) -> None:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Unreachable(f"{url} is no URL ({error}); check ML_PATTERNS_MIRROR") from error
+        raise Unreachable(f"{url} is not a URL ({error}); check ML_PATTERNS_MIRROR") from error
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"{url}: only http and https URLs are fetched.")
     if os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0"):
-        raise Unreachable(f"{OFFLINE_VARIABLE} is set, so {_host(url)} is not asked")
+        raise Unreachable(f"{OFFLINE_VARIABLE} is set, so {_host(url)} is not contacted")
     when, reason = _unreachable.get(_host(url), (-REMEMBER_S, ""))
     if time.monotonic() - when < REMEMBER_S:
         raise Unreachable(f"{_host(url)} cannot be reached ({reason})")

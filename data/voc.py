@@ -22,7 +22,7 @@ def parse_voc(
     for label, corners in voc_objects(annotation, name=name):
         if label not in label_names:
             raise ValueError(
-                f"{name}: object {label!r} is none of {', '.join(label_names)}. "
+                f"{name}: object {label!r} is not one of {', '.join(label_names)}. "
                 "Correct the annotation or name the class."
             )
         boxes.append(corners)

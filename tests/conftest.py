@@ -1,24 +1,80 @@
-"""What all tests share: the mirror marker, a home of its own for caches, no network for hubs."""
+"""What all tests share: one thread, no skips in CI, a home of its own for caches, smoke runs.
 
+`make test` spreads the tests over worker processes (pytest-xdist): those of a file on one worker,
+the contracts of a pattern on one worker. Each worker computes on one thread, so that none waits
+for the core of another. A smoke run is trained by the worker that asks first and read by all.
+"""
+
+import json
 import os
-from collections.abc import Callable
-from dataclasses import replace
-from importlib import import_module
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from filelock import FileLock
 
+THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "RAYON")
+os.environ.update({f"{library}_NUM_THREADS": "1" for library in THREADS})
+os.environ["POLARS_MAX_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `common.config.run` has it
+assert not {"numpy", "polars", "torch"} & sys.modules.keys(), "loaded before the threads were set"
+
+NO_MIRROR = "ML_PATTERNS_MIRROR is not set: no real data"
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker of pytest-xdist, which `-p no:xdist` leaves unknown."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that run on one worker")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip `mirror` tests, saying why, where there is no mirror."""
-    if os.environ.get("ML_PATTERNS_MIRROR"):
-        return
+    """Group the tests for the workers; skip `mirror` tests, saying why, without a mirror."""
     for item in items:
-        if item.get_closest_marker("mirror"):
-            item.add_marker(pytest.mark.skip(reason="ML_PATTERNS_MIRROR is not set: no real data"))
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+        if _lacks_mirror(item):
+            item.add_marker(pytest.mark.skip(reason=NO_MIRROR))
+
+
+def _group(item: pytest.Item) -> str:
+    """Return the pattern of a contract, of any other test its file."""
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get("case") if callspec else None
+    return case.name if hasattr(case, "name") else item.path.stem
+
+
+def _lacks_mirror(item: pytest.Item) -> bool:
+    marked = item.get_closest_marker("mirror") is not None
+    return marked and not os.environ.get("ML_PATTERNS_MIRROR")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let only a GPU and real data be missed in CI."""
+    report = yield
+    excused = item.get_closest_marker("gpu") is not None or _lacks_mirror(item)
+    return report if excused else _no_skip_in_ci(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Hold whole files to the same."""
+    return _no_skip_in_ci((yield))
+
+
+def _no_skip_in_ci(report: R) -> R:
+    """Turn a skip into a failure that tells its reason, where `ML_PATTERNS_CI` is set."""
+    if os.environ.get("ML_PATTERNS_CI") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"CI skips nothing but for want of a GPU: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -30,16 +86,27 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Give the run of a pattern's smoke preset, by its own main, trained once a session."""
-    trained: dict[str, Path] = {}
+def smoke_record(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """Train a pattern's smoke preset, once for all workers; `Case.train` says what is told."""
+    from contracts.cases import CASES
 
-    def run(name: str) -> Path:
-        if name not in trained:
-            package = f"patterns.{name.replace('/', '.')}"
-            preset = import_module(f"{package}.config").PRESETS["smoke"]
-            config = replace(preset, runs=tmp_path_factory.mktemp("runs"))
-            trained[name] = import_module(f"{package}.train").main(config)
-        return trained[name]
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    cases = {case.name: case for case in CASES}
 
-    return run
+    def trained(name: str) -> dict[str, Any]:
+        runs = shared / "smoke" / name.replace("/", "-")
+        runs.mkdir(parents=True, exist_ok=True)
+        kept = runs / "trained.json"
+        with FileLock(runs / "lock"):
+            if not kept.exists():
+                kept.write_text(json.dumps(cases[name].train(runs)), encoding="utf-8")
+        return json.loads(kept.read_text(encoding="utf-8"))
+
+    return trained
+
+
+@pytest.fixture(scope="session")
+def smoke_run(smoke_record: Callable[[str], dict[str, Any]]) -> Callable[[str], Path]:
+    """Return the folder of the run of a pattern's smoke preset."""
+    return lambda name: Path(smoke_record(name)["run"])

@@ -1,12 +1,13 @@
 """The shell blocks of the READMEs, run in an empty folder as a reader would.
 
-Train commands get `--preset smoke`, benchmarks `--smoke`, so that seconds suffice; all else runs as
-written. `make` is
-left out, since it is what runs this. Commands that name a public dataset need the mirror and are
-left out without it; the pictures that a command speaks of are made first.
+Train commands get `--preset smoke`, benchmarks `--smoke`, so that seconds suffice, servers a free
+port in place of 8000; all else runs as written. `make` is left out, since it is what runs this.
+Commands that name a public dataset need the mirror and are left out without it; the pictures that a
+command speaks of are made first.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -27,11 +28,22 @@ PUBLIC = (
     "bccd",
     "nuclei ",
 )
-READY = "http://127.0.0.1:8000/readyz"
 RUNNABLE = [page for page in PAGES if any(line.startswith("python") for line in commands(page))]
 
 
-def as_run(line: str) -> str | None:
+def page_of_its_own(page: Path) -> object:
+    """Give a page as a parameter that any worker may run."""
+    name = str(page.relative_to(ROOT))
+    return pytest.param(page, id=name, marks=pytest.mark.xdist_group(name))
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def as_run(line: str, port: str) -> str | None:
     """Give the line to run, or nothing where it is left out."""
     if not line.startswith(("python", "curl")) or "pytest" in line:
         return None
@@ -39,6 +51,9 @@ def as_run(line: str) -> str | None:
         return None
     if ".train" in line and "--preset" not in line and "--protocol" not in line:
         line += " --preset smoke"
+    line = line.replace("8000", port)
+    if ".serve" in line and "--port" not in line:
+        line = f"{line.rstrip('& ')} --port {port}"
     return f"{line} --smoke" if "-m benchmarks." in line else line
 
 
@@ -50,7 +65,9 @@ def run(line: str, folder: Path, environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def serve(line: str, folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def serve(
+    line: str, port: str, folder: Path, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
     """Start a server and wait until it is ready."""
     server = subprocess.Popen(
         ["bash", "-c", "exec " + line.rstrip("& ")],
@@ -62,7 +79,7 @@ def serve(line: str, folder: Path, environment: dict[str, str]) -> subprocess.Po
     for _ in range(600):
         assert server.poll() is None, f"{line} ended with {server.returncode}"
         try:
-            with urllib.request.urlopen(READY, timeout=1) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
                 if answer.status == 200:
                     return server
         except (urllib.error.URLError, ConnectionError, TimeoutError):
@@ -81,7 +98,7 @@ def make_pictures(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", map(page_of_its_own, RUNNABLE))
 def test_commands_run_as_written(page: Path, tmp_path: Path) -> None:
     make_pictures(tmp_path)
     here = str(Path(sys.executable).parent)
@@ -91,12 +108,13 @@ def test_commands_run_as_written(page: Path, tmp_path: Path) -> None:
     }
     if page == ROOT / "README.md":  # it serves what `make recsys` trained
         run("python -m patterns.recsys.train --preset smoke", tmp_path, environment)
-    lines = [line for line in map(as_run, commands(page)) if line]
+    port = free_port()
+    lines = [line for each in commands(page) if (line := as_run(each, port))]
     server = None
     try:
         for line in lines:
             if ".serve" in line:
-                server = serve(line, tmp_path, environment)
+                server = serve(line, port, tmp_path, environment)
                 continue
             printed = run(line, tmp_path, environment)
             if "curl" in line:

@@ -9,12 +9,20 @@ import pytest
 
 from benchmarks import figures, protocols, worlds
 from common import config as command
+from docs import build
 
 ROOT = Path(__file__).resolve().parent.parent
-IGNORED = {".venv", ".git", "runs", "node_modules"}
-PAGES = sorted(
-    path for path in ROOT.rglob("*.md") if not IGNORED & set(path.relative_to(ROOT).parts)
-)
+
+
+def ours(path: Path) -> bool:
+    """Whether a path is of the repository, not in a folder that tools and runs make."""
+    return not any(
+        part.startswith(".") or part in ("runs", "build", "dist", "node_modules")
+        for part in path.relative_to(ROOT).parts
+    )
+
+
+PAGES = sorted(filter(ours, ROOT.rglob("*.md")))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"```(?:bash|console|sh)\n(.*?)```", re.DOTALL)
 OPENING = ("Requirements", "Model", "API", "Data", "Evaluation")
@@ -27,7 +35,9 @@ def commands(page: Path) -> list[str]:
     return [line.split("  #")[0].strip() for line in lines if line.strip() and line[0] != "#"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "llms.txt"], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_links_resolve(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if target.startswith(("http://", "https://", "mailto:", "#")):
@@ -58,6 +68,21 @@ def _parse(module: str, flags: list[str]) -> None:
         package = f"{package}.{task}"
     presets = import_module(f"{package}.config").PRESETS
     command.parse(presets, description="", argv=flags)
+
+
+@pytest.mark.parametrize(("name", "made"), [("AGENTS.md", build.agents), ("llms.txt", build.llms)])
+def test_pages_for_agents_come_from_the_documents(name, made) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == made(), "run python -m docs.build"
+
+
+def test_llms_txt_has_its_form_and_names_every_page() -> None:
+    heading, empty, summary, *rest = build.llms().splitlines()
+    assert heading.startswith("# ") and not empty and summary.startswith("> ")
+    lines = [line for line in rest if line]
+    assert all(re.fullmatch(r"## .+|- \[.+\]\(.+\): .+[.?]", line) for line in lines), lines
+    linked = {ROOT / target for target in LINK.findall("\n".join(lines))}
+    left_out = {ROOT / name for name in ("README.md", "AGENTS.md", "CHANGELOG.md")}
+    assert linked == set(PAGES) - left_out
 
 
 @pytest.mark.parametrize(("name", "source"), [("protocols", protocols), ("worlds", worlds)])
@@ -97,7 +122,7 @@ def test_readme_is_a_design_document(name: str) -> None:
 def test_nothing_of_one_machine_or_session() -> None:
     hosts = ["pypi" + ".org", "python" + "hosted", "/" + "work/", "/" + "root/"]
     for path in [*PAGES, *ROOT.glob("*.toml"), *ROOT.glob("Makefile"), *ROOT.glob("*/**/*.py")]:
-        if IGNORED & set(path.relative_to(ROOT).parts):
+        if not ours(path):
             continue
         text = path.read_text(encoding="utf-8")
         assert not [host for host in hosts if host in text], path

@@ -17,8 +17,8 @@ def load_encoder(
 ) -> Encoder:
     """Find an encoder; `fit(corpus)` must follow before the fallback can encode.
 
-    "auto" is all-MiniLM-L6-v2 or, where it cannot be had, TF-IDF + SVD of `dimension` with a
-    notice; "tfidf-svd" asks for the latter. Any other name that cannot be had raises
+    "auto" is all-MiniLM-L6-v2 or, if not available, TF-IDF + SVD of `dimension` with a
+    notice; "tfidf-svd" asks for the latter. Any other name that is not available raises
     `EncoderUnavailable`, since somebody chose it.
     """
     if model == TFIDF_SVD:

@@ -63,7 +63,7 @@ class TfidfSvdEncoder(Encoder):
     ) -> np.ndarray:
         """Return (N, D) float32 rows of length 1, or 0 for a text without a known word."""
         if self.components_ is None:
-            raise ValueError("encoder: tfidf-svd has seen no corpus; call fit(corpus) first")
+            raise ValueError("encoder: tfidf-svd is not fitted; call fit(corpus) first")
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
         weights = self.vectorizer_.transform(texts)  # (N, V) sparse

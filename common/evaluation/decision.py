@@ -94,5 +94,7 @@ def _costs(name: str, value: Cost, rows: int) -> Floats:
     if costs.size and costs.min() < 0:
         raise ValueError(f"{name} holds {costs.min():g}: costs start at 0")
     if len(costs) not in (1, rows):
-        raise ValueError(f"{name} has {len(costs)} values for {rows} rows: pass one, or one a row")
+        raise ValueError(
+            f"{name} has {len(costs)} values for {rows} rows: pass one, or one per row"
+        )
     return np.broadcast_to(costs, (rows,))

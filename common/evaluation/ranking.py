@@ -110,7 +110,7 @@ def ndcg(relevance: ArrayLike, ideal: ArrayLike, k: int, *, gain: Gain = "linear
     too_good = found > best * (1 + 1e-9) + 1e-12
     if too_good.any():
         raise ValueError(
-            f"ideal of query row {int(np.argmax(too_good))} is below what its list collects: "
+            f"ideal of query row {int(np.argmax(too_good))} is below the gain of its list: "
             "pass the gains of all its relevant items"
         )
     return np.minimum(_ratio(found, best), 1.0)

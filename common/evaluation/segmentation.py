@@ -114,7 +114,9 @@ def _instance_iou(said: NDArray[Any], true: NDArray[Any]) -> Floats:
 def _numbered(name: str, mask: NDArray[Any]) -> tuple[Integers, Integers]:
     """Instance numbers that occur (P,) and each pixel's place among them, without sorting."""
     if mask.dtype.kind not in "iub" or (mask.size and mask.min() < 0):
-        raise ValueError(f"{name} ({mask.dtype}) is no instance map: pass whole numbers from 0 up")
+        raise ValueError(
+            f"{name} ({mask.dtype}) is not an instance map: pass whole numbers from 0 up"
+        )
     pixels = mask.ravel().astype(np.int64)
     present = np.bincount(pixels) > 0
     return np.flatnonzero(present), (np.cumsum(present) - 1)[pixels]

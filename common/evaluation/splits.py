@@ -124,7 +124,7 @@ def k_fold(rows: int, folds: int = 5, *, seed: int = 0) -> list[Fold]:
     """Pairs (train, valid); each row is in valid once, fold sizes differ by at most one."""
     whole("folds", folds, low=2)
     if folds > whole("rows", rows):
-        raise ValueError(f"folds is {folds}, above the {rows} rows: use fewer folds")
+        raise ValueError(f"folds is {folds}, more than the {rows} rows: use fewer folds")
     fold_of_row = np.random.default_rng(seed).permutation(rows) % folds
     return _pairs(fold_of_row, folds)
 
@@ -141,7 +141,7 @@ def grouped_k_fold(groups: ArrayLike, folds: int = 5, *, seed: int = 0) -> list[
     """As `k_fold` with whole groups, dealt largest first, there and back, for like sizes."""
     group_rows, count = _groups(groups)
     if whole("folds", folds, low=2) > count:
-        raise ValueError(f"folds is {folds}, above the {count} groups: use fewer folds")
+        raise ValueError(f"folds is {folds}, more than the {count} groups: use fewer folds")
     shuffled = np.random.default_rng(seed).permutation(count)
     sizes = np.bincount(group_rows, minlength=count)
     dealt = shuffled[np.argsort(-sizes[shuffled], kind="stable")]

@@ -57,8 +57,7 @@ class VectorIndex:
         least = LEAST.get(self.kind, 0)
         if len(vectors) < least:
             raise ValueError(
-                f"kind: {self.kind!r} learns from {least} or more vectors, not {len(vectors)};"
-                " use flat"
+                f"kind: {self.kind!r} needs {least} or more vectors, not {len(vectors)}; use flat"
             )
         made = self._new_store()
         made.build(ids, vectors)
@@ -73,12 +72,12 @@ class VectorIndex:
             store = self._built()
             if vectors.shape[1] != self.width_:
                 raise ValueError(
-                    f"vectors: have {vectors.shape[1]} dimensions, the index {self.width_};"
-                    " encode them by the same model, or build anew"
+                    f"vectors: have {vectors.shape[1]} dimensions, the index has {self.width_};"
+                    " encode them with the same model, or build it again"
                 )
             there = ids[np.isin(ids, store.ids())]
             if len(there):
-                raise ValueError(f"ids: {there[0]} is there already; remove it first")
+                raise ValueError(f"ids: {there[0]} is already in the index; remove it first")
             if len(ids):
                 store.add(ids, vectors)
         return self
@@ -90,7 +89,9 @@ class VectorIndex:
             store = self._built()
             missing = ids[~np.isin(ids, store.ids())]
             if len(missing):
-                raise ValueError(f"ids: {missing[0]} is not there; remove what was added")
+                raise ValueError(
+                    f"ids: {missing[0]} is not in the index; remove only ids that were added"
+                )
             if len(ids):
                 store.remove(ids)
         return self
@@ -141,7 +142,7 @@ class VectorIndex:
 
     def _built(self) -> VectorStore:
         if self.store_ is None:
-            raise ValueError("the index is not there yet; call build or load first")
+            raise ValueError("the index is not built yet; call build or load first")
         return self.store_
 
 
@@ -153,11 +154,11 @@ def _checked_ids(ids: np.ndarray, vectors: np.ndarray) -> np.ndarray:
             f"ids: shape {ids.shape} for vectors {vectors.shape}; give (N,) and (N, D)"
         )
     if ids.dtype.kind not in "iu" and len(ids):
-        raise ValueError(f"ids: are {ids.dtype}; give whole numbers, one a vector")
+        raise ValueError(f"ids: are {ids.dtype}; give whole numbers, one per vector")
     if len(ids) and ids.min() < 0:
-        raise ValueError(f"ids: {ids.min()} is below 0, which is padding; number from 0")
+        raise ValueError(f"ids: {ids.min()} is below 0, which means padding; number from 0")
     if len(np.unique(ids)) < len(ids):
-        raise ValueError("ids: hold one twice; give each vector an id of its own")
+        raise ValueError("ids: contain a duplicate; give each vector its own id")
     if not np.isfinite(vectors).all():
         row = int(np.argmin(np.isfinite(vectors).all(axis=1)))
         raise ValueError(f"vectors: that of id {ids[row]} is not finite; leave it out")

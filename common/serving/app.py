@@ -17,8 +17,8 @@ by the framework's own machinery, which lets NaN through and costs more than a s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,28 @@ def create_app(
     worker = Worker(concurrency=concurrency, queue_limit=queue_limit, queue_seconds=queue_seconds)
     server = Server(service, run, limit_bytes=max_body_bytes, worker=worker, prediction_log=logged)
 
+    app = FastAPI(
+        title=service.name,
+        version=run.version,
+        docs_url=None,  # both pages load their scripts from the network
+        redoc_url=None,
+        lifespan=_lifespan(server, answer_while_warming, newer, follow_seconds),
+    )
+    app.state.server = server
+    app.add_middleware(Observed, metrics=server.metrics, version=lambda: server.served.version)
+    install_error_handlers(app)
+    _add_predict_routes(app, server)
+    _add_watch_routes(app, server)
+    _add_page_routes(app, server)
+    describe(app, service)
+    return app
+
+
+def _lifespan(
+    server: Server, answer_while_warming: bool, newer: Newer | None, follow_seconds: float
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return what warms the model up at the start, follows newer runs, and cleans up at the end."""
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         warming = asyncio.create_task(server.warm_up())
@@ -81,25 +103,9 @@ def create_app(
             following.cancel()
         server.set_ready(False)
         await warming
-        worker.close()
-        if logged is not None:
-            logged.close()
+        server.close()
 
-    app = FastAPI(
-        title=service.name,
-        version=run.version,
-        docs_url=None,  # both pages load their scripts from the network
-        redoc_url=None,
-        lifespan=lifespan,
-    )
-    app.state.server = server
-    app.add_middleware(Observed, metrics=server.metrics, version=lambda: server.served.version)
-    install_error_handlers(app)
-    _add_predict_routes(app, server)
-    _add_watch_routes(app, server)
-    _add_page_routes(app, server)
-    describe(app, service)
-    return app
+    return lifespan
 
 
 def _add_predict_routes(app: FastAPI, server: Server) -> None:

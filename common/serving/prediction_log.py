@@ -44,7 +44,7 @@ class PredictionLog:
         except OSError as problem:
             raise ValueError(
                 f"prediction_log: {str(folder)!r} cannot be written ({problem.strerror}); "
-                "give --prediction-log a folder that can"
+                "give --prediction-log a writable folder"
             ) from None
 
     def write(

@@ -1,7 +1,7 @@
 """The serve command: open the artifact, bind the port, answer, and stop without losing a request.
 
-A pattern's `serve.py` ends in `serve_main(make_service, "fraud", presets)`. What can be wrong is
-said before the port opens: no such run, a changed byte in the artifact, a port in use. On SIGTERM
+A pattern's `serve.py` ends in `serve_main(make_service, "fraud")`. What can be wrong is reported
+before the port opens: no such run, a changed byte in the artifact, a port in use. On SIGTERM
 the server stops accepting, answers what is in flight, and exits with 0. It listens on loopback
 unless `--host` says otherwise: a model server has no authentication of its own.
 """
@@ -47,16 +47,16 @@ class ServeConfig(command.CheckedConfig):
     concurrency: Annotated[int, Interval(ge=1, le=64)] = 1
     """Predictions that run at once; above 1 the pipeline must be thread-safe."""
     queue_limit: Annotated[int, Interval(ge=0, le=100_000)] = 128
-    """Requests that may wait for a thread; more are answered 503 at once."""
+    """Requests that may wait for a thread; further ones get a 503 at once."""
     max_body_mb: Annotated[float, Interval(ge=0.001, le=1024)] = 8.0
     """Largest request body, in megabytes."""
     prediction_log: Path | None = None
     """Folder that receives every answer as JSON lines, for monitoring."""
     follow_seconds: Annotated[float, Interval(ge=0, le=86_400)] = 0.0
-    """Every so many seconds look where `--run` points, and serve a newer run from then on; 0 stays
-    with the run of the start."""
+    """Seconds between checks whether `--run` points to a newer run, which is then served; 0 never
+    checks."""
     log_requests: bool = True
-    """One JSON line per request on the error stream; failures are logged in any case."""
+    """One JSON line per request on the error stream; failures are always logged."""
 
 
 C = TypeVar("C", bound=ServeConfig)
@@ -64,7 +64,7 @@ C = TypeVar("C", bound=ServeConfig)
 
 @dataclass(frozen=True)
 class _Pointer:
-    """The run that `--run` names, looked up anew each time."""
+    """The run that `--run` names, looked up again each time."""
 
     config: ServeConfig
     name: str
@@ -89,10 +89,10 @@ def serve_main(
     config: C | None = None,
     description: str = "Serve a trained run over HTTP.",
 ) -> None:
-    """Run the serve command of the pattern `name`, whose runs stand in `runs/<name>`.
+    """Run the serve command of the pattern `name`, whose runs are in `runs/<name>`.
 
     `config` holds the defaults of a pattern with flags of its own (a subclass of `ServeConfig`);
-    `name` may then be worked out from it.
+    `name` may then be computed from it.
     """
     defaults = config if config is not None else cast(C, ServeConfig())
 
@@ -108,7 +108,7 @@ def serve_main(
         if newer and service.keeps_state:
             raise ValueError(
                 f"follow_seconds: {service.name} keeps what it learned from requests, which a newer"
-                " run would lose; leave --follow-seconds out and restart it"
+                " run would lose; leave out --follow-seconds, and restart the server for a new run"
             )
         serve(service, run, config=chosen, newer=newer)
 
@@ -124,7 +124,7 @@ def serve(
     config: ServeConfig | None = None,
     newer: Newer | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `config`, where given, overrides `host` and `port`."""
+    """Serve until SIGTERM or SIGINT; `config`, if given, overrides `host` and `port`."""
     import uvicorn
 
     from common.serving.app import create_app
@@ -164,7 +164,7 @@ def serve(
 
 
 def _run_to_the_end(server: object, listener: socket.socket) -> None:
-    """Run uvicorn, which raises the signal that ended it once more after stopping cleanly."""
+    """Run uvicorn, which after a clean stop raises the signal that ended it again."""
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         server.run(sockets=[listener])  # type: ignore[attr-defined]
@@ -176,15 +176,15 @@ def _run_to_the_end(server: object, listener: socket.socket) -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Open the listening socket before anything else, so that a taken port is one clear line."""
+    """Open the listening socket before anything else, so that a taken port gives one clear line."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as problem:
         reason = problem.strerror or str(problem)
         raise ValueError(
-            f"port: {port} on {host} cannot be opened ({reason}); stop what uses it, or give"
-            " --port another number (0 picks a free one), or --host another address"
+            f"port: {port} on {host} cannot be opened ({reason}); stop the program that uses it, or"
+            " give --port another number (0 picks a free one), or --host another address"
         ) from None
 
 

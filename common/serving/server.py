@@ -94,6 +94,12 @@ class Server:
         dataset = (served.run.manifest.get("dataset") or {}).get("name", "")
         self.metrics.serve(served.service.name, served.version, str(dataset))
 
+    def close(self) -> None:
+        """End the threads that predict and close the log."""
+        self.worker.close()
+        if self.prediction_log is not None:
+            self.prediction_log.close()
+
     async def follow(self, newer: Newer, seconds: float) -> None:
         """Look every so often for a newer run, load and warm it beside, and exchange the model.
 

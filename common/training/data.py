@@ -70,7 +70,7 @@ class TensorLoader:
         self.transform, self.drop_last, self.epoch = transform, drop_last, 0
         if len(self) == 0:
             raise ValueError(
-                f"batch_size: {batch_size} exceeds the {len(self.tensors[0])} rows there are; "
+                f"batch_size: {batch_size} exceeds the {len(self.tensors[0])} rows; "
                 "give a smaller one or drop_last=False"
             )
 
@@ -122,7 +122,7 @@ class LengthLoader:
         if batch_size < 1:
             raise ValueError(f"batch_size: {batch_size} is out of range; give 1 or more")
         if not len(sequences):
-            raise ValueError("sequences: there is none; give at least one")
+            raise ValueError("sequences: none were given; give at least one")
         self.sequences = [torch.as_tensor(sequence, dtype=torch.long) for sequence in sequences]
         self.lengths = np.array([len(sequence) for sequence in sequences])
         self.tensors = tuple(torch.as_tensor(tensor) for tensor in tensors)

@@ -160,7 +160,7 @@ class Saver:
             return
         found = checkpoint.read(self.folder)
         if found is None:
-            console.info(f"{state.label}: no checkpoint to resume, starting at the beginning")
+            console.info(f"{state.label}: no checkpoint to resume, starting from the beginning")
             return
         tensors, facts = found
         _check_identity(self.folder, facts["identity"], state.identity())

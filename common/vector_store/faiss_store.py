@@ -58,7 +58,7 @@ class FaissStore:
     def remove(self, ids: np.ndarray) -> None:
         """Forget vectors, by a pass over all; a graph cannot."""
         if self.kind == "hnsw":
-            unsupported(self.kind, "remove", "use flat, ivf, pq or ivf-pq, or build it anew")
+            unsupported(self.kind, "remove", "use flat, ivf, pq or ivf-pq, or build it again")
         self.index_.remove_ids(ids)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

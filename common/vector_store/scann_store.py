@@ -97,7 +97,7 @@ class ScannStore:
         """Read what `save` wrote; a pickle in the folder, which ScaNN would run, is refused."""
         if (path / PICKLE).exists():
             raise ValueError(
-                f"{path / PICKLE} is a pickle, which can run code; build the index anew"
+                f"{path / PICKLE} is a pickle, which can run code; build the index again"
             )
         with _quiet():
             loaded = scann.load_searcher(str(path))

@@ -15,7 +15,7 @@ that world's distributions and rates (held by a test against the published table
 What differs: worlds of other sizes keep a customer's choice of terminals and the fraud rate, and
 each row has three more columns, drawn from a random stream of their own that moves nothing else:
 
-    device_id        planted: 80 % of scenario 3 is on the thief's device, one for all his victims
+    device_id        planted: 80 % of scenario 3 is on the thief's device, one for all their victims
     distance         decoy: home to terminal; where a card is used says nothing about fraud here
     account_opened   decoy: day on which the account was opened, never after day 0
 """

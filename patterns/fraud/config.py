@@ -18,7 +18,7 @@ NAME = "fraud"
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where a file of your own lies and how its columns are called (`--dataset csv`)."""
+    """Your own file and the names of its columns (`--dataset csv`)."""
 
     path: Path | None = None
     """CSV file of payments; needed with `--dataset csv`."""
@@ -36,10 +36,10 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, where it is used."""
+    """Size of the simulated world, if it is used."""
 
     customers: Annotated[int, Interval(ge=1, le=10_000_000)] = 5_000
-    """Each pays about twice a day."""
+    """Customers, who each pay about twice a day."""
     terminals: Annotated[int, Interval(ge=1, le=10_000_000)] = 10_000
     days: Annotated[int, Interval(ge=1, le=10_000)] = 183
 
@@ -49,7 +49,7 @@ class SplitOptions:
     """Days of each part, counted back from the last day: train, wait, validation, wait, test."""
 
     train_days: Annotated[int, Interval(ge=1, le=10_000)] = 60
-    """Days of training; what lies before them only fills the windows."""
+    """Days of training; earlier days only fill the windows."""
     valid_days: Annotated[int, Interval(ge=1, le=10_000)] = 14
     """Days for early stopping, calibration, the threshold and every choice."""
     test_days: Annotated[int, Interval(ge=1, le=10_000)] = 28
@@ -63,7 +63,8 @@ class FeatureOptions:
     """What a model sees of a payment."""
 
     kind: Literal["standard", "handbook"] = "standard"
-    """standard: windows of 1 h, 1, 7 and 30 days, velocity, habit; handbook: its 15 features."""
+    """standard: windows of 1 h, 1, 7 and 30 days, velocity, habit; handbook: the
+    15 features of the Fraud Detection Handbook."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +74,20 @@ class ModelOptions:
     serve: Literal["best", "xgboost", "logistic"] = "best"
     """The model to serve; `best` takes the highest average precision on validation."""
     imbalance: Literal["best", "none", "weight", "smote", "undersample"] = "best"
-    """Rebalancing of the XGBoost to serve; all four are fitted and compared."""
+    """Rebalancing of the XGBoost model to serve; all four are fitted and compared."""
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 200
-    """At most so many trees; early stopping may take fewer."""
+    """Largest number of trees; early stopping may keep fewer."""
     depth: Annotated[int, Interval(ge=1, le=20)] = 6
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.1
     """Shrinkage of a tree."""
     min_child_weight: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
-    """Least sum of hessians in a leaf: larger is smoother."""
+    """Smallest sum of hessians in a leaf; larger is smoother."""
     bins: Annotated[int, Interval(ge=2, le=65_536)] = 4096
-    """Values that a feature is cut into; more separates rare values better and takes longer."""
+    """Histogram bins per feature; more bins separate rare values better and take longer."""
     patience: Annotated[int, Interval(ge=1, le=10_000)] = 25
     """Trees without a better validation AP before fitting stops."""
     threads: Annotated[int, Interval(ge=0, le=1024)] = 0
-    """Threads that grow trees; 0 takes all cores."""
+    """Threads that grow trees; 0 uses all cores."""
     calibration: Literal["platt", "isotonic", "none"] = "platt"
     """Map from scores to probabilities, fitted on validation."""
 
@@ -101,12 +102,12 @@ class DecisionOptions:
     policy: Literal["threshold", "expected-loss"] = "threshold"
     """Decline above one threshold, or wherever the expected loss exceeds the expected friction."""
     alerts: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
-    """Cards that investigators look at a day: the k of CP@k."""
+    """Cards that investigators check per day: the k of CP@k."""
 
 
 @dataclass(frozen=True)
 class Config(RunConfig):
-    """All of fraud detection; `--dataset` takes handbook-fraud, simulated-transactions or csv."""
+    """Fraud detection; `--dataset` takes handbook-fraud, simulated-transactions or csv."""
 
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)
@@ -115,7 +116,7 @@ class Config(RunConfig):
     model: ModelOptions = field(default_factory=ModelOptions)
     decision: DecisionOptions = field(default_factory=DecisionOptions)
     protocol: Literal["none", "handbook-single"] = "none"
-    """Run a published protocol to the letter instead, and print it beside the published figures."""
+    """Run exactly a published protocol instead, and print its figures beside the published ones."""
 
 
 DEFAULT = Config()

@@ -62,7 +62,7 @@ class PaymentRequest(ServiceRequest):
     amount: float = Field(ge=0, le=1e9, description="in the currency of the training data")
     time: AwareDatetime | NaiveDatetime | None = Field(
         default=None,
-        description="without a zone it is UTC; none: now, by the clock of the feature state",
+        description="UTC if it has no zone; without it, the time of the newest known payment",
     )
     transaction_id: int | None = Field(
         default=None,
@@ -71,14 +71,14 @@ class PaymentRequest(ServiceRequest):
         description="makes a retry harmless; needed to confirm a fraud later",
     )
     device_id: int | None = Field(
-        default=None, ge=0, le=LARGEST, description="where the model uses it"
+        default=None, ge=0, le=LARGEST, description="needed if the model uses it"
     )
     distance: float | None = Field(default=None, ge=0, le=1e6, description="home to terminal")
     confirmed: list[Confirmation] = Field(
         default_factory=list, max_length=1000, description="labels that arrived since"
     )
     record: bool = Field(
-        default=True, description="false asks what-if and leaves the state, labels too"
+        default=True, description="false scores without changing the state or adding labels"
     )
 
 

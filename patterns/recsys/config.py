@@ -14,6 +14,8 @@ from annotated_types import Interval
 
 from common.config import RunConfig
 
+NAME = "recsys"
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -40,8 +42,8 @@ class DataOptions:
     items: Path | None = None
     """CSV file of items with their id and any of title, genres, year, text, runtime_minutes."""
     texts: Literal["own", "msrd"] = "own"
-    """What is written of films: what the dataset has, or the overviews of msrd too, joined by TMDB
-    id (movielens-latest-small has it)."""
+    """Texts of films: what the dataset has, or the overviews of msrd too, joined by TMDB id
+    (movielens-latest-small has it)."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,13 @@ class CandidateOptions:
     ease_regularization: Annotated[float, Interval(ge=1e-3, le=1e6)] = 300.0
     """L2 weight of EASE."""
     ease_items: Annotated[int, Interval(ge=1, le=50_000)] = 6_000
-    """Items that EASE sees, the most taken ones; its time grows with the cube."""
+    """Items that EASE sees, the most popular ones; its time grows with the cube."""
     tower_dimension: Annotated[int, Interval(ge=4, le=1024)] = 64
     """Dimensions of the two-tower embeddings."""
     tower_epochs: Annotated[int, Interval(ge=1, le=1000)] = 8
     """Passes over the training events."""
     tower_events: Annotated[int, Interval(ge=1_000, le=1_000_000_000)] = 200_000
-    """Events that the two-tower network learns from, the latest ones where there are more."""
+    """At most so many events, the latest, for the two-tower network."""
     tower_learning_rate: Annotated[float, Interval(ge=1e-7, le=1)] = 0.01
     """Peak learning rate of the two-tower network."""
     tower_hard_negatives: Annotated[int, Interval(ge=0, le=512)] = 32
@@ -115,10 +117,10 @@ class RankingOptions:
     model: Literal["best", "lightgbm", "wide-deep", "deepfm", "xdeepfm"] = "best"
     """The ranker to serve; `best` fits all and takes the best one on validation."""
     examples: Literal["candidates", "exposures"] = "candidates"
-    """What rankers learn from: candidates of the sources and what was taken of them, or what was
-    shown and taken by the log (simulated-movies has one)."""
+    """What rankers learn from: candidates of the sources, or what was shown and clicked by the log
+    (simulated-movies has one)."""
     objective: Literal["ctr", "watch", "rating"] = "ctr"
-    """What the ranker learns: being taken, minutes watched, or the rating."""
+    """What the ranker learns: clicks, minutes watched, or the rating."""
     second: Literal["auto", "none", "watch", "rating"] = "auto"
     """A second objective to weigh against the first; auto takes what the data knows."""
     second_weight: Annotated[float, Interval(ge=0, le=100)] = 0.5
@@ -133,11 +135,11 @@ class RankingOptions:
     epochs: Annotated[int, Interval(ge=1, le=1000)] = 4
     """At most so many passes of a neural ranker."""
     negative_share: Annotated[float, Interval(ge=0.001, le=1)] = 0.125
-    """Share of the candidates not taken that rankers learn from, chosen on validation: an eighth
-    orders as well as all, in half the time."""
+    """Share of the candidates without a click that rankers learn from, chosen on validation: an
+    eighth orders as well as all, in half the time."""
 
     def __post_init__(self) -> None:
-        """Check ranges."""
+        """Check what spans two fields."""
         if self.second == self.objective:
             raise ValueError(
                 f"ranking.second: {self.second} is the first objective already; give another, or"
@@ -150,18 +152,18 @@ class RerankingOptions:
     """From the ranker's order to the page."""
 
     method: Literal["mmr", "bounded-greedy", "calibrated", "both"] = "bounded-greedy"
-    """What a page is marked down for: the largest or mean likeness within it, genres unlike those
-    of the history, or both of the last two."""
+    """The penalty of a page: the largest or mean similarity within it, genres that differ from
+    the history's, or both of the last two."""
     depth: Annotated[int, Interval(ge=1, le=10_000)] = 50
     """Ranked items that the re-ranker may choose from."""
     ndcg_budget: Annotated[float, Interval(ge=0, le=1)] = 0.02
     """Share of validation NDCG@10 that the re-ranker may cost."""
-    likeness_cut: Annotated[float, Interval(ge=0, le=1)] = 0.2
-    """Share of the pages' likeness (ILS@10) that it takes out, if that keeps to the budget."""
+    similarity_cut: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    """Share of the pages' similarity (ILS@10) that it cuts, if that keeps to the budget."""
     genre_cap: Annotated[int, Interval(ge=0, le=100)] = 0
     """At most so many items of one genre on a page, each by its rarest; 0 for no cap."""
     explore: Annotated[int, Interval(ge=0, le=10)] = 0
-    """Last places of a page that go to items rarely taken; 0 for none."""
+    """Last places of a page that go to new and rarely seen items; 0 for none."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
-"""What a row and a split mean in recommendation: dataset -> catalogue and three windows in time.
+"""What a row, a label and leakage mean in recommendation: dataset -> catalogue and three windows.
 
-A row is an event: a user took an item at a time. The data is cut twice in time, for everyone at
-once, so that nothing later teaches about anything earlier:
+A row is an event: a user interacted with an item at a time. What a user chooses after a moment is
+the label of a request at that moment (`entities/requests`). The data is cut twice in time, for
+everyone at once, so that nothing later teaches about anything earlier:
 
     train   candidate sources learn here
     valid   rankers are fitted and every choice is made here
     test    read once, for the report
-
-What a request and its answer are is in `requests`.
 
 Shapes: `E` events.
 """
@@ -22,17 +21,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from patterns.recsys.config import Config, DataOptions, SplitOptions
+from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.entities.catalogue import Catalogue
-from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.events import DAY, Events
 from patterns.recsys.entities.exposures import Exposures
 from patterns.recsys.entities.requests import Requests
 
 if TYPE_CHECKING:
     from data.tables import Interactions, Source
 
-DAY = 86_400
-PUBLIC, SIMULATED = "movielens-100k", "simulated-movies"
+PUBLIC, OFFLINE = "movielens-100k", "simulated-movies"
 
 
 @dataclass(frozen=True)
@@ -74,20 +72,25 @@ class Splits:
     """What was shown in the validation window, where it was logged."""
     truth: Truth | None = None
     """What is planted in a simulated world."""
+    notices: tuple[str, ...] = ()
 
 
 def load(config: Config) -> Interactions:
-    """Read the dataset that `config` names."""
+    """Read the dataset that `config` names, or else the one that its protocol is defined on."""
     import data
     from data.tables import Interactions
+    from patterns.recsys.protocols import PROTOCOLS
 
-    if config.dataset == "csv":
+    name = config.dataset
+    if name == "auto" and config.protocol != "none":
+        name = PROTOCOLS[config.protocol].dataset
+    if name == "csv":
         return _described(_own_file(config.data), config.data)
     table = data.load_table(
         Interactions,
-        config.dataset,
+        name,
         public=PUBLIC,
-        offline=SIMULATED,
+        offline=OFFLINE,
         seed=config.seed,
         users=config.world.users,
         events=config.world.events,
@@ -120,12 +123,13 @@ def _described(table: Interactions, config: DataOptions) -> Interactions:
     return replace(table, source=source, items=items)
 
 
-def split(table: Interactions, config: SplitOptions) -> Splits:
+def split(table: Interactions, config: Config) -> Splits:
     """Cut the events in time; those of one second stay on one side."""
     from common.evaluation.splits import temporal_split
 
     frame = _checked(table.interactions).sort("timestamp", "user_id", "item_id")
-    train_share = 1.0 - config.valid_share - config.test_share
+    valid_share, test_share = config.split.valid_share, config.split.test_share
+    train_share = 1.0 - valid_share - test_share
     items = _texts_until(table, frame["timestamp"].quantile(train_share))
     catalogue = Catalogue.from_table(items, table.users, frame)
     events = Events(
@@ -135,7 +139,7 @@ def split(table: Interactions, config: SplitOptions) -> Splits:
         frame["timestamp"].to_numpy().astype(np.int64),
         *_context(frame, catalogue),
     )
-    shares = (train_share, config.valid_share, config.test_share)
+    shares = (train_share, valid_share, test_share)
     try:
         parts = temporal_split(events.times, shares)
     except ValueError as cause:

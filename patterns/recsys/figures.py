@@ -1,19 +1,14 @@
-"""Pictures of the recommender's report: funnel, prices, cold start, and what a ranker looks at."""
+"""Drawings of the recommender's report: funnel, prices, cold start, what a ranker looks at."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from common.evaluation.bootstrap import interval
 from common.evaluation.report import Report, Table, figure
 from common.retrieval import MISSING, Candidates
+from patterns.recsys.evaluation.scorer import PAGE, Scorer
 from patterns.recsys.pipeline import Pipeline
-
-if TYPE_CHECKING:
-    from patterns.recsys.evaluate import Scorer
-
-PAGE = 10
 
 
 def draw(
@@ -23,7 +18,7 @@ def draw(
     lists: dict[str, Candidates],
     cold: Table | None,
 ) -> None:
-    """Add all pictures to `report`."""
+    """Add all drawings to `report`."""
     _funnel(report, scorer, lists)
     _ablation(report, scorer, lists)
     _diversity(report, pipeline)
@@ -51,12 +46,10 @@ def _funnel(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> Non
 
 def _ablation(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> None:
     caption = "NDCG@10 with its 95 % interval: each source alone, then one stage more at a time."
-    from common.evaluation.bootstrap import interval
-
     with figure(report, "Ablation", caption) as axes:
         values = [scorer.ndcg(found) for found in lists.values()]
         means = np.array([value.mean() for value in values])
-        bounds = np.array([interval(value) for value in values])
+        bounds = np.array([interval(value, seed=scorer.seed) for value in values])
         spread = np.abs(bounds.T - means)
         places = np.arange(len(lists))[::-1]
         axes.barh(
@@ -81,7 +74,7 @@ def _diversity(report: Report, pipeline: Pipeline) -> None:
         served = next(each for each in reranker.curve_ if each.trade_off == reranker.trade_off)
         axes.plot([served.ndcg], [served.ils], marker="*", markersize=14, color="black")
         axes.axvline(reranker.curve_[0].ndcg * (1 - reranker.ndcg_budget), linestyle=":")
-        axes.set(xlabel="NDCG@10", ylabel="likeness within the page (ILS@10)")
+        axes.set(xlabel="NDCG@10", ylabel="similarity within the page (ILS@10)")
         axes.legend(frameon=False)
 
 
@@ -101,7 +94,7 @@ def _objectives(report: Report, pipeline: Pipeline) -> None:
             label = f"{each.weights['second']:g}"
             axes.annotate(label, (each.ndcg, each.value), xytext=(4, 4), textcoords="offset points")
         unit = "minutes" if second == "watch" else "rating"
-        axes.set(xlabel="NDCG@10", ylabel=f"mean {unit} of what was taken from the page")
+        axes.set(xlabel="NDCG@10", ylabel=f"mean {unit} of what was chosen from the page")
 
 
 def _cold_start(report: Report, cold: Table) -> None:
@@ -134,6 +127,8 @@ def _popularity(report: Report, scorer: Scorer, lists: dict[str, Candidates]) ->
     order = np.argsort(np.argsort(-scorer.counts, kind="stable"), kind="stable")
     with figure(report, "Reach into the long tail", caption) as axes:
         for name in ("popularity", "als", "two-tower", "content", "+ re-ranking"):
+            if name not in lists:  # a source left out
+                continue
             page = lists[name].item_ids[:, :PAGE]
             ranks = np.sort(order[page[page != MISSING]])
             axes.plot(ranks, np.linspace(0, 1, len(ranks)), label=name)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -34,17 +33,14 @@ from common import artifacts, console
 from common.artifacts import Run
 from common.atomic import written_aside
 from common.config import run as run_command
-from common.evaluation.report import Report, Row, Table
-from patterns.recsys.config import Config, DataOptions
+from common.evaluation.report import Report
+from patterns.recsys.config import NAME, Config, DataOptions
 from patterns.recsys.data import Splits, coded_as, load, split
-from patterns.recsys.entities.events import Events
-from patterns.recsys.entities.pages import FILE, SCHEMA, as_frame
-from patterns.recsys.entities.requests import Requests
+from patterns.recsys.entities.pages import FILE, Shards, as_frame
+from patterns.recsys.evaluation.night import night_table, profile_of_users
 from patterns.recsys.pipeline import Pipeline
 
-NAME = "recsys"
 KEPT = ("candidates", "ranking", "reranking")
-PROFILED = 500  # users whose candidates describe what the ranker will see
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,9 @@ def main(config: NightlyConfig) -> Path:
     config = _continued(config, before)
     table = load(config)
     console.header("recsys nightly", table.source, config)
-    splits = split(table, config.split)
+    with console.stage("data") as stage:
+        splits = split(table, config)
+        stage.note(f"{table.interactions.height:,} events")
     work = _work(config, before, splits)
     with console.stage("embeddings") as stage:
         stage.note("kept" if (work / "pipeline").is_dir() else "fitted on all events")
@@ -78,11 +76,13 @@ def main(config: NightlyConfig) -> Path:
     with console.stage("pages") as stage:
         made, kept = _make_pages(config, pipeline, work)
         stage.note(f"{made} shards made, {kept} kept")
-    pages = pl.concat([pl.read_parquet(path) for path in _shards(work)])
-    report = _checked(config, pipeline, pages, before, splits)
-    profile = pipeline.profile_of(_some_requests(pipeline, config.seed))
+    pages = Shards(work / "pages", len(pipeline.catalogue.user_ids), config.shard).read()
+    report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
+    report.tables = [
+        night_table(pipeline, pages, top=config.top, least_full=config.least_full, before=before)
+    ]
     _check_newest(config, before)
-    published = _WithPages(pipeline, pages)
+    published, profile = _WithPages(pipeline, pages), profile_of_users(pipeline, config.seed)
     run = artifacts.save(published, report, config, name=NAME, profile=profile)
     shutil.rmtree(work)
     console.summary(report, run, next_command="python -m patterns.recsys.serve --follow-seconds 5")
@@ -164,16 +164,13 @@ def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -
     if found is not None:
         return found
     shutil.rmtree(kept, ignore_errors=True)
-    pipeline = Pipeline.load(before.pipeline)
-    pipeline.pages = None
-    _check_catalogue(pipeline, splits, before)
-    splits = coded_as(pipeline.catalogue, splits)
-    fresh = Pipeline.from_config(config, splits.catalogue)
-    pipeline.catalogue, pipeline.sources = splits.catalogue, fresh.sources
-    pipeline.reranker.with_genres(splits.catalogue.genres)
+    trained = Pipeline.load(before.pipeline)
+    _check_catalogue(trained, splits, before)
+    splits = coded_as(trained.catalogue, splits)
+    pipeline = Pipeline.from_config(config, splits, trained=trained)
+    every = splits.train.joined(splits.valid).joined(splits.test)
     checkpoints = work / "checkpoints"
-    resume = checkpoints.is_dir()
-    pipeline.fit_candidates(_every(splits), checkpoints=checkpoints, resume=resume)
+    pipeline.learn(every, checkpoints=checkpoints, resume=checkpoints.is_dir())
     with written_aside(kept) as folder:
         pipeline.save(folder)
     return Pipeline.load(kept)
@@ -186,10 +183,6 @@ def _loaded(folder: Path) -> Pipeline | None:
     except Exception as cause:  # each format fails in its own way
         console.notice(f"{folder}: cannot be read ({cause}); fitted anew")
         return None
-
-
-def _every(splits: Splits) -> Events:
-    return splits.train.joined(splits.valid).joined(splits.test)
 
 
 def _check_catalogue(pipeline: Pipeline, splits: Splits, before: Run) -> None:
@@ -207,36 +200,26 @@ def _check_catalogue(pipeline: Pipeline, splits: Splits, before: Run) -> None:
 
 def _make_pages(config: NightlyConfig, pipeline: Pipeline, work: Path) -> tuple[int, int]:
     """Make the pages of all users that are not made yet; returns shards made and kept."""
-    count = len(pipeline.catalogue.user_ids)
-    starts = range(0, count, config.shard)
-    left = [start for start in starts if not _made(_shard(work, start // config.shard))]
-    for _ in console.progress(_mapped(config, pipeline, work, left), "pages", len(left)):
+    shards = Shards(work / "pages", len(pipeline.catalogue.user_ids), config.shard)
+    left = shards.missing()
+    for _ in console.progress(_mapped(config, pipeline, shards, left), "pages", len(left)):
         pass
-    return len(left), len(starts) - len(left)
-
-
-def _made(shard: Path) -> bool:
-    """Return whether a shard is there and can be read."""
-    try:
-        return shard.is_file() and pl.read_parquet(shard).schema == pl.Schema(SCHEMA)
-    except (OSError, pl.exceptions.PolarsError):
-        console.notice(f"{shard}: cannot be read; made anew")
-        return False
+    return len(left), shards.count - len(left)
 
 
 def _mapped(
-    config: NightlyConfig, pipeline: Pipeline, work: Path, starts: list[int]
+    config: NightlyConfig, pipeline: Pipeline, shards: Shards, numbers: list[int]
 ) -> Iterator[Path]:
     """Make shards one after the other here, or side by side in processes of their own."""
-    if config.workers == 1 or len(starts) < 2:
-        for start in starts:
-            yield _make_shard(pipeline, work, start, config.shard, config.top)
+    if config.workers == 1 or len(numbers) < 2:
+        for number in numbers:
+            yield _make_shard(pipeline, shards, number, config.top)
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        config.workers, spawn, initializer=_load_worker, initargs=(work / "pipeline",)
+        config.workers, spawn, initializer=_load_worker, initargs=(shards.folder.parent,)
     ) as pool:
-        asked = [pool.submit(_worker, work, start, config.shard, config.top) for start in starts]
+        asked = [pool.submit(_worker, shards, number, config.top) for number in numbers]
         for finished in as_completed(asked):
             yield finished.result()
 
@@ -244,86 +227,21 @@ def _mapped(
 _of_this_process: dict[str, Pipeline] = {}
 
 
-def _load_worker(folder: Path) -> None:
-    _of_this_process["pipeline"] = Pipeline.load(folder)
+def _load_worker(work: Path) -> None:
+    _of_this_process["pipeline"] = Pipeline.load(work / "pipeline")
 
 
-def _worker(work: Path, start: int, size: int, top: int) -> Path:
-    return _make_shard(_of_this_process["pipeline"], work, start, size, top)
+def _worker(shards: Shards, number: int, top: int) -> Path:
+    return _make_shard(_of_this_process["pipeline"], shards, number, top)
 
 
-def _make_shard(pipeline: Pipeline, work: Path, start: int, size: int, top: int) -> Path:
-    """Write the pages of users [start, start + size), aside and renamed; returns the file."""
-    users = np.arange(start, min(start + size, len(pipeline.catalogue.user_ids)))
+def _make_shard(pipeline: Pipeline, shards: Shards, number: int, top: int) -> Path:
+    """Write the pages of the users of one shard; returns the file."""
+    users, catalogue = shards.users(number), pipeline.catalogue
     found = pipeline.recommend(pipeline.requests_for(users, [[]] * len(users)), top)
-    frame = as_frame(
-        pipeline.catalogue.user_ids[users],
-        found.items.item_ids,
-        found.items.scores,
-        found.found_by,
-        pipeline.catalogue,
-    )
-    path = _shard(work, start // size)
-    aside = path.with_suffix(f".{os.getpid()}")
-    with aside.open("wb") as file:
-        frame.write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())
-    return aside.replace(path)
-
-
-def _shard(work: Path, number: int) -> Path:
-    return work / "pages" / f"{number:06d}.parquet"
-
-
-def _shards(work: Path) -> list[Path]:
-    return sorted((work / "pages").glob("*.parquet"))
-
-
-def _checked(
-    config: NightlyConfig, pipeline: Pipeline, pages: pl.DataFrame, before: Run, splits: Splits
-) -> Report:
-    """Describe the night, and refuse one whose pages are not fit to be shown."""
-    lengths = pages["items"].list.len().to_numpy()
-    full = float((lengths >= _reachable(config, pipeline)).mean())
-    if full < config.least_full:
-        raise ValueError(
-            f"least_full: only {full:.1%} of the users got a whole page; nothing was published"
-            " and the older run stays. Look into the data, or lower --least-full"
-        )
-    shown = pages["items"].list.head(10).explode().drop_nulls()
-    cells: dict[str, Any] = {
-        "users": f"{pages.height:,}",
-        "whole pages": full,
-        "items shown@10": f"{shown.n_unique():,} of {len(pipeline.catalogue.item_ids):,}",
-        "kept from last night@10": _kept(pages, before),
-    }
-    report = Report(NAME, splits.source, notices=list(pipeline.notices))
-    caption = f"Sources on {pipeline.histories_.nnz:,} pairs, ranker of run {before.version}."
-    report.tables = [Table("nightly", tuple(cells), (Row("tonight", cells),), caption)]
-    return report
-
-
-def _reachable(config: NightlyConfig, pipeline: Pipeline) -> np.ndarray:
-    """Return the longest page that each user can get (U,), of what is not seen yet."""
-    unseen = len(pipeline.catalogue.item_ids) - np.diff(pipeline.histories_.indptr)
-    return np.minimum(min(config.top, pipeline.sources.keep), unseen)
-
-
-def _kept(pages: pl.DataFrame, before: Run) -> float | None:
-    """Return the share of last night's first ten items that stayed; None without a last night."""
-    path = before.pipeline / FILE
-    if not path.is_file():
-        return None
-    both = pages.join(pl.read_parquet(path), on="user_id", suffix="_before")
-    ten, old = (both[name].list.head(10) for name in ("items", "items_before"))
-    share = ten.list.set_intersection(old).list.len() / old.list.len()
-    return float(share.fill_nan(None).mean() or 0.0)  # type: ignore[arg-type]
-
-
-def _some_requests(pipeline: Pipeline, seed: int) -> Requests:
-    users = np.random.default_rng(seed).permutation(len(pipeline.catalogue.user_ids))[:PROFILED]
-    return pipeline.requests_for(users, [[]] * len(users))
+    items, user_ids = found.items, catalogue.user_ids[users]
+    frame = as_frame(user_ids, items.item_ids, items.scores, found.found_by, catalogue)
+    return shards.write(number, frame)
 
 
 if __name__ == "__main__":

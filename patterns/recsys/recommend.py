@@ -1,22 +1,25 @@
 """Ask the latest run from the command line: `python -m patterns.recsys.recommend --user 42`.
 
 Prints the page: each item with its score, the sources that proposed it and the reason, then the
-time each stage took. `--recent` adds items taken since training, by id, and makes a page for a
-user nobody knows.
+time each stage took. `--recent` adds items chosen since training, by id, and makes a page for a
+user nobody knows. `--like ITEM` prints what is similar to an item instead, as each source sees it.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
 
 from common import config, console
 from common.config import CheckedConfig
+from patterns.recsys.config import NAME
 
-NAME = "recsys"
+if TYPE_CHECKING:
+    from patterns.recsys.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,11 @@ class RecommendConfig(CheckedConfig):
     user: str = ""
     """Id of the user, as in the training data; empty for somebody new."""
     recent: tuple[str, ...] = ()
-    """Ids of items taken since training, oldest first."""
+    """Ids of items chosen since training, oldest first."""
+    like: str = ""
+    """Id of an item: print what is similar to it instead of a page."""
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
-    """Length of the page."""
+    """Length of the page, or of each list of similar items."""
     run: str = "latest"
     """latest, production, or a run's folder."""
     runs: Path = Path("runs")
@@ -36,33 +41,53 @@ class RecommendConfig(CheckedConfig):
 
 
 def main(settings: RecommendConfig) -> None:
-    """Recommend and print."""
-    import time
-
-    import numpy as np
-
+    """Recommend, or look up what is similar, and print."""
     from common.artifacts import open_run
     from patterns.recsys.pipeline import Pipeline
-    from patterns.recsys.stages.reasons import reason
 
     run = open_run(settings.run, name=NAME, runs=settings.runs)
     pipeline = Pipeline.load(run.pipeline)
+    if settings.like:
+        _print_similar(pipeline, settings, run.version)
+    else:
+        _print_page(pipeline, settings, run.version)
+
+
+def _print_similar(pipeline: Pipeline, settings: RecommendConfig, version: str) -> None:
+    """Print the similar items of every source that can compare items."""
+    catalogue = pipeline.catalogue
+    item = catalogue.item_row(settings.like)
+    console.info(f"similar to {catalogue.titles[item]} · {version}")
+    for source in pipeline.sources:
+        found = source.similar(item, settings.k)
+        real = found.item_ids[0] >= 0
+        if real.any():
+            console.info(f"by {source.name}:")
+        for row, score in zip(found.item_ids[0][real], found.scores[0][real], strict=True):
+            console.info(f"    {score:6.3f}  {catalogue.titles[row]}  [{catalogue.item_ids[row]}]")
+
+
+def _print_page(pipeline: Pipeline, settings: RecommendConfig, version: str) -> None:
+    """Print the page with reasons and times."""
+    import numpy as np
+
     catalogue = pipeline.catalogue
     user = catalogue.user_row(settings.user)
     if settings.user and user < 0:
         console.notice(f"user {settings.user!r} is not known: served as somebody new")
     recent = [catalogue.item_row(item) for item in settings.recent]
     request = pipeline.requests_for(np.array([user]), [recent], now=int(time.time()))
-    pipeline.recommend(request, settings.k)  # warm, so that times mean it
+    pipeline.recommend(request, settings.k)  # warm, so that the times are those of a server
     found = pipeline.recommend(request, settings.k)
     who = f"user {settings.user}" if user >= 0 else "somebody new"
-    console.info(f"{who} · {request.seen.nnz} items taken · {run.version}")
+    console.info(f"{who} · {request.seen.nnz} items in the history · {version}")
     items, scores = found.items.item_ids[0], found.items.scores[0]
-    for place, item in enumerate(items[items >= 0], start=1):
-        sources = pipeline.sources.found_by(int(found.found_by[0, place - 1]))
-        console.info(f"{place:>3}. {scores[place - 1]:6.2f}  {catalogue.titles[item]}")
-        console.info(f"             {reason(pipeline, request, int(item), sources)}")
-        console.info(f"             found by {', '.join(sources)}")
+    for place, item in enumerate(items[items >= 0]):
+        names = pipeline.sources.found_by(int(found.found_by[0, place]))
+        reason = pipeline.sources.reason(request, int(item), catalogue.titles, names)
+        console.info(f"{place + 1:>3}. {scores[place]:6.2f}  {catalogue.titles[item]}")
+        console.info(f"             {reason}")
+        console.info(f"             found by {', '.join(names)}")
     times = "  ".join(f"{stage} {spent:.1f} ms" for stage, spent in found.milliseconds.items())
     console.info(times)
 

@@ -3,7 +3,7 @@
     python -m patterns.recsys.serve --run latest
     curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' -d '{"user_id": "42"}'
 
-A user the artifact knows is served from the remembered history. Events since then come along in
+A user the artifact knows is served from the history it holds. Events since then come along in
 `recent`, oldest first, and count at once: the sources fold them in. A user it does not know is
 served from `recent`, from what they told of themselves, and from the answers to the survey, whose
 next question comes with the page; with nothing to go by, from popularity. `known_user` says which.
@@ -14,6 +14,7 @@ Where the nightly job has made pages, those who have done nothing since get thei
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -21,27 +22,29 @@ from pydantic import BaseModel, Field
 from common.artifacts import Run
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
 from common.timing import StageTimes
+from patterns.recsys.config import NAME
 
-NAME = "recsys"
 ANSWERS = {"liked": 1, "disliked": -1, "unknown": 0}
 
 
 class RecommendRequest(ServiceRequest):
-    """Who asks, and what they took since the model was trained."""
+    """Who asks, and what they interacted with since the model was trained."""
 
-    user_id: str | None = Field(None, max_length=200, description="id as in the training data")
-    recent: list[str] = Field(
-        default_factory=list, max_length=1000, description="item ids taken since, oldest first"
+    user_id: str | None = Field(
+        default=None, max_length=200, description="id as in the training data"
     )
-    k: int = Field(10, ge=1, le=1000, strict=True, description="length of the page")
-    device: str | None = Field(None, max_length=100, description="what the page is for")
-    age: int | None = Field(None, ge=0, le=150, description="of a new user, in years")
-    gender: str | None = Field(None, max_length=100, description="of a new user")
-    occupation: str | None = Field(None, max_length=100, description="of a new user")
+    recent: list[str] = Field(
+        default_factory=list, max_length=1000, description="item ids chosen since, oldest first"
+    )
+    k: int = Field(default=10, ge=1, le=1000, strict=True, description="length of the page")
+    device: str | None = Field(default=None, max_length=100, description="what the page is for")
+    age: int | None = Field(default=None, ge=0, le=150, description="of a new user, in years")
+    gender: str | None = Field(default=None, max_length=100, description="of a new user")
+    occupation: str | None = Field(default=None, max_length=100, description="of a new user")
     survey: dict[str, Literal["liked", "disliked", "unknown"]] = Field(
         default_factory=dict, max_length=20, description="answers of a new user, by item id"
     )
-    reasons: bool = Field(True, description="say why, which takes a little time")
+    reasons: bool = Field(default=True, description="say why, which takes a little time")
 
 
 class Recommended(BaseModel):
@@ -52,7 +55,9 @@ class Recommended(BaseModel):
     score: float
     sources: list[str] = Field(description="the candidate sources that proposed it")
     reason: str = Field(description="why it is here, in words; empty where not asked for")
-    propensity: float = Field(1.0, description="with which exploration showed it; 1 elsewhere")
+    propensity: float = Field(
+        default=1.0, description="with which exploration showed it; 1 elsewhere"
+    )
 
 
 class Question(BaseModel):
@@ -68,11 +73,11 @@ class RecommendResponse(ServiceResponse):
     known_user: bool
     precomputed: bool = Field(description="looked up among the pages made at night")
     items: list[Recommended]
-    ask: Question | None = Field(None, description="of a new user: what to ask next")
+    ask: Question | None = Field(default=None, description="of a new user: what to ask next")
 
 
 class RecommendService(Service):
-    """Recommends films to a user, known or new, from what they took before and since."""
+    """Recommends films to a user, known or new, from what they chose before and since."""
 
     name = NAME
     Request = RecommendRequest
@@ -89,7 +94,7 @@ class RecommendService(Service):
         self.devices = {name: code for code, name in enumerate(catalogue.device_names, start=1)}
         self.example = {"user_id": str(catalogue.user_ids[0]), "k": 5}
 
-    def predict(self, requests: list[Any]) -> list[Any]:
+    def predict(self, requests: Sequence[RecommendRequest]) -> list[RecommendResponse]:
         """Look up what was made at night, and compute the rest, pages of one length together.
 
         A longer page would be a different one: exploration takes the last places.
@@ -122,7 +127,7 @@ class RecommendService(Service):
         from common.retrieval import MISSING
 
         row = self.users.get(request.user_id or "", MISSING)
-        ends = self.pipeline.histories_.indptr
+        ends = self.pipeline.histories_.seen.indptr
         return row if row >= 0 and ends[row + 1] > ends[row] else MISSING
 
     def _looked_up(self, request: RecommendRequest) -> RecommendResponse:
@@ -184,7 +189,7 @@ class RecommendService(Service):
         return responses
 
     def _rows(self, request: RecommendRequest, row: int) -> list[int]:
-        """Return the items taken of late, those liked in the survey first."""
+        """Return the recent items, those liked in the survey first."""
         for field, items in (("recent", request.recent), ("survey", list(request.survey))):
             for item in items:
                 if item not in self.items:
@@ -208,7 +213,7 @@ class RecommendService(Service):
         return told if row is None else np.where(told > 0, told, catalogue.segments[row])
 
     def _question(self, request: RecommendRequest) -> Question | None:
-        """Return what the survey asks next; what was taken needs no asking."""
+        """Return what the survey asks next; recent items need no asking."""
         given = {self.items[item]: ANSWERS["liked"] for item in request.recent}
         given |= {self.items[item]: ANSWERS[answer] for item, answer in request.survey.items()}
         item = self.pipeline.survey.ask(given)
@@ -220,20 +225,20 @@ class RecommendService(Service):
     def _page(
         self, request: Any, items: Any, scores: Any, found_by: Any, propensities: Any
     ) -> list[Recommended]:
-        from patterns.recsys.stages.reasons import reason
-
-        catalogue, page = self.pipeline.catalogue, []
+        catalogue, sources, page = self.pipeline.catalogue, self.pipeline.sources, []
         for place, item in enumerate(items.tolist()):
             if item < 0:
                 break
-            sources = self.pipeline.sources.found_by(int(found_by[place]))
+            names = sources.found_by(int(found_by[place]))
+            titles = catalogue.titles
+            reason = sources.reason(request, item, titles, names) if request else ""
             page.append(
                 Recommended(
                     item_id=catalogue.item_ids[item],
                     title=catalogue.titles[item],
                     score=float(scores[place]),
-                    sources=sources,
-                    reason=reason(self.pipeline, request, item, sources) if request else "",
+                    sources=names,
+                    reason=reason,
                     propensity=float(propensities[place]),
                 )
             )

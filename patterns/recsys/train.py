@@ -5,68 +5,55 @@ data -> train | valid | test -> sources -> ranker -> re-ranker -> report -> arti
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from common import artifacts, console
 from common.config import run as run_command
-from patterns.recsys.config import PRESETS, Config
-
-NAME = "recsys"
+from patterns.recsys.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path | None:
-    """Train and return the run's folder; with `--protocol`, print its table and return nothing."""
+    """Train and return the run's folder; with `--protocol`, print its tables and return nothing."""
+    from patterns.recsys import protocols
     from patterns.recsys.data import load, split
     from patterns.recsys.evaluate import evaluate
     from patterns.recsys.pipeline import Pipeline
 
-    if config.protocol != "none":
-        _protocol(config)
-        return None
     table = load(config)
     console.header(NAME, table.source, config)
-    splits = split(table, config.split)
-    checkpoints = artifacts.checkpoints(config, NAME, splits.source)
+    if config.protocol != "none":
+        with console.stage(config.protocol):
+            found = protocols.run(config.protocol, table, config)
+        for each in found:
+            console.table(each)
+            console.info(each.caption)
+        return None
+    with console.stage("data") as stage:
+        splits = split(table, config)
+        sizes = (len(splits.train), len(splits.valid), len(splits.test))
+        stage.note("{:,} train, {:,} valid, {:,} test events".format(*sizes))
 
-    pipeline = Pipeline.from_config(config, splits.catalogue)
+    pipeline = Pipeline.from_config(config, splits)
+    checkpoints = artifacts.checkpoints(config, NAME, splits.source)
     with console.stage("candidates") as stage:
-        pipeline.fit_candidates(splits.train, checkpoints=checkpoints, resume=config.resume)
+        pipeline.fit_candidates(splits, checkpoints=checkpoints, resume=config.resume)
         stage.note(f"{len(pipeline.sources.names)} sources on {len(splits.train):,} events")
     with console.stage("ranking") as stage:
-        quality = pipeline.fit_ranker(
-            splits.train, splits.valid, splits.shown, checkpoints=checkpoints, resume=config.resume
-        )
-        for name, ndcg in quality.items():
+        pipeline.fit_ranker(splits, checkpoints=checkpoints, resume=config.resume)
+        for name, ndcg in pipeline.ranking.quality_.items():
             stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")
     with console.stage("re-ranking") as stage:
-        reranker = pipeline.fit_reranker()
-        stage.note(f"trade-off {reranker.trade_off}")
+        pipeline.fit_reranker(splits)
+        stage.note(f"trade-off {pipeline.reranker.trade_off}")
     with console.stage("refresh") as stage:
-        fresh = splits.train.joined(splits.valid)
-        pipeline.fit_candidates(fresh, checkpoints=checkpoints, resume=config.resume)
-        stage.note(f"sources on {len(fresh):,} events")
+        pipeline.refresh(splits, checkpoints=checkpoints, resume=config.resume)
+        stage.note(f"sources on {len(splits.train) + len(splits.valid):,} events")
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 
-    profile = pipeline.training_profile()
-    run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
     console.summary(report, run, next_command=f"python -m patterns.recsys.serve --run {run}")
     return run
-
-
-def _protocol(config: Config) -> None:
-    from patterns.recsys import protocols
-    from patterns.recsys.data import load
-
-    dataset = protocols.DATASETS[config.protocol]
-    table = load(replace(config, dataset=dataset if config.dataset == "auto" else config.dataset))
-    console.header(NAME, table.source, config)
-    with console.stage(config.protocol):
-        found = protocols.run(config.protocol, table, seed=config.seed)
-    for each in found:
-        console.table(each)
-        console.info(each.caption)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ Weight = Annotated[float, Interval(ge=0, le=100)]
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where a collection of your own lies (`--dataset beir`)."""
+    """Your own collection (`--dataset beir`)."""
 
     path: Path | None = None
     """Folder with corpus.jsonl, queries.jsonl and qrels.tsv; needed with `--dataset beir`."""
@@ -28,7 +28,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, when it is used."""
+    """Size of the simulated world, if it is used."""
 
     films: Annotated[int, Interval(ge=50, le=1_000_000)] = 2_000
     queries: Annotated[int, Interval(ge=20, le=1_000_000)] = 800
@@ -36,12 +36,12 @@ class WorldOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """The split by query: queries of the same stems go to one side together."""
+    """The split by query: queries with the same stems stay in one part."""
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.1
-    """Share of the queries on which every choice is made."""
+    """Share of the queries that every choice is made on."""
     test_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.2
-    """Share of the queries that is read once, for the report."""
+    """Share of the queries read once, for the report."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class WeightOptions:
 
     title: Weight = 0.4
     overview: Weight = 0.2
-    """Also the text of a collection without fields."""
+    """Overview of the film; in a collection without fields, the document's text."""
     tags: Weight = 0.4
     genres: Weight = 0.1
     people: Weight = 0.0
@@ -61,7 +61,7 @@ class WeightOptions:
     """All fields read as one text."""
 
     def __post_init__(self) -> None:
-        """Refuse weights of 0 alone."""
+        """Refuse weights that are all 0."""
         if not any(vars(self).values()):
             raise ValueError(
                 "candidates.weights: all are 0, so no word would count; raise one of them"
@@ -73,14 +73,14 @@ class CandidateOptions:
     """From the corpus to candidates."""
 
     encoder: str = "auto"
-    """Text encoder: auto (MiniLM, else TF-IDF + SVD and a notice), tfidf-svd, a folder or a name
-    on the hub."""
+    """Text encoder: auto (MiniLM if available, else TF-IDF + SVD with a notice), tfidf-svd, a
+    folder, or a name on the hub."""
     max_length: Annotated[int, Interval(ge=8, le=512)] = 64
     """Tokens of a document that the encoder reads; twice as many take twice as long."""
     index: Literal["flat", "ivf", "hnsw", "ivf-pq"] = "flat"
     """FAISS index of the document vectors; flat is exact."""
     per_source: Annotated[int, Interval(ge=1, le=10_000)] = 200
-    """Documents that each of the two sources gives."""
+    """Documents that each of the two sources returns."""
     keep: Annotated[int, Interval(ge=1, le=10_000)] = 100
     """Candidates of the merged list that go to the ranker."""
     k1: Annotated[float, Interval(ge=0, le=10)] = 1.2
@@ -95,14 +95,14 @@ class RankingOptions:
     """From candidates to an order."""
 
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 800
-    """Most trees; early stopping keeps fewer."""
+    """Largest number of trees; early stopping may keep fewer."""
     leaves: Annotated[int, Interval(ge=2, le=1024)] = 31
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
     """Shrinkage of the trees."""
     min_leaf_rows: Annotated[int, Interval(ge=1, le=100_000)] = 100
-    """Fewest pairs in a leaf."""
+    """Smallest number of (query, document) pairs in a leaf."""
     unjudged: Annotated[int, Interval(ge=0, le=1000)] = 12
-    """Unjudged candidates of each query in the training set, as not relevant; see
+    """Unjudged candidates per query in the training set, labelled not relevant; see
     stages/training_set.py."""
 
 
@@ -120,7 +120,7 @@ class RerankingOptions:
 
 @dataclass(frozen=True)
 class Config(RunConfig):
-    """All of search; `--dataset` also takes msrd, simulated-films and beir."""
+    """Search; `--dataset` also takes msrd, simulated-films and beir."""
 
     own_dataset = "beir"
 

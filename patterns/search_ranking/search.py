@@ -26,7 +26,7 @@ class SearchConfig(CheckedConfig):
     query: Positional[Annotated[str, "what a person would type"]]
     """What a person would type."""
     k: Annotated[int, Interval(ge=1, le=10_000)] = 10
-    """Results wanted."""
+    """Number of results."""
     genre: str | None = None
     """Only documents of this genre."""
     run: str = "latest"
@@ -44,7 +44,7 @@ def main(settings: SearchConfig) -> None:
     run = open_run(settings.run, name=NAME, runs=settings.runs)
     pipeline = Pipeline.load(run.pipeline)
     filters = [] if settings.genre is None else [Condition("genres", settings.genre)]
-    pipeline.search([settings.query], settings.k, filters=filters)  # warm, so that times mean it
+    pipeline.search([settings.query], settings.k, filters=filters)  # warm up, for realistic times
     found = pipeline.search([settings.query], settings.k, filters=filters)
     console.info(f"{settings.query!r} · {run.version} · {pipeline.documents.height:,} documents")
     for place, hit in enumerate(found.hits[0], start=1):

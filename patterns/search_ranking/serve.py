@@ -28,7 +28,7 @@ class SearchRequest(ServiceRequest):
     """What is searched, how much of it is wanted, and within which documents."""
 
     query: str = Field(min_length=1, max_length=500, description="what a person would type")
-    k: int = Field(default=10, ge=1, le=10_000, strict=True, description="results wanted")
+    k: int = Field(default=10, ge=1, le=10_000, strict=True, description="number of results")
     genre: str | None = Field(default=None, max_length=100, description="only of this genre")
     actor: str | None = Field(default=None, max_length=200, description="only with this actor")
     director: str | None = Field(default=None, max_length=200, description="only by this director")

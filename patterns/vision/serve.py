@@ -1,6 +1,6 @@
 """Serve one task of vision: `python -m patterns.vision.serve [TASK] [flags]`.
 
-A dispatcher and nothing else; the mains are `patterns/vision/<task>/serve.py`.
+Only a dispatcher; the main programs are `patterns/vision/<task>/serve.py`.
 """
 
 from common.dispatch import run_task

@@ -1,6 +1,6 @@
 """Train one task of vision: `python -m patterns.vision.train [TASK] [flags]`.
 
-A dispatcher and nothing else; the mains are `patterns/vision/<task>/train.py`.
+Only a dispatcher; the main programs are `patterns/vision/<task>/train.py`.
 """
 
 from common.dispatch import run_task

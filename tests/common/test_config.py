@@ -5,7 +5,6 @@ import math
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -155,6 +154,7 @@ def test_a_range_refuses_in_code_as_on_the_command_line(value: float) -> None:
         ({"widths": ()}, r"trees\.widths: 0 is out of range; .* a value from 1 to 3"),
         ({"widths": (4,) * 4}, r"trees\.widths: 4 is out of range; .* a value from 1 to 3"),
         ({"range": (-1.0, 2.0)}, r"trees\.range: -1\.0 is out of range; .* a value from 0"),
+        ({"range": (math.nan, 2.0)}, r"trees\.range: nan is out of range"),
         ({"temperature": 0.0}, r"trees\.temperature: 0\.0 is out of range; .* above 0 below 5"),
         ({"temperature": 5.0}, r"trees\.temperature: 5\.0 is out of range"),
         ({"leaf": "mode"}, r"trees\.leaf: 'mode' is not known; .* one of mean, median"),
@@ -253,26 +253,6 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ML_PATTERNS_DEBUG", "1")
     with pytest.raises(ValueError, match="seed: -1"):
         started("--seed", "-1")
-
-
-@pytest.mark.parametrize("module", MAINS)
-def test_help_answers_within_a_second(module: str) -> None:
-    seconds = []
-    for _ in range(5):  # the best of a few: the machine may be busy, the imports are what counts
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", module, "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        seconds.append(time.perf_counter() - start)
-        if seconds[-1] < 1.0:
-            break
-    assert done.returncode == 0, done.stderr
-    assert "usage: python -m patterns." in done.stdout
-    assert min(seconds) < 1.0, f"{module} --help takes {min(seconds):.2f} s"
 
 
 @pytest.mark.parametrize("module", MAINS)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from common.probabilities import fit_temperature, softmax, top_k
+from common.probabilities import Answer, answers, fit_temperature, softmax, top_k
 
 
-def test_temperature_makes_confidence_true_and_changes_no_decision() -> None:
+def test_temperature_calibrates_confidence_and_changes_no_decision() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(4000, 4))
     true = softmax(logits)
@@ -28,3 +28,12 @@ def test_top_k_orders_and_breaks_ties_by_the_lower_label() -> None:
     labels, shares = top_k(np.array([[0.2, 0.5, 0.2, 0.1]]), 3)
     assert labels.tolist() == [[1, 0, 2]] and shares.tolist() == [[0.5, 0.2, 0.2]]
     assert top_k(np.array([[0.4, 0.6]]), 9)[0].shape == (1, 2)
+
+
+def test_answers_name_the_likeliest_labels() -> None:
+    probabilities = np.array([[0.2, 0.5, 0.3], [0.6, 0.0, 0.4]])
+    first, second = answers(probabilities, ("a", "b", "c"), 2)
+    assert first == Answer(["b", "c"], [0.5, 0.3])
+    assert second == Answer(["a", "c"], [0.6, 0.4])
+    assert len(answers(probabilities, ("a", "b", "c"), 9)[0].labels) == 3
+    assert answers(np.zeros((0, 3)), ("a", "b", "c"), 2) == []

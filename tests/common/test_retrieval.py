@@ -158,7 +158,7 @@ def test_a_tiny_catalogue_is_searched_in_silence(
 def test_an_index_of_nothing_finds_nothing_or_says_what_it_needs() -> None:
     found = VectorIndex().build(np.zeros((0, 4))).search(np.zeros((3, 4)), 5)
     assert found.item_ids.shape == (3, 0)
-    with pytest.raises(ValueError, match="'ivf-pq' learns from 2 or more vectors, not 1; use flat"):
+    with pytest.raises(ValueError, match="'ivf-pq' needs 2 or more vectors, not 1; use flat"):
         VectorIndex("ivf-pq").build(np.ones((1, 4)))
     with pytest.raises(ValueError, match="kind: 'lsh' is not known; use flat, ivf, .* or scann"):
         VectorIndex("lsh")  # type: ignore[arg-type]

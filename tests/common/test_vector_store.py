@@ -1,46 +1,14 @@
-"""Every kind of vector index, held to one behaviour: planted neighbours, changes, save and load."""
+"""Every kind of vector index answers alike: neighbours, recall, batches, padding and errors."""
 
-import json
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from vector_worlds import EVERY, FLOOR, of_kind, overlap, world
 
 from common import vector_store
 from common.retrieval import MISSING, VectorIndex, top_k
-from common.vector_store import KINDS, LEAST, IndexKind
-
-
-def of_kind(kind: IndexKind) -> object:
-    packages = " and ".join(vector_store.EXTRAS.get(kind, ()))
-    reason = f"{packages} not installed: pip install 'ml-system-patterns[{kind}]'"
-    return pytest.param(kind, marks=pytest.mark.skipif(not installed(kind), reason=reason))
-
-
-installed = vector_store.installed
-EVERY = [of_kind(kind) for kind in KINDS]
-# Of the exact ten: codes order near neighbours loosely.
-FLOOR = {"flat": 1.0, "ivf": 0.9, "hnsw": 0.9, "pq": 0.6, "ivf-pq": 0.6}
-FLOOR |= {"milvus": 0.9, "scann": 0.85}
-
-
-def world(count: int, width: int = 16, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Give clustered vectors of uneven length, as of factorisation, and queries near them."""
-    rng = np.random.default_rng(seed)
-    centers = rng.normal(size=(20, width))
-    vectors = centers[rng.integers(20, size=count)] + 0.5 * rng.normal(size=(count, width))
-    vectors *= rng.lognormal(sigma=0.3, size=(count, 1))
-    queries = centers[rng.integers(20, size=40)] + 0.5 * rng.normal(size=(40, width))
-    return vectors.astype(np.float32), queries.astype(np.float32)
-
-
-def overlap(found: np.ndarray, exact: np.ndarray) -> float:
-    pairs = zip(found.tolist(), exact.tolist(), strict=True)
-    return float(np.mean([len(set(a) & set(b)) / len(b) for a, b in pairs]))
+from common.vector_store import LEAST, IndexKind
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -82,8 +50,9 @@ def test_more_effort_finds_no_less(kind: IndexKind) -> None:
     ]
     little, much = (overlap(item_ids, exact) for item_ids in found)
     assert much >= little
-    if kind in ("ivf", "ivf-pq", "scann"):
-        assert much > little + 0.1  # `probes` reaches the engine
+    if kind not in ("flat", "pq"):  # which look at everything
+        least = 0.01 if kind in ("hnsw", "milvus") else 0.1
+        assert much > little + least  # `probes` or `search_width` reaches the engine
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -122,10 +91,13 @@ def test_k_beyond_the_catalogue_and_padding(kind: IndexKind) -> None:
 def test_too_few_probes_give_padding_never_an_invented_item(kind: IndexKind) -> None:
     vectors, queries = world(2_000)
     found = VectorIndex(kind, probes=1, search_width=1).build(vectors).search(queries, 1_500)
-    assert (np.isneginf(found.scores) == (found.item_ids == MISSING)).all()
+    missing = found.item_ids == MISSING
+    assert (np.isneginf(found.scores) == missing).all()
     for row in found.item_ids.tolist():
         shown = [item for item in row if item != MISSING]
-        assert len(set(shown)) == len(shown)
+        assert shown and len(set(shown)) == len(shown) and set(shown) <= set(range(2_000))
+    if kind in ("ivf", "ivf-pq", "scann"):  # the others look at more than one cell
+        assert missing.any()
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -134,81 +106,13 @@ def test_an_empty_catalogue_finds_nothing_and_can_grow_or_says_what_it_needs(
 ) -> None:
     nothing = np.zeros((0, 4), np.float32)
     if kind in LEAST:
-        with pytest.raises(ValueError, match=f"'{kind}' learns from {LEAST[kind]} or more"):
+        with pytest.raises(ValueError, match=f"'{kind}' needs {LEAST[kind]} or more"):
             VectorIndex(kind).build(nothing)
         return
     index = VectorIndex(kind).build(nothing)
     assert len(index) == 0 and index.search(np.ones((3, 4)), 5).item_ids.shape == (3, 0)
     index.add(np.array([7]), np.ones((1, 4)))
     assert index.search(np.ones((1, 4)), 5).item_ids.tolist() == [[7]]
-
-
-@pytest.mark.parametrize("kind", EVERY)
-@pytest.mark.parametrize("count", [300, 2_000])
-def test_an_index_loads_as_it_was_saved(kind: IndexKind, count: int, tmp_path: Path) -> None:
-    vectors, queries = world(count)
-    index = VectorIndex(kind, probes=5, search_width=33).build(vectors, np.arange(count) * 3 + 1)
-    index.add(np.array([0]), vectors[:1] * 9)
-    index.save(tmp_path / "items")
-    before = index.search(queries, 20)
-    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert files and not [path for path in files if path.suffix == ".pkl"]
-    loaded = VectorIndex(kind, probes=5, search_width=33).load(tmp_path / "items")
-    after = loaded.search(queries, 20)
-    np.testing.assert_array_equal(before.item_ids, after.item_ids)
-    np.testing.assert_allclose(before.scores, after.scores, rtol=1e-6)  # scann: another order
-    assert len(loaded) == count + 1
-
-    again = index.search(queries, 20)  # saving did not disturb what is served
-    np.testing.assert_array_equal(before.item_ids, again.item_ids)
-    loaded.add(np.array([999_999]), vectors[:1] * 99)  # what was loaded can change ...
-    assert loaded.search(vectors[:1], 1).item_ids.tolist() == [[999_999]]
-    now = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert now == files  # ... and the artifact stays as it was signed
-
-
-@pytest.mark.parametrize("kind", EVERY)
-def test_vectors_come_and_go_while_served(kind: IndexKind) -> None:
-    vectors, queries = world(2_000)
-    index = VectorIndex(kind, probes=99).build(vectors[:1_500], np.arange(1_500))
-    late = np.arange(1_500, 2_000)
-    index.add(late, vectors[late])
-    exact = top_k(queries @ vectors.T, 10).item_ids
-    assert len(index) == 2_000
-    assert overlap(index.search(queries, 10).item_ids, exact) >= FLOOR[kind]
-
-    star = np.array([5_000])
-    index.add(star, 50 * queries[:1])
-    assert index.search(queries[:1], 3).item_ids[0, 0] == 5_000
-    if kind == "hnsw":
-        with pytest.raises(ValueError, match=f"'{kind}' cannot remove; use flat, ivf"):
-            index.remove(star)
-        return
-    gone = np.append(np.arange(0, 2_000, 2), 5_000)
-    index.remove(gone)
-    assert len(index) == 1_000
-    found = index.search(queries, 10).item_ids
-    assert (found % 2 == 1).all()
-    odd = np.arange(1, 2_000, 2)
-    exact = odd[top_k(queries @ vectors[odd].T, 10).item_ids]
-    assert overlap(found, exact) >= FLOOR[kind]
-    index.add(star, 50 * queries[1:2])  # an id that was freed may come back, with a new vector
-    assert index.search(queries[1:2], 1).item_ids.tolist() == [[5_000]]
-
-
-@pytest.mark.parametrize("kind", EVERY)
-def test_what_does_not_fit_is_named(kind: IndexKind) -> None:
-    vectors, _ = world(100)
-    index = VectorIndex(kind).build(vectors)
-    with pytest.raises(ValueError, match="ids: 3 is there already; remove it first"):
-        index.add(np.array([100, 3]), vectors[:2])
-    with pytest.raises(ValueError, match="ids: 100 is not there"):
-        index.remove(np.array([3, 100]))
-    with pytest.raises(ValueError, match="vectors: have 15 dimensions, the index 16"):
-        index.add(np.array([100]), vectors[:1, :15])
-    with pytest.raises(ValueError, match="ids: hold one twice"):
-        index.add(np.array([100, 100]), vectors[:2])
-    assert len(index) == 100  # a refused change changes nothing
 
 
 def test_what_cannot_be_an_index_is_named(tmp_path: Path) -> None:
@@ -222,7 +126,7 @@ def test_what_cannot_be_an_index_is_named(tmp_path: Path) -> None:
     vectors[2, 3] = np.nan
     with pytest.raises(ValueError, match="vectors: that of id 2 is not finite"):
         VectorIndex().build(vectors)
-    with pytest.raises(ValueError, match="not there yet; call build or load first"):
+    with pytest.raises(ValueError, match="not built yet; call build or load first"):
         VectorIndex().search(vectors, 1)
     with pytest.raises(ValueError, match="uri: 'http://x' is for kind 'milvus', not 'flat'"):
         VectorIndex(uri="http://x")
@@ -238,42 +142,6 @@ def test_a_missing_extra_is_named_with_its_command(
         VectorIndex(kind).build(world(4)[0])
 
 
-def test_searches_go_on_while_vectors_are_added() -> None:
-    vectors, queries = world(3_000)
-    index = VectorIndex("ivf", probes=99).build(vectors[:1_000])
-    problems: list[BaseException] = []
-    done = threading.Event()
-
-    def search() -> None:
-        try:
-            while not done.is_set():
-                found = index.search(queries, 5)
-                assert (found.item_ids >= 0).all()
-        except BaseException as problem:  # told by the assertion below
-            problems.append(problem)
-
-    threads = [threading.Thread(target=search) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for item in range(1_000, 3_000, 20):
-        index.add(np.arange(item, item + 20), vectors[item : item + 20])
-    done.set()
-    for thread in threads:
-        thread.join()
-    assert not problems
-    exact = top_k(queries @ vectors.T, 5).item_ids
-    assert overlap(index.search(queries, 5).item_ids, exact) == 1.0
-
-
-@pytest.mark.parametrize("kind", [of_kind("scann")])
-def test_a_pickle_in_the_folder_is_refused(kind: IndexKind, tmp_path: Path) -> None:
-    vectors, _ = world(50)
-    VectorIndex(kind).build(vectors).save(tmp_path)
-    (tmp_path / "scann_docids.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    with pytest.raises(ValueError, match="is a pickle, which can run code; build the index anew"):
-        VectorIndex(kind).load(tmp_path)
-
-
 @pytest.mark.parametrize("kind", [of_kind("scann"), of_kind("milvus")])
 def test_engines_are_silent(kind: IndexKind, capfd: pytest.CaptureFixture[str]) -> None:
     vectors, queries = world(1_200)
@@ -281,56 +149,6 @@ def test_engines_are_silent(kind: IndexKind, capfd: pytest.CaptureFixture[str]) 
     said = capfd.readouterr()
     assert said.out == ""
     assert [line for line in said.err.splitlines() if "absl::InitializeLog" not in line] == []
-
-
-@pytest.mark.parametrize("kind", [of_kind("milvus")])
-def test_a_server_holds_the_vectors_of_each_build(kind: IndexKind, tmp_path: Path) -> None:
-    """The same client against a server of its own: what is saved is a name, older builds stay."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = str(tmp_path / "server")
-    command = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", folder]
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port, server)
-        uri = f"http://127.0.0.1:{port}"
-        vectors, queries = world(300)
-        index = VectorIndex(kind, uri=uri).build(vectors)
-        index.save(tmp_path / "old")
-        before = index.search(queries, 5)
-        index.build(vectors[:10]).save(tmp_path / "new")
-        assert [path.name for path in (tmp_path / "old").rglob("*")] == ["milvus.json"]
-        names = {
-            json.loads((tmp_path / run / "milvus.json").read_text())["collection"]
-            for run in ("old", "new")
-        }
-        assert len(names) == 2
-        older = VectorIndex(kind, uri=uri).load(tmp_path / "old").search(queries, 5)
-        np.testing.assert_array_equal(older.item_ids, before.item_ids)
-        assert len(VectorIndex(kind, uri=uri).load(tmp_path / "new")) == 10
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
-    import socket
-
-    for _ in range(300):
-        assert server.poll() is None, f"the server ended with {server.returncode}"
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("the server was not ready within half a minute")
 
 
 def test_cells_hold_what_is_near_and_are_probed_by_product() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data import transfer
+from data import progress, transfer
 
 
 @dataclass
@@ -133,4 +133,5 @@ def own_cache(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(transfer, "BACKOFF_S", 0.01)
     monkeypatch.setattr(transfer, "_unreachable", {})
     monkeypatch.setattr(transfer, "_reached", set())
+    monkeypatch.setattr(progress, "_said", set())
     return home

@@ -55,11 +55,12 @@ def test_folders_are_found_below_a_wrapping_folder(tmp_path):
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 def test_names_that_lead_out_are_refused(tmp_path, name, make):
     path = make(tmp_path / "x.archive", {"fine": b"1", name: b"evil"})
-    with pytest.raises(Damaged, match="leads out of the archive"):
+    with pytest.raises(Damaged, match="points outside the archive"):
         archives.read_members(path)
-    with pytest.raises(Damaged, match="leads out of the archive"):
+    with pytest.raises(Damaged, match="points outside the archive"):
         archives.write_member(path, name, tmp_path / "out", limit_bytes=100)
-    assert {file.name for file in tmp_path.iterdir()} <= {"x.archive"}
+    assert [file.name for file in tmp_path.iterdir()] == ["x.archive"]
+    assert not (tmp_path.parent / "evil").exists()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
 def test_truncated_archives_are_named(tmp_path, make, keep):
     path = make(tmp_path / "x.archive", {"a": bytes(range(256)) * 40, "b": b"x" * 999})
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(Damaged, match=r"x\.archive: not a sound archive"):
+    with pytest.raises(Damaged, match=r"x\.archive: not a valid archive"):
         archives.read_members(path)
 
 
@@ -122,17 +123,17 @@ def test_flipped_byte_inside_a_zip_is_found(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[60] ^= 0xFF
     path.write_bytes(raw)
-    with pytest.raises(Damaged, match="not a sound archive"):
+    with pytest.raises(Damaged, match="not a valid archive"):
         archives.read_members(path)
 
 
 def test_absent_member_is_named(tmp_path):
     path = make_zip(tmp_path / "x.zip", {"a": b"1"})
-    with pytest.raises(Damaged, match="holds no member 'b'"):
+    with pytest.raises(Damaged, match="has no member 'b'"):
         archives.write_member(path, "b", tmp_path / "out", limit_bytes=10)
 
 
 def test_broken_gzip_is_named(tmp_path):
     (tmp_path / "x.gz").write_bytes(gzip.compress(b"hello" * 1000)[:20])
-    with pytest.raises(Damaged, match=r"x\.gz: not a sound archive"):
+    with pytest.raises(Damaged, match=r"x\.gz: not a valid archive"):
         archives.write_gunzipped(tmp_path / "x.gz", tmp_path / "out", limit_bytes=10_000)

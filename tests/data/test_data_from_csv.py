@@ -3,7 +3,6 @@
 import time
 from datetime import date
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -68,7 +67,7 @@ def test_tabs_and_a_byte_order_mark(csv):
         ("user_id,item_id\na,x\n,y\n", r"own\.csv, row 3: column 'user_id' is empty"),
         ("user_id,item_id\na,x\nb,NaN\n", r"row 3: column 'item_id' is empty \(it holds 'NaN'; 1 "),
         ("user_id,item_id\na,x\nb, \n", r"row 3: column 'item_id' is empty"),
-        ("user_id,item_id\n", r"own\.csv: a header and no rows"),
+        ("user_id,item_id\n", r"own\.csv: a header but no rows"),
         ("", r"own\.csv: the file is empty"),
     ],
 )
@@ -87,10 +86,13 @@ def test_rating_that_is_no_number_is_named_with_its_row(csv, value):
 @pytest.mark.parametrize(
     ("moment", "message"),
     [
-        ("inf", "row 2: column 'when' holds 'inf', no time from year 1"),
+        ("inf", "row 2: column 'when' holds 'inf', not a time from year 1"),
         ("1600000000000", "row 2: .*Divide milliseconds by 1000"),
-        ("-1", "row 2: column 'when' holds '-1', no time from year 1970 to 2100"),
-        ("4133980800", "row 2: column 'when' holds '4133980800', no time from year 1970 to 2100"),
+        ("-1", "row 2: column 'when' holds '-1', not a time from year 1970 to 2100"),
+        (
+            "4133980800",
+            "row 2: column 'when' holds '4133980800', not a time from year 1970 to 2100",
+        ),
         ("nan", "row 2: column 'when' is empty .it holds 'nan'"),
         ("yesterday", "row 2: column 'when' holds 'yesterday', neither seconds"),
         ("2024-05-31", "row 3: column 'when' holds '100', and row 2 an ISO date"),
@@ -114,7 +116,9 @@ def test_iso_dates_outside_of_1970_to_2100_are_refused_and_the_ends_are_not(csv)
     assert table.interactions["timestamp"].to_list() == [0, 4_133_980_799]
     for day in ("1969-12-31T23:59:59", "2101-01-01"):
         path = csv(f"user_id,item_id,when\na,x,2000-01-01\nb,y,{day}\n")
-        with pytest.raises(ValueError, match=f"row 3: column 'when' holds '{day}', no time from"):
+        with pytest.raises(
+            ValueError, match=f"row 3: column 'when' holds '{day}', not a time from"
+        ):
             interactions_from_csv(path, timestamp="when")
 
 
@@ -123,7 +127,7 @@ def test_rating_outside_of_the_range_given_is_named(csv, value):
     path = csv(f"user_id,item_id,stars\na,x,1\nb,y,5\nc,y,{value}\n")
     with pytest.raises(ValueError, match=rf"own\.csv, row 4: column 'stars' .*'{value}'"):
         interactions_from_csv(path, rating="stars", rating_range=(1, 5))
-    with pytest.raises(ValueError, match="rating_range: 5, 1 is no range"):
+    with pytest.raises(ValueError, match="rating_range: 5, 1 is not a range"):
         interactions_from_csv(path, rating="stars", rating_range=(5, 1))
 
 
@@ -196,16 +200,16 @@ def test_users_and_items_of_their_own_files(csv):
         ("users", "user_id,age\na,3\nb,4\na,5\n", "row 4: column 'user_id' holds 'a', as row 2"),
         ("items", "item_id\nx\nx\n", "row 3: column 'item_id' holds 'x', as row 2 does"),
         ("users", "id,age\na,3\n", r"users\.csv: no column 'user_id'; it has 'id', 'age'"),
-        ("users", "user_id,age\na,old\n", r"users\.csv, row 2: column 'age' holds 'old', which is"),
+        ("users", "user_id,age\na,old\n", r"users\.csv, row 2: column 'age' holds 'old', not"),
         (
             "users",
             "user_id,age\na,\nb,NaN\n",
-            "row 3: column 'age' holds 'NaN', which is no number",
+            "row 3: column 'age' holds 'NaN', not a number",
         ),
         ("users", "user_id,age\na,200\n", "column 'age' holds '200', outside 0 to 150"),
-        ("items", "item_id,year\nx,1999.5\n", "row 2: column 'year' holds '1999.5', no whole"),
+        ("items", "item_id,year\nx,1999.5\n", "row 2: column 'year' holds '1999.5', not a whole"),
         ("items", "item_id,title\n,T\n", r"items\.csv, row 2: column 'item_id' is empty"),
-        ("items", "item_id\n", r"items\.csv: a header and no rows"),
+        ("items", "item_id\n", r"items\.csv: a header but no rows"),
     ],
 )
 def test_what_is_wrong_in_the_other_files_is_named(csv, name, content, message):
@@ -218,7 +222,7 @@ def test_a_mapping_without_effect_is_refused(csv):
     events, items = csv("user_id,item_id\na,x\n"), csv("item_id,plot\nx,t\n", "items.csv")
     for columns, message in (
         ({"plot": "text"}, r"columns: 'plot' is not known\. Choose from age"),
-        ({"age": "years"}, r"columns: 'age' stands in a file of its own\. Give users_path"),
+        ({"age": "years"}, r"columns: 'age' is in a separate file\. Give users_path"),
         ({"text": "overview"}, r"items\.csv: no column 'overview'; it has 'item_id', 'plot'"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -228,9 +232,9 @@ def test_a_mapping_without_effect_is_refused(csv):
 def test_a_million_events_of_one_user_take_seconds(csv):
     rows = "".join(f"u,i{n % 5000},{n % 5 + 1},{1_600_000_000 + n}\n" for n in range(1_000_000))
     path = csv("user_id,item_id,rating,timestamp\n" + rows)
-    begin = time.perf_counter()
+    begin = time.process_time()
     table = interactions_from_csv(path, rating="rating", timestamp="timestamp")
-    assert time.perf_counter() - begin < 15  # about one second on two cores
+    assert time.process_time() - begin < 10  # about one second
     assert (table.interactions.height, table.users.height) == (1_000_000, 1)
 
 
@@ -275,7 +279,7 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
         ("5,a,t,1,", "row 3: column 'is_fraud' is empty"),
         ("5,a,t,1,NaN", "row 3: column 'is_fraud' is empty"),
         ("5,a,t,1,2", "row 3: column 'is_fraud' holds '2'; a label is 0 or 1"),
-        ("5,a,t,much,0", "row 3: column 'amount' holds 'much', which is no number"),
+        ("5,a,t,much,0", "row 3: column 'amount' holds 'much', not a number"),
         ("noon,a,t,1,0", "row 2: column 'time' holds '1'|row 3: column 'time' holds 'noon'"),
     ],
 )
@@ -337,7 +341,6 @@ def test_the_text_null_is_a_text(csv):
 def test_share_out_of_range_is_named(csv):
     with pytest.raises(ValueError, match=r"test_share: 1.5 is not in \[0, 1\)"):
         texts_from_csv(csv("text,label\nx,a\ny,b\n"), test_share=1.5)
-    assert np.isfinite(1.5)
 
 
 def test_an_id_with_a_nul_is_refused_by_row(csv):

@@ -243,8 +243,8 @@ def test_beir_qrels_beside_the_corpus_come_first(beir):
     [
         ("corpus.jsonl", '{"_id": "a", "text": "x"}\n{broken\n', r"corpus\.jsonl, row 2: not JSON"),
         ("corpus.jsonl", '{"_id": "a"}\n', r"corpus\.jsonl, row 1: no 'text'"),
-        ("corpus.jsonl", "", r"corpus\.jsonl: no row in it"),
-        ("queries.jsonl", '{"_id": 1, "text": "x"}\n' * 2, r"queries\.jsonl: the _id '1' stands"),
+        ("corpus.jsonl", "", r"corpus\.jsonl: contains no rows"),
+        ("queries.jsonl", '{"_id": 1, "text": "x"}\n' * 2, r"queries\.jsonl: the _id '1' is on"),
         ("qrels/test.tsv", "q1\td1\t1000\n", r"test\.tsv, row 1: the grade 1000 is above"),
         ("corpus.jsonl", "[1]\n", r"corpus\.jsonl, row 1: no '_id'"),
         ("qrels/test.tsv", "h\th\th\nq1 d1 1\n", r"test\.tsv, row 2: 'q1 d1 1' is not query id"),

@@ -72,10 +72,10 @@ def test_box_and_mask_of_a_lone_cell_agree() -> None:
 
 
 def test_it_is_registered_and_quick() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     world = data.load("simulated-cells", seed=0)
     nuclei = data.load("simulated-nuclei", seed=0)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 10
     assert len(world.images) == 240 and len(nuclei.images) == 120
 
 

@@ -49,6 +49,7 @@ def test_a_person_query_is_answered_by_that_persons_films(world) -> None:
         )
     )
     asked = world.queries.filter(pl.col("intent") == "person")
+    assert asked.height > 10
     rows = asked.join(world.judgments, on="query_id").join(cast, on="doc_id")
     for query, grade, everyone in rows.select("query", "grade", "everyone").iter_rows():
         name = " ".join(query.split()[:2])  # search noise may follow

@@ -107,7 +107,7 @@ def true_preference(
     """
     if not {"world", "person_taste", "film_taste"} <= set(table.extra):
         raise ValueError(
-            f"{table.source.name}: the truth is known of simulated-movies only. Load that."
+            f"{table.source.name}: the truth is known for simulated-movies only. Load that."
         )
     people, films = table.extra["person_taste"], table.extra["film_taste"]
     rows = _rows(people["user_id"], users)

@@ -65,21 +65,28 @@ def generate(
         items=films.frame,
         extra={
             "exposures": _exposures(sessions, exposures, people, films),
-            "person_taste": people.frame.select(
-                "user_id", pl.Series("first", people.first), pl.Series("last", people.last)
-            ),
-            "film_taste": films.frame.select(
-                "item_id",
-                pl.Series("taste", films.taste),
-                pl.Series("quality", films.quality),
-                pl.Series("appeal", films.appeal),
-                pl.Series("trend", films.trend),
-            ),
+            **_truth(people, films),
             "world": pl.DataFrame(
                 {"start": [START], "days": [days], "sharpness": [sharpness], "drift": [drift]}
             ),
         },
     )
+
+
+def _truth(people: People, films: Films) -> dict[str, pl.DataFrame]:
+    """Name what was planted, which no table of a real dataset holds."""
+    return {
+        "person_taste": people.frame.select(
+            "user_id", pl.Series("first", people.first), pl.Series("last", people.last)
+        ),
+        "film_taste": films.frame.select(
+            "item_id",
+            pl.Series("taste", films.taste),
+            pl.Series("quality", films.quality),
+            pl.Series("appeal", films.appeal),
+            pl.Series("trend", films.trend),
+        ),
+    }
 
 
 def _check(

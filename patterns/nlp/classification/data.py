@@ -1,4 +1,4 @@
-"""Texts with one label each, split three ways.
+"""What a row, a label and leakage mean in text classification: texts split three ways.
 
 A row is a text, its label the one thing it asks for. The test texts are the ones the dataset's
 authors set aside and are read once. A stratified share of the training texts becomes the
@@ -6,7 +6,7 @@ validation part, which alone chooses the epoch, the baseline's strength and the 
 
 Leakage: people ask the same thing in the same words. Training texts that also stand in the test
 part, case and punctuation aside, are dropped from training (25 of BANKING77's), and of training
-texts that equal each other only the first is kept, so that none lies on both sides of the split.
+texts that equal each other only the first is kept, so that none is on both sides of the split.
 """
 
 from __future__ import annotations
@@ -17,95 +17,69 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-import data
 from common.evaluation.splits import stratified_split
 from patterns.nlp.classification.config import Config
+from patterns.nlp.classification.entities.texts import Texts
 
 if TYPE_CHECKING:
     from data.tables import Source, TextClassification
 
-PUBLIC, SIMULATED = "banking77", "simulated-intents"
+PUBLIC, OFFLINE = "banking77", "simulated-intents"
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Texts and int64 labels (N,) of each part."""
+    """The three parts, and the names of the labels."""
 
     source: Source
-    train_texts: list[str]
-    train_labels: np.ndarray
-    valid_texts: list[str]
-    valid_labels: np.ndarray
-    test_texts: list[str]
-    test_labels: np.ndarray
+    train: Texts
+    valid: Texts
+    test: Texts
     label_names: tuple[str, ...]
-    dropped: int
-    """Training texts left out because they repeat another or stand in the test part."""
+    notices: tuple[str, ...] = ()
 
 
 def load(config: Config) -> TextClassification:
-    """Load the dataset that the configuration names; "auto" falls back, saying so."""
+    """Load the dataset that the configuration names; "auto" falls back, with a notice."""
+    import data
     from data.tables import TextClassification
 
     if config.dataset == "csv":
         return _own_file(config)
-    world = config.world
     return data.load_table(
         TextClassification,
         config.dataset,
         public=PUBLIC,
-        offline=SIMULATED,
+        offline=OFFLINE,
         seed=config.seed,
-        intents=world.intents,
-        texts=world.texts,
-        noise=world.noise,
+        intents=config.world.intents,
+        texts=config.world.texts,
+        noise=config.world.noise,
     )
 
 
 def split(table: TextClassification, config: Config) -> Splits:
-    """Keep the test part; clean the training part and cut a validation part from it."""
-    train = _without_repeats(table.train, table.test)
-    labels = _labels(train)
-    classes = len(table.label_names)
-    counts = np.bincount(labels, minlength=classes)
-    if counts.min() < 2:
-        name = table.label_names[int(counts.argmin())]
-        raise ValueError(
-            f"label {name!r} has {counts.min()} training texts that neither repeat another nor "
-            "stand in the test part; a class needs 2 or more: add some, or leave the class out"
-        )
-    share = max(config.data.valid_share, classes / len(labels))
-    rows, valid = stratified_split(labels, (1 - share, share), seed=config.seed)
-    limit = config.data.limit
+    """Keep the test part; clean the training part and cut a validation part from it.
+
+    Raises `ValueError` where a class has too few training texts for two parts.
+    """
+    clean = _without_repeats(table.train, table.test)
+    train, classes = _texts(clean), len(table.label_names)
+    _check_counts(train, table.label_names)
+    share = max(config.split.valid_share, classes / len(train))
+    rows, valid = stratified_split(train.labels, (1 - share, share), seed=config.seed)
+    limit = config.split.limit
     if classes <= limit < len(rows):
         part = limit / len(rows)
-        kept, _ = stratified_split(labels[rows], (part, 1 - part), seed=config.seed)
+        kept, _ = stratified_split(train.labels[rows], (part, 1 - part), seed=config.seed)
         rows = rows[kept]
-    texts = train["text"].to_list()
     return Splits(
         source=table.source,
-        train_texts=[texts[row] for row in rows],
-        train_labels=labels[rows],
-        valid_texts=[texts[row] for row in valid],
-        valid_labels=labels[valid],
-        test_texts=table.test["text"].to_list(),
-        test_labels=_labels(table.test),
+        train=_chosen(train, rows),
+        valid=_chosen(train, valid),
+        test=_texts(table.test),
         label_names=table.label_names,
-        dropped=table.train.height - train.height,
-    )
-
-
-def input_profile(
-    texts: list[str], label_names: tuple[str, ...], labels: np.ndarray
-) -> pl.DataFrame:
-    """Return what drift monitoring compares later: sizes of the texts and their labels, no text."""
-    frame = pl.DataFrame({"text": texts})
-    return frame.select(
-        characters=pl.col("text").str.len_chars(),
-        words=pl.col("text").str.split(" ").list.len(),
-        digits=pl.col("text").str.count_matches(r"\d"),
-        non_ascii=pl.col("text").str.count_matches(r"[^\x00-\x7f]"),
-        label=pl.Series([label_names[label] for label in labels]),
+        notices=_notices(table.train.height - len(train)),
     )
 
 
@@ -131,5 +105,25 @@ def _without_repeats(train: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
     return kept.unique("key", keep="first", maintain_order=True).drop("key")
 
 
-def _labels(frame: pl.DataFrame) -> np.ndarray:
-    return frame["label"].to_numpy().astype(np.int64)
+def _texts(frame: pl.DataFrame) -> Texts:
+    return Texts(frame["text"].to_list(), frame["label"].to_numpy().astype(np.int64))
+
+
+def _chosen(part: Texts, rows: np.ndarray) -> Texts:
+    return Texts([part.texts[row] for row in rows], part.labels[rows])
+
+
+def _check_counts(train: Texts, label_names: tuple[str, ...]) -> None:
+    counts = np.bincount(train.labels, minlength=len(label_names))
+    if counts.min() < 2:
+        name = label_names[int(counts.argmin())]
+        raise ValueError(
+            f"label {name!r} has {counts.min()} training texts that neither repeat another nor "
+            "stand in the test part; a class needs 2 or more: add some, or leave the class out"
+        )
+
+
+def _notices(repeats: int) -> tuple[str, ...]:
+    if not repeats:
+        return ()
+    return (f"{repeats:,} training texts repeat another or stand in the test part too: left out",)

@@ -3,32 +3,41 @@
 The only place that turns the configuration into stages. `classify` is the verb, batch first; an
 answer does not depend on the other texts of its batch. What is saved is what serves: the exported
 model, or the torch one, the features with their head, or the baseline, as `pipeline.json` says.
+
+Shapes: N texts, C classes.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from common.atomic import write_json
-from common.probabilities import fit_temperature, softmax, top_k
+from common.probabilities import Answer, answers, fit_temperature, softmax
 from patterns.nlp.classification.config import Config
 
 if TYPE_CHECKING:
-    from common.training import History
+    import polars as pl
+
     from patterns.nlp.classification.data import Splits
     from patterns.nlp.classification.stages.encoder import EncoderClassifier
     from patterns.nlp.classification.stages.export import Parity
     from patterns.nlp.classification.stages.features import FeatureClassifier
     from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
-FORMAT = 1
 BASELINE, FEATURES = "tfidf", "tfidf-svd"
+STAGES = "patterns.nlp.classification.stages"
+SERVABLE = {  # kind -> module and class; imported when needed: a server of ONNX needs no torch
+    "tfidf": ("tfidf", "TfidfClassifier"),
+    "features": ("features", "FeatureClassifier"),
+    "encoder": ("encoder", "EncoderClassifier"),
+    "onnx": ("export", "OnnxClassifier"),
+}
 
 
 class Predictor(Protocol):
@@ -40,103 +49,110 @@ class Predictor(Protocol):
     def save(self, folder: Path) -> None:
         """Write all that `load` needs."""
 
-
-@dataclass(frozen=True)
-class Answer:
-    """The likeliest labels of one text, best first, and their calibrated probabilities."""
-
-    labels: list[str]
-    probabilities: list[float]
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
 
 
 class Pipeline:
     """A text classifier with its baseline, and its torch form, beside it while it is trained."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(
+        self,
+        *,
+        label_names: Sequence[str],
+        k: int = 3,
+        baseline: TfidfClassifier | None = None,
+        encoder: EncoderClassifier | None = None,
+        features: FeatureClassifier | None = None,
+        runtime: str = "torch",
+        seed: int = 0,
+    ) -> None:
+        """`features` take the encoder's place if it is absent or not available."""
+        self.label_names, self.k = tuple(label_names), k
+        self.baseline, self.encoder, self.features = baseline, encoder, features
+        self.runtime, self.seed = runtime, seed
         self.notices: list[str] = []
-        self.label_names: tuple[str, ...] = ()
-        self.temperature = 1.0
-        self.baseline: TfidfClassifier | None = None
-        self.trained: EncoderClassifier | FeatureClassifier | None = None
-        self.serving: Predictor | None = None
-        self.kind = BASELINE  # tfidf | features | encoder | onnx: what `serving` is
-        self.parity: Parity | None = None
+        self.model_: EncoderClassifier | FeatureClassifier | None = None  # beyond the baseline
+        self.served_: Predictor | None = None
+        self.kind_ = ""  # key of SERVABLE: what `served_` is
+        self.valid_accuracy_ = 0.0
+        self.parity_: Parity | None = None
+        self.temperature_ = 1.0
 
     @classmethod
-    def from_config(cls, config: Config) -> Pipeline:
-        """Make an unfitted pipeline."""
-        return cls(config)
+    def from_config(cls, config: Config, splits: Splits) -> Pipeline:
+        """Build the unfitted stages."""
+        from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
-    @property
-    def history(self) -> History | None:
-        """The training history of the model, where it has epochs."""
-        return self.trained.history_ if self.trained is not None else None
+        classes = len(splits.label_names)
+        return cls(
+            label_names=splits.label_names,
+            k=config.k,
+            baseline=TfidfClassifier(),
+            encoder=None if config.model in (BASELINE, FEATURES) else _encoder(config, classes),
+            features=_features(config, classes) if config.model in ("auto", FEATURES) else None,
+            runtime=config.runtime,
+            seed=config.seed,
+        )
 
     def fit_baseline(self, splits: Splits) -> Pipeline:
         """Fit TF-IDF + logistic regression; it serves until something better is fitted."""
-        from patterns.nlp.classification.stages.tfidf import TfidfClassifier
-
-        self.label_names = splits.label_names
-        self.baseline = TfidfClassifier().fit(*_four(splits))
-        self.serving, self.kind = self.baseline, BASELINE
-        return self
+        assert self.baseline is not None
+        return self._serve(self.baseline.fit(splits.train, splits.valid), "tfidf", splits)
 
     def fit_encoder(
-        self, splits: Splits, *, checkpoint: Path | None = None, resume: bool = False
+        self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
-        """Fine-tune the model that `config.model` names, or fit what stands in for it."""
+        """Fine-tune the transformer, or fit the features that stand in for it."""
         from common.encoders import EncoderUnavailable
 
-        model = self.config.model
-        if model == BASELINE:
+        checkpoint = checkpoints / "encoder" if checkpoints else None
+        model = self.encoder or self.features
+        if model is None:
             return self
-        self.label_names = splits.label_names
-        if model != FEATURES:
-            encoder = self._encoder()
-            try:
-                encoder.fit(*_four(splits), checkpoint=checkpoint, resume=resume)
-                self.trained, self.serving, self.kind = encoder, encoder, "encoder"
-                return self
-            except EncoderUnavailable as missing:
-                if model != "auto":
-                    raise
-                self.notices.append(
-                    f"No transformer to fine-tune, TF-IDF + SVD features stand in: {missing}"
-                )
-        features = self._features()
-        features.fit(*_four(splits), checkpoint=checkpoint, resume=resume)
-        self.trained, self.serving, self.kind = features, features, "features"
-        return self
+        try:
+            model.fit(splits.train, splits.valid, checkpoint=checkpoint, resume=resume)
+        except EncoderUnavailable as missing:
+            if self.features is None:
+                raise
+            self.notices.append(
+                f"No transformer to fine-tune, TF-IDF + SVD features stand in: {missing}"
+            )
+            model = self.features
+            model.fit(splits.train, splits.valid, checkpoint=checkpoint, resume=resume)
+        self.model_ = model
+        return self._serve(model, "features" if model is self.features else "encoder", splits)
 
-    def export(self, splits: Splits) -> Pipeline:
-        """Put ONNX Runtime in service if the export answers as the trained model does."""
+    def fit_export(self, splits: Splits) -> Pipeline:
+        """Put ONNX Runtime in service if asked for and if it answers as the trained encoder does.
+
+        The two are compared on the validation texts.
+        """
         from patterns.nlp.classification.stages.export import export, parity
 
-        if self.kind != "encoder" or self.config.runtime != "onnx":
+        if self.runtime != "onnx" or self.kind_ != "encoder":
             return self
-        trained: Any = self.trained
-        exported = export(trained)
-        self.parity = parity(exported, trained, splits.valid_texts)
-        if self.parity.holds:
-            self.serving, self.kind = exported, "onnx"
-        else:
-            self.notices.append(
-                f"The ONNX export is not served: logits differ by {self.parity.max_difference:.2g},"
-                f" labels agree on {self.parity.agreement:.4f} of {self.parity.texts} texts; torch"
-                " serves instead."
-            )
+        assert self.encoder is not None
+        exported = export(self.encoder)
+        found = self.parity_ = parity(exported, self.encoder, splits.valid.texts)
+        if found.holds:
+            return self._serve(exported, "onnx", splits)
+        self.notices.append(
+            f"The ONNX export is not served: logits differ by {found.max_difference:.2g}, labels"
+            f" agree on {found.agreement:.4f} of {found.texts} texts; torch serves instead."
+        )
         return self
 
     def fit_temperature(self, splits: Splits) -> Pipeline:
         """Fit the calibration on the validation texts."""
-        self.temperature = fit_temperature(self.logits(splits.valid_texts), splits.valid_labels)
+        self.temperature_ = fit_temperature(self.logits(splits.valid.texts), splits.valid.labels)
         return self
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Return raw outputs (N, C) of what serves."""
-        assert self.serving is not None, "fit or load it first"
-        return self.serving.predict(texts)
+        assert self.served_ is not None, "fit or load it first"
+        return self.served_.predict(texts)
 
     def classify(self, texts: Sequence[str], *, k: int | None = None) -> list[Answer]:
         """Return the k likeliest labels of each text; all labels where k exceeds them.
@@ -148,23 +164,31 @@ class Pipeline:
                 raise ValueError(f"texts[{row}]: it is empty; give a text to classify")
         if not len(texts):
             return []
-        labels, shares = top_k(softmax(self.logits(texts), self.temperature), k or self.config.k)
-        return [
-            Answer([self.label_names[label] for label in row], share.tolist())
-            for row, share in zip(labels, shares, strict=True)
-        ]
+        probabilities = softmax(self.logits(texts), self.temperature_)  # (N, C)
+        return answers(probabilities, self.label_names, k or self.k)
+
+    def profile(self, splits: Splits) -> pl.DataFrame:
+        """Return what drift monitoring compares later: sizes and labels of the texts, no text."""
+        import polars as pl
+
+        text = pl.col("text")
+        return pl.DataFrame({"text": splits.train.texts}).select(
+            characters=text.str.len_chars(),
+            words=text.str.split(" ").list.len(),
+            digits=text.str.count_matches(r"\d"),
+            non_ascii=text.str.count_matches(r"[^\x00-\x7f]"),
+            label=pl.Series([self.label_names[label] for label in splits.train.labels]),
+        )
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""
-        assert self.serving is not None, "fit it first"
-        self.serving.save(folder)
+        assert self.served_ is not None, "fit it first"
+        self.served_.save(folder)
         content = {
-            "format": FORMAT,
-            "kind": self.kind,
-            "model": self.config.model,
+            "kind": self.kind_,
             "label_names": list(self.label_names),
-            "temperature": self.temperature,
-            "k": self.config.k,
+            "k": self.k,
+            "temperature": self.temperature_,
             "notices": self.notices,
         }
         write_json(folder / "pipeline.json", content)
@@ -173,64 +197,51 @@ class Pipeline:
     def load(cls, folder: Path) -> Pipeline:
         """Read a saved pipeline; it needs neither the data nor the run's configuration."""
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        pipeline = cls(Config(model=content["model"], k=content["k"], device="cpu"))
-        pipeline.label_names = tuple(content["label_names"])
-        pipeline.temperature, pipeline.notices = content["temperature"], content["notices"]
-        pipeline.kind = content["kind"]
-        pipeline.serving = _load_serving(pipeline.kind, folder)
+        pipeline = cls(label_names=content["label_names"], k=content["k"])
+        pipeline.kind_, pipeline.temperature_ = content["kind"], content["temperature"]
+        pipeline.notices = content["notices"]
+        module, name = SERVABLE[pipeline.kind_]
+        stage: type[Predictor] = getattr(import_module(f"{STAGES}.{module}"), name)
+        pipeline.served_ = stage.load(folder)
         return pipeline
 
-    def _encoder(self) -> EncoderClassifier:
-        from patterns.nlp.classification.stages.encoder import EncoderClassifier
-
-        options = self.config.encoder
-        return EncoderClassifier(
-            model=self.config.model,
-            classes=len(self.label_names),
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            head_factor=options.head_factor,
-            layer_decay=options.layer_decay,
-            warmup=options.warmup,
-            weight_decay=options.weight_decay,
-            label_smoothing=options.label_smoothing,
-            dropout=options.dropout,
-            max_length=options.max_length,
-            precision=options.precision,
-            device=self.config.device,
-            seed=self.config.seed,
-        )
-
-    def _features(self) -> FeatureClassifier:
-        from patterns.nlp.classification.stages.features import FeatureClassifier
-
-        return FeatureClassifier(
-            classes=len(self.label_names),
-            batch_size=self.config.encoder.batch_size,
-            label_smoothing=self.config.encoder.label_smoothing,
-            device=self.config.device,
-            seed=self.config.seed,
-        )
+    def _serve(self, stage: Predictor, kind: str, splits: Splits) -> Pipeline:
+        self.served_, self.kind_ = stage, kind
+        hits = self.logits(splits.valid.texts).argmax(axis=1) == splits.valid.labels
+        self.valid_accuracy_ = float(hits.mean())
+        return self
 
 
-def _four(splits: Splits) -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
-    return splits.train_texts, splits.train_labels, splits.valid_texts, splits.valid_labels
+def _encoder(config: Config, classes: int) -> EncoderClassifier:
+    from patterns.nlp.classification.stages.encoder import EncoderClassifier
+
+    options = config.encoder
+    return EncoderClassifier(
+        model=config.model,
+        classes=classes,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        head_factor=options.head_factor,
+        layer_decay=options.layer_decay,
+        warmup=options.warmup,
+        weight_decay=options.weight_decay,
+        label_smoothing=options.label_smoothing,
+        dropout=options.dropout,
+        max_length=options.max_length,
+        precision=options.precision,
+        device=config.device,
+        seed=config.seed,
+    )
 
 
-def _load_serving(kind: str, folder: Path) -> Predictor:
-    if kind == "onnx":
-        from patterns.nlp.classification.stages.export import OnnxClassifier
+def _features(config: Config, classes: int) -> FeatureClassifier:
+    from patterns.nlp.classification.stages.features import FeatureClassifier
 
-        return OnnxClassifier.load(folder)
-    if kind == "encoder":
-        from patterns.nlp.classification.stages.encoder import EncoderClassifier
-
-        return EncoderClassifier.load(folder)
-    if kind == "features":
-        from patterns.nlp.classification.stages.features import FeatureClassifier
-
-        return FeatureClassifier.load(folder)
-    from patterns.nlp.classification.stages.tfidf import TfidfClassifier
-
-    return TfidfClassifier.load(folder)
+    return FeatureClassifier(
+        classes=classes,
+        batch_size=config.encoder.batch_size,
+        label_smoothing=config.encoder.label_smoothing,
+        device=config.device,
+        seed=config.seed,
+    )

@@ -1,10 +1,15 @@
-"""Serve a trained text classifier over HTTP, from its artifact alone.
+r"""Artifact -> HTTP: a text in, its likeliest labels out, with calibrated probabilities.
 
-`python -m patterns.nlp.classification.serve` opens the latest run; POST to /predict
-`{"text": "my card has not arrived", "k": 3}`, or open the page at / and type.
+    python -m patterns.nlp.classification.serve --run latest
+    curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \
+      -d '{"text": "my card has not arrived", "k": 3}'
+
+The page at / has a form for trying it. An exported model is served without torch.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
@@ -17,8 +22,7 @@ from common.serving import (
     serve_main,
 )
 from common.timing import StageTimes
-
-NAME = "nlp/classification"
+from patterns.nlp.classification.config import NAME
 
 
 class ClassificationRequest(ServiceRequest):
@@ -59,16 +63,16 @@ class ClassificationService(Service):
         self.pipeline = Pipeline.load(run.pipeline)
         self.example = {
             "text": "I am still waiting for my new card, when will it arrive?",
-            "k": self.pipeline.config.k,
+            "k": self.pipeline.k,
         }
 
-    def predict(self, requests: list[ClassificationRequest]) -> list[ClassificationResponse]:
+    def predict(self, requests: Sequence[ClassificationRequest]) -> list[ClassificationResponse]:
         """Classify the batch at once, and cut each answer to its `k`."""
         for row, request in enumerate(requests):
             if not request.text.strip():
                 raise RequestError(
                     "text", request.text, "it is only white space", "give a text to classify",
-                    row=row if len(requests) > 1 else None,
+                    row=row,
                 )  # fmt: skip
         times = StageTimes()
         with times("classify"):
@@ -94,4 +98,4 @@ class ClassificationService(Service):
 
 
 if __name__ == "__main__":
-    serve_main(ClassificationService, NAME, description="Serve a text classifier over HTTP.")
+    serve_main(ClassificationService, NAME, description=__doc__)

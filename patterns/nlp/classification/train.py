@@ -1,8 +1,7 @@
-"""Train a text classifier: load, split, fit, export, evaluate, save.
+"""Build, evaluate and save a text classifier: `python -m patterns.nlp.classification.train`.
 
-`python -m patterns.nlp.classification.train` takes BANKING77, or simulated intents where it cannot
-be had; `--dataset csv --data.path questions.csv` takes your own texts; `--model
-distilbert-base-uncased` fine-tunes another transformer.
+It takes BANKING77 if available, else simulated intents; `--dataset csv --data.path questions.csv`
+takes your own texts; `--model distilbert-base-uncased` fine-tunes another transformer.
 """
 
 from __future__ import annotations
@@ -11,50 +10,49 @@ from pathlib import Path
 
 from common import artifacts, console
 from common.config import run as run_command
-from patterns.nlp.classification.config import PRESETS, Config
-
-NAME = "nlp/classification"
+from patterns.nlp.classification.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path:
     """Run the whole of it; returns the folder of the run."""
-    from patterns.nlp.classification.data import input_profile, load, split
+    from patterns.nlp.classification.data import load, split
     from patterns.nlp.classification.evaluate import evaluate
     from patterns.nlp.classification.pipeline import Pipeline
 
     table = load(config)
     console.header(NAME, table.source, config)
-    splits = split(table, config)
-    pipeline = Pipeline.from_config(config)
+    with console.stage("data") as stage:
+        splits = split(table, config)
+        stage.note(
+            f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
+        )
+    pipeline = Pipeline.from_config(config, splits)
+    checkpoints = artifacts.checkpoints(config, NAME, splits.source)
 
-    with console.stage("tf-idf") as stage:
+    with console.stage("baseline") as stage:
         pipeline.fit_baseline(splits)
-        score = (pipeline.logits(splits.valid_texts).argmax(1) == splits.valid_labels).mean()
-        stage.note(f"valid accuracy {score:.3f}")
+        stage.note(f"valid accuracy {pipeline.valid_accuracy_:.3f}")
     if config.model != "tfidf":
         with console.stage("encoder") as stage:
-            checkpoint = artifacts.checkpoints(config, NAME, splits.source) / "encoder"
-            pipeline.fit_encoder(splits, checkpoint=checkpoint, resume=config.resume)
-            score = (pipeline.logits(splits.valid_texts).argmax(1) == splits.valid_labels).mean()
-            assert pipeline.history is not None
-            stage.note(f"valid accuracy {score:.3f}, {len(pipeline.history.valid)} epochs")
-    if pipeline.kind == "encoder" and config.runtime == "onnx":
+            pipeline.fit_encoder(splits, checkpoints=checkpoints, resume=config.resume)
+            stage.note(f"valid accuracy {pipeline.valid_accuracy_:.3f}")
+    if config.runtime == "onnx" and pipeline.kind_ == "encoder":
         with console.stage("export") as stage:
-            pipeline.export(splits)
-            assert pipeline.parity is not None
-            stage.note(f"max |Δ logit| {pipeline.parity.max_difference:.1e}")
-            stage.note(f"same label {pipeline.parity.agreement:.4f}")
+            pipeline.fit_export(splits)
+            assert pipeline.parity_ is not None
+            stage.note(f"max |Δ logit| {pipeline.parity_.max_difference:.1e}")
+            stage.note(f"same label {pipeline.parity_.agreement:.4f}")
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
-        stage.note(f"T = {pipeline.temperature:.2f}")
-    with console.stage("evaluate"):
-        report = evaluate(pipeline, splits, seed=config.seed)
+        stage.note(f"T = {pipeline.temperature_:.2f}")
 
-    profile = input_profile(splits.train_texts, splits.label_names, splits.train_labels)
-    run = artifacts.save(pipeline, report, config, name=NAME, profile=profile)
-    console.summary(report, run, f"python -m patterns.nlp.classification.serve --run {run}")
+    with console.stage("evaluation"):
+        report = evaluate(pipeline, splits)
+    run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
+    next_command = f"python -m patterns.nlp.classification.serve --run {run}"
+    console.summary(report, run, next_command=next_command)
     return run
 
 
 if __name__ == "__main__":
-    run_command(main, PRESETS, description="Text classification: which label does a text have?")
+    run_command(main, PRESETS, description=__doc__)

@@ -43,7 +43,7 @@ class Catalogue:
     segment_values: tuple[str, ...] = ()
     """What codes 1 and up of all attributes but age stand for, as `attribute=value`."""
     texts: np.ndarray = field(default_factory=no_column)
-    """(N,) str, what is written of an item: title and genres at least."""
+    """(N,) str, the text of an item: title and genres at least."""
     runtimes: np.ndarray = field(default_factory=no_column)
     """(N,) float32 minutes, NaN where unknown."""
     device_names: tuple[str, ...] = ()
@@ -130,16 +130,16 @@ class Catalogue:
             )
         return int(found[0])
 
-    def save(self, path: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Write all but the texts, which fitting alone reads, as one npz without objects."""
         kept = {name: value for name, value in vars(self).items() if name != "texts"}
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in kept.items()}
-        np.savez(path, **arrays)
+        np.savez(folder / "catalogue.npz", **arrays)
 
     @classmethod
-    def load(cls, path: Path) -> Catalogue:
+    def load(cls, folder: Path) -> Catalogue:
         """Read what `save` wrote."""
-        with np.load(path) as arrays:
+        with np.load(folder / "catalogue.npz") as arrays:
             values = {name: arrays[name] for name in arrays.files}
         for name in TUPLES:
             values[name] = tuple(values[name].tolist())

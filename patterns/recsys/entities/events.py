@@ -1,4 +1,4 @@
-"""Who took what, and when: the events that all learning starts from.
+"""Who interacted with what, and when: the events that all learning starts from.
 
 Shapes: `E` events, `U` users, `N` items.
 """
@@ -14,6 +14,8 @@ from patterns.recsys.entities.catalogue import no_column
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True)

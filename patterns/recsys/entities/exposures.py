@@ -1,12 +1,12 @@
-"""What was shown, and what of it was taken, where the data has logged it.
+"""What was shown, and what of it was clicked, where the data has logged it.
 
 A log tells what a user passed over, while candidates retrieved anew only tell what a user did not
-take. But it tells of the policy that filled the shelves in its day, and a ranker is asked about
-other items than those: the ones that today's sources propose. Learning from either is one option
-(`--ranking.examples`); both are judged on candidates, since these are what is served.
+interact with. But it tells of the policy that filled the shelves in its day, and a ranker is asked
+about other items than those: the ones that today's sources propose. Learning from either is one
+option (`--ranking.examples`); both are judged on candidates, since these are what is served.
 
-A request is the first second of a session. The history ends before it, so nothing taken from a
-shelf is known when the shelf is scored.
+A request is the first second of a session. The history ends before it, so nothing clicked on
+a shelf is known when the shelf is scored.
 
 Shapes: `X` exposures, `B` sessions, `M` places of the longest shelf, `N` items.
 """
@@ -48,7 +48,7 @@ class Shelves:
 
     requests: Requests
     item_ids: np.ndarray  # (B, M) int64
-    labels: np.ndarray  # (B, M) float32, 1 where the item was taken
+    labels: np.ndarray  # (B, M) float32, 1 where the item was clicked
     users: np.ndarray  # (B,) int64
 
     def __len__(self) -> int:
@@ -58,20 +58,20 @@ class Shelves:
 def shelves(
     shown: Exposures, events: Events, catalogue: Catalogue, *, most: int, seed: int = 0
 ) -> Shelves:
-    """Gather exposures by session, of more than `most` so many drawn, and join the histories.
+    """Gather exposures by session, sampled down to `most`, and join the histories.
 
-    Sessions of which nothing was taken are left out: an order cannot be learned from them.
+    Sessions without a click are left out: an order cannot be learned from them.
     """
     sessions, code = np.unique(shown.sessions, return_inverse=True)
-    taken = np.flatnonzero(np.bincount(code, weights=shown.clicked, minlength=len(sessions)))
-    if len(taken) > most:
-        taken = np.sort(np.random.default_rng(seed).choice(taken, most, replace=False))
-    rows = np.flatnonzero(np.isin(code, taken))
+    used = np.flatnonzero(np.bincount(code, weights=shown.clicked, minlength=len(sessions)))
+    if len(used) > most:
+        used = np.sort(np.random.default_rng(seed).choice(used, most, replace=False))
+    rows = np.flatnonzero(np.isin(code, used))
     rows = rows[np.argsort(code[rows], kind="stable")]  # by session, in order of the shelf
-    row_of = np.searchsorted(taken, code[rows])  # (X',) of each exposure's session
-    first = np.searchsorted(row_of, np.arange(len(taken)))
+    row_of = np.searchsorted(used, code[rows])  # (X',) of each exposure's session
+    first = np.searchsorted(row_of, np.arange(len(used)))
     place = np.arange(len(rows)) - first[row_of]
-    shape = len(taken), int(place.max(initial=-1)) + 1
+    shape = len(used), int(place.max(initial=-1)) + 1
     item_ids, labels = np.full(shape, MISSING), np.zeros(shape, dtype=np.float32)
     item_ids[row_of, place] = shown.items[rows]
     labels[row_of, place] = shown.clicked[rows]

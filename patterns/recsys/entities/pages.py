@@ -3,13 +3,14 @@
     user_id   items: list of ids, best first   scores   sources: bits of who proposed each
 
 The nightly job writes them in shards of users, which make one file in the artifact. A server that
-finds the file answers from it those who have done nothing since, and computes for all others.
+finds the file answers from it users who have done nothing since, and computes for all others.
 
 Shapes: `U` users, `L` items of a page.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from common import console
 from common.retrieval import MISSING
 from patterns.recsys.entities.catalogue import Catalogue
 
@@ -38,8 +40,11 @@ class Pages:
     sources: np.ndarray  # (U, L) int64 bits
 
     @classmethod
-    def read(cls, path: Path, catalogue: Catalogue) -> Pages:
-        """Read a file that holds the users of `catalogue` in their order."""
+    def load(cls, folder: Path, catalogue: Catalogue) -> Pages | None:
+        """Read the pages of the users of `catalogue`, in their order; None where there are none."""
+        path = folder / FILE
+        if not path.is_file():
+            return None
         frame = pl.read_parquet(path)
         if frame.schema != pl.Schema(SCHEMA) or frame["user_id"].to_list() != list(
             catalogue.user_ids
@@ -79,3 +84,53 @@ def as_frame(
         },
         schema=SCHEMA,
     )
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Files of pages of `size` users each, which are made one by one."""
+
+    folder: Path
+    users_in_all: int
+    size: int
+
+    @property
+    def count(self) -> int:
+        """Number of shards."""
+        return -(-self.users_in_all // self.size)
+
+    def users(self, number: int) -> np.ndarray:
+        """Return the rows of a shard's users."""
+        start = number * self.size
+        return np.arange(start, min(start + self.size, self.users_in_all))
+
+    def path(self, number: int) -> Path:
+        """Return the file of a shard."""
+        return self.folder / f"{number:06d}.parquet"
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the shards that are not there or cannot be read."""
+        return [number for number in range(self.count) if not is_whole(self.path(number))]
+
+    def write(self, number: int, frame: pl.DataFrame) -> Path:
+        """Write a shard aside, force it to the disk and rename: a kill leaves no half file."""
+        path = self.path(number)
+        aside = path.with_suffix(f".{os.getpid()}")
+        with aside.open("wb") as file:
+            frame.write_parquet(file)
+            file.flush()
+            os.fsync(file.fileno())
+        return aside.replace(path)
+
+    def read(self) -> pl.DataFrame:
+        """Return the pages of all users, in the order of their rows."""
+        return pl.concat([pl.read_parquet(self.path(number)) for number in range(self.count)])
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file of pages is there and can be read; say so where it is broken."""
+    try:
+        return path.is_file() and pl.read_parquet(path).schema == pl.Schema(SCHEMA)
+    except (OSError, pl.exceptions.PolarsError):
+        console.notice(f"{path}: cannot be read; made anew")
+        return False

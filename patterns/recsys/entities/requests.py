@@ -1,7 +1,7 @@
 """What a request, its answer and leakage mean in recommendation.
 
-A request is a user at a moment. What the user took strictly before the moment is known to the
-recommender (a server sees it live); what the user takes afterwards within the same window is the
+A request is a user at a moment. What the user interacted with strictly before the moment is known
+to the recommender (a server sees it live); what comes afterwards within the same window is the
 answer. So a user who first appears in a window is a request too, with a short history, and
 one who appears out of nowhere has an empty one: the cold start is part of the figures. Events in
 the same second as the moment belong to the answer, never to the history.
@@ -33,7 +33,7 @@ class Requests:
     segments: np.ndarray  # (B, S) int64
     times: np.ndarray  # (B,) int64 seconds
     recent: np.ndarray  # (B, H) int64, newest first, -1 padded
-    seen: csr_matrix  # (B, N) 1 where the user took the item before the moment
+    seen: csr_matrix  # (B, N) 1 where the item is in the history
     devices: np.ndarray = field(default_factory=no_column)
     """(B,) int64 code of the device, 0 where not known."""
     users: np.ndarray = field(default_factory=no_column)
@@ -66,7 +66,7 @@ def requests_within(
     """Make requests of the users active in `window`, at shares `moments` of their events there.
 
     Returns the requests, the answers (B, N) as 0/1, and each request's user (B,). A moment at
-    which nothing is left to answer is no request. Of more than `most` requests so many are drawn.
+    which nothing is left to answer is no request. More than `most` are sampled down to `most`.
     """
     users, items = len(catalogue.user_ids), len(catalogue.item_ids)
     every = past.joined(window)
@@ -94,7 +94,7 @@ def requests_within(
 def requests_at_times(
     events: Events, catalogue: Catalogue, users: np.ndarray, times: np.ndarray
 ) -> Requests:
-    """Make a request of each of `users` (B,) at `times` (B,), knowing what was taken before."""
+    """Make a request of each of `users` (B,) at `times` (B,), knowing what came before."""
     by_user = events.part(np.lexsort((events.times, events.users)))
     begins = np.searchsorted(by_user.users, users)
     ends = np.searchsorted(by_user.users, users, side="right")
@@ -152,7 +152,7 @@ def events_with_history(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return each event's recent items before it (E, H), the user's attributes, and the item.
 
-    Of more than `most` events the latest are given, with their whole histories.
+    More than `most` events are cut to the latest ones, with their whole histories.
     """
     by_user = events.part(np.lexsort((events.times, events.users)))
     begins = np.searchsorted(by_user.users, np.arange(len(catalogue.user_ids)))[by_user.users]

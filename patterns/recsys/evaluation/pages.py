@@ -1,27 +1,23 @@
-"""Pages in the report: every way to fill them, and what simulated people make of them."""
+"""How should a page be filled, and what do simulated people make of it?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from common.evaluation import ranking
-from common.evaluation.bootstrap import interval
-from common.evaluation.report import Estimate, Row, Table
+from common.evaluation.report import Row, Table
 from common.retrieval import Candidates
-from patterns.recsys.data import Truth
+from patterns.recsys.entities.events import DAY
 from patterns.recsys.entities.requests import Requests
+from patterns.recsys.evaluation.scorer import PAGE, Scorer
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.penalties import history_shares, miscalibration
 from patterns.recsys.stages.reranking.reranker import Method
-from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
+from patterns.recsys.stages.reranking.rules import genre_cap
 
-if TYPE_CHECKING:
-    from patterns.recsys.evaluate import Scorer
-
-PAGE = 10
 GENRE_CAP = 3
 METHODS: tuple[Method, ...] = get_args(Method)
 PAGE_COLUMNS = ("NDCG@10", "ILS@10", "genre KL", "coverage@10", "novelty@10")
@@ -44,11 +40,11 @@ def pages_table(pipeline: Pipeline, scorer: Scorer, ranked: Candidates) -> Table
         cells["novelty@10"] = float(np.nanmean(values["novelty@10"]))
         rows.append(Row(name, cells, baseline=not rows))
     caption = (
-        f"Each way at the least say that takes {pipeline.reranker.likeness_cut:.0%} of the likeness"
-        f" out on validation, or else the most for {pipeline.reranker.ndcg_budget:.0%} of its"
-        " NDCG@10. Genre KL is between the"
+        "Each way at the smallest weight of its penalty that cuts"
+        f" {pipeline.reranker.similarity_cut:.0%} of ILS@10 on validation, or else the largest for"
+        f" {pipeline.reranker.ndcg_budget:.0%} of its NDCG@10. Genre KL is between the"
         " genres of the history and of the page: lower is better calibrated. The cap allows"
-        f" {GENRE_CAP} items of one genre; the slot draws the last place among rarely taken items."
+        f" {GENRE_CAP} items of one genre; the slot draws the last place among rarely seen items."
     )
     return Table("ways to fill a page", PAGE_COLUMNS, tuple(rows), caption)
 
@@ -62,30 +58,30 @@ def _pages(pipeline: Pipeline, requests: Requests, ranked: Candidates) -> dict[s
             continue
         trade_off = reranker.affordable(method)
         pages[method] = reranker.rerank(ranked, PAGE, seen=seen, method=method, trade_off=trade_off)
-    cap = Rules(caps=(Cap(rarest_group(pipeline.catalogue.genres), GENRE_CAP),))
+    cap = genre_cap(pipeline.catalogue.genres, GENRE_CAP)
     pages["served + genre cap"] = reranker.rerank(ranked, PAGE, seen=seen, rules=cap)
-    explore = Exploration(slots=1, seed=pipeline.config.seed).fit(pipeline.exploration.shown_)
+    explore = Exploration(slots=1, seed=pipeline.seed).fit(pipeline.exploration.shown_)
     whole = reranker.rerank(ranked, PAGE, seen=seen, rest=True)
-    days = requests.times // 86_400
+    days = requests.times // DAY
     found = explore.explore(whole, PAGE, request_ids=requests.users, days=days)
     pages["served + exploration slot"] = found.items
     return pages
 
 
-def online_table(requests: Requests, truth: Truth, lists: dict[str, Candidates]) -> Table:
+def online_table(scorer: Scorer, lists: dict[str, Candidates]) -> Table:
     """Return what simulated people make of the pages: engagement and conversion, no log between."""
+    assert scorer.truth is not None
     rows: list[Row] = []
     for name, found in lists.items():
-        minutes, finished = truth.viewing(requests, found.item_ids[:, :PAGE])
-        cells = {"minutes a view": minutes, "watched to the end": finished}
-        estimates = {
-            metric: Estimate(float(values.mean()), *interval(values))
-            for metric, values in cells.items()
+        minutes, finished = scorer.truth.viewing(scorer.requests, found.item_ids[:, :PAGE])
+        cells: dict[str, Any] = {
+            "minutes a view": scorer.estimate(minutes),
+            "watched to the end": scorer.estimate(finished),
         }
-        rows.append(Row(name, dict(estimates), baseline=not rows))
+        rows.append(Row(name, cells, baseline=not rows))
     caption = (
-        "Everybody takes one film from the page, by the law of the world: taste, device, position."
-        " Minutes are engagement, watched to the end is conversion."
+        "Everybody watches one film from the page, by the law of the world: taste, device,"
+        " position. Minutes are engagement, watched to the end is conversion."
     )
     return Table(
         "online, simulated", ("minutes a view", "watched to the end"), tuple(rows), caption

@@ -2,7 +2,7 @@
 
 The ranker sees what the sources think (score and rank), what the item is (counts, age, rating),
 what the user is (attributes, length of history), when and on which device it is, and how the two
-meet: likeness of genres, and nearness of the candidate to the items the user took last. Item
+meet: similarity of genres, and nearness of the candidate to the latest items of the history. Item
 statistics are fitted on the same events as the sources, so nothing later than the fit reaches a
 feature.
 
@@ -13,14 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from common.vectors import unit_rows
-from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import DAY, Events
 from patterns.recsys.entities.requests import Requests
 
-DAY = 86_400.0
+if TYPE_CHECKING:
+    from patterns.recsys.stages.candidates.sources import Sources
+
 LAST = 10
 ITEM_COLUMNS = ("log count", "recent share", "days out", "mean rating", "year", "minutes")
 
@@ -39,7 +43,7 @@ class Features:
         genres: np.ndarray,
         years: np.ndarray,
         runtimes: np.ndarray | None = None,
-    ) -> Features:
+    ) -> Self:
         """Count the items of `events`; genres (N, G), years and runtimes (N,) describe them."""
         size = len(genres)
         now = events.times.max(initial=0)
@@ -78,11 +82,23 @@ class Features:
         for opinion in scores.values():
             columns += [opinion, _rank(opinion, item_ids)]
         columns += list(np.moveaxis(self.items_[item_ids], 2, 0))
-        columns += [self._likeness(requests.seen @ self.genres_, item_ids)]
+        columns += [self._genre_similarity(requests.seen @ self.genres_, item_ids)]
         for space in vectors.values():
             columns += list(_nearness(space, requests.recent[:, :LAST], item_ids))
         columns += [np.broadcast_to(row[:, None], item_ids.shape) for row in _context(requests)]
         return np.stack(columns, axis=2).astype(np.float32)
+
+    def describe(
+        self, sources: Sources, requests: Requests, item_ids: np.ndarray, votes: np.ndarray
+    ) -> np.ndarray:
+        """Return the features (B, K, F) of items (B, K) by the opinions and spaces of `sources`."""
+        scores = sources.score_all(requests, item_ids)
+        return self.build(requests, item_ids, scores, sources.spaces(), votes)
+
+    def names_of(self, sources: Sources, catalogue: Catalogue) -> list[str]:
+        """Name the columns of `describe`."""
+        opinions = dict.fromkeys(sources.names)
+        return self.names(opinions, sources.spaces(), catalogue.segment_names)
 
     @staticmethod
     def names(
@@ -91,27 +107,29 @@ class Features:
         """Name the columns of `build`."""
         names = ["votes"]
         names += [f"{source} {what}" for source in scores for what in ("score", "rank")]
-        names += [*ITEM_COLUMNS, "genre likeness"]
+        names += [*ITEM_COLUMNS, "genre similarity"]
         names += [f"{space} {what}" for space in vectors for what in ("nearest", "mean nearness")]
         return [*names, "history", "hour", "weekend", "device", *segments]
 
-    def _likeness(self, profile: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
-        """Cosine of the user's genres (B, G) and the candidate's: (B, K)."""
+    def _genre_similarity(self, profile: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
+        """Return the cosine of the user's genres (B, G) and the candidate's: (B, K)."""
         return np.einsum("bg,bkg->bk", unit_rows(profile), self.genres_[item_ids])
 
     def save(self, folder: Path) -> None:
         """Write the item statistics."""
         np.savez(folder / "features.npz", items=self.items_, genres=self.genres_)
 
-    def load(self, folder: Path) -> Features:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
+        stage = cls()
         with np.load(folder / "features.npz") as arrays:
-            self.items_, self.genres_ = arrays["items"], arrays["genres"]
-        return self
+            stage.items_, stage.genres_ = arrays["items"], arrays["genres"]
+        return stage
 
 
 def _shrunk_mean(events: Events, size: int, prior: float) -> np.ndarray:
-    """Mean rating, pulled to the overall mean as if by `prior` more ratings; 0 without ratings."""
+    """Return mean ratings, pulled to the overall one as if by `prior` more; 0 without ratings."""
     rated = ~np.isnan(events.ratings)
     if not rated.any():
         return np.zeros(size)
@@ -122,7 +140,7 @@ def _shrunk_mean(events: Events, size: int, prior: float) -> np.ndarray:
 
 
 def _rank(opinion: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
-    """Rank of each candidate by one source's score, 0 the best: (B, K)."""
+    """Return the rank of each candidate by one source's score, 0 the best: (B, K)."""
     order = np.argsort(-np.where(item_ids < 0, -np.inf, opinion), axis=1, kind="stable")
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.broadcast_to(np.arange(order.shape[1]), order.shape), axis=1)
@@ -132,7 +150,7 @@ def _rank(opinion: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
 def _nearness(
     space: np.ndarray, recent: np.ndarray, item_ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Largest and mean cosine of a candidate with the user's recent items (B, H): two (B, K)."""
+    """Return the largest and mean cosine with the user's recent items (B, H): two (B, K)."""
     cosine = np.einsum("bkd,bhd->bkh", space[item_ids], space[recent], optimize=True)  # (B, K, H)
     known = (recent >= 0)[:, None, :]  # (B, 1, H)
     count = np.maximum(known.sum(2), 1)
@@ -141,7 +159,7 @@ def _nearness(
 
 
 def _context(requests: Requests) -> list[np.ndarray]:
-    """What does not depend on the candidate: length of history, time, device, attributes: (B,)."""
+    """Return what is the same for all candidates: history, time, device, attributes: (B,) each."""
     history = np.log1p(np.diff(requests.seen.indptr))
     hour = requests.times % DAY // 3600
     weekend = (requests.times // DAY + 3) % 7 >= 5  # 1970 began on a Thursday

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.retrieval import Candidates, Fused, reciprocal_rank_fusion
+from common.retrieval import MISSING, Candidates, Fused, reciprocal_rank_fusion
 
 CONSTANT = 60.0
 
@@ -30,6 +30,17 @@ def votes_for(item_ids: np.ndarray, lists: Sequence[Candidates]) -> np.ndarray:
         for row, (items, candidates) in enumerate(zip(item_ids, found.item_ids, strict=True)):
             votes[row] += np.isin(items, candidates)
     return votes
+
+
+def found_by(item_ids: np.ndarray, merged: Fused) -> np.ndarray:
+    """Return the bits (B, k) of the sources that proposed each of some merged items (B, k)."""
+    bits = np.zeros(item_ids.shape, dtype=np.int64)
+    order, proposed = np.argsort(merged.candidates.item_ids, axis=1), merged.found_by()
+    for row, items in enumerate(item_ids):
+        candidates = merged.candidates.item_ids[row, order[row]]
+        place = np.searchsorted(candidates, items).clip(max=len(candidates) - 1)
+        bits[row] = np.where(items == MISSING, 0, proposed[row, order[row]][place])
+    return bits
 
 
 def merge(

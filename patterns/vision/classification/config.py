@@ -14,27 +14,36 @@ from annotated_types import Interval, Len
 
 from common.config import RunConfig
 
+NAME = "vision/classification"
+Width = Annotated[int, Interval(ge=1, le=4096)]
+
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where your own images lie."""
+    """Where your own images are."""
 
     path: Path | None = None
     """Image folder for `--dataset folder`: one sub-folder per class."""
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How the training images are split; the test images are the dataset's own."""
+
     valid_share: Annotated[float, Interval(ge=0.01, le=0.5)] = 0.1
-    """Share of the training images kept for choosing the epoch and the temperature."""
+    """Share of the training images that chooses the epoch and fits the temperature."""
     limit: Annotated[int, Interval(ge=0, le=10**9)] = 0
     """Use at most this many training images, drawn by class; 0 for all."""
 
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """Random changes of the training images that leave their label true."""
+    """Random changes of the training images that leave their label right."""
 
     crop: Annotated[float, Interval(ge=0, le=0.5)] = 0.08
     """Shift by up to this share of the side in each direction, edges padded."""
     flip: Literal["auto", "on", "off"] = "auto"
-    """Mirror half of the images: on, off, or auto (off where a mirror image is another class)."""
+    """Mirror half of the images; auto does not where a mirror image is another class."""
     rotation: Annotated[float, Interval(ge=0, le=180)] = 0.0
     """Rotate by up to this many degrees to either side."""
     erasing: Annotated[float, Interval(ge=0, le=1)] = 0.25
@@ -48,22 +57,16 @@ class TrainingOptions:
     """How the network is trained."""
 
     epochs: Annotated[int, Interval(ge=1, le=10_000)] = 10
-    """Passes over the training images."""
     least_steps: Annotated[int, Interval(ge=0, le=10**9)] = 1000
     """Small data sets get more epochs, until the network has taken this many steps."""
     batch_size: Annotated[int, Interval(ge=2, le=65_536)] = 128
-    """Images a step."""
     learning_rate: Annotated[float, Interval(ge=1e-7, le=10)] = 3e-3
     """Peak of the one-cycle schedule."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.05
-    """Decoupled weight decay (AdamW)."""
     label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
     """Share of the target spread evenly over all classes."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto, fp32, bf16 or fp16; auto takes bf16 where the processor computes it in hardware."""
-
-
-Width = Annotated[int, Interval(ge=1, le=4096)]
+    """auto takes bf16 where the processor computes it in hardware."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,14 @@ class MobileNetOptions:
     """MobileNetV3-small."""
 
     weights: str = "auto"
-    """auto (ImageNet, from scratch where it cannot be had), none, or a safetensors file."""
+    """auto (ImageNet's if available, else from scratch), none, or a safetensors file."""
     input_size: Annotated[int, Interval(ge=32, le=1024)] = 64
     """Side in pixels that images are scaled to inside the network."""
 
 
 @dataclass(frozen=True)
 class Config(RunConfig):
-    """Image classification: preprocess, augment, network, temperature, top-k."""
+    """Image classification; `--dataset` takes fashion-mnist, digits or folder."""
 
     own_dataset = "folder"
 
@@ -99,6 +102,7 @@ class Config(RunConfig):
     k: Annotated[int, Interval(ge=1, le=1000)] = 3
     """How many labels an answer carries."""
     data: DataOptions = field(default_factory=DataOptions)
+    split: SplitOptions = field(default_factory=SplitOptions)
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     cnn: CnnOptions = field(default_factory=CnnOptions)

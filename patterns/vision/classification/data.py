@@ -1,10 +1,10 @@
-"""Images with one label each, split three ways.
+"""What a row, a label and leakage mean in image classification: images split three ways.
 
 A row is an image, its label the one thing it shows. The test images are the ones the dataset's
 authors set aside and are read once. A stratified share of the training images becomes the
-validation set, which alone chooses the epoch and fits the temperature.
+validation part, which alone chooses the epoch and fits the temperature.
 
-Leakage: Fashion-MNIST and digits come with a fixed split. Digits lie in the order of their writers,
+Leakage: Fashion-MNIST and digits come with a fixed split. Digits are in the order of their writers,
 so their validation part is the last of the training part: its writers are new, as in the test part,
 where a random draw would flatter. In a folder of your own, near-duplicates (frames of one video,
 photos of one object) must be kept on one side, or the test accuracy is that of a memory; the split
@@ -15,13 +15,16 @@ What else belongs to the labels: whether a mirror image still has its label (`mi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-import data
 from common.evaluation.splits import stratified_split
-from data.tables import Images, Source
 from patterns.vision.classification.config import Config
+from patterns.vision.classification.entities.images import LabelledImages
+
+if TYPE_CHECKING:
+    from data.tables import Images, Source
 
 PUBLIC, OFFLINE = "fashion-mnist", "digits"
 MIRROR_SAFE = ("fashion-mnist",)
@@ -31,64 +34,71 @@ FOLDER_SIZE = 64  # photos of a folder are of all sizes, so they are brought to 
 
 @dataclass(frozen=True)
 class Splits:
-    """uint8 images (N, H, W) or (N, H, W, 3) and int64 labels (N,) of each part."""
+    """The three parts, and the names of the labels."""
 
     source: Source
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    valid_images: np.ndarray
-    valid_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+    train: LabelledImages
+    valid: LabelledImages
+    test: LabelledImages
     label_names: tuple[str, ...]
     mirror_safe: bool
     """Whether a mirror image keeps its label, as a shoe does and a letter does not."""
+    notices: tuple[str, ...] = ()
 
 
 def load(config: Config) -> Images:
-    """Load the dataset that the configuration names; "auto" falls back to digits, saying so."""
-    if config.dataset == "folder":
-        from data.files import images_from_folder
+    """Load the dataset that the configuration names; "auto" falls back, with a notice."""
+    import data
+    from data.tables import Images
 
-        assert config.data.path is not None
-        size = config.image_size or FOLDER_SIZE
-        return images_from_folder(config.data.path, size=size, seed=config.seed)
+    if config.dataset == "folder":
+        return _own_folder(config)
     return data.load_table(Images, config.dataset, public=PUBLIC, offline=OFFLINE, seed=config.seed)
 
 
-def split(images: Images, config: Config) -> Splits:
-    """Keep the test part, and take a validation part out of the training part, by class if it may.
+def split(table: Images, config: Config) -> Splits:
+    """Keep the test part, and take a validation part out of the training part.
 
-    Images in the order of who made them are cut instead of drawn.
+    Images in the order of who made them are cut, all others drawn by class. Raises `ValueError`
+    where a class has too few training images for two parts.
     """
-    counts = np.bincount(images.train_labels, minlength=len(images.label_names))
-    if counts.min() < 2:
-        raise ValueError(
-            f"class {images.label_names[int(counts.argmin())]!r} has {counts.min()} training "
-            "images; a class needs 2 or more: add some, or leave the class out"
-        )
-    share = config.data.valid_share
-    if images.source.name in BY_WRITER:
-        rows = np.arange(len(images.train_labels))
-        cut = round(len(rows) * (1 - share))
-        train, valid = rows[:cut], rows[cut:]
+    _check_counts(table)
+    share, limit = config.split.valid_share, config.split.limit
+    everything = LabelledImages(table.train_images, table.train_labels)
+    if table.source.name in BY_WRITER:
+        train, valid = np.split(np.arange(len(everything)), [round(len(everything) * (1 - share))])
     else:
-        train, valid = stratified_split(images.train_labels, (1 - share, share), seed=config.seed)
-    limit = config.data.limit
+        train, valid = stratified_split(everything.labels, (1 - share, share), seed=config.seed)
     if limit and limit < len(train):
-        kept, _ = stratified_split(
-            images.train_labels[train], (limit / len(train), 1 - limit / len(train)),
-            seed=config.seed,
-        )  # fmt: skip
+        part = limit / len(train)
+        kept, _ = stratified_split(everything.labels[train], (part, 1 - part), seed=config.seed)
         train = train[kept]
     return Splits(
-        source=images.source,
-        train_images=images.train_images[train],
-        train_labels=images.train_labels[train],
-        valid_images=images.train_images[valid],
-        valid_labels=images.train_labels[valid],
-        test_images=images.test_images,
-        test_labels=images.test_labels,
-        label_names=images.label_names,
-        mirror_safe=images.source.name in MIRROR_SAFE,
+        source=table.source,
+        train=_chosen(everything, train),
+        valid=_chosen(everything, valid),
+        test=LabelledImages(table.test_images, table.test_labels),
+        label_names=table.label_names,
+        mirror_safe=table.source.name in MIRROR_SAFE,
     )
+
+
+def _own_folder(config: Config) -> Images:
+    from data.files import images_from_folder
+
+    assert config.data.path is not None
+    size = config.image_size or FOLDER_SIZE
+    return images_from_folder(config.data.path, size=size, seed=config.seed)
+
+
+def _chosen(part: LabelledImages, rows: np.ndarray) -> LabelledImages:
+    return LabelledImages(part.images[rows], part.labels[rows])
+
+
+def _check_counts(table: Images) -> None:
+    counts = np.bincount(table.train_labels, minlength=len(table.label_names))
+    if counts.min() < 2:
+        raise ValueError(
+            f"class {table.label_names[int(counts.argmin())]!r} has {counts.min()} training "
+            "images; a class needs 2 or more: add some, or leave the class out"
+        )

@@ -1,10 +1,12 @@
-"""Serve a trained classifier over HTTP, from its artifact alone.
+"""Artifact -> HTTP: an image in, its likeliest labels out, with calibrated probabilities.
 
 `python -m patterns.vision.classification.serve` opens the latest run; POST to /predict
 `{"image": "<base64 of a PNG or JPEG>", "k": 3}`, or open the page at / and pick a file.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
@@ -17,8 +19,7 @@ from common.serving import (
     serve_main,
 )
 from common.timing import StageTimes
-
-NAME = "vision/classification"
+from patterns.vision.classification.config import NAME
 
 
 class ClassificationRequest(ServiceRequest):
@@ -56,19 +57,15 @@ class ClassificationService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        assert self.pipeline.example is not None
-        self.example = {"image": encode_png(self.pipeline.example), "k": self.pipeline.config.k}
+        self.example = {"image": encode_png(self.pipeline.example), "k": self.pipeline.k}
 
-    def predict(self, requests: list[ClassificationRequest]) -> list[ClassificationResponse]:
+    def predict(self, requests: Sequence[ClassificationRequest]) -> list[ClassificationResponse]:
         """Decode, classify the batch at once, and cut each answer to its `k`."""
         from patterns.vision.images import decode_image
 
         times = StageTimes()
         with times("decode"):
-            images = [
-                decode_image(request.image, row=row if len(requests) > 1 else None)
-                for row, request in enumerate(requests)
-            ]
+            images = [decode_image(request.image, row=row) for row, request in enumerate(requests)]
         with times("classify"):
             answers = self.pipeline.classify(images, k=max(request.k for request in requests))
         return [
@@ -85,4 +82,4 @@ class ClassificationService(Service):
 
 
 if __name__ == "__main__":
-    serve_main(ClassificationService, NAME, description="Serve an image classifier over HTTP.")
+    serve_main(ClassificationService, NAME, description=__doc__)

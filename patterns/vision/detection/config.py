@@ -21,7 +21,7 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where your own labelled images lie."""
+    """Your own labelled images."""
 
     path: Path | None = None
     """Pascal-VOC folder for `--dataset voc`: JPEGImages/, Annotations/, ImageSets/Main/."""
@@ -29,7 +29,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, when it is used."""
+    """Size of the simulated world, if it is used."""
 
     images: Annotated[int, Interval(ge=10, le=100_000)] = 240
 
@@ -51,7 +51,7 @@ class AugmentOptions:
     colour: Share = 0.25
     """Strength of the changes of brightness, contrast, saturation and tint."""
     quarter_turns: bool = True
-    """Turn by quarters too; switch it off where up and down differ."""
+    """Also rotate by quarter turns; switch it off if up and down differ in your images."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class NetworkOptions:
     """Size of the input and of the network."""
 
     height: Side = 256
-    """Of the input in pixels, a multiple of 32."""
+    """Height of the input in pixels, a multiple of 32."""
     width: Side = 320
-    """Of the input in pixels, a multiple of 32."""
+    """Width of the input in pixels, a multiple of 32."""
     channels: Annotated[int, Interval(ge=4, le=256)] = 16
     """Channels of the first layer; deeper ones are multiples of it."""
     depth: Annotated[int, Interval(ge=1, le=16)] = 1
@@ -75,9 +75,9 @@ class TrainingOptions:
     """How the network is trained."""
 
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 20
-    """Rounds, each followed by a validation."""
+    """Epochs, each followed by a validation."""
     steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 60
-    """Batches a round; a detector from scratch that sees too few finds nothing at all."""
+    """Batches per epoch; a detector trained from scratch on too few finds nothing."""
     batch_size: Annotated[int, Interval(ge=2, le=4096)] = 16
     learning_rate: Annotated[float, Interval(ge=1e-7, le=1)] = 4e-3
     """Peak of the one-cycle schedule."""
@@ -86,17 +86,17 @@ class TrainingOptions:
     ema: Annotated[float, Interval(ge=0.5, le=0.99999)] = 0.998
     """Decay of the moving average of the weights, per step."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto takes bf16 where the processor computes it in hardware."""
+    """auto uses bf16 if the processor supports it in hardware."""
 
 
 @dataclass(frozen=True)
 class PostprocessOptions:
-    """From cells to a list of boxes."""
+    """From grid cells to a list of boxes."""
 
     overlap: Annotated[float, Interval(ge=0.05, le=1)] = 0.6
-    """IoU above which two boxes of one class are taken for the same object."""
+    """IoU above which two boxes of one class count as the same object."""
     confidence: Share = 0.0
-    """Least score of an answer; 0 chooses one for each class on the validation images."""
+    """Smallest score of a detection; 0 chooses one per class on the validation images."""
 
 
 @dataclass(frozen=True)

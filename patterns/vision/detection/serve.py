@@ -33,9 +33,9 @@ class DetectionRequest(ServiceRequest):
     image: ImageBase64
     confidence: float | None = Field(
         default=None, ge=0.01, le=1,
-        description="least score of an answer; without it, each class has the model's own",
+        description="smallest score of a detection; without it, the model's own per class",
     )  # fmt: skip
-    k: int = Field(default=100, ge=1, le=100, strict=True, description="at most so many boxes")
+    k: int = Field(default=100, ge=1, le=100, strict=True, description="largest number of boxes")
 
 
 class Found(BaseModel):

@@ -1,7 +1,7 @@
 """Build, evaluate and save an object detector: `python -m patterns.vision.detection.train`.
 
-It takes the blood cells of BCCD, or simulated ones where they are not available; `--dataset voc
---data.path folder/` takes your own images in Pascal-VOC form.
+It uses the blood cells of BCCD, or simulated ones if they are not available; `--dataset voc
+--data.path folder/` uses your own images in Pascal-VOC format.
 """
 
 from __future__ import annotations

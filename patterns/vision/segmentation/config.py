@@ -21,7 +21,7 @@ Strength = Annotated[float, Interval(ge=0, le=2)]
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where your own images lie."""
+    """Your own images."""
 
     path: Path | None = None
     """Folder for `--dataset folder`: images/ and labels/ with equal file names."""
@@ -29,7 +29,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, when it is used."""
+    """Size of the simulated world, if it is used."""
 
     images: Annotated[int, Interval(ge=20, le=100_000)] = 200
 
@@ -39,11 +39,11 @@ class SplitOptions:
     """How the images are split."""
 
     by: Literal["slide", "image"] = "slide"
-    """slide keeps the tiles of one slide together; image draws them one by one, which leaks."""
+    """slide keeps the tiles of one slide together; image splits them one by one, which leaks."""
     test_share: Share = 0.2
-    """Share of the images that is tested on."""
+    """Share of the images used for the test."""
     valid_share: Share = 0.1
-    """Share of the remaining images that chooses the epoch and the thresholds."""
+    """Share of the remaining images, used to choose the epoch and the thresholds."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class AugmentOptions:
     zoom: Strength = 0.25
     """Scale by a factor between 1 / (1 + zoom) and 1 + zoom."""
     brightness: Strength = 0.2
-    """Deviation of a shift, in deviations of the image."""
+    """Standard deviation of a random shift, in standard deviations of the image."""
     contrast: Strength = 0.2
-    """Deviation of the logarithm of a factor; colour channels differ by half of it."""
+    """Standard deviation of the logarithm of a random factor; half of it between channels."""
     grey: Annotated[float, Interval(ge=0, le=1)] = 0.2
     """Share of the crops that lose their colour."""
     rarest: Annotated[float, Interval(ge=0, le=0.5)] = 0.33
-    """Share that the rarer modality (grey or stained) has at least, by repeating its images."""
+    """Smallest share of the rarer modality (grey or stained), reached by repeating its images."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,14 @@ class TrainingOptions:
     dice_weight: Annotated[float, Interval(ge=0, le=100)] = 1.0
     """Weight of the Dice loss beside the cross-entropy."""
     ema: Annotated[float, Interval(ge=0, le=0.99999)] = 0.99
-    """Decay of the moving average of the weights, which is what is kept; 0 for none."""
+    """Decay of the moving average of the weights, which is what is saved; 0 turns it off."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto takes bf16 where the processor computes it in hardware."""
+    """auto uses bf16 if the processor supports it in hardware."""
 
 
 @dataclass(frozen=True)
 class TilingOptions:
-    """How images larger than a tile are taken apart and joined."""
+    """How images larger than a tile are split and joined."""
 
     tile: Annotated[int, Interval(ge=64, le=4096), MultipleOf(64)] = 512
     """Side in pixels; a multiple of 64."""
@@ -110,7 +110,7 @@ class Config(RunConfig):
     own_dataset = "folder"
 
     model: Literal["unet", "threshold"] = "unet"
-    """threshold is the baseline alone: Otsu's."""
+    """threshold is the baseline alone: Otsu's threshold."""
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
@@ -119,10 +119,10 @@ class Config(RunConfig):
     training: TrainingOptions = field(default_factory=TrainingOptions)
     tiling: TilingOptions = field(default_factory=TilingOptions)
     protocol: Literal["none", "dsb-96"] = "none"
-    """dsb-96: run the published protocol instead (nuclei, drawn one by one, 96 x 96 pixels)."""
+    """dsb-96: run the published protocol instead (nuclei, split by image, 96 x 96 pixels)."""
 
     def __post_init__(self) -> None:
-        """Check what spans several fields."""
+        """Check conditions across fields."""
         super().__post_init__()
         if self.training.crop % 2**self.unet.levels:
             raise ValueError(

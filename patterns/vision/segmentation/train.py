@@ -1,7 +1,7 @@
 """Build, evaluate and save a segmenter: `python -m patterns.vision.segmentation.train`.
 
-It takes the nuclei of the 2018 Data Science Bowl, or simulated ones where they are not available;
-`--dataset folder --data.path cells/` takes your own images and label maps; `--protocol dsb-96` runs
+It uses the nuclei of the 2018 Data Science Bowl, or simulated ones if they are not available;
+`--dataset folder --data.path cells/` uses your own images and label maps; `--protocol dsb-96` runs
 the published protocol.
 """
 

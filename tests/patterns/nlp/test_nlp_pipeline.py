@@ -1,4 +1,4 @@
-"""The text classifier end to end: fallback said aloud, leakage, bad input, service, resume."""
+"""The text classifier end to end: fallback with a notice, leakage, bad input, service, resume."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from patterns.nlp.classification.config import (
     Config,
     DataOptions,
     EncoderOptions,
+    SplitOptions,
     WorldOptions,
 )
 from patterns.nlp.classification.data import Splits, load, split
+from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.evaluate import evaluate
 from patterns.nlp.classification.pipeline import Pipeline
 from patterns.nlp.classification.train import main
@@ -34,8 +36,8 @@ def splits() -> Splits:
 
 
 def fitted(splits: Splits, config: Config = FEATURES) -> Pipeline:
-    pipeline = Pipeline.from_config(config).fit_baseline(splits).fit_encoder(splits)
-    return pipeline.export(splits).fit_temperature(splits)
+    pipeline = Pipeline.from_config(config, splits).fit_baseline(splits).fit_encoder(splits)
+    return pipeline.fit_export(splits).fit_temperature(splits)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,8 @@ def pipeline(splits: Splits) -> Pipeline:
 
 
 def test_it_learns(pipeline: Pipeline, splits: Splits) -> None:
-    predicted = pipeline.logits(splits.test_texts).argmax(axis=1)
-    assert (predicted == splits.test_labels).mean() > 0.85
+    predicted = pipeline.logits(splits.test.texts).argmax(axis=1)
+    assert (predicted == splits.test.labels).mean() > 0.85
 
 
 def test_no_text_lies_in_two_parts() -> None:
@@ -62,18 +64,20 @@ def test_no_text_lies_in_two_parts() -> None:
     )
     source = Source("t", "file", "t", "t", {}, "t")
     parts = split(TextClassification(source, train, test, ("card", "top_up")), Config())
-    kept = parts.train_texts + parts.valid_texts
-    assert parts.dropped == 4
+    kept = parts.train.texts + parts.valid.texts
+    assert parts.notices == (
+        "4 training texts repeat another or stand in the test part too: left out",
+    )
     assert not set(kept) & {"card lost", "TOP UP: now", "lost the card", "my card 3"}
     assert len(set(kept)) == len(kept) == 22
-    assert set(parts.valid_labels.tolist()) == {0, 1}
+    assert set(parts.valid.labels.tolist()) == {0, 1}
 
 
 def test_test_labels_and_texts_have_no_say(pipeline: Pipeline, splits: Splits) -> None:
-    garbled = dataclasses.replace(splits, test_labels=np.zeros_like(splits.test_labels))
-    again = fitted(garbled)
-    assert again.temperature == pipeline.temperature
-    assert np.array_equal(again.logits(splits.test_texts), pipeline.logits(splits.test_texts))
+    garbled = Texts(["nothing"] * len(splits.test), np.zeros_like(splits.test.labels))
+    again = fitted(dataclasses.replace(splits, test=garbled))
+    assert again.temperature_ == pipeline.temperature_
+    assert np.array_equal(again.logits(splits.test.texts), pipeline.logits(splits.test.texts))
 
 
 def test_a_class_with_one_text_is_named() -> None:
@@ -92,7 +96,7 @@ def test_saved_and_loaded_gives_equal_answers(
 ) -> None:
     pipeline.save(tmp_path)
     loaded = Pipeline.load(tmp_path)
-    texts = [*splits.test_texts[:30], "日本語 🎬"]
+    texts = [*splits.test.texts[:30], "日本語 🎬"]
     assert loaded.classify(texts) == pipeline.classify(texts)
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert suffixes <= {".json", ".npz", ".safetensors"}
@@ -118,12 +122,13 @@ def test_without_a_transformer_features_stand_in_and_it_is_said(
     monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
     config = dataclasses.replace(FEATURES, model="auto")
     pipeline = fitted(splits, config)
-    assert pipeline.kind == "features"
+    assert pipeline.kind_ == "features"
     assert len(pipeline.notices) == 1 and "stand in" in pipeline.notices[0]
-    told = dataclasses.replace(splits, dropped=1_234)
-    console.summary(evaluate(pipeline, told), Path("runs/x"), next_command="")
+    report = evaluate(pipeline, splits)
+    assert report.notices == [*splits.notices, *pipeline.notices]
+    console.summary(report, Path("runs/x"), next_command="")
     said = capsys.readouterr().err
-    assert f"NOTICE {pipeline.notices[0]}" in said and "NOTICE 1,234 training texts" in said
+    assert f"NOTICE {pipeline.notices[0]}" in said and "NOTICE 6 training texts repeat" in said
     named = dataclasses.replace(FEATURES, model="no/such-model")
     with pytest.raises(ValueError, match="'no/such-model' is neither"):
         fitted(splits, named)
@@ -136,18 +141,18 @@ def test_the_report_leads_with_the_baseline_and_slices(pipeline: Pipeline, split
     assert [row.name for row in first.rows][-1] == "+ temperature"
     tables = {table.name: table for table in report.tables}
     by_words = [r for r in tables["slices"].rows if r.name.endswith(" words")]
-    assert sum(float(row.values["texts"]) for row in by_words) == len(splits.test_texts)
+    assert sum(float(row.values["texts"]) for row in by_words) == len(splits.test.texts)
     assert {"confused pairs", "by class", "model against baseline"} <= set(tables)
     assert len(report.figures) >= 4 and report.latency[0].samples > 100
     # Tables are published beside the code, so no text of a dataset may stand in them.
     published = json.dumps(report.to_dict(), ensure_ascii=False)
-    assert not [text for text in splits.test_texts if text in published]
+    assert not [text for text in splits.test.texts if text in published]
     assert json.dumps(report.to_dict(), allow_nan=False)
 
 
 def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
     pipeline = fitted(splits, dataclasses.replace(FEATURES, model="tfidf"))
-    assert pipeline.kind == "tfidf"
+    assert pipeline.kind_ == "tfidf"
     pipeline.save(tmp_path)
     assert Pipeline.load(tmp_path).classify(["stop my wire"]) == pipeline.classify(["stop my wire"])
     assert len(evaluate(pipeline, splits).tables[0].rows) == 2
@@ -160,10 +165,10 @@ def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
         (lambda: Config(runtime="tensorrt"), "runtime"),
         (lambda: Config(model=" "), "model"),
         (lambda: Config(dataset="csv"), "data.path"),
-        (lambda: DataOptions(valid_share=0.9), "data.valid_share"),
-        (lambda: WorldOptions(intents=1), "world.intents"),
-        (lambda: EncoderOptions(learning_rate=-1.0), "encoder.learning_rate"),
-        (lambda: EncoderOptions(precision="int8"), "encoder.precision"),
+        (lambda: Config(split=SplitOptions(valid_share=0.9)), "split.valid_share"),
+        (lambda: Config(world=WorldOptions(intents=1)), "world.intents"),
+        (lambda: Config(encoder=EncoderOptions(learning_rate=-1.0)), "encoder.learning_rate"),
+        (lambda: Config(encoder=EncoderOptions(precision="int8")), "encoder.precision"),
     ],
 )
 def test_a_value_out_of_range_is_named(make, named: str) -> None:

@@ -10,50 +10,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planted import intents, tiny_transformer
 
 from common.encoders import Tokens, length_batches
-from data.simulated.intents import generate
-from patterns.nlp.classification.config import Config
+from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.pipeline import Pipeline
 from patterns.nlp.classification.stages.encoder import EncoderClassifier
 from patterns.nlp.classification.stages.export import OnnxClassifier, export, parity
 from patterns.nlp.classification.stages.features import FeatureClassifier
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
-Parts = tuple[list[str], np.ndarray, list[str], np.ndarray]
+Parts = tuple[Texts, Texts]
 ODD = ["", "日本語 🎬", "word " * 400, "a"]
 
 
 @pytest.fixture(scope="module")
 def parts() -> Parts:
-    world = generate(intents=5, texts=500, typos=0.0)
-    train, test = world.train, world.test
-    return (
-        train["text"].to_list(), train["label"].to_numpy().astype(np.int64),
-        test["text"].to_list(), test["label"].to_numpy().astype(np.int64),
-    )  # fmt: skip
+    return intents()
 
 
 @pytest.fixture(scope="module")
 def tiny(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A random two-layer BERT whose vocabulary is the words of the texts."""
-    import re
-
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("tiny")
-    words = sorted({word for text in parts[0] for word in re.findall(r"\w+", text.lower())})
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ",", "?", "-", "'", *words]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary))
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=64, max_position_embeddings=64,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
-    return str(folder)
+    return tiny_transformer(tmp_path_factory.mktemp("tiny"), parts[0].texts)
 
 
 def small_encoder(tiny: str, **options: object) -> EncoderClassifier:
@@ -74,26 +52,26 @@ def exported(encoder: EncoderClassifier) -> OnnxClassifier:
     return export(encoder)
 
 
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float((logits.argmax(axis=1) == labels).mean())
+def accuracy(stage: TfidfClassifier | FeatureClassifier, part: Texts) -> float:
+    return float((stage.predict(part.texts).argmax(axis=1) == part.labels).mean())
 
 
 def test_tfidf_learns_and_chooses_its_strength(parts: Parts) -> None:
     stage = TfidfClassifier().fit(*parts)
     assert stage.strength_ in (3.0, 10.0, 30.0)
-    assert accuracy(stage.predict(parts[2]), parts[3]) > 0.95
+    assert accuracy(stage, parts[1]) > 0.95
     assert stage.predict([]).shape == (0, 5)
 
 
 def test_tfidf_gives_two_columns_for_two_classes() -> None:
-    texts, labels = ["good film", "bad film"] * 5, np.array([1, 0] * 5)
-    logits = TfidfClassifier().fit(texts, labels, texts, labels).predict(["good", "bad"])
+    part = Texts(["good film", "bad film"] * 5, np.array([1, 0] * 5))
+    logits = TfidfClassifier().fit(part, part).predict(["good", "bad"])
     assert logits.shape == (2, 2) and logits.argmax(1).tolist() == [1, 0]
 
 
 def test_tfidf_refuses_texts_without_words() -> None:
     with pytest.raises(ValueError, match="no words"):
-        TfidfClassifier().fit(["?", "!"], np.array([0, 1]), ["?"], np.array([0]))
+        TfidfClassifier().fit(Texts(["?", "!"], np.array([0, 1])), Texts(["?"], np.array([0])))
 
 
 def test_tfidf_is_saved_without_pickle_and_refuses_foreign_types(
@@ -117,7 +95,7 @@ def test_tfidf_is_saved_without_pickle_and_refuses_foreign_types(
 
 def test_features_learn_and_come_back_equal(parts: Parts, tmp_path: Path) -> None:
     stage = FeatureClassifier(classes=5, epochs=10, device="cpu").fit(*parts)
-    assert accuracy(stage.predict(parts[2]), parts[3]) > 0.9
+    assert accuracy(stage, parts[1]) > 0.9
     stage.save(tmp_path)
     assert np.array_equal(FeatureClassifier.load(tmp_path).predict(ODD), stage.predict(ODD))
 
@@ -137,13 +115,14 @@ def test_tokens_are_the_transformers_own(tiny: str, parts: Parts) -> None:
     from common.encoders import load_transformer
 
     tokenizer, _ = load_transformer(tiny)
-    expected = tokenizer(parts[0][:50] + ODD, truncation=True, max_length=16)["input_ids"]
-    assert Tokens.of_transformer(tokenizer, max_length=16)(parts[0][:50] + ODD) == expected
+    texts = parts[0].texts[:50] + ODD
+    expected = tokenizer(texts, truncation=True, max_length=16)["input_ids"]
+    assert Tokens.of_transformer(tokenizer, max_length=16)(texts) == expected
     assert Tokens.of_transformer(tokenizer, max_length=999).max_length == 64
 
 
 def test_encoder_learns_what_words_say(encoder: EncoderClassifier, parts: Parts) -> None:
-    said, true = encoder.predict(parts[2]).argmax(axis=1), parts[3]
+    said, true = encoder.predict(parts[1].texts).argmax(axis=1), parts[1].labels
     # Labels 0 and 1 differ in word order alone, too little for a network this small to learn.
     assert (np.maximum(said, 1) == np.maximum(true, 1)).mean() > 0.95
     assert encoder.history_ is not None and len(encoder.history_.valid) == 10
@@ -156,7 +135,7 @@ def test_layers_learn_at_falling_rates(encoder: EncoderClassifier) -> None:
     for group in encoder.parameter_groups(encoder.module_):
         rates[group["lr"]] = rates.get(group["lr"], 0) + sum(p.numel() for p in group["params"])
     encoder.layer_decay, encoder.head_factor = 0.8, 1.0
-    base = encoder.learning_rate
+    base = encoder.learning_rate_
     assert sorted(rates) == pytest.approx([base / 4, base / 2, base, base * 10])
     assert sum(rates.values()) == sum(p.numel() for p in encoder.module_.parameters())
 
@@ -174,7 +153,7 @@ def test_encoder_comes_back_equal_and_answers_odd_texts(
 
 def test_same_seed_same_encoder(tiny: str, parts: Parts, encoder: EncoderClassifier) -> None:
     again = small_encoder(tiny).fit(*parts)
-    assert np.array_equal(again.predict(parts[2]), encoder.predict(parts[2]))
+    assert np.array_equal(again.predict(parts[1].texts), encoder.predict(parts[1].texts))
 
 
 def test_a_finished_fine_tuning_is_taken_up_and_not_repeated(
@@ -185,13 +164,13 @@ def test_a_finished_fine_tuning_is_taken_up_and_not_repeated(
     assert again.history_ is not None and first.history_ is not None
     assert again.history_.resumed_from is not None
     assert again.history_.valid == first.history_.valid
-    assert np.array_equal(again.predict(parts[2]), encoder.predict(parts[2]))
+    assert np.array_equal(again.predict(parts[1].texts), encoder.predict(parts[1].texts))
 
 
 def test_export_answers_as_torch_does(
     exported: OnnxClassifier, encoder: EncoderClassifier, parts: Parts, tmp_path: Path
 ) -> None:
-    found = parity(exported, encoder, parts[2] + ODD)
+    found = parity(exported, encoder, parts[1].texts + ODD)
     assert found.holds and found.agreement == 1.0 and found.max_difference < 1e-4
     exported.save(tmp_path)
     loaded = OnnxClassifier.load(tmp_path)
@@ -202,8 +181,8 @@ def test_export_answers_as_torch_does(
 def test_serving_an_export_imports_neither_torch_nor_transformers(
     exported: OnnxClassifier, tmp_path: Path
 ) -> None:
-    pipeline = Pipeline(Config())
-    pipeline.serving, pipeline.kind, pipeline.label_names = exported, "onnx", tuple("abcde")
+    pipeline = Pipeline(label_names="abcde")
+    pipeline.served_, pipeline.kind_ = exported, "onnx"
     pipeline.save(tmp_path)
     code = (
         "import sys, pathlib\n"
@@ -225,5 +204,5 @@ def test_parity_notices_another_model(
     exported: OnnxClassifier, tiny: str, parts: Parts, encoder: EncoderClassifier
 ) -> None:
     other = small_encoder(tiny, epochs=1, seed=1).fit(*parts)
-    found = parity(exported, other, parts[2])
+    found = parity(exported, other, parts[1].texts)
     assert not found.holds and found.max_difference > 1e-2

@@ -1,4 +1,4 @@
-"""One small world, split once, and one run of the smoke preset, trained once a session."""
+"""One run of the smoke preset, trained once a session, its world split once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +11,6 @@ import pytest
 from common.artifacts import Run, open_run
 from patterns.recsys.config import PRESETS, Config
 from patterns.recsys.data import Splits, load, split
-from patterns.recsys.entities.events import Events
 from patterns.recsys.pipeline import Pipeline
 
 
@@ -38,7 +37,13 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Config:
 def trained(smoke: Config, smoke_run: Callable[[str], Path]) -> Trained:
     run = open_run(smoke_run("recsys"), name="recsys")
     config = replace(smoke, runs=run.path.parent.parent)
-    return Trained(config, split(load(config), config.split), run)
+    return Trained(config, split(load(config), config), run)
+
+
+@pytest.fixture(scope="session")
+def pipeline(trained: Trained) -> Pipeline:
+    """Give the pipeline of the run, loaded once, to tests that do not change it."""
+    return trained.pipeline
 
 
 @pytest.fixture
@@ -60,12 +65,3 @@ def write_csv(tmp_path: Path) -> object:
         return path
 
     return write
-
-
-def events(*rows: tuple[int, int, int]) -> Events:
-    """Give events from (user, item, time)."""
-    users, items, times = (
-        np.array(column, dtype=np.int64)
-        for column in (zip(*rows, strict=True) if rows else ([], [], []))
-    )
-    return Events(users, items, np.full(len(users), np.nan, dtype=np.float32), times)

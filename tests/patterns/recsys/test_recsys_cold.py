@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planted_recsys import catalogue_of
 from scipy.sparse import csr_matrix
 
-from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import RECENT, Requests
 from patterns.recsys.evaluation.held_out import cold_items, cold_users
@@ -36,20 +36,6 @@ def events_of(
         np.asarray(items, np.int64),
         np.broadcast_to(np.asarray(ratings, np.float32), size),
         np.asarray(times, np.int64),
-    )
-
-
-def catalogue(users: int, items: int) -> Catalogue:
-    return Catalogue(
-        np.arange(items).astype(str),
-        np.arange(items).astype(str),
-        np.ones((items, 1), np.float32),
-        ("none",),
-        np.full(items, np.nan, np.float32),
-        np.arange(users).astype(str),
-        np.zeros((users, 1), np.int64),
-        (1,),
-        ("none",),
     )
 
 
@@ -90,7 +76,7 @@ def test_the_survey_finds_the_planted_taste(adaptive: bool, tmp_path: Path) -> N
     given = {item: int(answers[7, item]) for item in asked[7] if item >= 0}
     assert np.array_equal(survey.profile(given), survey.profiles_[node[7]])
     survey.save(tmp_path)
-    again = Survey().load(tmp_path)
+    again = Survey.load(tmp_path)
     assert again.ask({}) == survey.ask({})
     assert np.array_equal(again.walk(answers)[0], node)
 
@@ -157,10 +143,17 @@ def two_segments(counts: tuple[int, int] = (400, 400)) -> tuple[np.ndarray, ...]
     return items, np.stack([segment, rng.integers(3, size=len(segment))], axis=1)
 
 
-def fit_segments(items: np.ndarray, segments: np.ndarray, **options: object) -> SegmentPopularity:
-    times = np.zeros(len(items), np.int64)
-    stage = SegmentPopularity(**options)  # type: ignore[arg-type]
-    return stage.fit(items, times, segments, catalogue_size=12, segment_sizes=(4, 3))
+def fit_segments(
+    items: np.ndarray, segments: np.ndarray, times: object = 0, **options: object
+) -> SegmentPopularity:
+    """Fit on events of as many users, each with attributes of their own."""
+    people = len(items)
+    given = events_of(np.arange(people), items, times=np.broadcast_to(times, people))
+    known = catalogue_of(
+        people, 12, segments=segments, segment_sizes=(4, 3)[: segments.shape[1]],
+        segment_names=("a", "b")[: segments.shape[1]],
+    )  # fmt: skip
+    return SegmentPopularity(**options).fit(given, known)  # type: ignore[arg-type]
 
 
 def test_a_segment_gets_its_own_and_the_unknown_the_global(tmp_path: Path) -> None:
@@ -171,13 +164,14 @@ def test_a_segment_gets_its_own_and_the_unknown_the_global(tmp_path: Path) -> No
     requests = requests_of([[1, 0], [2, 1], [0, 0], [3, 0]], seen)
     found = stage.retrieve(requests, 5)
     assert set(found.item_ids[0]) == {*range(5)} and set(found.item_ids[1]) == {*range(5, 10)}
-    overall = Popularity().fit(items, np.zeros(len(items)), 12).retrieve(requests, 5)
+    given = events_of(np.arange(len(items)), items, times=np.zeros(len(items)))
+    overall = Popularity().fit(given, catalogue_of(len(items), 12)).retrieve(requests, 5)
     assert np.array_equal(found.item_ids[2:], overall.item_ids[2:])  # unknown, and never met
     scores = stage.score(requests, np.array([[0, 5, -1]] * 4))
     assert scores[0, 0] > scores[2, 0] > scores[1, 0] and (scores[:, 2] == 0).all()
     assert np.allclose(stage.score(requests, found.item_ids), found.scores, rtol=1e-5)
     stage.save(tmp_path)
-    again = SegmentPopularity().load(tmp_path).retrieve(requests, 5)
+    again = SegmentPopularity.load(tmp_path).retrieve(requests, 5)
     assert np.array_equal(again.item_ids, found.item_ids)
 
 
@@ -192,9 +186,8 @@ def test_shrinkage_is_the_mean_of_segment_and_whole_by_hand() -> None:
 
 def test_popularity_by_segment_decays_leaves_out_the_seen_and_does_without_segments() -> None:
     items, times = np.array([0, 0, 1]), np.array([0, 0, 30 * DAY])
-    stage = SegmentPopularity(half_life_days=10).fit(
-        items, times, np.zeros((3, 1), int), catalogue_size=3, segment_sizes=(1,)
-    )
+    given = events_of(np.arange(3), items, times=times)
+    stage = SegmentPopularity(half_life_days=10).fit(given, catalogue_of(3, 3))
     seen = csr_matrix(np.array([[0, 1, 0]], dtype=np.float32))
     request = requests_of([[0]], seen)
     assert stage.retrieve(request, 5).item_ids.tolist() == [[0, 2, -1]]
@@ -223,7 +216,7 @@ def test_new_items_are_placed_near_their_true_vectors(tmp_path: Path) -> None:
     known = np.linalg.norm(vectors[40:], axis=1)
     assert length == pytest.approx(np.quantile(known, 0.75), rel=1e-5)
     stage.save(tmp_path)
-    again = ContentPlacement().load(tmp_path)
+    again = ContentPlacement.load(tmp_path)
     assert np.allclose(again.place(content[:40]), stage.vectors_[:40])
     assert np.allclose(again.expect(content[:40]), stage.trend_[:40])
 
@@ -268,7 +261,7 @@ def test_items_held_out_whole_are_found_again_by_content() -> None:
     assert len(cold) == 24 and not np.isin(train.items, cold).any()
     seen = train.matrix(400, 120)
     counts = np.bincount(train.items, minlength=120)
-    als = ALS(factors=8, iterations=10).fit(seen)
+    als = ALS(factors=8, iterations=10).fit_matrix(seen)
     content = np.eye(4, dtype=np.float32)[kind]
     stage = ContentPlacement().fit(content, als.items_.vectors, counts, counts.astype(float))
     requests = requests_of(np.zeros((400, 1)), seen)
@@ -298,7 +291,7 @@ def test_cold_users_are_held_out_whole_and_judged_on_the_same_answers() -> None:
     users = np.repeat(np.arange(30), 14)
     items = np.concatenate([rng.permutation(50)[:14] for _ in range(30)])
     events = events_of(users, items, times=rng.permutation(len(users)))
-    world = catalogue(30, 50)
+    world = catalogue_of(30, 50)
     cold = cold_users(events, world, known=(0, 2, 10), share=0.3, seed=5)
     assert len(cold.users) == 9 and not np.isin(cold.train.users, cold.users).any()
     assert len(cold.train) == 21 * 14
@@ -320,10 +313,10 @@ def test_answers_of_the_last_known_second_and_repeats_do_not_count() -> None:
     rows = [(0, 0, 1), (0, 1, 2), (0, 2, 2), (0, 3, 3), (1, 4, 1), (1, 5, 2), (1, 4, 3), (2, 0, 1)]
     users, items, times = (np.array(column) for column in zip(*rows, strict=True))
     events = events_of(users, items, times=times)
-    cold = cold_users(events, catalogue(4, 6), known=(1, 2), share=0.99)
+    cold = cold_users(events, catalogue_of(4, 6), known=(1, 2), share=0.99)
     assert cold.users.tolist() == [0] and cold.answers.toarray().tolist() == [[0, 0, 0, 1, 0, 0]]
     assert cold.requests[2].times.tolist() == [3] and len(cold.train) == 0
-    none = cold_users(events, catalogue(4, 6), known=(0,), share=0.99)
+    none = cold_users(events, catalogue_of(4, 6), known=(0,), share=0.99)
     assert none.users.tolist() == [0, 1, 2] and none.requests[0].seen.nnz == 0
     with pytest.raises(ValueError, match="share: 1.0"):
         cold_items(events, share=1.0)

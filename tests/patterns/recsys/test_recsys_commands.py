@@ -1,12 +1,10 @@
-"""recommend and similar as a user types them, reasons, and what a new user may tell a server."""
+"""recommend as a user types it, reasons, and what a new user may tell a server."""
 
 import numpy as np
 import pytest
 
-from patterns.recsys import recommend, similar
+from patterns.recsys import recommend
 from patterns.recsys.serve import RecommendService
-from patterns.recsys.stages.reasons import reason
-from patterns.recsys.stages.reasons import similar as alike
 
 
 @pytest.fixture(scope="module")
@@ -18,51 +16,45 @@ def ask(service: RecommendService, **fields):
     return service.predict([service.Request(**fields)])[0]
 
 
-def test_recommend_prints_the_page_with_reasons(trained, capsys) -> None:
+def test_recommend_prints_the_page_with_reasons(trained, capsys, pipeline) -> None:
     runs = trained.config.runs
     recommend.main(recommend.RecommendConfig(user="u00007", k=3, runs=runs))
     out = capsys.readouterr().out
-    pipeline = trained.pipeline
-    assert "user u00007" in out and "found by" in out and "because you took" in out
+    assert "user u00007" in out and "found by" in out and "because you chose" in out
     assert out.count("found by") == 3
     recommend.main(recommend.RecommendConfig(user="nobody", k=2, runs=runs))
     captured = capsys.readouterr()
     assert "somebody new" in captured.out and "'nobody' is not known" in captured.err
     assert "popular lately" in captured.out
     title = pipeline.catalogue.titles[10]
-    similar.main(similar.SimilarConfig(item="m00010", k=2, runs=runs))
+    recommend.main(recommend.RecommendConfig(like="m00010", k=2, runs=runs))
     out = capsys.readouterr().out
-    assert out.startswith(f"  {title}") and all(f"by {way}" in out for way in similar.WAYS)
+    ways = ("als", "item-knn", "ease", "two-tower", "content")
+    assert out.startswith(f"  similar to {title}")
+    assert [line.strip() for line in out.splitlines() if " by " in line] == [
+        f"by {way}:" for way in ways
+    ]
 
 
 def test_an_unknown_item_and_a_number_out_of_range_are_named(trained) -> None:
     with pytest.raises(ValueError, match="item: 'x' is not in the catalogue of 1,200 items"):
-        similar.main(similar.SimilarConfig(item="x", runs=trained.config.runs))
+        recommend.main(recommend.RecommendConfig(like="x", runs=trained.config.runs))
     with pytest.raises(ValueError, match="k: 0 is out of range"):
         recommend.RecommendConfig(k=0)
-    with pytest.raises(ValueError, match="by: 'taste' is not known"):
-        similar.SimilarConfig(by="taste")
 
 
-def test_a_reason_names_items_of_the_history(trained) -> None:
-    pipeline = trained.pipeline
+def test_a_reason_names_items_of_the_history(pipeline) -> None:
     request = pipeline.requests_for(np.array([7]), [[]])
     page = pipeline.recommend(request, 5)
     titles = {pipeline.catalogue.titles[row] for row in request.seen.indices}
     for item, bits in zip(page.items.item_ids[0], page.found_by[0], strict=True):
-        words = reason(pipeline, request, int(item), pipeline.sources.found_by(int(bits)))
-        if words.startswith("because you took "):
-            named = words.removeprefix("because you took ").split(" and ")
-            assert set(named) <= titles
+        found_by = pipeline.sources.found_by(int(bits))
+        words = pipeline.sources.reason(request, int(item), pipeline.catalogue.titles, found_by)
+        named = words.removeprefix("because you chose ").split(" and ")
+        assert words.startswith("because you chose ") and set(named) <= titles
     nobody = pipeline.requests_for(np.array([-1]), [[]])
-    assert reason(pipeline, nobody, 3, ["popularity"]) == "popular lately"
-
-
-def test_an_item_is_not_like_itself(trained) -> None:
-    pipeline = trained.pipeline
-    for way in similar.WAYS:
-        items, scores = alike(pipeline, 10, 7, way)
-        assert 10 not in items and (np.diff(scores) <= 0).all() and len(items) <= 7
+    words = pipeline.sources.reason(nobody, 3, pipeline.catalogue.titles, ["popularity"])
+    assert words == "popular lately"
 
 
 def test_a_new_user_is_asked_and_the_answers_change_the_page(service) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from common.artifacts import open_run
 from data.tables import Interactions, Source
-from patterns.recsys.config import Config, DataOptions, SplitOptions
+from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.data import Splits, _described, load, split
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.serve import RecommendService
@@ -48,7 +48,7 @@ def windows(splits: Splits) -> tuple[np.ndarray, ...]:
 
 def test_windows_follow_each_other_and_lose_nothing() -> None:
     times = np.random.default_rng(1).permutation(1_000)
-    train, valid, test = windows(split(table(times), SplitOptions()))  # type: ignore[arg-type]
+    train, valid, test = windows(split(table(times), Config()))  # type: ignore[arg-type]
     assert train.max() < valid.min() and valid.max() < test.min()
     assert [len(part) for part in (train, valid, test)] == [700, 150, 150]
     np.testing.assert_array_equal(np.concatenate([train, valid, test]), np.arange(1_000))
@@ -57,7 +57,7 @@ def test_windows_follow_each_other_and_lose_nothing() -> None:
 @pytest.mark.parametrize("seconds", [7, 20, 90])
 def test_events_of_one_second_never_straddle(seconds: int) -> None:
     times = np.random.default_rng(seconds).integers(seconds, size=600)
-    parts = windows(split(table(times), SplitOptions()))  # type: ignore[arg-type]
+    parts = windows(split(table(times), Config()))  # type: ignore[arg-type]
     for before, after in ((0, 1), (1, 2)):
         assert not set(parts[before]) & set(parts[after])
     assert sum(len(part) for part in parts) == 600
@@ -66,7 +66,7 @@ def test_events_of_one_second_never_straddle(seconds: int) -> None:
 def test_the_order_of_the_rows_does_not_matter() -> None:
     given = table(np.random.default_rng(2).integers(200, size=400))
     shuffled = replace(given, interactions=given.interactions.sample(fraction=1, shuffle=True))
-    first, second = (split(each, SplitOptions()) for each in (given, shuffled))  # type: ignore
+    first, second = (split(each, Config()) for each in (given, shuffled))  # type: ignore
     for name in ("train", "valid", "test"):
         ids = [
             [s.catalogue.user_ids[part.users], s.catalogue.item_ids[part.items], part.times]
@@ -82,7 +82,7 @@ def test_what_cannot_be_split_in_time_is_refused_in_words() -> None:
         (table([None] * 10 + list(range(200))), "10 events have none"),
     ):
         with pytest.raises(ValueError, match=words):
-            split(bad, SplitOptions())  # type: ignore[arg-type]
+            split(bad, Config())  # type: ignore[arg-type]
 
 
 def catalogue() -> Catalogue:
@@ -123,8 +123,8 @@ def test_the_catalogue_knows_what_the_tables_say_and_ids_of_events_besides() -> 
 
 def test_a_catalogue_loads_as_it_was_saved(tmp_path: Path) -> None:
     before = catalogue()
-    before.save(tmp_path / "catalogue.npz")
-    after = Catalogue.load(tmp_path / "catalogue.npz")
+    before.save(tmp_path)
+    after = Catalogue.load(tmp_path)
     kept = {name: value for name, value in vars(before).items() if name != "texts"}
     for name, value in kept.items():  # texts are read when fitting alone
         np.testing.assert_array_equal(getattr(after, name), value, err_msg=name)
@@ -132,7 +132,7 @@ def test_a_catalogue_loads_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_world_without_attributes_is_a_catalogue_too() -> None:
-    found = split(table(np.arange(200)), SplitOptions()).catalogue  # type: ignore[arg-type]
+    found = split(table(np.arange(200)), Config()).catalogue  # type: ignore[arg-type]
     assert found.genres.shape[1] == 1 and (found.genres == 0).all()
     assert found.segments.shape == (9, 1) and found.segment_sizes == (1,)
     assert np.isnan(found.years).all()

@@ -8,7 +8,8 @@ import pytest
 
 from common.evaluation.ranking import judge, ndcg
 from patterns.recsys.entities.requests import requests_within
-from patterns.recsys.evaluate import BUDGETS_MS, COLUMNS
+from patterns.recsys.evaluation.scorer import COLUMNS
+from patterns.recsys.evaluation.speed import BUDGETS_MS
 
 
 @pytest.fixture(scope="module")

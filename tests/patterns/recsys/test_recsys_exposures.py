@@ -46,11 +46,10 @@ def test_shelves_are_gathered_by_session_in_order_of_the_log(trained) -> None:
 def test_rankers_learn_from_exposures_and_are_judged_on_candidates(trained) -> None:
     options = replace(trained.config.ranking, examples="exposures", model="lightgbm", second="none")
     config = replace(trained.config, ranking=options)
-    pipeline = Pipeline.from_config(config, trained.splits.catalogue)
-    pipeline.fit_candidates(trained.splits.train)
-    quality = pipeline.fit_ranker(trained.splits.train, trained.splits.valid, trained.splits.shown)
-    requests, ranked, _ = pipeline.held_out_
-    assert ranked.item_ids.shape == (len(requests), config.candidates.keep)
-    assert 0.0 < quality["lightgbm"] < 1.0
+    splits = trained.splits
+    pipeline = Pipeline.from_config(config, splits).fit_candidates(splits).fit_ranker(splits)
+    judged = pipeline.judged_
+    assert judged.ranked.item_ids.shape == (len(judged.requests), config.candidates.keep)
+    assert 0.0 < pipeline.ranking.quality_["lightgbm"] < 1.0
     with pytest.raises(ValueError, match=r"ranking.examples: .* this data has none"):
-        pipeline.fit_ranker(trained.splits.train, trained.splits.valid)
+        pipeline.fit_ranker(replace(splits, shown=None))

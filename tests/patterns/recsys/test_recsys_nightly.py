@@ -17,7 +17,8 @@ import pytest
 from common.artifacts import open_run
 from patterns.recsys import nightly
 from patterns.recsys.data import coded_as
-from patterns.recsys.entities.pages import FILE, Pages, as_frame
+from patterns.recsys.entities.pages import FILE, Pages, as_frame, is_whole
+from patterns.recsys.evaluation.night import reachable
 from patterns.recsys.nightly import NightlyConfig, main
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.serve import RecommendRequest, RecommendService
@@ -61,8 +62,8 @@ def test_the_ranker_stays_and_the_sources_know_every_event(trained, night) -> No
     assert new.ranking.ranker.name == old.ranking.ranker.name
     splits = trained.splits
     every = splits.train.joined(splits.valid).joined(splits.test)
-    assert new.histories_.nnz == len(np.unique(every.users * 10**6 + every.items))
-    assert new.histories_.nnz > old.histories_.nnz
+    assert new.histories_.seen.nnz == len(np.unique(every.users * 10**6 + every.items))
+    assert new.histories_.seen.nnz > old.histories_.seen.nnz
     assert json.loads((night.path / "profile.json").read_text())
 
 
@@ -122,7 +123,7 @@ def test_a_killed_night_goes_on_where_it_was(config, night, monkeypatch) -> None
 
 def test_a_night_that_fails_its_check_publishes_nothing(config, night, monkeypatch) -> None:
     latest = (config.runs / "recsys" / "latest").read_text()
-    monkeypatch.setattr(nightly, "_reachable", lambda *_: 51)
+    monkeypatch.setattr("patterns.recsys.evaluation.night.reachable", lambda *_: 51)
     with pytest.raises(ValueError, match="least_full: .* older run stays"):
         main(replace(config, top=19))
     assert (config.runs / "recsys" / "latest").read_text() == latest
@@ -178,7 +179,7 @@ def test_pages_of_others_are_refused(trained, tmp_path) -> None:
     assert frame["items"].list.len().to_list() == [1, 2]
     frame.write_parquet(tmp_path / FILE)
     with pytest.raises(ValueError, match="not the pages of this run's users"):
-        Pages.read(tmp_path / FILE, catalogue)
+        Pages.load(tmp_path, catalogue)
 
 
 def test_settings_that_the_night_does_not_read_are_refused(config) -> None:
@@ -238,7 +239,7 @@ def test_what_a_power_cut_left_is_made_anew(trained, tmp_path, capsys) -> None:
     shard = tmp_path / "000000.parquet"
     for content in (b"", b"PAR1 and no more"):
         shard.write_bytes(content)
-        assert not nightly._made(shard)
+        assert not is_whole(shard)
     (tmp_path / "pipeline").mkdir()
     assert nightly._loaded(tmp_path / "pipeline") is None
     said = capsys.readouterr()
@@ -247,8 +248,8 @@ def test_what_a_power_cut_left_is_made_anew(trained, tmp_path, capsys) -> None:
 
 def test_a_user_who_took_nearly_everything_has_a_whole_page(trained) -> None:
     pipeline = trained.pipeline
-    lil = pipeline.histories_.tolil()
+    lil = pipeline.histories_.seen.tolil()
     lil[4, : len(pipeline.catalogue.item_ids) - 3] = 1.0
-    pipeline.histories_ = lil.tocsr()
-    wanted = nightly._reachable(NightlyConfig(top=20), pipeline)
+    pipeline.histories_ = replace(pipeline.histories_, seen=lil.tocsr())
+    wanted = reachable(pipeline, 20)
     assert wanted[4] <= 3 and wanted[5] == 20

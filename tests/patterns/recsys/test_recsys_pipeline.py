@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planted_recsys import TINY
 
 from common import console
 from patterns.recsys.config import Config, DataOptions
@@ -20,14 +21,14 @@ def test_windows_follow_each_other_in_time(trained) -> None:
     assert splits.valid.times.max() < splits.test.times.min()
 
 
-def test_garbled_test_events_leave_the_model_unchanged(trained, tmp_path: Path) -> None:
-    splits = trained.splits
+def test_garbled_test_events_leave_the_model_unchanged(tmp_path: Path) -> None:
+    splits = split(load(TINY), TINY)
     rng = np.random.default_rng(1)
     test = replace(splits.test, items=rng.permutation(splits.test.items))
     garbled = replace(splits, test=test)
     for name, parts in (("clean", splits), ("garbled", garbled)):
         (tmp_path / name).mkdir()
-        fitted(trained.config, parts).save(tmp_path / name)
+        fitted(TINY, parts).save(tmp_path / name)
     for path in (path for path in (tmp_path / "clean").rglob("*") if path.is_file()):
         other = tmp_path / "garbled" / path.relative_to(tmp_path / "clean")
         assert path.read_bytes() == other.read_bytes(), path.name
@@ -36,15 +37,11 @@ def test_garbled_test_events_leave_the_model_unchanged(trained, tmp_path: Path) 
 def fitted(config: Config, parts: Splits) -> Pipeline:
     """Fit with trees alone, which take a moment."""
     config = replace(config, ranking=replace(config.ranking, model="lightgbm", second="none"))
-    pipeline = Pipeline.from_config(config, parts.catalogue)
-    pipeline.fit_candidates(parts.train)
-    pipeline.fit_ranker(parts.train, parts.valid)
-    pipeline.fit_reranker()
-    return pipeline
+    pipeline = Pipeline.from_config(config, parts).fit_candidates(parts)
+    return pipeline.fit_ranker(parts).fit_reranker(parts)
 
 
-def test_the_page_holds_no_seen_item_and_no_repeat(trained) -> None:
-    pipeline = trained.pipeline
+def test_the_page_holds_no_seen_item_and_no_repeat(pipeline) -> None:
     users = np.arange(50)
     requests = pipeline.requests_for(users, [[] for _ in users])
     pages = pipeline.recommend(requests, 10)
@@ -54,23 +51,20 @@ def test_the_page_holds_no_seen_item_and_no_repeat(trained) -> None:
         assert (pages.found_by[row] > 0).all()
 
 
-def test_one_user_is_answered_alike_alone_and_in_a_crowd(trained) -> None:
-    pipeline = trained.pipeline
+def test_one_user_is_answered_alike_alone_and_in_a_crowd(pipeline) -> None:
     together = pipeline.recommend(pipeline.requests_for(np.arange(20), [[]] * 20), 10)
     alone = pipeline.recommend(pipeline.requests_for(np.array([7]), [[]]), 10)
     assert np.array_equal(alone.items.item_ids[0], together.items.item_ids[7])
 
 
-def test_fresh_events_count_at_once(trained) -> None:
-    pipeline = trained.pipeline
+def test_fresh_events_count_at_once(pipeline) -> None:
     before = pipeline.recommend(pipeline.requests_for(np.array([3]), [[]]), 10).items.item_ids[0]
     taken = int(before[0])
     after = pipeline.recommend(pipeline.requests_for(np.array([3]), [[taken]]), 10)
     assert taken not in after.items.item_ids[0]
 
 
-def test_somebody_unknown_gets_what_is_popular(trained) -> None:
-    pipeline = trained.pipeline
+def test_somebody_unknown_gets_what_is_popular(pipeline) -> None:
     found = pipeline.recommend(pipeline.requests_for(np.array([-1]), [[]]), 10)
     assert (found.items.item_ids >= 0).all()
     proposed = [pipeline.sources.found_by(int(bits)) for bits in found.found_by[0]]
@@ -91,12 +85,9 @@ def test_the_same_seed_gives_the_same_page_and_another_seed_another_model(traine
 def test_a_file_of_ones_own_with_other_column_names(trained, write_csv) -> None:
     columns = DataOptions(write_csv(), user="who", item="what", rating="stars", timestamp="when")
     config = replace(trained.config, dataset="csv", data=columns)
-    splits = split(load(config), config.split)
+    splits = split(load(config), config)
     assert splits.catalogue.user_ids[0].startswith("Zoë")
-    pipeline = Pipeline.from_config(config, splits.catalogue)
-    pipeline.fit_candidates(splits.train)
-    pipeline.fit_ranker(splits.train, splits.valid)
-    pipeline.fit_reranker()
+    pipeline = fitted(config, splits)
     page = pipeline.recommend(pipeline.requests_for(np.array([0]), [[]]), 5)
     assert (page.found_by[0] > 0).all() and len(page.found_by[0]) == 5
 
@@ -114,13 +105,13 @@ def test_times_that_cannot_be_cut_are_named_with_the_remedy(tmp_path) -> None:
     (tmp_path / "same.csv").write_text("user_id,item_id,rating,timestamp\n" + rows)
     config = Config(dataset="csv", data=DataOptions(tmp_path / "same.csv"))
     with pytest.raises(ValueError, match="timestamp: 1 distinct times .* spread over time"):
-        split(load(config), config.split)
+        split(load(config), config)
 
 
-def test_the_service_answers_as_the_pipeline_does(trained, monkeypatch) -> None:
+def test_the_service_answers_as_the_pipeline_does(trained, monkeypatch, pipeline) -> None:
     now = 1_700_000_000
     monkeypatch.setattr("patterns.recsys.serve.time.time", lambda: now + 0.5)
-    service, pipeline = RecommendService(trained.run), trained.pipeline
+    service, pipeline = RecommendService(trained.run), pipeline
     user = str(pipeline.catalogue.user_ids[11])
     (answer,) = service.predict([service.Request(user_id=user, k=7)])
     expected = pipeline.recommend(pipeline.requests_for(np.array([11]), [[]], now=now), 7)
@@ -143,7 +134,7 @@ def test_data_of_light_users_is_reported_without_cold_starts(trained, tmp_path, 
         data=DataOptions(tmp_path / "shop.csv"),
         ranking=replace(trained.config.ranking, model="lightgbm"),
     )
-    splits = split(load(config), config.split)
+    splits = split(load(config), config)
     report = evaluate(fitted(config, splits), splits)
     console.summary(report, tmp_path, next_command="")
     assert "NOTICE New users are not measured" in capsys.readouterr().err
@@ -156,7 +147,7 @@ def test_events_of_the_future_are_refused(trained, write_csv) -> None:
     columns = DataOptions(path, user="who", item="what", rating="stars", timestamp="when")
     config = replace(trained.config, dataset="csv", data=columns)
     with pytest.raises(ValueError, match="1 events lie in the future, the last on 2099-12-31"):
-        split(load(config), config.split)
+        split(load(config), config)
 
 
 def test_flags_that_would_be_ignored_are_refused(trained, tmp_path) -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from data.tables import Interactions, Source
 from patterns.recsys import protocols
-from patterns.recsys.protocols import Problem, ncf, random_quarter
+from patterns.recsys.config import Config
+from patterns.recsys.data import load
+from patterns.recsys.evaluation.cuts import Problem, leave_one_out, random_quarter
 
 USERS, ITEMS = 30, 140
 
@@ -44,7 +46,7 @@ def table(name: str = "movielens-1m") -> Interactions:
 def test_ncf_holds_out_the_given_item_and_leaks_it_nowhere() -> None:
     given = table()
     items = given.interactions["item_id"].unique(maintain_order=True).to_list()
-    valid, test = ncf(given, seed=0)
+    valid, test = leave_one_out(given, seed=0)
     for row in range(USERS):
         answer = items[test.candidates[row, -1]]
         assert answer == given.extra["ncf_test"]["item_id"][row]
@@ -81,20 +83,38 @@ def test_a_quarter_of_every_user_is_held_out() -> None:
 
 def test_what_cannot_be_run_is_named() -> None:
     with pytest.raises(ValueError, match="protocol: 'netflix' is not known"):
-        protocols.run("netflix", table())
+        protocols.run("netflix", table(), Config())
     with pytest.raises(ValueError, match="is defined on movielens-100k"):
-        protocols.run("recommenders-ml100k", table())
+        protocols.run("recommenders-ml100k", table(), Config())
 
 
 @pytest.mark.slow
 @pytest.mark.mirror
 def test_recommenders_ml100k_passes_the_published_figures() -> None:
-    import data
-
-    ranking, ratings = protocols.run("recommenders-ml100k", data.load("movielens-100k"))
+    config = Config(protocol="recommenders-ml100k")
+    table = load(config)
+    assert table.source.name == "movielens-100k"  # of the protocol, since none is named
+    ranking, ratings = protocols.run(config.protocol, table, config)
     found = {row.name: row.values for row in ranking.rows}
     assert found["als + ease"]["nDCG@10"] > 0.475
     assert found["als"]["nDCG@10"] > 0.442
     assert found["popularity"]["nDCG@10"] < 0.30  # the baseline is one
     errors = {row.name: row.values["RMSE"] for row in ratings.rows}
     assert errors["biased MF"] < 0.939 < errors["global mean"]
+
+
+def test_a_protocol_names_its_dataset_unless_one_is_given(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("data.load_table", lambda _, name, **options: asked.append(name) or table())
+    load(Config(protocol="ncf-ml1m"))
+    load(Config(protocol="ncf-ml1m", dataset="simulated-movies"))
+    load(Config())
+    assert asked == ["movielens-1m", "simulated-movies", "auto"]
+
+
+def test_small_protocols_run_and_the_blend_is_between_its_parts() -> None:
+    (compared,) = protocols.run("ncf-ml1m", table(), Config())
+    rows = {row.name: row.values for row in compared.rows}
+    assert [row.name for row in compared.rows if row.baseline] == ["popularity"]
+    assert set(rows) >= {"als", "ease", "als + ease", "NeuMF, published"}
+    assert all(0 <= value <= 1 for row in rows.values() for value in row.values())

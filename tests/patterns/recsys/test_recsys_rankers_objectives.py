@@ -44,9 +44,11 @@ def test_points_are_marked_where_none_is_better_on_both() -> None:
 def test_pareto_by_hand() -> None:
     labels = np.array([[1, 1, 0, 0]], dtype=np.float32)
     values = np.array([[1, 5, NAN, NAN]], dtype=np.float32)
-    examples = Examples(np.zeros((1, 4, 1), np.float32), np.arange(4)[None], labels, values)
+    examples = Examples.of_items(
+        np.zeros((1, 4, 1), np.float32), np.arange(4)[None], labels, values
+    )
     scores = {
-        "ctr": np.array([[4.0, 3.0, 2.0, 1.0]]),  # both taken first, the poor one before
+        "ctr": np.array([[4.0, 3.0, 2.0, 1.0]]),  # both clicked first, the poor one before
         "rating": np.array([[1.0, 4.0, 3.0, 2.0]]),  # the good one first, the poor one last
     }
     weightings = [{"ctr": 1.0}, {"rating": 1.0}, {"ctr": -1.0}]
@@ -62,7 +64,9 @@ def test_pareto_by_hand() -> None:
 def test_padding_never_counts_and_unknown_values_leave_the_mean_alone() -> None:
     labels = np.array([[1, 1, 0]], dtype=np.float32)
     values = np.array([[4, NAN, NAN]], dtype=np.float32)
-    examples = Examples(np.zeros((1, 3, 1), np.float32), np.array([[0, 1, -1]]), labels, values)
+    examples = Examples.of_items(
+        np.zeros((1, 3, 1), np.float32), np.array([[0, 1, -1]]), labels, values
+    )
     (point,) = pareto({"ctr": np.array([[1.0, 2.0, -np.inf]])}, [{"ctr": 1.0}], examples)
     assert point.ndcg == pytest.approx(1.0) and point.value == 4.0 and point.efficient
 
@@ -73,7 +77,7 @@ def test_the_middle_of_planted_objectives_is_on_the_front() -> None:
     labels = (rng.random(chance.shape) < chance**4).astype(np.float32)
     values = np.where(labels > 0, worth, np.nan).astype(np.float32)
     ids = np.tile(np.arange(40), (300, 1))
-    examples = Examples(np.zeros((300, 40, 1), np.float32), ids, labels, values)
+    examples = Examples.of_items(np.zeros((300, 40, 1), np.float32), ids, labels, values)
     weightings = [{"ctr": 1 - w, "rating": w} for w in (0.0, 0.25, 0.5, 0.75, 1.0)]
     points = pareto({"ctr": chance, "rating": worth}, weightings, examples)
     assert all(point.efficient for point in points)

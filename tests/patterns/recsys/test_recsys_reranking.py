@@ -16,7 +16,7 @@ from patterns.recsys.stages.reranking.penalties import (
     miscalibration,
 )
 from patterns.recsys.stages.reranking.reranker import TRADE_OFFS, Reranker
-from patterns.recsys.stages.reranking.rules import Cap, Rules, rarest_group
+from patterns.recsys.stages.reranking.rules import Cap, Rules, genre_cap, rarest_group
 
 ITEMS, GENRES = 80, 6
 
@@ -61,7 +61,7 @@ def test_pages_of_a_batch_are_those_of_mmr_one_by_one(trade_off: float) -> None:
         assert page.scores[row].tolist() == scores[chosen].tolist()
 
 
-def test_bounded_greedy_adds_the_least_mean_likeness() -> None:
+def test_bounded_greedy_adds_the_least_mean_similarity() -> None:
     ranked, genres, _ = world()
     stage = fitted(genres, depth=30)
     page = stage.rerank(ranked, 10, trade_off=0.5).item_ids
@@ -70,8 +70,8 @@ def test_bounded_greedy_adds_the_least_mean_likeness() -> None:
         cosines = stage.vectors_[items] @ stage.vectors_[items].T
         chosen: list[int] = []
         for _ in range(10):
-            likeness = cosines[:, chosen].mean(axis=1) if chosen else np.zeros(30)
-            value = 0.5 * relevance - 0.5 * likeness
+            similarity = cosines[:, chosen].mean(axis=1) if chosen else np.zeros(30)
+            value = 0.5 * relevance - 0.5 * similarity
             value[chosen] = -np.inf
             chosen.append(int(np.argmax(value)))
         assert page[row].tolist() == items[chosen].tolist()
@@ -81,12 +81,14 @@ def test_the_cheapest_page_that_cuts_enough_is_chosen() -> None:
     ranked, genres, seen = world(requests=200)
     rng = np.random.default_rng(1)
     answers = csr_matrix((rng.random((200, ITEMS)) < 0.1).astype(np.float32))
-    stage = Reranker(ndcg_budget=1.0, likeness_cut=0.2).fit(ranked, answers, genres, seen=seen)
+    stage = Reranker(ndcg_budget=1.0, similarity_cut=0.2).fit(ranked, answers, genres, seen=seen)
     whole = stage.curve_[0].ils
     cut = {point.trade_off: 1 - point.ils / whole for point in stage.curve_}
     assert cut[stage.trade_off] >= 0.2
     assert all(share < 0.2 for trade_off, share in cut.items() if trade_off > stage.trade_off)
-    all_of_it = Reranker(ndcg_budget=1.0, likeness_cut=1.0).fit(ranked, answers, genres, seen=seen)
+    all_of_it = Reranker(ndcg_budget=1.0, similarity_cut=1.0).fit(
+        ranked, answers, genres, seen=seen
+    )
     assert all_of_it.trade_off == min(TRADE_OFFS)  # nothing cuts all: as far as the budget goes
 
 
@@ -167,7 +169,7 @@ def test_fit_keeps_every_curve_and_spends_no_more_than_the_budget(tmp_path: Path
     assert end.ils < 0.7 * start.ils
     assert stage.curves_["calibrated"][-1].kl < 0.7 * start.kl
     stage.save(tmp_path)
-    again = Reranker().load(tmp_path)
+    again = Reranker.load(tmp_path)
     assert again.curves_ == stage.curves_ and again.method == "both"
     pages = [each.rerank(ranked, 10, seen=seen).item_ids for each in (stage, again)]
     assert np.array_equal(*pages)
@@ -217,34 +219,19 @@ def test_caps_are_kept_and_candidates_beyond_the_pool_step_in() -> None:
     groups = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, -1, -1, -1])
     rules = Rules(caps=(Cap(groups, 2),))
     page = stage.rerank(ranked, 5, rules=rules).item_ids
-    assert page.tolist() == [[0, 1, 8, 9, 10]] and rules.breaches(page).tolist() == [0]
+    assert page.tolist() == [[0, 1, 8, 9, 10]] and rules.violations(page).tolist() == [0]
 
 
 def test_a_cap_that_cannot_be_met_leaves_the_page_full_and_is_counted() -> None:
     ranked, stage = simple()
     rules = Rules(caps=(Cap(np.zeros(12, dtype=np.int64), 2),))
     page = stage.rerank(ranked, 5, rules=rules).item_ids
-    assert page.tolist() == [[0, 1, 2, 3, 4]] and rules.breaches(page).tolist() == [3]
+    assert page.tolist() == [[0, 1, 2, 3, 4]] and rules.violations(page).tolist() == [3]
     two = Rules(caps=(Cap(np.arange(12) % 2, 1), Cap(np.arange(12) // 6, 1)))
     page = stage.rerank(ranked, 3, rules=two).item_ids
-    assert page.tolist() == [[0, 7, 1]] and two.breaches(page).tolist() == [2]
+    assert page.tolist() == [[0, 7, 1]] and two.violations(page).tolist() == [2]
     with pytest.raises(ValueError, match="most: 0"):
         Cap(np.zeros(3), 0)
-
-
-def test_blocked_items_leave_and_boosted_ones_rise() -> None:
-    ranked, stage = simple()
-    blocked = np.zeros(12, dtype=bool)
-    blocked[[0, 2]] = True
-    boosts = np.zeros(12)
-    boosts[[2, 9]] = 10.0  # from beyond the pool
-    boosts[4] = 0.25
-    page = stage.rerank(ranked, 4, rules=Rules(blocked=blocked, boosts=boosts))
-    assert page.item_ids.tolist() == [[9, 1, 4, 3]] and page.scores[0, 0] == 3.0
-    everything = stage.rerank(ranked, 12, rules=Rules(blocked=blocked))
-    assert everything.item_ids[0, -2:].tolist() == [-1, -1]
-    nothing = stage.rerank(ranked, 4, rules=Rules(blocked=np.ones(12, dtype=bool)))
-    assert (nothing.item_ids == -1).all() and np.isneginf(nothing.scores).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -254,13 +241,27 @@ def test_caps_hold_under_every_penalty(method: str) -> None:
     page = fitted(genres, method=method, depth=20).rerank(
         ranked, 10, seen=seen, rules=rules, trade_off=0.6
     )
-    assert rules.breaches(page.item_ids).tolist() == [0] * len(ranked)
+    assert rules.violations(page.item_ids).tolist() == [0] * len(ranked)
     assert (page.item_ids[1:] >= 0).all()
 
 
 def test_the_rarest_group_is_the_code() -> None:
     memberships = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]])
     assert rarest_group(memberships).tolist() == [1, 0, -1, 2]
+
+
+def test_a_genre_cap_is_a_setting_of_the_reranker(tmp_path: Path) -> None:
+    ranked, genres, seen = world(width=70)
+    stage = fitted(genres, genre_cap=2, trade_off=0.6)
+    stage.curves_ = {}
+    page = stage.rerank(ranked, 10, rules=stage.rules_)
+    assert genre_cap(genres, 2).violations(page.item_ids).tolist() == [0] * len(ranked)  # type: ignore[union-attr]
+    free = stage.rerank(ranked, 10)
+    assert genre_cap(genres, 2).violations(free.item_ids).sum() > 0  # type: ignore[union-attr]
+    stage.save(tmp_path)
+    again = Reranker.load(tmp_path)
+    assert np.array_equal(again.rerank(ranked, 10, rules=again.rules_).item_ids, page.item_ids)
+    assert genre_cap(genres, 0) is None
 
 
 def test_no_request_and_no_candidate_are_no_trouble() -> None:
@@ -329,7 +330,7 @@ def test_where_nothing_is_rare_the_page_stays(tmp_path: Path) -> None:
     ranked, _, _ = world()
     stage = Exploration(slots=2, rare=5).fit(np.full(ITEMS, 100))
     stage.save(tmp_path)
-    for each in (stage, Exploration(slots=2, rare=5).load(tmp_path)):
+    for each in (stage, Exploration.load(tmp_path)):
         page = explored(each, ranked, 10)
         assert np.array_equal(page.items.item_ids, ranked.item_ids[:, :10])
         assert (page.propensities == 1).all() and not page.drawn.any()
@@ -345,5 +346,5 @@ def test_what_is_drawn_keeps_the_caps() -> None:
     rules = Rules(caps=(Cap(groups, 1),))
     stage = Exploration(slots=2, epsilon=0.5, rare=5, temperature=5.0).fit(np.zeros(12))
     page = explored(stage, many, 4, rules=rules)
-    assert rules.breaches(page.items.item_ids).sum() == 0
+    assert rules.violations(page.items.item_ids).sum() == 0
     assert set(np.unique(page.items.item_ids[:, 2:])) == {8, 9, 10, 11}

@@ -35,13 +35,13 @@ def refused(client: TestClient, **payload: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def stopped_clock(trained, monkeypatch: pytest.MonkeyPatch) -> None:
+def stopped_clock(pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hour of a request is a feature, so answers are compared at one moment."""
-    clock = SimpleNamespace(time=lambda: float(trained.pipeline.now_))
+    clock = SimpleNamespace(time=lambda: float(pipeline.histories_.now))
     monkeypatch.setattr("patterns.recsys.serve.time", clock)
 
 
-def test_the_hour_of_a_request_is_the_clocks(trained, monkeypatch) -> None:
+def test_the_hour_of_a_request_is_the_clocks(trained, pipeline, monkeypatch) -> None:
     service, moments = RecommendService(trained.run), []
     real = service.pipeline.requests_for
 
@@ -51,11 +51,10 @@ def test_the_hour_of_a_request_is_the_clocks(trained, monkeypatch) -> None:
 
     monkeypatch.setattr(service.pipeline, "requests_for", asked)
     service.predict([service.Request(user_id="nobody")])
-    assert moments == [trained.pipeline.now_]
+    assert moments == [pipeline.histories_.now]
 
 
-def test_a_known_user_gets_what_the_pipeline_says(client: TestClient, trained) -> None:
-    pipeline = trained.pipeline
+def test_a_known_user_gets_what_the_pipeline_says(client: TestClient, trained, pipeline) -> None:
     for row in (0, 5, 42):
         answer = page(client, user_id=str(pipeline.catalogue.user_ids[row]), k=12)
         expected = pipeline.recommend(pipeline.requests_for(np.array([row]), [[]]), 12)
@@ -70,8 +69,8 @@ def test_a_known_user_gets_what_the_pipeline_says(client: TestClient, trained) -
         assert answer["known_user"] and answer["model_version"] == trained.run.version
 
 
-def test_a_known_user_sees_nothing_taken_before(client: TestClient, trained) -> None:
-    catalogue, histories = trained.pipeline.catalogue, trained.pipeline.histories_
+def test_a_known_user_sees_nothing_seen_before(client: TestClient, pipeline) -> None:
+    catalogue, histories = pipeline.catalogue, pipeline.histories_.seen
     for row in range(10):
         taken = set(catalogue.item_ids[histories[row].indices].tolist())
         assert not taken & set(ids(page(client, user_id=str(catalogue.user_ids[row]), k=50)))
@@ -85,7 +84,7 @@ def test_an_unknown_user_is_answered_from_what_is_popular(client: TestClient, us
     assert all("als" not in item["sources"] for item in answer["items"])
 
 
-def test_what_was_taken_since_counts_at_once(client: TestClient) -> None:
+def test_what_was_chosen_since_counts_at_once(client: TestClient) -> None:
     before = ids(page(client, user_id="u00003", k=10))
     after = ids(page(client, user_id="u00003", k=10, recent=before[:3]))
     assert not set(after) & set(before[:3])
@@ -94,10 +93,9 @@ def test_what_was_taken_since_counts_at_once(client: TestClient) -> None:
     assert any("als" in item["sources"] for item in stranger["items"])  # folded in
 
 
-def test_a_repeated_recent_item_counts_once_and_order_is_oldest_first(client, trained) -> None:
-    items = trained.pipeline.catalogue.item_ids[:3].tolist()
+def test_a_repeated_recent_item_counts_once_and_order_is_oldest_first(client, pipeline) -> None:
+    items = pipeline.catalogue.item_ids[:3].tolist()
     assert ids(page(client, recent=[items[0]] * 5, k=5)) != []
-    pipeline = trained.pipeline
     requests = pipeline.requests_for(np.array([-1]), [[0, 1, 2, 2]])
     assert requests.recent[0, :5].tolist() == [2, 2, 1, 0, -1]
     assert requests.seen[0].indices.tolist() == [0, 1, 2] and requests.seen[0].data.max() == 1.0
@@ -167,7 +165,7 @@ def test_what_the_survey_says_is_disliked_is_on_no_page(client: TestClient) -> N
 
 def test_an_id_without_a_history_is_somebody_new(trained) -> None:
     service = RecommendService(trained.run)
-    ends = service.pipeline.histories_.indptr
+    ends = service.pipeline.histories_.seen.indptr
     row = int(np.flatnonzero(np.diff(ends) == 0)[0])  # first seen in the test window
     user = str(service.pipeline.catalogue.user_ids[row])
     answer, young = service.predict(
@@ -177,7 +175,7 @@ def test_an_id_without_a_history_is_somebody_new(trained) -> None:
     assert [item.score for item in young.items] != [item.score for item in answer.items]
 
 
-def test_what_was_taken_of_late_is_not_asked_about(trained) -> None:
+def test_a_recent_item_is_not_asked_about(trained) -> None:
     service = RecommendService(trained.run)
     (first,) = service.predict([service.Request(user_id="nobody")])
     assert first.ask is not None

@@ -11,14 +11,21 @@ from PIL import Image
 
 from common import artifacts
 from patterns.vision.classification import config as configuration
-from patterns.vision.classification.config import PRESETS, Config, DataOptions, TrainingOptions
+from patterns.vision.classification.config import (
+    PRESETS,
+    Config,
+    DataOptions,
+    SplitOptions,
+    TrainingOptions,
+)
 from patterns.vision.classification.data import Splits, load, split
+from patterns.vision.classification.entities.images import LabelledImages
 from patterns.vision.classification.evaluate import evaluate
 from patterns.vision.classification.pipeline import Pipeline
 
 SMALL = dataclasses.replace(
     PRESETS["smoke"],
-    data=DataOptions(limit=500),
+    split=SplitOptions(limit=500),
     training=TrainingOptions(epochs=1, least_steps=150, batch_size=32, learning_rate=1e-2),
 )
 
@@ -29,7 +36,7 @@ def splits() -> Splits:
 
 
 def fitted(splits: Splits, config: Config = SMALL) -> Pipeline:
-    pipeline = Pipeline.from_config(config).fit_baseline(splits)
+    pipeline = Pipeline.from_config(config, splits).fit_baseline(splits)
     return pipeline.fit_network(splits).fit_temperature(splits)
 
 
@@ -39,17 +46,17 @@ def pipeline(splits: Splits) -> Pipeline:
 
 
 def test_it_learns(pipeline: Pipeline, splits: Splits) -> None:
-    predicted = pipeline.probabilities(splits.test_images).argmax(axis=1)
-    assert (predicted == splits.test_labels).mean() > 0.85
+    predicted = pipeline.probabilities(splits.test.images).argmax(axis=1)
+    assert (predicted == splits.test.labels).mean() > 0.85
 
 
 def test_same_seed_gives_the_same_model_and_test_labels_do_not_matter(
     pipeline: Pipeline, splits: Splits
 ) -> None:
-    garbled = dataclasses.replace(splits, test_labels=np.zeros_like(splits.test_labels))
-    again = fitted(garbled)
-    assert again.temperature == pipeline.temperature
-    assert np.array_equal(again.logits(splits.test_images), pipeline.logits(splits.test_images))
+    garbled = LabelledImages(splits.test.images, np.zeros_like(splits.test.labels))
+    again = fitted(dataclasses.replace(splits, test=garbled))
+    assert again.temperature_ == pipeline.temperature_
+    assert np.array_equal(again.logits(splits.test.images), pipeline.logits(splits.test.images))
 
 
 def test_saved_and_loaded_gives_equal_answers(
@@ -57,14 +64,14 @@ def test_saved_and_loaded_gives_equal_answers(
 ) -> None:
     pipeline.save(tmp_path)
     loaded = Pipeline.load(tmp_path)
-    images = splits.test_images[:50]
+    images = splits.test.images[:50]
     assert np.array_equal(loaded.probabilities(images), pipeline.probabilities(images))
     assert loaded.classify(images) == pipeline.classify(images)
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".pt", ".pkl", ".joblib")]
 
 
 def test_a_batch_equals_its_images_one_by_one(pipeline: Pipeline, splits: Splits) -> None:
-    images = splits.test_images[:20]
+    images = splits.test.images[:20]
     one_by_one = np.concatenate([pipeline.probabilities(image[None]) for image in images])
     assert np.allclose(pipeline.probabilities(images), one_by_one, atol=1e-5)
 
@@ -72,7 +79,7 @@ def test_a_batch_equals_its_images_one_by_one(pipeline: Pipeline, splits: Splits
 def test_k_beyond_the_labels_gives_all_and_no_image_gives_no_answer(
     pipeline: Pipeline, splits: Splits
 ) -> None:
-    (answer,) = pipeline.classify(splits.test_images[:1], k=50)
+    (answer,) = pipeline.classify(splits.test.images[:1], k=50)
     assert sorted(answer.labels) == sorted(splits.label_names)
     assert sum(answer.probabilities) == pytest.approx(1)
     assert answer.probabilities == sorted(answer.probabilities, reverse=True)
@@ -80,7 +87,7 @@ def test_k_beyond_the_labels_gives_all_and_no_image_gives_no_answer(
 
 
 def test_other_sizes_and_colours_are_answered(pipeline: Pipeline, splits: Splits) -> None:
-    images = splits.test_images[:40]
+    images = splits.test.images[:40]
     colour = np.repeat(images[..., None], 3, axis=3)
     assert pipeline.classify(list(colour)) == pipeline.classify(images)
     large = np.kron(images, np.ones((1, 5, 5), np.uint8))
@@ -106,11 +113,11 @@ def test_no_image_is_in_two_parts() -> None:
     )
     train, valid = (
         np.ascontiguousarray(part).view(np.uint16).ravel()
-        for part in (parts.train_images, parts.valid_images)
+        for part in (parts.train.images, parts.valid.images)
     )
     assert not set(train) & set(valid)
     assert len(set(train)) + len(set(valid)) == len(images.train_images)
-    assert np.array_equal(parts.test_labels, images.test_labels)
+    assert np.array_equal(parts.test.labels, images.test_labels)
 
 
 def test_digits_are_not_mirrored_and_clothes_are(splits: Splits) -> None:
@@ -132,11 +139,14 @@ def test_a_folder_of_images_is_a_dataset(tmp_path: Path) -> None:
                 tmp_path / name / f"{number}.png"
             )
     config = Config(
-        dataset="folder", image_size=16, data=DataOptions(path=tmp_path, valid_share=0.2)
+        dataset="folder",
+        image_size=16,
+        data=DataOptions(path=tmp_path),
+        split=SplitOptions(valid_share=0.2),
     )
     parts = split(load(config), config)
     assert parts.label_names == ("bright", "dark")
-    assert parts.train_images.shape[1:] == (16, 16, 3)
+    assert parts.train.images.shape[1:] == (16, 16, 3)
 
 
 def test_wrong_choices_name_the_flag() -> None:
@@ -145,7 +155,7 @@ def test_wrong_choices_name_the_flag() -> None:
     with pytest.raises(ValueError, match="--model"):
         Config(model="transformer")
     with pytest.raises(ValueError, match=r"training\.epochs"):
-        TrainingOptions(epochs=0)
+        Config(training=TrainingOptions(epochs=0))
     with pytest.raises(ValueError, match="Images are needed"):
         load(Config(dataset="simulated-transactions"))
     assert set(configuration.PRESETS) == {"smoke", "default", "large"}
@@ -172,7 +182,7 @@ def test_the_service_answers_what_the_pipeline_answers(
     run = artifacts.open_run("latest", name="vision/classification", runs=tmp_path)
     assert run.path == path
     with TestClient(create_app(ClassificationService(run), run)) as client:
-        image = splits.test_images[0]
+        image = splits.test.images[0]
         answer = client.post("/predict", json={"image": encoded(image), "k": 2}).json()
         (expected,) = pipeline.classify([image], k=2)
         assert [guess["label"] for guess in answer["labels"]] == expected.labels

@@ -17,24 +17,24 @@ def as_base64(image: Image.Image, kind: str = "PNG", **options: object) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (9, 14, 3), dtype=np.uint8)
 
 
 def test_png_comes_back_exactly_with_data_url_or_line_breaks() -> None:
-    text = encode_png(PICTURE)
+    text = encode_png(IMAGE)
     for form in (text, "data:image/png;base64," + text, "\n".join([text[:40], text[40:]])):
-        assert np.array_equal(decode_image(form), PICTURE)
+        assert np.array_equal(decode_image(form), IMAGE)
 
 
 def test_grey_palette_and_transparent_images_become_colour() -> None:
     for mode in ("L", "P", "RGBA", "1"):
-        assert decode_image(as_base64(Image.fromarray(PICTURE).convert(mode))).shape == (9, 14, 3)
+        assert decode_image(as_base64(Image.fromarray(IMAGE).convert(mode))).shape == (9, 14, 3)
 
 
 def test_the_rotation_of_a_photo_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
-    text = as_base64(Image.fromarray(PICTURE), "JPEG", exif=exif)
+    text = as_base64(Image.fromarray(IMAGE), "JPEG", exif=exif)
     assert decode_image(text).shape == (14, 9, 3)
 
 
@@ -43,8 +43,8 @@ def test_the_rotation_of_a_photo_is_applied() -> None:
     [
         ("???", 422),
         ("aGVsbG8=", 415),
-        (as_base64(Image.fromarray(PICTURE), "GIF"), 415),
-        (encode_png(PICTURE)[:200], 415),
+        (as_base64(Image.fromarray(IMAGE), "GIF"), 415),
+        (encode_png(IMAGE)[:200], 415),
         (encode_png(np.full((4, 4), 40_000, np.uint16)), 415),
         (as_base64(Image.new("L", (5000, 5000))), 413),
         (as_base64(Image.new("1", (20_000, 20_000))), 413),
@@ -59,8 +59,8 @@ def test_the_broken_is_refused_naming_field_and_remedy(text: str, status: int) -
 
 
 def test_read_image_keeps_grey_grey(tmp_path) -> None:
-    Image.fromarray(PICTURE[..., 0]).save(tmp_path / "grey.png")
-    assert np.array_equal(read_image(tmp_path / "grey.png"), PICTURE[..., 0])
+    Image.fromarray(IMAGE[..., 0]).save(tmp_path / "grey.png")
+    assert np.array_equal(read_image(tmp_path / "grey.png"), IMAGE[..., 0])
 
 
 def test_profile_tells_dark_from_bright_and_grey_from_colour() -> None:

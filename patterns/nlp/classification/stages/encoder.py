@@ -10,7 +10,7 @@ was trained on the mean, so the mean is used for all. What makes a few epochs en
 - the rate warms up, then falls linearly to 0 (Mosbach et al. 2021 on the stability of it);
 - targets are smoothed, since neighbouring intents are labelled inconsistently.
 
-Batches hold texts of like length: random ones of BANKING77 would be 70 % padding, these are 6 %.
+Batches hold texts of similar length: random ones of BANKING77 would be 70 % padding, these are 6 %.
 
 Shapes: B batch, L tokens, D hidden size, C classes.
 """
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from common.encoders import Tokens, length_batches, load_transformer
 from common.training import History, LengthLoader, Optimisation, choose_precision, fit
+from patterns.nlp.classification.entities.texts import Texts
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
@@ -85,23 +86,28 @@ class EncoderClassifier:
         self.weight_decay, self.label_smoothing = weight_decay, label_smoothing
         self.max_length, self.device, self.seed = max_length, device, seed
         self.precision = choose_precision(precision, device)
+        self.learning_rate_ = learning_rate
         self.tokens_: Tokens | None = None
         self.module_: PooledClassifier | None = None
         self.history_: History | None = None
 
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        short = "MiniLM" if self.model == "auto" else self.model.rsplit("/", 1)[-1]
+        return f"{short} fine-tuned"
+
     def fit(
         self,
-        texts: Sequence[str],
-        labels: np.ndarray,
-        valid_texts: Sequence[str],
-        valid_labels: np.ndarray,
+        train: Texts,
+        valid: Texts,
         *,
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Self:
         """Fine-tune; the weights of the epoch with the best validation accuracy are kept.
 
-        Raises `EncoderUnavailable` where the pretrained model cannot be had.
+        Raises `EncoderUnavailable` where the pretrained model is not available.
         """
         tokenizer, encoder = load_transformer(self.model)
         tokens = self.tokens_ = Tokens.of_transformer(tokenizer, max_length=self.max_length)
@@ -109,16 +115,16 @@ class EncoderClassifier:
             torch.manual_seed(self.seed)
             module = PooledClassifier(encoder, classes=self.classes, dropout=self.dropout)
         self.module_ = module
-        self.learning_rate = self.learning_rate or _usual_rate(encoder.config.hidden_size)
+        self.learning_rate_ = self.learning_rate or _usual_rate(encoder.config.hidden_size)
         loader = LengthLoader(
-            tokens(texts),
-            labels,
+            tokens(train.texts),
+            train.labels,
             batch_size=self.batch_size,
             tokens=TOKENS * self.batch_size,
             pad=tokens.pad,
             seed=self.seed,
         )
-        valid_ids = tokens(valid_texts)
+        valid_ids = tokens(valid.texts)
         objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
         self.history_ = fit(
             module,
@@ -128,7 +134,7 @@ class EncoderClassifier:
             parameter_groups=self.parameter_groups(module),
             device=self.device,
             seed=self.seed,
-            validate=lambda model: _accuracy(_logits(model, valid_ids, tokens.pad), valid_labels),
+            validate=lambda model: _accuracy(_logits(model, valid_ids, tokens.pad), valid.labels),
             checkpoint=checkpoint,
             resume=resume,
             label="fine-tuning",
@@ -138,7 +144,7 @@ class EncoderClassifier:
     def _optimisation(self) -> Optimisation:
         return Optimisation(
             epochs=self.epochs,
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate_,
             schedule="linear",
             warmup=self.warmup,
             gradient_clip=1.0,
@@ -157,12 +163,12 @@ class EncoderClassifier:
         rated = [
             {
                 "params": parameters,
-                "lr": self.learning_rate * self.layer_decay**below,
+                "lr": self.learning_rate_ * self.layer_decay**below,
                 "weight_decay": self.weight_decay if matrix else 0.0,
             }
             for (below, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
         ]
-        head = {"params": module.head.parameters(), "lr": self.learning_rate * self.head_factor}
+        head = {"params": module.head.parameters(), "lr": self.learning_rate_ * self.head_factor}
         return [*rated, {**head, "weight_decay": self.weight_decay}]
 
     def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:

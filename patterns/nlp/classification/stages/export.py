@@ -6,7 +6,7 @@ lengths before anything is served by it:
 
     max |z_onnx − z_torch| ≤ 1e-3    and    the same label on at least 99.9 % of the texts
 
-A failed check leaves torch in service, said aloud. ONNX Runtime folds and fuses the graph, and a
+A failed check leaves torch in service, with a notice. ONNX Runtime folds and fuses the graph, and a
 server with it imports neither torch nor transformers.
 
 Shapes: B batch, L tokens, C classes.
@@ -48,6 +48,8 @@ class Parity:
 
 class OnnxClassifier:
     """An exported classifier in ONNX Runtime, from text to logits."""
+
+    name = "ONNX Runtime"
 
     def __init__(self, session: Any, tokens: Tokens, model: bytes) -> None:
         self.session, self.tokens, self.model = session, tokens, model

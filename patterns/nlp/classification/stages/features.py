@@ -23,12 +23,15 @@ from torch import nn
 
 from common.encoders import Encoder, load_encoder, load_saved
 from common.training import History, Optimisation, TensorLoader, fit
+from patterns.nlp.classification.entities.texts import Texts
 
 WEIGHTS, FACTS = "head.safetensors", "head.json"
 
 
 class FeatureClassifier:
     """Frozen text features, a two-layer network."""
+
+    name = "TF-IDF + SVD + network"
 
     def __init__(
         self,
@@ -54,29 +57,30 @@ class FeatureClassifier:
 
     def fit(
         self,
-        texts: Sequence[str],
-        labels: np.ndarray,
-        valid_texts: Sequence[str],
-        valid_labels: np.ndarray,
+        train: Texts,
+        valid: Texts,
         *,
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Self:
         """Fit features and network; the epoch with the lowest validation loss is kept."""
-        self.encoder_ = load_encoder("tfidf-svd", dimension=self.dimension).fit(texts)
+        self.encoder_ = load_encoder("tfidf-svd", dimension=self.dimension).fit(train.texts)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.module_ = self._network(self.encoder_.dimension)
         loader = TensorLoader(
-            self.encoder_.encode(texts), labels, batch_size=self.batch_size, seed=self.seed
+            self.encoder_.encode(train.texts),
+            train.labels,
+            batch_size=self.batch_size,
+            seed=self.seed,
         )
-        valid = torch.from_numpy(self.encoder_.encode(valid_texts))  # (N, D)
-        targets = torch.from_numpy(valid_labels)
+        valid_features = torch.from_numpy(self.encoder_.encode(valid.texts))  # (N, D)
+        targets = torch.from_numpy(valid.labels)
         objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
 
         def likelihood(module: nn.Module) -> float:
             device = next(module.parameters()).device
-            return -float(objective(module(valid.to(device)), targets.to(device)))
+            return -float(objective(module(valid_features.to(device)), targets.to(device)))
 
         self.history_ = fit(
             self.module_,
@@ -102,8 +106,10 @@ class FeatureClassifier:
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Return logits (N, C)."""
         assert self.module_ is not None and self.encoder_ is not None, "fit or load it first"
+        device = next(self.module_.parameters()).device
+        features = torch.from_numpy(self.encoder_.encode(texts)).to(device)  # (N, D)
         with torch.inference_mode():
-            return self.module_(torch.from_numpy(self.encoder_.encode(texts))).numpy()
+            return self.module_(features).cpu().numpy()
 
     def save(self, folder: Path) -> None:
         """Write the features' and the network's files."""

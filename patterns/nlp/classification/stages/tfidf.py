@@ -18,6 +18,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from patterns.nlp.classification.entities.texts import Texts
+
 FILE = "tfidf.skops"
 STRENGTHS = (3.0, 10.0, 30.0)
 # Types accepted beyond those of sklearn and numpy that skops trusts by itself: none is needed.
@@ -27,6 +29,8 @@ ALLOWED_TYPES: tuple[str, ...] = ()
 class TfidfClassifier:
     """TF-IDF + logistic regression; `strengths` are the values of C to choose from."""
 
+    name = "TF-IDF + LR"
+
     def __init__(
         self, *, strengths: Sequence[float] = STRENGTHS, max_features: int = 100_000
     ) -> None:
@@ -34,13 +38,7 @@ class TfidfClassifier:
         self.strength_: float | None = None
         self.model_: Any = None
 
-    def fit(
-        self,
-        texts: Sequence[str],
-        labels: np.ndarray,
-        valid_texts: Sequence[str],
-        valid_labels: np.ndarray,
-    ) -> Self:
+    def fit(self, train: Texts, valid: Texts) -> Self:
         """Fit once per C and keep the one with the best validation accuracy."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
@@ -50,21 +48,22 @@ class TfidfClassifier:
         vectorizer = TfidfVectorizer(
             sublinear_tf=True,
             ngram_range=(1, 2),
-            min_df=2 if len(texts) > 2000 else 1,
+            min_df=2 if len(train) > 2000 else 1,
             max_features=self.max_features,
             token_pattern=r"(?u)\b\w+\b",
         )
         try:
-            weights = vectorizer.fit_transform(texts)  # (N, V) sparse
+            weights = vectorizer.fit_transform(train.texts)  # (N, V) sparse
         except ValueError as cause:
-            raise ValueError(f"texts: no words in {len(texts)} training texts") from cause
-        valid_weights = vectorizer.transform(valid_texts)
+            raise ValueError(f"texts: no words in {len(train)} training texts") from cause
+        valid_weights = vectorizer.transform(valid.texts)
         best = -1.0
         for strength in self.strengths:
             # Sparse rows give BLAS little to do at a time: threads would only wait for each other.
             with threadpool_limits(1):
-                model = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(weights, labels)
-            score = float(model.score(valid_weights, valid_labels))
+                model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
+                model.fit(weights, train.labels)
+            score = float(model.score(valid_weights, valid.labels))
             if score > best:
                 best, self.strength_ = score, strength
                 self.model_ = make_pipeline(vectorizer, model)

@@ -2,9 +2,9 @@
 
     min over x, y   sum_ui c_ui (p_ui - x_u . y_i)^2 + lambda (sum_u |x_u|^2 + sum_i |y_i|^2)
 
-with p = 1 and c = alpha where user u took item i, and p = 0, c = 1 elsewhere. Each half step has a
-closed form per row; the library `implicit` computes it in parallel. A user of a request need not
-be known: the factors follow from the history by the very half step of training ("fold-in"),
+with p = 1 and c = alpha where user u interacted with item i, and p = 0, c = 1 elsewhere. Each half
+step has a closed form per row; the library `implicit` computes it in parallel. A user of a request
+need not be known: factors follow from the history by the very half step of training ("fold-in"),
 
     x_u = (Y'Y + (alpha - 1) Y_u'Y_u + lambda I)^-1 alpha sum_{i in history} y_i.
 
@@ -15,20 +15,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from common.atomic import write_json
-from common.retrieval import Candidates, IndexKind
+from common.retrieval import IndexKind
 from patterns.recsys.entities.requests import Requests
-from patterns.recsys.stages.candidates.vectors import ItemVectors
+from patterns.recsys.stages.candidates.source import MatrixSource
+from patterns.recsys.stages.candidates.vectors import ItemVectors, VectorSource
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
-class ALS:
+class ALS(MatrixSource, VectorSource):
     """Implicit-feedback factors with fold-in of any history."""
 
     name = "als"
@@ -50,7 +51,7 @@ class ALS:
         self.index: IndexKind = index
         self.seed = seed
 
-    def fit(self, seen: csr_matrix) -> ALS:
+    def fit_matrix(self, seen: csr_matrix) -> Self:
         """Factorise the user-item matrix `seen` (U, N) of 0 and 1."""
         from implicit.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
@@ -73,35 +74,26 @@ class ALS:
         ridge = self.regularization * np.eye(items.shape[1])
         vectors = np.zeros((len(requests), items.shape[1]), dtype=np.float32)
         for row in range(len(requests)):
-            taken = items[seen.indices[seen.indptr[row] : seen.indptr[row + 1]]]  # (n, D)
-            if len(taken):
-                system = self.gram_ + (self.confidence - 1) * (taken.T @ taken) + ridge
-                vectors[row] = np.linalg.solve(system, self.confidence * taken.sum(axis=0))
+            known = items[seen.indices[seen.indptr[row] : seen.indptr[row + 1]]]  # (n, D)
+            if len(known):
+                system = self.gram_ + (self.confidence - 1) * (known.T @ known) + ridge
+                vectors[row] = np.linalg.solve(system, self.confidence * known.sum(axis=0))
         return vectors
-
-    def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Return the `k` unseen items of largest predicted preference; none without a history."""
-        found = self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
-        return found.where(np.diff(requests.seen.indptr) > 0)
-
-    def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
-        """Score any items (B, K); padding scores 0."""
-        return self.items_.score(self.user_vectors(requests), item_ids)
 
     def save(self, folder: Path) -> None:
         """Write the item factors and what fold-in needs; user factors follow from histories."""
-        self.items_.save(folder / "als.npz")
+        self.items_.save(folder)
         settings = {"regularization": self.regularization, "confidence": self.confidence}
         write_json(folder / "als.json", settings)
 
-    def load(self, folder: Path) -> ALS:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         settings = json.loads((folder / "als.json").read_text(encoding="utf-8"))
-        self.regularization = settings["regularization"]
-        self.confidence = settings["confidence"]
-        return self._with(ItemVectors.load(folder / "als.npz"))
+        items = ItemVectors.load(folder)
+        return cls(**settings, factors=items.vectors.shape[1], index=items.kind)._with(items)
 
-    def _with(self, items: ItemVectors) -> ALS:
+    def _with(self, items: ItemVectors) -> Self:
         self.items_ = items
         self.gram_ = items.vectors.T @ items.vectors  # (D, D)
         return self

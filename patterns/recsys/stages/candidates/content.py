@@ -1,11 +1,11 @@
-"""Content: items by what is written of them, a user by the mean of what they took.
+"""Content: items by their texts, a user by the mean of the items of their history.
 
     score(u, i) = u . v_i          v_i: unit vector of item i's text, u: decayed mean of v over
-                                   the items taken, the newest weighing most
+                                   the history, the newest weighing most
 
-Nobody has to have taken an item for it to be found, which is why new items live here first. The
-encoder is a sentence transformer where one can be had, TF-IDF + SVD where not (`common.encoders`),
-fitted once on the catalogue: it knows nothing of events, so nothing can leak.
+An item is found before anybody interacted with it, which is why new items live here first. The
+encoder is a sentence transformer if available, TF-IDF + SVD if not (`common.encoders`),
+fitted once on the catalogue: it reads no events, so nothing can leak.
 
     u = sum_h 2^(-h / half_life) v_h / sum_h 2^(-h / half_life)        h = 0 for the newest item
 
@@ -19,20 +19,27 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from common.atomic import write_json
 from common.encoders import load_encoder
 from common.retrieval import MISSING, Candidates, IndexKind
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests
-from patterns.recsys.stages.candidates.vectors import ItemVectors
+from patterns.recsys.stages.candidates.vectors import ItemVectors, VectorSource
+
+SIMILAR = 0.3  # least cosine that is a reason
 
 
-class Content:
+class Content(VectorSource):
     """Nearest texts to the texts of the user's recent items."""
 
     name = "content"
+    reads = frozenset({"texts"})
+    explains = "content"
 
     def __init__(
         self,
@@ -46,10 +53,24 @@ class Content:
         self.dimension = dimension
         self.half_life = half_life
         self.index: IndexKind = index
-        self.notice: str | None = None
+        self.texts_: np.ndarray | None = None
 
-    def fit(self, texts: Sequence[str]) -> Content:
-        """Encode the catalogue's `texts` (N,); an empty text gives a zero vector, found by none."""
+    def fit(
+        self,
+        events: Events,
+        catalogue: Catalogue,
+        *,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Encode the catalogue's texts; the same texts are not encoded twice."""
+        if self.texts_ is None or not np.array_equal(self.texts_, catalogue.texts):
+            self.fit_texts(catalogue.texts.tolist())
+            self.texts_ = catalogue.texts
+        return self
+
+    def fit_texts(self, texts: Sequence[str]) -> Self:
+        """Encode `texts` (N,); an empty text gives a zero vector, found by none."""
         encoder = load_encoder(self.encoder, dimension=self.dimension).fit(texts)
         self.notice = encoder.notice
         written = [row for row, text in enumerate(texts) if text.strip()]
@@ -63,8 +84,8 @@ class Content:
         known = requests.recent != MISSING  # (B, H)
         weights = np.exp2(-np.arange(known.shape[1]) / self.half_life) * known
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-        taken = self.items_.vectors[np.maximum(requests.recent, 0)]  # (B, H, D)
-        return np.einsum("bh,bhd->bd", weights.astype(np.float32), taken)
+        items = self.items_.vectors[np.maximum(requests.recent, 0)]  # (B, H, D)
+        return np.einsum("bh,bhd->bd", weights.astype(np.float32), items)
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Return the `k` unseen items of nearest text; none without a history."""
@@ -73,17 +94,29 @@ class Content:
         known = np.any(users, axis=1, keepdims=True)
         return found.where(known & (found.scores > 0))
 
-    def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
-        """Score any items (B, K); padding scores 0."""
-        return self.items_.score(self.user_vectors(requests), item_ids)
+    def because(
+        self, request: Requests, item: int, titles: np.ndarray, *, proposed: bool
+    ) -> str | None:
+        """Name the recent item of the most similar text, where it is similar enough."""
+        recent = request.recent[0][request.recent[0] != MISSING]
+        if not len(recent):
+            return None
+        cosines = self.items_.vectors[recent] @ self.items_.vectors[item]
+        nearest = int(np.argmax(cosines))
+        if cosines[nearest] < SIMILAR:
+            return None
+        return f"similar to {titles[recent[nearest]]}, which you chose"
 
     def save(self, folder: Path) -> None:
         """Write the vectors; the encoder is not needed to serve."""
-        self.items_.save(folder / "content.npz")
+        self.items_.save(folder)
         write_json(folder / "content.json", {"half_life": self.half_life})
 
-    def load(self, folder: Path) -> Content:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        self.half_life = json.loads((folder / "content.json").read_text())["half_life"]
-        self.items_ = ItemVectors.load(folder / "content.npz")
-        return self
+        settings = json.loads((folder / "content.json").read_text(encoding="utf-8"))
+        stage = cls(**settings)
+        stage.items_ = ItemVectors.load(folder)
+        stage.index = stage.items_.kind
+        return stage

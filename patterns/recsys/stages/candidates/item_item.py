@@ -1,9 +1,9 @@
-"""Neighbourhood methods: what is like the items that a user took, read off an item-item matrix.
+"""Neighbourhood methods: what is similar to a user's items, read off an item-item matrix.
 
-    score(u, i) = sum over items j that u took of W[j, i]
+    score(u, i) = sum over items j of the history of u of W[j, i]
 
 There is no user vector, so any history is served at once, and the largest W[j, i] is the reason
-("because you took j"). Two ways to W:
+("because you chose j"). Two ways to W:
 
 ItemKNN   shrunk cosine of the items' columns x_j of the user-item matrix X,
           W[j, i] = x_j . x_i / (|x_j| |x_i| + shrinkage), of each i the `neighbours` largest kept
@@ -11,7 +11,7 @@ EASE      the linear model that predicts every column from all others, in closed
           min |X - X W|^2 + lambda |W|^2, diag W = 0;  P = (X'X + lambda I)^-1,  W = -P / diag(P)
 
 EASE learns what the cosine cannot, that a neighbour's neighbour is already accounted for, at the
-price of inverting an M x M matrix: it sees the `most` taken items only.
+price of inverting an M x M matrix: it sees the `most` popular items only.
 
 Sources: Sarwar et al., WWW 2001, with the shrinkage of Bell & Koren 2007; Steck, Embarrassingly
 Shallow Autoencoders for Sparse Data, WWW 2019.
@@ -28,17 +28,20 @@ import numpy as np
 
 from common.retrieval import Candidates, top_k
 from patterns.recsys.entities.requests import Requests
+from patterns.recsys.stages.candidates.source import MatrixSource
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 BLOCK = 2048  # items, or requests, at a time
+CELLS = 2**22  # values sorted at a time
+NAMED = 2  # items in a reason
 
 
-class ItemItem:
+class ItemItem(MatrixSource):
     """What both share: retrieval and scores by `weights_` (N, N), from row j to column i."""
 
-    name: str
+    explains = "history"
     weights_: csr_matrix | np.ndarray
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
@@ -56,10 +59,10 @@ class ItemItem:
             return self._row(seen.indices)[None]
         return _dense(seen @ self.weights_)
 
-    def _row(self, taken: np.ndarray) -> np.ndarray:
-        """Add up the weights of the items `taken` (n,): (N,); quicker than a sparse product."""
+    def _row(self, items: np.ndarray) -> np.ndarray:
+        """Add up the weights of `items` (n,): (N,); quicker than a sparse product."""
         weights: Any = self.weights_
-        slices = [slice(*weights.indptr[item : item + 2]) for item in taken]
+        slices = [slice(*weights.indptr[item : item + 2]) for item in items]
         if not slices:
             return np.zeros(weights.shape[1], dtype=np.float32)
         columns = np.concatenate([weights.indices[each] for each in slices])
@@ -75,7 +78,15 @@ class ItemItem:
             values[rows] = np.take_along_axis(scores, np.maximum(item_ids[rows], 0), axis=1)
         return np.where(item_ids < 0, 0.0, values).astype(np.float32)
 
-    def because(self, seen: np.ndarray, item: int) -> tuple[np.ndarray, np.ndarray]:
+    def because(
+        self, request: Requests, item: int, titles: np.ndarray, *, proposed: bool
+    ) -> str | None:
+        """Name the items of the history with the largest weight."""
+        items, _ = self.evidence(request.seen.indices, item)
+        named = " and ".join(titles[row] for row in items[:NAMED])
+        return f"because you chose {named}" if named else None
+
+    def evidence(self, seen: np.ndarray, item: int) -> tuple[np.ndarray, np.ndarray]:
         """Return which of the items `seen` (n,) speak for `item`, strongest first, with weights."""
         weights = _dense(self.weights_[seen, item]).ravel()
         order = np.argsort(-weights, kind="stable")
@@ -83,7 +94,7 @@ class ItemItem:
         return seen[order], weights[order]
 
     def similar(self, item: int, k: int) -> Candidates:
-        """Return the `k` items that taking `item` speaks for most: (1, k)."""
+        """Return the `k` items that `item` speaks for most: (1, k)."""
         scores = _dense(self.weights_[item]).reshape(1, -1)
         return top_k(np.where(scores == 0, -np.inf, scores), k)
 
@@ -97,15 +108,17 @@ class ItemItem:
             data=weights.data, indices=weights.indices, indptr=weights.indptr,
         )  # fmt: skip
 
-    def load(self, folder: Path) -> Self:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         from scipy.sparse import csr_matrix
 
-        with np.load(folder / f"{self.name}.npz") as arrays:
+        stage = cls()
+        with np.load(folder / f"{cls.name}.npz") as arrays:
             size = len(arrays["indptr"]) - 1
             parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-            self.weights_ = csr_matrix(parts, shape=(size, size))
-        return self
+            stage.weights_ = csr_matrix(parts, shape=(size, size))
+        return stage
 
 
 class ItemKNN(ItemItem):
@@ -117,7 +130,7 @@ class ItemKNN(ItemItem):
         self.neighbours = neighbours
         self.shrinkage = shrinkage
 
-    def fit(self, seen: csr_matrix) -> ItemKNN:
+    def fit_matrix(self, seen: csr_matrix) -> Self:
         """Compare the columns of the user-item matrix `seen` (U, N) of 0 and 1."""
         from scipy.sparse import vstack
 
@@ -147,7 +160,7 @@ class EASE(ItemItem):
         self.neighbours = neighbours
         """Of each item so many weights of largest size are kept; None keeps all, as an array."""
 
-    def fit(self, seen: csr_matrix) -> EASE:
+    def fit_matrix(self, seen: csr_matrix) -> Self:
         """Solve for the user-item matrix `seen` (U, N) of 0 and 1."""
         from scipy.linalg import cho_factor, cho_solve
         from scipy.sparse import csr_matrix
@@ -181,12 +194,35 @@ def _dense(values: Any) -> np.ndarray:
 
 
 def _largest(matrix: csr_matrix, keep: int) -> csr_matrix:
-    """Keep the `keep` largest values of each row; among equals the lower columns."""
+    """Keep the `keep` largest values above 0 of each row; among equals the lower columns."""
     from scipy.sparse import csr_matrix
 
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    places = np.arange(len(order)) - matrix.indptr[rows[order]]
-    order = order[(places < keep) & (matrix.data[order] > 0)]
-    parts = (matrix.data[order].astype(np.float32), (rows[order], matrix.indices[order]))
+    sizes, values = np.diff(matrix.indptr), matrix.data
+    rows = np.repeat(np.arange(matrix.shape[0]), sizes)
+    floor = _nth_largest(matrix, keep)
+    kept = values > floor[rows]
+    left = keep - np.bincount(rows[kept], minlength=matrix.shape[0])  # at the floor
+    level = np.flatnonzero(values == floor[rows])
+    level = level[np.lexsort((matrix.indices[level], rows[level]))]
+    first = np.searchsorted(rows[level], rows[level])
+    kept[level] = np.arange(len(level)) - first < left[rows[level]]
+    kept &= values > 0
+    parts = (values[kept].astype(np.float32), (rows[kept], matrix.indices[kept]))
     return csr_matrix(parts, shape=matrix.shape)
+
+
+def _nth_largest(matrix: csr_matrix, n: int) -> np.ndarray:
+    """Return the n-th largest stored value of each row; -inf where a row has no more than n."""
+    sizes = np.diff(matrix.indptr)
+    found = np.full(matrix.shape[0], -np.inf, dtype=matrix.data.dtype)
+    longer = np.flatnonzero(sizes > n)
+    width = int(sizes.max(initial=0))
+    step = max(1, CELLS // max(width, 1))
+    for start in range(0, len(longer), step):
+        rows = longer[start : start + step]
+        places = np.arange(width) < sizes[rows, None]  # (rows, width)
+        padded = np.full(places.shape, -np.inf, dtype=matrix.data.dtype)
+        slices = [matrix.data[slice(*matrix.indptr[row : row + 2])] for row in rows]
+        padded[places] = np.concatenate(slices)
+        found[rows] = np.partition(padded, width - n, axis=1)[:, width - n]
+    return found

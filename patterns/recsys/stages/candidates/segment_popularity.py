@@ -1,4 +1,4 @@
-"""Popularity among people alike: what a user without a history gets when age or gender is known.
+"""Popularity among similar people: what a user without a history gets when age or gender is known.
 
 Within a segment the share of an item is pulled towards its share overall, the more the less the
 segment has seen (empirical Bayes, a Dirichlet prior of `m` events spread as overall):
@@ -19,24 +19,29 @@ Shapes: `B` requests, `N` items, `K` candidates, `E` events, `S` attributes, `C`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from common.retrieval import Candidates
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests
+from patterns.recsys.stages.candidates.popularity import decayed
+from patterns.recsys.stages.candidates.source import Source
 from patterns.recsys.stages.candidates.vectors import unseen
 
-DAY = 86_400.0
-REMEMBERED = 256  # kinds of users, in memory
+CACHED = 256  # kinds of users
 PRIORS = (10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 1e6)  # events
 
 
-class SegmentPopularity:
+class SegmentPopularity(Source):
     """Time-decayed counts per segment, shrunk to the global ones."""
 
     name = "segment-popularity"
+    reads = frozenset({"events", "attributes"})
+    explains = "people"
 
     def __init__(self, *, half_life_days: float = 30.0, prior: float | None = None) -> None:
         """Take the prior's events; None chooses them from the data."""
@@ -46,26 +51,27 @@ class SegmentPopularity:
 
     def fit(
         self,
-        items: np.ndarray,
-        times: np.ndarray,
-        segments: np.ndarray,
+        events: Events,
+        catalogue: Catalogue,
         *,
-        catalogue_size: int,
-        segment_sizes: Sequence[int],
-    ) -> SegmentPopularity:
-        """Count `items` (E,) at `times` (E,) by the attributes of who took them (E, S)."""
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Count the items of `events` by the attributes of the users."""
         self._known.clear()
-        weights = np.exp2(-(times.max(initial=0) - times) / DAY / self.half_life_days)
-        self.scores_ = np.bincount(items, weights=weights, minlength=catalogue_size)
+        items, segments = events.items, catalogue.segments[events.users]  # (E,), (E, S)
+        sizes = catalogue.segment_sizes
+        weights = decayed(events.times, self.half_life_days)
+        self.scores_ = np.bincount(items, weights=weights, minlength=len(catalogue.item_ids))
         self.priors_, lifts = [], []
-        for codes, size in zip(segments.T, segment_sizes, strict=True):
-            cells = np.zeros((size, catalogue_size))
+        for codes, size in zip(segments.T, sizes, strict=True):
+            cells = np.zeros((size, len(self.scores_)))
             np.add.at(cells, (codes, items), weights)  # (C, N)
             prior = self.prior or _likeliest(cells, self.scores_, codes, items, weights)
             self.priors_.append(prior)
             lifts.append(_log_lift(cells, self.scores_, prior))
         self.lifts_ = np.concatenate(lifts).astype(np.float32)  # (sum C, N)
-        self.offsets_ = np.cumsum([0, *segment_sizes[:-1]])  # (S,)
+        self.offsets_ = np.cumsum([0, *sizes[:-1]])  # (S,)
         return self
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
@@ -85,6 +91,13 @@ class SegmentPopularity:
         scores = self.scores_[item_ids] * np.exp(lift)
         return np.where(item_ids < 0, 0.0, scores).astype(np.float32)
 
+    def because(
+        self, request: Requests, item: int, titles: np.ndarray, *, proposed: bool
+    ) -> str | None:
+        """Point to similar people, where it proposed the item to a user of known attributes."""
+        known = proposed and request.segments.any()
+        return "popular lately with people like you" if known else None
+
     def save(self, folder: Path) -> None:
         """Write global scores and the segments' lifts."""
         np.savez(
@@ -93,20 +106,23 @@ class SegmentPopularity:
             lifts=self.lifts_,
             offsets=self.offsets_,
             priors=np.array(self.priors_),
+            half_life=np.array(self.half_life_days),
         )
 
-    def load(self, folder: Path) -> SegmentPopularity:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         with np.load(folder / "segment_popularity.npz") as arrays:
-            self.scores_, self.lifts_ = arrays["scores"], arrays["lifts"]
-            self.offsets_, self.priors_ = arrays["offsets"], arrays["priors"].tolist()
-        return self
+            stage = cls(half_life_days=float(arrays["half_life"]))
+            stage.scores_, stage.lifts_ = arrays["scores"], arrays["lifts"]
+            stage.offsets_, stage.priors_ = arrays["offsets"], arrays["priors"].tolist()
+        return stage
 
     def _ranked(self, segments: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Return all items of one kind of user, best first, with scores; remembered by kind."""
+        """Return all items of one kind of user, best first, with scores; cached by kind."""
         known = self._known.get(segments)
         if known is None:
-            if len(self._known) >= REMEMBERED:
+            if len(self._known) >= CACHED:
                 self._known.clear()
             lift = self.lifts_[np.array(segments) + self.offsets_].sum(axis=0)  # (N,)
             scores = (self.scores_ * np.exp(lift)).astype(np.float32)

@@ -3,8 +3,9 @@
     popularity -> segment popularity -> ALS -> item-kNN -> EASE -> two-tower -> content
                               `per_source` items each, merged to `keep`
 
-The order is from the simplest to the most elaborate, the baseline first. Every source also scores
-candidates that others found (`score_all`), because the ranker wants all opinions on each.
+The list is the pipeline's, usually from the simplest to the most elaborate, the baseline first.
+Every source also scores candidates that others found (`score_all`), because the ranker wants all
+opinions on each.
 
 Shapes: `B` requests, `K` candidates, `N` items, `D` dimensions.
 """
@@ -12,8 +13,9 @@ Shapes: `B` requests, `K` candidates, `N` items, `D` dimensions.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,74 +23,48 @@ from common.atomic import write_json
 from common.retrieval import Candidates, Fused
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
-from patterns.recsys.entities.requests import Requests, events_with_history
+from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.content import Content
 from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN
 from patterns.recsys.stages.candidates.popularity import Popularity
 from patterns.recsys.stages.candidates.segment_popularity import SegmentPopularity
+from patterns.recsys.stages.candidates.source import EVIDENCE, Source
 from patterns.recsys.stages.candidates.two_tower import TwoTower
+from patterns.recsys.stages.cold_start.new_items import NewItems
 from patterns.recsys.stages.merging import merge
 
-if TYPE_CHECKING:
-    from patterns.recsys.config import CandidateOptions
+KINDS: tuple[type[Source], ...] = (
+    Popularity, SegmentPopularity, ALS, ItemKNN, EASE, TwoTower, Content, NewItems,
+)  # fmt: skip
 
 
 class Sources:
-    """The candidate stage."""
+    """The candidate stage: any list of sources, of which the first is the baseline."""
 
-    def __init__(
-        self, members: list[Any], *, per_source: int, keep: int, tower_events: int = 200_000
-    ) -> None:
-        self.members = members
-        self.tower_events = tower_events
+    def __init__(self, *, members: Sequence[Source], per_source: int, keep: int) -> None:
+        self.members = tuple(members)
         self.per_source = per_source
         self.keep = keep
 
-    @classmethod
-    def from_config(cls, config: CandidateOptions, *, device: str, seed: int) -> Sources:
-        """Make the unfitted sources."""
-        half_life = config.half_life_days
-        als = ALS(
-            factors=config.als_factors,
-            iterations=config.als_iterations,
-            regularization=config.als_regularization,
-            confidence=config.als_confidence,
-            index=config.index,
-            seed=seed,
-        )
-        towers = TwoTower(
-            dimension=config.tower_dimension,
-            epochs=config.tower_epochs,
-            learning_rate=config.tower_learning_rate,
-            hard_negatives=config.tower_hard_negatives,
-            index=config.index,
-            device=device,
-            seed=seed,
-        )
-        members = [
-            Popularity(half_life_days=half_life),
-            SegmentPopularity(half_life_days=half_life),
-            als,
-            ItemKNN(neighbours=config.neighbours, shrinkage=config.shrinkage),
-            EASE(regularization=config.ease_regularization, most=config.ease_items),
-            towers,
-            Content(encoder=config.encoder, index=config.index),
-        ]
-        return cls(
-            members,
-            per_source=config.per_source,
-            keep=config.keep,
-            tower_events=config.tower_events,
-        )
+    def __iter__(self) -> Iterator[Source]:
+        return iter(self.members)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
 
     def __getitem__(self, name: str) -> Any:
-        return next(member for member in self.members if member.name == name)
+        return self.members[self.names.index(name)]
 
     @property
     def names(self) -> list[str]:
         """The sources' names in their order."""
         return [member.name for member in self.members]
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know of how the sources came about."""
+        return [member.notice for member in self.members if member.notice]
 
     def fit(
         self,
@@ -98,38 +74,22 @@ class Sources:
         checkpoints: Path | None = None,
         resume: bool = False,
     ) -> Sources:
-        """Fit all on `events`; content reads the catalogue alone and is fitted once."""
-        users, items = len(catalogue.user_ids), len(catalogue.item_ids)
-        seen = events.matrix(users, items)
-        self["popularity"].fit(events.items, events.times, items)
-        self["segment-popularity"].fit(
-            events.items,
-            events.times,
-            catalogue.segments[events.users],
-            catalogue_size=items,
-            segment_sizes=catalogue.segment_sizes,
-        )
-        for name in ("als", "item-knn", "ease"):
-            self[name].fit(seen)
-        recent, segments, taken = events_with_history(events, catalogue, most=self.tower_events)
-        self["two-tower"].fit(
-            recent,
-            segments,
-            taken,
-            genres=catalogue.genres,
-            years=catalogue.years,
-            segment_sizes=catalogue.segment_sizes,
-            checkpoint=checkpoints and checkpoints / f"two-tower-{len(events)}",
-            resume=resume,
-        )
-        if not hasattr(self["content"], "items_"):
-            self["content"].fit(catalogue.texts.tolist())
+        """Fit all on `events`."""
+        for member in self.members:
+            folder = checkpoints and checkpoints / f"{member.name}-{len(events)}"
+            member.fit(events, catalogue, checkpoint=folder, resume=resume)
         return self
 
-    @property
-    def notices(self) -> list[str]:
-        """What a user should know of how the sources came about."""
-        return [self["content"].notice] if self["content"].notice else []
+    def unfitted(self, changes: Mapping[str, Mapping[str, Any]]) -> Sources:
+        """Return the same sources before any fit, with `changes` to hyperparameters by name.
+
+        A source that reads no events is the same for any events, so it is shared as it is.
+        """
+        members = [
+            member.unfitted(**changes.get(member.name, {})) if "events" in member.reads else member
+            for member in self.members
+        ]
+        return Sources(members=members, per_source=self.per_source, keep=self.keep)
 
     def lists(self, requests: Requests, k: int | None = None) -> list[Candidates]:
         """Return each source's own `k` candidates, `per_source` by default."""
@@ -149,22 +109,46 @@ class Sources:
 
     def spaces(self) -> dict[str, np.ndarray]:
         """Return the unit vectors of items (N, D) in which their nearness is measured."""
-        return {name: self[name].items_.unit for name in ("als", "two-tower", "content")}
+        spaces = {member.name: member.space for member in self.members}
+        return {name: space for name, space in spaces.items() if space is not None}
 
     def found_by(self, bits: int) -> list[str]:
         """Name the sources of a bit mask of `Fused.found_by`."""
         return [name for place, name in enumerate(self.names) if bits >> place & 1]
 
+    def reason(
+        self, request: Requests, item: int, titles: np.ndarray, found_by: Sequence[str]
+    ) -> str:
+        """Say why `item` is on the page of the one user of `request`: the most personal reason.
+
+            because you chose …          items of the history with the largest weight
+            similar to …                 no such weight, but a text near to a recent item's
+            popular lately …             neither: it is popular, overall or among similar people
+
+        The reason is what the sources say; what the ranker looks at is in the report. Among sources
+        of equal evidence the later one, the more elaborate, is asked first.
+        """
+        for evidence in EVIDENCE:
+            for member in reversed(self.members):
+                if member.explains == evidence:
+                    proposed = member.name in found_by
+                    words = member.because(request, item, titles, proposed=proposed)
+                    if words:
+                        return words
+        return "popular lately"
+
     def save(self, folder: Path) -> None:
-        """Write all sources."""
+        """Write all sources, each in a folder of its own."""
         for member in self.members:
-            member.save(folder)
-        write_json(folder / "sources.json", {"per_source": self.per_source, "keep": self.keep})
+            (folder / member.name).mkdir()
+            member.save(folder / member.name)
+        settings = {"members": self.names, "per_source": self.per_source, "keep": self.keep}
+        write_json(folder / "sources.json", settings)
 
     @classmethod
     def load(cls, folder: Path) -> Sources:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; which sources there are is written there too."""
         settings = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
-        made = (Popularity(), SegmentPopularity(), ALS(), ItemKNN(), EASE(), TwoTower(), Content())
-        members: list[Any] = [member.load(folder) for member in made]
-        return cls(members, per_source=settings["per_source"], keep=settings["keep"])
+        kinds = {kind.name: kind for kind in KINDS}
+        members = [kinds[name].load(folder / name) for name in settings.pop("members")]
+        return cls(members=members, **settings)

@@ -8,9 +8,9 @@ as it is popular; the logQ correction takes that bias out:
     loss = - log softmax_j( u . v_j / temperature - log q_j )        q_j = share of item j's events
 
 Items of the batch are mostly easy to tell apart. So each step also draws a pool of items evenly
-from the catalogue and adds, for each user, the `hard_negatives` of them that score highest and were
-not taken lately, with log q = -log N of an even draw. (Taken ones as negatives did worse on
-validation: they are what the user likes.)
+from the catalogue and adds, for each user, the `hard_negatives` of them that score highest and are
+not in the recent history, with log q = -log N of an even draw. (Items of the history as negatives
+did worse on validation: they are what the user likes.)
 
 Sources: Yi et al., Sampling-Bias-Corrected Neural Modeling, RecSys 2019 (the correction; here q is
 counted rather than estimated on a stream); Covington et al., RecSys 2016 (history by average); Yang
@@ -23,16 +23,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from common.retrieval import Candidates, IndexKind
+from common.retrieval import IndexKind
 from common.training import Optimisation, TensorLoader, fit
-from patterns.recsys.entities.requests import Requests
-from patterns.recsys.stages.candidates.vectors import ItemVectors
+from patterns.recsys.entities.catalogue import Catalogue
+from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.requests import Requests, events_with_history
+from patterns.recsys.stages.candidates.vectors import ItemVectors, VectorSource
 
 
 class Towers(nn.Module):
@@ -59,9 +61,9 @@ class Towers(nn.Module):
 
     def users(self, recent: Tensor, segments: Tensor) -> Tensor:
         """Embed users by `recent` (B, H), -1 padded, and `segments` (B, S)."""
-        taken = self.history(recent.where(recent >= 0, self.history.num_embeddings - 1))  # (B, D)
+        past = self.history(recent.where(recent >= 0, self.history.num_embeddings - 1))  # (B, D)
         who = sum(table(segments[:, s]) for s, table in enumerate(self.segments))
-        return nn.functional.normalize(self.user_out(taken + who), dim=-1)
+        return nn.functional.normalize(self.user_out(past + who), dim=-1)
 
     def items(self, item_ids: Tensor) -> Tensor:
         """Embed items by id (B,)."""
@@ -74,16 +76,21 @@ def _mlp(dimension: int) -> nn.Module:
     return nn.Sequential(nn.ReLU(), nn.Linear(dimension, dimension))
 
 
-class TwoTower:
-    """The stage around the towers."""
+class TwoTower(VectorSource):
+    """The stage around the towers; without a history it leaves the page to popularity.
+
+    Attributes alone place a user worse than popularity does.
+    """
 
     name = "two-tower"
+    reads = frozenset({"events", "attributes"})
 
     def __init__(
         self,
         *,
         dimension: int = 64,
         epochs: int = 8,
+        most_events: int | None = None,
         learning_rate: float = 0.01,
         batch_size: int = 1024,
         temperature: float = 0.1,
@@ -96,6 +103,8 @@ class TwoTower:
     ) -> None:
         self.dimension = dimension
         self.epochs = epochs
+        self.most_events = most_events
+        """It learns from so many of the latest events; None takes all."""
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.temperature = temperature
@@ -108,24 +117,17 @@ class TwoTower:
 
     def fit(
         self,
-        recent: np.ndarray,
-        segments: np.ndarray,
-        items: np.ndarray,
+        events: Events,
+        catalogue: Catalogue,
         *,
-        genres: np.ndarray,
-        years: np.ndarray,
-        segment_sizes: Sequence[int],
         checkpoint: Path | None = None,
         resume: bool = False,
-    ) -> TwoTower:
-        """Learn from events: `items` (E,) taken after `recent` (E, H) by users with `segments`.
-
-        `genres` (N, G) and `years` (N,) describe the catalogue; a year may be NaN.
-        """
+    ) -> Self:
+        """Learn which item each event's user chose after the history before it."""
         torch.manual_seed(self.seed)
-        self.towers_ = Towers(
-            torch.from_numpy(genres), _standardised(years), segment_sizes, self.dimension
-        )
+        recent, segments, items = events_with_history(events, catalogue, most=self.most_events)
+        genres, years = torch.from_numpy(catalogue.genres), _standardised(catalogue.years)
+        self.towers_ = Towers(genres, years, catalogue.segment_sizes, self.dimension)
         share = np.bincount(items, minlength=len(genres)) / len(items)
         self.log_share_ = torch.from_numpy(np.log(np.maximum(share, 1e-9)).astype(np.float32))
         loader = TensorLoader(
@@ -169,9 +171,9 @@ class TwoTower:
         logits = torch.addmm(even, users, towers.items(drawn).T)
         place = torch.full((size + 1,), len(drawn), device=items.device)  # of an item in the pool
         place[drawn] = torch.arange(len(drawn), device=items.device)
-        taken = place[torch.cat([recent, items[:, None]], dim=1)]  # (B, H + 1); -1 is not drawn
+        known = place[torch.cat([recent, items[:, None]], dim=1)]  # (B, H + 1); -1 is not drawn
         mask = torch.zeros(len(items), len(drawn) + 1, dtype=torch.bool, device=items.device)
-        logits = logits.masked_fill_(mask.scatter_(1, taken, True)[:, :-1], -torch.inf)
+        logits = logits.masked_fill_(mask.scatter_(1, known, True)[:, :-1], -torch.inf)
         return logits.topk(min(self.hard_negatives, len(drawn)), dim=1).values
 
     @torch.inference_mode()
@@ -180,18 +182,6 @@ class TwoTower:
         recent = torch.from_numpy(requests.recent.astype(np.int64))
         return self.towers_.users(recent, torch.from_numpy(requests.segments)).numpy()
 
-    def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Return the `k` unseen items nearest to each user; none without a history.
-
-        Attributes alone place a user worse than popularity does, which then has the page.
-        """
-        found = self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
-        return found.where(np.diff(requests.seen.indptr) > 0)
-
-    def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
-        """Score any items (B, K); padding scores 0."""
-        return self.items_.score(self.user_vectors(requests), item_ids)
-
     def save(self, folder: Path) -> None:
         """Write the towers as safetensors; the index is rebuilt from them."""
         from safetensors.torch import save_file
@@ -199,22 +189,24 @@ class TwoTower:
         kind: dict[str, str] = {"index": self.index}
         save_file(self.towers_.state_dict(), folder / "two_tower.safetensors", metadata=kind)
 
-    def load(self, folder: Path) -> TwoTower:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         from safetensors import safe_open
 
         with safe_open(folder / "two_tower.safetensors", "pt") as file:
-            self.index = file.metadata()["index"]
+            stage = cls(index=file.metadata()["index"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         sizes = [len(state[key]) for key in sorted(state) if key.startswith("segments.")]
         width = state["item_id.weight"].shape[1]
-        self.towers_ = Towers(state["genres"], state["years"], sizes, width)
-        self.towers_.load_state_dict(state)
-        self.towers_.eval()
-        return self._indexed()
+        stage.dimension = width
+        stage.towers_ = Towers(state["genres"], state["years"], sizes, width)
+        stage.towers_.load_state_dict(state)
+        stage.towers_.eval()
+        return stage._indexed()
 
     @torch.inference_mode()
-    def _indexed(self) -> TwoTower:
+    def _indexed(self) -> Self:
         vectors = self.towers_.items(torch.arange(len(self.towers_.genres)))
         self.items_ = ItemVectors(vectors.numpy(), kind=self.index)
         return self

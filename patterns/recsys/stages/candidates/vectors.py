@@ -1,4 +1,4 @@
-"""What ALS and the two-tower network share: a user vector, item vectors, an inner product.
+"""What ALS, the two-tower network and content share: a user vector, item vectors, a product.
 
 Retrieval is a maximum inner product search. The exact one is a matrix product, where seen items are
 left out before the best are taken. An approximate index cannot leave them out, so it is asked for
@@ -10,6 +10,7 @@ Shapes: `B` requests, `N` items, `K` candidates, `D` dimensions.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ import numpy as np
 
 from common.retrieval import MISSING, Candidates, IndexKind, VectorIndex, top_k
 from common.vectors import unit_rows
+from patterns.recsys.entities.requests import Requests
+from patterns.recsys.stages.candidates.source import Source
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -55,22 +58,46 @@ class ItemVectors:
         products = np.einsum("bd,bkd->bk", users, self.vectors[item_ids])
         return np.where(item_ids < 0, 0.0, products).astype(np.float32)
 
-    def save(self, path: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Write the vectors; the index is rebuilt from them."""
-        np.savez(path, vectors=self.vectors, kind=np.array(self.kind))
+        np.savez(folder / "vectors.npz", vectors=self.vectors, kind=np.array(self.kind))
 
     @classmethod
-    def load(cls, path: Path) -> ItemVectors:
+    def load(cls, folder: Path) -> ItemVectors:
         """Read what `save` wrote."""
-        with np.load(path) as arrays:
+        with np.load(folder / "vectors.npz") as arrays:
             return cls(arrays["vectors"], kind=str(arrays["kind"]))  # type: ignore[arg-type]
+
+
+class VectorSource(Source):
+    """A source whose score is the inner product of a user's vector and an item's."""
+
+    items_: ItemVectors
+
+    @abstractmethod
+    def user_vectors(self, requests: Requests) -> np.ndarray:
+        """Return the users' vectors (B, D)."""
+
+    def retrieve(self, requests: Requests, k: int) -> Candidates:
+        """Return the `k` unseen items of largest inner product; none without a history."""
+        found = self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
+        return found.where(np.diff(requests.seen.indptr) > 0)
+
+    def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
+        """Return the inner products with any items (B, K); padding scores 0."""
+        return self.items_.score(self.user_vectors(requests), item_ids)
+
+    @property
+    def space(self) -> np.ndarray:
+        """Unit vectors of the items (N, D)."""
+        return self.items_.unit
 
 
 def unseen(ranked: Callable[[np.ndarray, int], Candidates], seen: csr_matrix, k: int) -> Candidates:
     """Ask `ranked(rows, width)` for enough items; keep the first `k` that each user has not seen.
 
-    Requests go in blocks of like histories, so that one user with a million events does not make
-    everybody's list a million items wide.
+    Requests go in blocks of similarly long histories, so that one user with a million events does
+    not make everybody's list a million items wide.
     """
     lengths = np.diff(seen.indptr)
     order = np.argsort(lengths, kind="stable")

@@ -1,5 +1,6 @@
-"""What to do without events: `survey` asks new users, `placement` places new items by content.
+"""What to do without events: `survey` asks new users, `new_items` finds new items by content.
 
-A new user whose age or gender is known is served by `candidates/segment_popularity`; a new item
-gets its first events from `reranking/exploration`.
+`placement` is how: a place among the vectors of known items. A new user whose age or gender is
+known is served by `candidates/segment_popularity`; a new item gets its first events from
+`reranking/exploration`.
 """

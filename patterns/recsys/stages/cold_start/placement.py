@@ -1,4 +1,4 @@
-"""A place for items nobody has taken yet: among the others by content, in trend by neighbours.
+"""A place for items without events: among the others by content, in trend by neighbours.
 
 A source that knows items by their events cannot find a new one. Its vector is predicted from what
 it is (genres, decade, words), by a ridge regression fitted on items with events,
@@ -21,7 +21,7 @@ Shapes: `N` items, `M` new ones, `F` columns of content, `D` dimensions.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -32,7 +32,7 @@ FOLDS = 5
 BLOCK = 1024
 KEPT = (
     *("known_content_", "known_trend_", "center_", "map_", "bias_", "norm_", "strength_"),
-    *("vectors_", "trend_", "neighbours"),
+    *("vectors_", "trend_", "new_", "neighbours"),
 )
 DECADE = 10
 
@@ -59,7 +59,7 @@ class ContentPlacement:
 
     def fit(
         self, content: np.ndarray, vectors: np.ndarray, counts: np.ndarray, trend: np.ndarray
-    ) -> ContentPlacement:
+    ) -> Self:
         """Fit on items with events and place those without.
 
         `content` (N, F) has a row for every item, `vectors` (N, D) are the source's, `counts` (N,)
@@ -83,7 +83,7 @@ class ContentPlacement:
             self.known_content_, targets, weights, strength
         )
         self.norm_ = float(np.quantile(np.linalg.norm(targets, axis=1), self.length))
-        new = np.flatnonzero(counts <= 0)
+        self.new_ = new = np.flatnonzero(counts <= 0)  # (M,)
         self.vectors_ = np.array(vectors, dtype=np.float32)  # (N, D)
         self.vectors_[new] = self.place(content[new])
         self.trend_ = np.array(trend, dtype=np.float32)  # (N,)
@@ -96,14 +96,14 @@ class ContentPlacement:
         return (self.norm_ * unit_rows(predicted)).astype(np.float32)
 
     def expect(self, content: np.ndarray) -> np.ndarray:
-        """Return the trend (M,) expected of new items; without any likeness the mean trend."""
+        """Return the trend (M,) expected of new items; without any similarity the mean trend."""
         known = unit_rows(self.known_content_)
         count = min(self.neighbours, len(known))
         expected = np.empty(len(content), dtype=np.float32)
         for start in range(0, len(content), BLOCK):
-            likeness = np.maximum(unit_rows(content[start : start + BLOCK]) @ known.T, 0.0)
-            near = np.argpartition(-likeness, count - 1, axis=1)[:, :count]  # (block, neighbours)
-            weight = np.take_along_axis(likeness, near, axis=1)
+            cosine = np.maximum(unit_rows(content[start : start + BLOCK]) @ known.T, 0.0)
+            near = np.argpartition(-cosine, count - 1, axis=1)[:, :count]  # (block, neighbours)
+            weight = np.take_along_axis(cosine, near, axis=1)
             total = weight.sum(axis=1)
             mean = (weight * self.known_trend_[near]).sum(axis=1) / np.maximum(total, 1e-12)
             some = np.where(total > 0, mean, self.known_trend_.mean())
@@ -129,13 +129,15 @@ class ContentPlacement:
         arrays: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in KEPT}
         np.savez(folder / "placement.npz", **arrays)
 
-    def load(self, folder: Path) -> ContentPlacement:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
+        stage = cls()
         with np.load(folder / "placement.npz") as arrays:
             for name in arrays.files:
                 value = arrays[name]
-                setattr(self, name, value if value.ndim else value.item())
-        return self
+                setattr(stage, name, value if value.ndim else value.item())
+        return stage
 
 
 def item_content(

@@ -1,8 +1,8 @@
 """The onboarding survey: a few titles that tell most about a new user.
 
 "Did you like it?" has three answers: liked, disliked, unknown. A tree asks, at each node, the title
-whose answers split the node's users into the most unlike groups: the profile of a group is the mean
-of its users' rows, and the title minimises the squared error of these means,
+whose answers split the node's users into the least similar groups: the profile of a group is the
+mean of its users' rows, and the title minimises the squared error of these means,
 
     sum_{groups g} sum_{u in g} |r_u - mean_g|^2  =  n - sum_g |sum_{u in g} r_u|^2 / n_g
 
@@ -15,7 +15,7 @@ With `adaptive=False` the same titles are asked of everybody, those of largest
 log(popularity) * entropy0 of the three answers, where the unknown weigh half: the baseline.
 
 Sources: Golbandi, Koren & Lempel, WSDM 2011 (the tree); Rashid et al., IUI 2002 and SIGKDD
-Explorations 2008 (the list). The tree there predicts ratings, here what is taken.
+Explorations 2008 (the list). The tree there predicts ratings, here what is interacted with.
 
 Shapes: `U` users, `N` items, `C` candidate questions, `V` nodes, `B` requests.
 """
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Survey:
         prior: float = 20.0,
         like: float | None = None,
     ) -> None:
-        """Ask at most `depth` of the `questions` most taken items; ratings from `like` on like.
+        """Ask at most `depth` of the `questions` most popular items; ratings from `like` on like.
 
         Without `like` it is the mean rating.
         """
@@ -62,7 +62,7 @@ class Survey:
         self.prior = prior
         self.like = like
 
-    def fit(self, events: Events, *, users: int, items: int) -> Survey:
+    def fit(self, events: Events, *, users: int, items: int) -> Self:
         """Grow the tree on all users with events; an event without a rating is a like."""
         answers = answer_matrix(events, users, items, like=self.like)
         answers = answers[np.flatnonzero(np.diff(answers.indptr))]
@@ -152,12 +152,14 @@ class Survey:
             depth=np.array(self.depth),
         )
 
-    def load(self, folder: Path) -> Survey:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         with np.load(folder / "survey.npz") as arrays:
-            self.questions_, self.children_ = arrays["questions"], arrays["children"]
-            self.profiles_, self.depth = arrays["profiles"], int(arrays["depth"])
-        return self
+            stage = cls(depth=int(arrays["depth"]))
+            stage.questions_, stage.children_ = arrays["questions"], arrays["children"]
+            stage.profiles_ = arrays["profiles"]
+        return stage
 
     def _node(self, answers: Mapping[int, int]) -> int:
         for item, answer in answers.items():
@@ -191,7 +193,7 @@ def answer_matrix(
 
 
 def _unit_rows(answers: csr_matrix) -> csr_matrix:
-    """Return what was taken, liked or not, as rows of unit length."""
+    """Return the answered items, liked or not, as rows of unit length."""
     rows = answers.copy()
     length = np.diff(rows.indptr)
     rows.data = np.repeat(1.0 / np.sqrt(np.maximum(length, 1)), length).astype(np.float32)
@@ -229,7 +231,7 @@ def _next_question(
     if len(before) == width:
         return NONE
     explained = np.zeros(width)  # sum_g |sum r|^2 / n_g, per question
-    left = np.full(width, float(rows.shape[0]))  # the unknown: whom no answer took
+    left = np.full(width, float(rows.shape[0]))  # the unknown: in no answer's group
     left_sum = np.tile(total, (width, 1))  # (C, N)
     for answer in (liked, disliked):
         size = np.asarray(answer.sum(axis=0)).ravel()

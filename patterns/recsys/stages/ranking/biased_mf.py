@@ -84,41 +84,31 @@ class BiasedMF:
         """Predict ratings (E,) within the range of those learned from; -1 is an unknown id."""
         return self._rate(_rows(self.users_, users), items)
 
-    def fold_in(self, items: np.ndarray, ratings: np.ndarray) -> np.ndarray:
-        """Return the vector (D + 1,) of a new user from ratings (n,): the half step of training."""
-        from scipy.sparse import csr_matrix
-
-        cells = np.zeros(len(items), np.int64), items
-        shape = 1, len(self.items_)
-        pairs = csr_matrix((np.ones(len(items)), cells), shape=shape)
-        sums = csr_matrix((ratings - self.mean_, cells), shape=shape)
-        return self._half(pairs, sums, self.items_, self.spread_)[0][0]
-
-    def predict_for(self, vector: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Predict the ratings (n,) of a user whom `fold_in` gave as `vector` (D + 1,)."""
-        return self._rate(np.broadcast_to(vector, (len(items), len(vector))), items)
-
     def save(self, folder: Path) -> None:
-        """Write the vectors of both sides and what fold-in needs, as npz."""
+        """Write the vectors of both sides and their moments, as npz."""
         np.savez(
             folder / "biased_mf.npz",
             users=self.users_,
             items=self.items_,
-            spread=self.spread_,
-            scalars=[self.mean_, *self.range_, self.noise_variance_],
+            scalars=[self.mean_, *self.range_],
             regularization=[self.regularization, self.bias_regularization],
         )
 
-    def load(self, folder: Path) -> BiasedMF:
+    @classmethod
+    def load(cls, folder: Path) -> BiasedMF:
         """Read what `save` wrote."""
         with np.load(folder / "biased_mf.npz") as arrays:
-            self.users_, self.items_ = arrays["users"], arrays["items"]
-            self.spread_ = arrays["spread"]
-            self.mean_, low, high, self.noise_variance_ = arrays["scalars"].tolist()
-            self.regularization, self.bias_regularization = arrays["regularization"].tolist()
-        self.range_ = low, high
-        self.factors = self.items_.shape[1] - 1
-        return self
+            factors = arrays["items"].shape[1] - 1
+            regularization, bias_regularization = arrays["regularization"].tolist()
+            model = cls(
+                factors=factors,
+                regularization=regularization,
+                bias_regularization=bias_regularization,
+            )
+            model.users_, model.items_ = arrays["users"], arrays["items"]
+            model.mean_, *bounds = arrays["scalars"].tolist()
+        model.range_ = bounds[0], bounds[1]
+        return model
 
     def _rate(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Rate `items` (E,) by the vectors `users` (E, D + 1)."""
@@ -141,9 +131,9 @@ class BiasedMF:
         systems = np.empty((len(packed), size, size))
         systems[:, above[0], above[1]] = systems[:, above[1], above[0]] = packed
         systems += np.diag([self.bias_regularization, *[self.regularization] * self.factors])
-        doubt = spread[:, :size].copy()
-        doubt[:, 0] = 0.0  # covariance of f and b: none for the 1 of f
-        target = sums @ rows - pairs @ (rows * other[:, :1] + doubt)  # (U, D + 1)
+        covariance = spread[:, :size].copy()
+        covariance[:, 0] = 0.0  # covariance of f and b: none for the 1 of f
+        target = sums @ rows - pairs @ (rows * other[:, :1] + covariance)  # (U, D + 1)
         inverse = np.linalg.inv(systems)
         vectors = np.einsum("uab,ub->ua", inverse, target)
         return vectors, self.noise_variance_ * inverse[:, above[0], above[1]]

@@ -14,128 +14,153 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
 from common.atomic import write_json
 from patterns.recsys.stages.ranking.cross_fit import cross_fit
 from patterns.recsys.stages.ranking.deepfm import DeepFM
-from patterns.recsys.stages.ranking.examples import Lessons
+from patterns.recsys.stages.ranking.examples import TrainingSet
 from patterns.recsys.stages.ranking.lightgbm import LightGBMRanker
-from patterns.recsys.stages.ranking.objectives import OBJECTIVES, Objective, combine, pareto
+from patterns.recsys.stages.ranking.objectives import (
+    OBJECTIVES,
+    Objective,
+    Point,
+    combine,
+    pareto,
+)
 from patterns.recsys.stages.ranking.wide_deep import WideDeep
 from patterns.recsys.stages.ranking.xdeepfm import XDeepFM
 
-if TYPE_CHECKING:
-    from patterns.recsys.config import RankingOptions
-
+MODELS = ("lightgbm", "wide-deep", "deepfm", "xdeepfm")
 NEURAL: dict[str, Any] = {each.name: each for each in (WideDeep, DeepFM, XDeepFM)}
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
-CROSSES = (("gender", "genre likeness"), ("age", "year"), ("device", "minutes"), ("device", "hour"),
-           ("votes", "als rank"), ("two-tower rank", "ease rank"))  # fmt: skip
+CROSSES = (("gender", "genre similarity"), ("age", "year"), ("device", "minutes"),
+           ("device", "hour"), ("votes", "als rank"), ("two-tower rank", "ease rank"))  # fmt: skip
 
 
 class Ranking:
-    """Fits rankers and scores candidates by the one that was best on validation."""
+    """Fits rankers and scores candidates by the one that was best on validation.
 
-    def __init__(self, config: RankingOptions, *, items: int, device: str, seed: int) -> None:
-        self.config = config
-        self.second_weight = config.second_weight
-        self.shared: dict[str, Any] = {"items": items, "device": device, "seed": seed}
+    `models` are fitted side by side; with `second` "auto" the second objective is what the data
+    knows, and `second_weight` weighs it when serving.
+    """
+
+    def __init__(
+        self,
+        *,
+        items: int,
+        models: Sequence[str] = MODELS,
+        objective: Objective = "ctr",
+        second: Objective | Literal["auto", "none"] = "auto",
+        second_weight: float = 0.5,
+        trees: int = 300,
+        leaves: int = 15,
+        learning_rate: float = 0.05,
+        epochs: int = 4,
+        negative_share: float = 0.125,
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.items = items
+        self.models = tuple(models)
+        self.objective: Objective = objective
+        self.second_objective = second
+        self.second_weight = second_weight
+        self.trees = {"trees": trees, "leaves": leaves, "learning_rate": learning_rate}
+        self.networks = {"epochs": epochs, "device": device}
+        self.shared = {"negative_share": negative_share, "seed": seed}
         self.rankers: list[Any] = []
         self.ranker: Any = None
         self.second: LightGBMRanker | None = None
+        self.pareto_: list[Point] = []
 
     def fit(
         self,
-        judged: Lessons,
-        learned: Lessons | None = None,
+        judged: TrainingSet,
+        learned: TrainingSet | None = None,
         *,
         names: Sequence[str],
         judge: Callable[[np.ndarray], float],
         checkpoints: Path | None = None,
         resume: bool = False,
-    ) -> dict[str, float]:
-        """Fit every ranker; returns what `judge` says of its held-out scores (B, K) of `judged`.
+    ) -> Ranking:
+        """Fit every ranker; they learn from `learned` where it is given, else from `judged`.
 
-        They learn from `learned` where it is given; `names` are those of the features.
+        `judge` says how good scores (B, K) of `judged` by rankers that had not seen the user are:
+        `quality_` keeps that of each ranker, and `held_out_scores_` are those of the one that
+        serves, the second objective weighed in. `names` are those of the features.
         """
-        first, second = self._objectives(judged.worth)
-        self.rankers = self._unfitted(first, names)
+        second = self._second_objective(judged.worth)
+        self.rankers = self._unfitted(names)
         keeping: dict[str, Any] = {"checkpoints": checkpoints, "resume": resume}
         held_out = {
-            ranker.name: _cross_fitted(ranker, judged, learned, first, **keeping)
+            ranker.name: _cross_fitted(ranker, judged, learned, self.objective, **keeping)
             for ranker in self.rankers
         }
-        quality = {name: judge(scores) for name, scores in held_out.items()}
-        self.ranker = max(self.rankers, key=lambda ranker: quality[ranker.name])
-        self.held_out_ = held_out[self.ranker.name]
-        self.pareto_: list[Any] = []
+        self.quality_ = {name: judge(scores) for name, scores in held_out.items()}
+        self.ranker = max(self.rankers, key=lambda ranker: self.quality_[ranker.name])
+        self.held_out_scores_ = held_out[self.ranker.name]
+        self.second, self.pareto_ = None, []
         if second is not None:
             self._fit_second(judged, learned, second)
-        return quality
+        return self
 
-    def _fit_second(self, judged: Lessons, learned: Lessons | None, objective: Objective) -> None:
+    def _fit_second(
+        self, judged: TrainingSet, learned: TrainingSet | None, objective: Objective
+    ) -> None:
         """Fit the ranker of the second objective and draw the curve between the two."""
-        self.second = LightGBMRanker(objective=objective, **self._tree_options())
+        self.second = self._forest(objective)
         theirs = _cross_fitted(self.second, judged, learned, objective)
-        scores = {"first": self.held_out_, "second": theirs}
+        scores = {"first": self.held_out_scores_, "second": theirs}
         weightings = [{"first": 1.0, "second": weight} for weight in WEIGHTS]
         self.pareto_ = pareto(scores, weightings, judged.under(objective))
         if self.second_weight:
-            self.held_out_ = _weighed(scores, self.second_weight)
+            self.held_out_scores_ = _weighed(scores, self.second_weight)
 
-    def _objectives(self, worth: Mapping[str, np.ndarray]) -> tuple[Objective, Objective | None]:
-        """Return the objectives to learn; "auto" takes a second one where its values are known."""
-        first: Objective = self.config.objective
-        second = self.config.second
+    def _second_objective(self, worth: Mapping[str, np.ndarray]) -> Objective | None:
+        """Return the second objective; "auto" takes the first other one whose values are known."""
+        second = self.second_objective
         if second == "watch" or second == "rating":
             if not _usable(worth.get(second, np.zeros(0))):
                 raise ValueError(
                     f"ranking.second: {second} needs values that are known, none below 0, of what"
-                    " was taken, and there are none; use --ranking.second none"
+                    " was clicked, and there are none; use --ranking.second none"
                 )
-            return first, second
+            return second
         if second == "none":
-            return first, None
-        others = [name for name in OBJECTIVES if name in worth and name != first]
-        known = [name for name in others if _usable(worth[name])]
-        return first, known[0] if known else None
+            return None
+        others = [name for name in OBJECTIVES if name in worth and name != self.objective]
+        return next((name for name in others if _usable(worth[name])), None)
 
-    def _unfitted(self, objective: Objective, names: Sequence[str]) -> list[Any]:
-        """Make the rankers that the configuration asks for."""
+    def _unfitted(self, names: Sequence[str]) -> list[Any]:
+        """Return the rankers; crosses are of those features that there are."""
         columns = list(names)
         crosses = [(columns.index(a), columns.index(b)) for a, b in CROSSES if {a, b} <= {*names}]
-        neural = {
-            "objective": objective,
-            "epochs": self.config.epochs,
-            "negative_share": self.config.negative_share,
-            **self.shared,
-        }
+        neural: dict[str, Any] = {
+            "categories": (self.items,), "objective": self.objective,
+            **self.networks, **self.shared,
+        }  # fmt: skip
         made: list[Any] = [
-            LightGBMRanker(objective=objective, **self._tree_options()),
+            self._forest(self.objective),
             WideDeep(crosses=crosses, **neural),
             DeepFM(**neural),
             XDeepFM(maps=(8, 8), **neural),
         ]
-        return [each for each in made if self.config.model in ("best", each.name)]
+        return [each for each in made if each.name in self.models]
 
-    def _tree_options(self) -> dict[str, Any]:
-        return {
-            "trees": self.config.trees,
-            "leaves": self.config.leaves,
-            "learning_rate": self.config.learning_rate,
-            "negative_share": self.config.negative_share,
-            "seed": self.shared["seed"],
-        }
+    def _forest(self, objective: Objective) -> LightGBMRanker:
+        options: dict[str, Any] = {**self.trees, **self.shared}
+        return LightGBMRanker(objective=objective, **options)
 
     def score(self, features: np.ndarray, item_ids: np.ndarray, ranker: Any = None) -> np.ndarray:
         """Score candidates (B, K) of `features` (B, K, F), by one `ranker` alone where given."""
-        scores: np.ndarray = (ranker or self.ranker).score(features, item_ids)
+        codes, real = item_ids[..., None], item_ids >= 0
+        scores: np.ndarray = (ranker or self.ranker).score(features, codes, real)
         if self.second is None or not self.second_weight or ranker is not None:
             return scores
-        both = {"first": scores, "second": self.second.score(features, item_ids)}
+        both = {"first": scores, "second": self.second.score(features, codes, real)}
         return _weighed(both, self.second_weight)
 
     def save(self, folder: Path) -> None:
@@ -145,28 +170,32 @@ class Ranking:
             (folder / "second").mkdir()
             self.second.save(folder / "second")
         weight = self.second_weight if self.second is not None else 0.0
-        settings = {"ranker": self.ranker.name, "second_weight": weight}
+        settings = {"ranker": self.ranker.name, "second_weight": weight, "items": self.items}
         write_json(folder / "ranking.json", settings)
 
-    def load(self, folder: Path) -> Ranking:
+    @classmethod
+    def load(cls, folder: Path) -> Ranking:
         """Read what `save` wrote."""
         settings = json.loads((folder / "ranking.json").read_text(encoding="utf-8"))
-        name = settings["ranker"]
-        made = NEURAL[name](items=self.shared["items"]) if name in NEURAL else LightGBMRanker()
-        self.ranker = made.load(folder)
-        self.rankers = [self.ranker]
-        self.second_weight = settings["second_weight"]
-        if self.second_weight:
-            self.second = LightGBMRanker().load(folder / "second")
-        return self
+        name, weight = settings["ranker"], settings["second_weight"]
+        ranking = cls(items=settings["items"], models=(name,), second_weight=weight)
+        ranking.ranker = NEURAL.get(name, LightGBMRanker).load(folder)
+        ranking.rankers = [ranking.ranker]
+        if weight:
+            ranking.second = LightGBMRanker.load(folder / "second")
+        return ranking
 
 
 def _cross_fitted(
-    ranker: Any, judged: Lessons, learned: Lessons | None, objective: Objective, **keeping: Any
+    ranker: Any,
+    judged: TrainingSet,
+    learned: TrainingSet | None,
+    objective: Objective,
+    **keeping: Any,
 ) -> np.ndarray:
-    lessons = (learned.under(objective), learned.folds) if learned else None
+    own = (learned.under(objective), learned.folds) if learned else None
     examples = judged.under(objective)
-    return cross_fit(ranker, examples, judged.folds, learned=lessons, **keeping)
+    return cross_fit(ranker, examples, judged.folds, learned=own, **keeping)
 
 
 def _weighed(scores: dict[str, np.ndarray], weight: float) -> np.ndarray:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from patterns.recsys.stages.ranking.examples import Examples
-from patterns.recsys.stages.ranking.neural import NeuralRanker
 
 
 def cross_fit(
@@ -30,21 +29,23 @@ def cross_fit(
     """Score each request (B, K) by a ranker fitted on the other `folds` (B,); then fit it on all.
 
     With `learned`, other examples and their folds, it learns from those and is judged on these.
-    Neural rankers leave checkpoints in a folder of each fold.
+    Rankers that keep checkpoints leave them in a folder of each fold.
     """
-    scores = np.full(examples.item_ids.shape, -np.inf, dtype=np.float32)
+    scores = np.full(examples.real.shape, -np.inf, dtype=np.float32)
     lengths = []
-    lessons, their_folds = learned or (examples, folds)
+    own, own_folds = learned or (examples, folds)
 
     def options(name: str) -> dict[str, Any]:
-        if checkpoints is None or not isinstance(ranker, NeuralRanker):
+        if checkpoints is None or not ranker.keeps_checkpoints:
             return {}
         return {"checkpoint": checkpoints / ranker.name / name, "resume": resume}
 
     for fold in np.unique(folds):
-        rows, held = np.flatnonzero(their_folds != fold), np.flatnonzero(folds == fold)
-        ranker.fit(lessons.part(rows), examples.part(held), **options(f"fold-{fold}"))
-        scores[held] = ranker.score(examples.features[held], examples.item_ids[held])
+        rows = np.flatnonzero(own_folds != fold)
+        held = np.flatnonzero(folds == fold)
+        unseen = examples.part(held)
+        ranker.fit(own.part(rows), unseen, **options(f"fold-{fold}"))
+        scores[held] = ranker.score(unseen.features, unseen.codes, unseen.real)
         lengths.append(ranker.length_)
-    ranker.fit(lessons, length=max(1, round(float(np.mean(lengths)))), **options("all"))
+    ranker.fit(own, length=max(1, round(float(np.mean(lengths)))), **options("all"))
     return scores

@@ -1,9 +1,12 @@
-"""What rankers learn from: items put before a user, which were taken, and what they were worth.
+"""What rankers learn from: rows put before a user, which were clicked, and what they were worth.
 
-Those are retrieved candidates, since only they can be shown: an answer that no source found is the
-sources' miss and no ranker can mend it. Or they are what a log says was shown (`exposures`).
+Rows come in lists, one a request, since an order is learned within a request. In recommendation
+they are retrieved candidates, since only they can be shown: an answer that no source found is the
+sources' miss and no ranker can mend it. Or they are what a log says was shown (`exposures`). A
+plain table of clicks is the case of lists of length one (`Examples.of_table`).
 
-Shapes: `B` requests, `K` candidates, `F` features, `R` rows, `N` items, `U` users.
+Shapes: `B` requests, `K` places of a list, `F` dense features, `C` categorical fields, `R` rows,
+`N` items, `U` users.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from common.retrieval import MISSING
 from patterns.recsys.entities.events import Events
 
 if TYPE_CHECKING:
@@ -25,44 +27,61 @@ class Rows(NamedTuple):
     """Examples without their requests and without padding."""
 
     features: np.ndarray  # (R, F) float32
-    item_ids: np.ndarray  # (R,) int64
+    codes: np.ndarray  # (R, C) int64
     labels: np.ndarray  # (R,) float32
     values: np.ndarray  # (R,) float32
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Candidates with their features and labels; padding has item id -1 and label 0."""
+    """Lists of rows with their features and labels; padding is not `real` and has label 0."""
 
-    features: np.ndarray  # (B, K, F) float32
-    item_ids: np.ndarray  # (B, K) int64
-    labels: np.ndarray  # (B, K) float32, 1 where the user took the item next
-    values: np.ndarray  # (B, K) float32, rating or minutes; NaN where not taken or not known
+    features: np.ndarray  # (B, K, F) float32, NaN where not known
+    codes: np.ndarray  # (B, K, C) int64, negative where not known
+    labels: np.ndarray  # (B, K) float32, 1 where the user interacted with it next
+    values: np.ndarray  # (B, K) float32, rating or minutes; NaN where there is none
+    real: np.ndarray  # (B, K) bool
+
+    @classmethod
+    def of_items(
+        cls, features: np.ndarray, item_ids: np.ndarray, labels: np.ndarray, values: np.ndarray
+    ) -> Examples:
+        """Make examples of items (B, K), -1 padded, whose one categorical field is their id."""
+        return cls(features, item_ids[..., None], labels, values, item_ids >= 0)
+
+    @classmethod
+    def of_table(cls, features: np.ndarray, codes: np.ndarray, labels: np.ndarray) -> Examples:
+        """Make a list of each row of a table: features (R, F), codes (R, C), labels (R,) 0 or 1."""
+        labels = labels[:, None].astype(np.float32)
+        return cls(
+            features[:, None].astype(np.float32),
+            codes[:, None].astype(np.int64),
+            labels,
+            np.full_like(labels, np.nan),
+            np.ones(labels.shape, dtype=bool),
+        )
 
     def part(self, rows: np.ndarray) -> Examples:
         """Return some requests."""
-        return Examples(
-            self.features[rows], self.item_ids[rows], self.labels[rows], self.values[rows]
-        )
+        return Examples(*(column[rows] for column in vars(self).values()))
 
     def thinned(self, negative_share: float, seed: int) -> Examples:
-        """Keep what was taken and a share of the rest; what is dropped becomes padding.
+        """Keep the positives and a share of the rest; what is dropped becomes padding.
 
-        Few candidates are taken, so most examples teach the same. The odds among those left are
-        1 / `negative_share` times the true ones.
+        Few candidates are clicked, so most examples teach the same. The odds among those left are
+        1 / `negative_share` times the original ones.
         """
         drawn = np.random.default_rng(seed).random(self.labels.shape) < negative_share
-        item_ids = np.where(drawn | (self.labels > 0), self.item_ids, MISSING)
-        return Examples(self.features, item_ids, self.labels, self.values)
+        return replace(self, real=self.real & (drawn | (self.labels > 0)))
 
     def flat(self) -> Rows:
         """Return all that is not padding."""
-        real = self.item_ids >= 0
-        return Rows(self.features[real], self.item_ids[real], self.labels[real], self.values[real])
+        columns = (self.features, self.codes, self.labels, self.values)
+        return Rows(*(column[self.real] for column in columns))
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingSet:
     """Examples, the folds of their users, and what each objective counts."""
 
     examples: Examples
@@ -75,7 +94,7 @@ class Lessons:
         return replace(self.examples, values=values)
 
 
-def lessons_of(
+def training_set(
     features: np.ndarray,
     item_ids: np.ndarray,
     labels: np.ndarray,
@@ -83,7 +102,7 @@ def lessons_of(
     fold_of: np.ndarray,
     window: Events,
     shape: tuple[int, int],
-) -> Lessons:
+) -> TrainingSet:
     """Join `features` (B, K, F) of `item_ids` (B, K) with what `users` (B,) did in `window`.
 
     `fold_of` (U,) tells each user's fold; `shape` is (U, N).
@@ -92,8 +111,8 @@ def lessons_of(
         "watch": values_of(item_ids, window.worth(*shape, window.minutes)[users]),
         "rating": values_of(item_ids, window.worth(*shape, window.ratings)[users]),
     }
-    examples = Examples(features, item_ids, labels, np.full_like(labels, np.nan))
-    return Lessons(examples, fold_of[users], worth)
+    examples = Examples.of_items(features, item_ids, labels, np.full_like(labels, np.nan))
+    return TrainingSet(examples, fold_of[users], worth)
 
 
 def labels_of(item_ids: np.ndarray, answers: csr_matrix) -> np.ndarray:

@@ -1,11 +1,11 @@
 """What an order is for: clicks, watch time or ratings, alone or weighed against each other.
 
-    ctr      an item taken counts 1
-    watch    an item taken counts its minutes
-    rating   an item taken counts its rating
+    ctr      a clicked item counts 1
+    watch    a clicked item counts its minutes
+    rating   a clicked item counts its rating
 
 `Worth` is this count, the same for every ranker: what it learns, and the gain by which early
-stopping judges it. A taken item of unknown value counts the mean of the known ones.
+stopping judges it. A clicked item of unknown value counts the mean of the known ones.
 
 Several objectives are weighed by scalarisation. Scores of different rankers have no common unit,
 so each is standardised within its request first (mean 0, deviation 1 over the candidates):
@@ -29,12 +29,13 @@ import numpy as np
 from patterns.recsys.stages.ranking.examples import Examples, Rows
 
 Objective = Literal["ctr", "watch", "rating"]
+Metric = Literal["ndcg", "auc", "log-loss"]
 OBJECTIVES: tuple[Objective, ...] = ("ctr", "watch", "rating")
 
 
 @dataclass(frozen=True)
 class Worth:
-    """What taken items count under an objective, and the moments of the known values."""
+    """What clicked items count under an objective, and the moments of the known values."""
 
     objective: Objective
     mean: float = 1.0
@@ -55,7 +56,7 @@ class Worth:
         if not len(known):
             raise ValueError(
                 f"ranking.objective: {objective} needs the value (rating or minutes) of some items"
-                " that were taken, and none is known; use --ranking.objective ctr, or data with"
+                " that were clicked, and none is known; use --ranking.objective ctr, or data with"
                 " ratings"
             )
         if known.min() < 0:
@@ -67,11 +68,23 @@ class Worth:
         return cls(objective, float(known.mean()), spread, float(known.min()), float(known.max()))
 
     def of(self, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Return what each example counts: float32 of the shape of `labels`, 0 where not taken."""
+        """Return what each example counts: float32 of the shape of `labels`, 0 elsewhere."""
         if self.objective == "ctr":
             return labels
         filled = np.where(np.isnan(values), self.mean, values)
         return np.where(labels > 0, filled, 0.0).astype(np.float32)
+
+
+def judge(metric: Metric, scores: np.ndarray, examples: Examples, worth: Worth) -> float:
+    """Judge scores (B, K) by a metric; higher is better, so the log loss is given negative."""
+    if metric == "ndcg":
+        return worth_at_10(scores, examples, worth)
+    labels, flat = examples.labels[examples.real], scores[examples.real].astype(np.float64)
+    if metric == "log-loss":
+        return -float((np.logaddexp(0.0, flat) - labels * flat).mean())
+    from common.evaluation.classification import roc_auc
+
+    return roc_auc(labels.astype(np.int64), flat)
 
 
 def worth_at_10(scores: np.ndarray, examples: Examples, worth: Worth) -> float:
@@ -89,9 +102,9 @@ class Point:
 
     weights: dict[str, float]
     ndcg: float
-    """Mean NDCG@k of what was taken, among the candidates."""
+    """Mean NDCG@k of what was clicked, among the candidates."""
     value: float
-    """Mean known value of the taken items within the first k; NaN where there is none."""
+    """Mean known value of the clicked items within the first k; NaN where there is none."""
     efficient: bool
     """Whether no other weighting is at least as good on both counts and better on one."""
 
@@ -114,14 +127,14 @@ def pareto(
     labels, values = examples.labels, examples.values
     order = np.argsort(-_combined(scores, weightings), axis=2, kind="stable")[:, :, :k]  # (W, B, k)
     rows = np.arange(len(labels))[:, None]
-    taken = labels[rows, order]  # (W, B, k)
-    hits = (taken > 0) & ~np.isnan(values[rows, order])
+    clicked = labels[rows, order]  # (W, B, k)
+    hits = (clicked > 0) & ~np.isnan(values[rows, order])
     total = np.where(hits, values[rows, order], 0.0).sum(axis=(1, 2), dtype=np.float64)
     count = hits.sum(axis=(1, 2))
     value = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)  # (W,)
     width = order.shape[2]
     ideal = np.tile(labels.sum(axis=1), len(weightings))
-    quality = ndcg(taken.reshape(-1, width), ideal, k).reshape(len(weightings), -1).mean(axis=1)
+    quality = ndcg(clicked.reshape(-1, width), ideal, k).reshape(len(weightings), -1).mean(axis=1)
     efficient = non_dominated(np.stack([quality, value], axis=1))
     columns = zip(weightings, quality, value, efficient, strict=True)
     return [Point(dict(w), float(n), float(v), bool(e)) for w, n, v, e in columns]

@@ -11,9 +11,10 @@ as written, an outer product (H, F) per row and dimension would be kept; W^k_h i
 W_{hij} = sum_l U_{hli} V_{hlj}, which turns a layer into two matrix products and no outer product
 (the paper's L-order decomposition, section 3.3).
 
-Source: Lian et al., xDeepFM, KDD 2018. Fields as in `deepfm`: a numeric one scales its vector.
+Source: Lian et al., xDeepFM, KDD 2018. Fields as in `deepfm`: a dense one scales its vector.
 
-Shapes: `R` rows, `F` fields, `D` dimensions, `H` maps, `L` rank.
+Shapes: `R` rows, `F` fields of both kinds, `D` dimensions, `H` maps, `L` rank, `C` categorical
+fields.
 """
 
 from __future__ import annotations
@@ -24,12 +25,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from patterns.recsys.stages.ranking.neural import (
-    NeuralRanker,
-    RankingNetwork,
-    item_embedding,
-    perceptron,
-)
+from patterns.recsys.stages.ranking.networks import FieldEmbedding, RankingNetwork, perceptron
+from patterns.recsys.stages.ranking.neural import NeuralRanker
 
 
 class CIN(nn.Module):
@@ -61,7 +58,7 @@ class XDeepFMNetwork(RankingNetwork):
         self,
         features: int,
         *,
-        items: int,
+        categories: Sequence[int],
         dimension: int,
         hidden: int,
         dropout: float,
@@ -69,19 +66,20 @@ class XDeepFMNetwork(RankingNetwork):
         rank: int,
     ) -> None:
         super().__init__(features)
-        self.items = item_embedding(items, dimension, std=0.05)
-        self.item_weight = item_embedding(items, 1, std=0.0)
+        count = features + len(categories)
+        self.fields = FieldEmbedding(categories, dimension, std=0.05)
+        self.field_weight = FieldEmbedding(categories, 1, std=0.0)
         self.vectors = nn.Parameter(0.05 * torch.randn(dimension, features))
-        self.cin = CIN(features + 1, maps, rank)
+        self.cin = CIN(count, maps, rank)
         self.crossed = nn.Linear(sum(maps), 1, bias=False)
-        self.deep = perceptron((features + 1) * dimension, hidden, dropout)
+        self.deep = perceptron(count * dimension, hidden, dropout)
 
-    def forward(self, features: Tensor, item_ids: Tensor) -> Tensor:
-        """Return logits (R,) of `features` (R, F - 1) and `item_ids` (R,)."""
+    def forward(self, features: Tensor, codes: Tensor) -> Tensor:
+        """Return logits (R,) of `features` (R, F - C) and `codes` (R, C)."""
         values = self.standardised(features)
-        fields = values.unsqueeze(1) * self.vectors  # (R, D, F - 1)
-        fields = torch.cat([fields, self.items(item_ids).unsqueeze(2)], dim=2)  # (R, D, F)
-        first = self.linear(values) + self.item_weight(item_ids)  # (R, 1)
+        dense = values.unsqueeze(1) * self.vectors  # (R, D, F - C)
+        fields = torch.cat([dense, self.fields(codes).transpose(1, 2)], dim=2)  # (R, D, F)
+        first = self.linear(values) + self.field_weight(codes).sum(1)  # (R, 1)
         logits = first + self.crossed(self.cin(fields)) + self.deep(fields.flatten(1))
         return logits.squeeze(1)
 
@@ -92,9 +90,7 @@ class XDeepFM(NeuralRanker):
     name = "xdeepfm"
     network = XDeepFMNetwork
 
-    def __init__(
-        self, *, items: int, maps: Sequence[int] = (16, 16), rank: int = 4, **settings: Any
-    ) -> None:
+    def __init__(self, *, maps: Sequence[int] = (16, 16), rank: int = 4, **settings: Any) -> None:
         """Take the settings of `NeuralRanker` too."""
-        super().__init__(items=items, **settings)
+        super().__init__(**settings)
         self.sizes |= {"maps": list(maps), "rank": rank}

@@ -24,11 +24,14 @@ Shapes: `B` requests, `N` items, `K` candidates, `L` page.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
+from common.atomic import write_json
 from common.retrieval import MISSING, Candidates
 from patterns.recsys.stages.reranking.greedy import to_unit
 from patterns.recsys.stages.reranking.rules import Rules
@@ -68,8 +71,8 @@ class Exploration:
         self.temperature = temperature
         self.seed = seed
 
-    def fit(self, shown: np.ndarray) -> Exploration:
-        """Remember how often each item was shown (N,); a new item 0 times."""
+    def fit(self, shown: np.ndarray) -> Self:
+        """Keep how often each item was shown (N,); a new item 0 times."""
         self.shown_ = np.asarray(shown, dtype=np.float64)
         self.bound_ = self.bonus * np.sqrt(np.log1p(self.shown_.sum()) / (1.0 + self.shown_))
         return self
@@ -86,7 +89,7 @@ class Exploration:
         """Return pages of `k` from lists (B, K) re-ranked with the `rest` behind the page.
 
         `request_ids` (B,) and `days` (B,) are integers that tell requests apart. Caps of `rules`
-        bind what is drawn; blocked items left the lists when they were re-ranked.
+        bind what is drawn.
         """
         size, width = reranked.item_ids.shape
         k = min(k, width)
@@ -102,8 +105,8 @@ class Exploration:
             first, second = _uniforms(self.seed, request_ids, days, slot)
             drawn[:, slot] = some & (first < self.epsilon)
             places[:, slot] = np.where(drawn[:, slot], _draw(chance, second), following)
-            taken = places[:, slot : slot + 1]
-            weight = self.epsilon * np.take_along_axis(chance, taken, axis=1)[:, 0]
+            picked = places[:, slot : slot + 1]
+            weight = self.epsilon * np.take_along_axis(chance, picked, axis=1)[:, 0]
             weight += (1.0 - self.epsilon) * (places[:, slot] == following)
             propensities[:, slot] = np.where(some, weight, 1.0)
         items = Candidates(
@@ -121,13 +124,17 @@ class Exploration:
         return np.where(rare, logits, -np.inf)
 
     def save(self, folder: Path) -> None:
-        """Write how often items were shown."""
+        """Write how often items were shown, and how slots are drawn."""
         np.savez(folder / "exploration.npz", shown=self.shown_)
+        names = ("slots", "epsilon", "rare", "bonus", "temperature", "seed")
+        write_json(folder / "exploration.json", {name: getattr(self, name) for name in names})
 
-    def load(self, folder: Path) -> Exploration:
-        """Read what `save` wrote; slots and the draw's shape are the constructor's."""
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        settings = json.loads((folder / "exploration.json").read_text(encoding="utf-8"))
         with np.load(folder / "exploration.npz") as arrays:
-            return self.fit(arrays["shown"])
+            return cls(**settings).fit(arrays["shown"])
 
 
 def _allowed(item_ids: np.ndarray, page: np.ndarray, rules: Rules | None) -> np.ndarray:

@@ -6,7 +6,7 @@ Each step takes, in every request, the open place of the largest
 
 among those the caps allow. What cannot be taken yet lies in tiers far below: first candidates
 beyond the pool, in their order, which come in only where the caps leave nothing of the pool; then
-what breaches a cap; last padding. So one argmax does all and a page is never shorter than it must.
+what violates a cap; last padding. So one argmax does all and a page is never shorter than it must.
 
 Shapes: `B` requests, `K` candidates, `P` the pool that is weighed.
 """
@@ -21,7 +21,7 @@ from common.retrieval import MISSING
 from patterns.recsys.stages.reranking.penalties import Penalty
 from patterns.recsys.stages.reranking.rules import Rules
 
-RESERVE, BREACH, PADDING = 1e3, 1e6, 1e9
+RESERVE, VIOLATION, PADDING = 1e3, 1e6, 1e9
 
 
 def greedy(
@@ -48,7 +48,7 @@ def greedy(
             values[:, :pool] -= (1 - trade_off) / len(penalties) * penalty.costs()
         if rules is not None and rules.caps:
             page = np.take_along_axis(item_ids, chosen[:, :step], axis=1)
-            values -= BREACH * ~rules.allowed(item_ids, page)
+            values -= VIOLATION * ~rules.allowed(item_ids, page)
         best = values.argmax(axis=1)
         chosen[:, step] = best
         base[rows, best] = -np.inf
@@ -68,10 +68,9 @@ def _tiers(item_ids: np.ndarray, relevance: np.ndarray, pool: int, trade_off: fl
 def to_unit(scores: np.ndarray, item_ids: np.ndarray, pool: int) -> np.ndarray:
     """Scale scores (B, K) so that the pool spans [0, 1], to be weighed against the penalties.
 
-    Scores are logits of being taken, or like them, and are weighed as probabilities: what matters
+    Scores are logits of a click, or similar to them, and are weighed as probabilities: what matters
     between two items is how much likelier one is, not how much surer both are to be passed over.
-    Equal scores become 1; padding becomes -inf; what lies beyond the pool falls below 0,
-    and no lower than -1, so that a boost can raise it.
+    Equal scores become 1; padding becomes -inf; what lies beyond the pool falls below 0.
     """
     real = item_ids != MISSING
     scores = 1.0 / (1.0 + np.exp(-np.clip(scores, -30.0, 30.0)))
@@ -81,4 +80,4 @@ def to_unit(scores: np.ndarray, item_ids: np.ndarray, pool: int) -> np.ndarray:
     spread = np.where(high > low, high - low, 1.0)
     low = np.where(high > low, low, high - 1.0)
     unit = np.where(real, scores, 0.0) - np.where(np.isfinite(low), low, 0.0)
-    return np.where(real, np.maximum(unit / spread, -1.0), -np.inf)
+    return np.where(real, unit / spread, -np.inf)

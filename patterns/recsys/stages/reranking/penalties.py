@@ -1,6 +1,6 @@
-"""What a page is marked down for while it is filled: sameness and miscalibration.
+"""The penalties of an item while a page is filled: similarity and miscalibration.
 
-    sameness(i)        = max_{j on the page} cos(i, j), or the mean over j
+    similarity(i)      = max_{j on the page} cos(i, j), or the mean over j
     miscalibration(i)  = n KL(p || q)     q = genres of the page with i on it, its n-th item
 
 p(g) is the share of genre g in the user's history, q(g) its share on the page; an item of several
@@ -13,8 +13,8 @@ factor n weighs KL against the mean relevance of the page, where the paper takes
 sum KL decides the first places nearly alone and the last ones hardly at all. Both penalties step
 for all requests of a batch at once.
 
-The largest cosine keeps twins apart; the mean is what an item adds to the likeness of the page,
-and so takes more likeness out at the same price.
+The largest cosine keeps twins apart; the mean is what an item adds to the intra-list similarity of
+the page, and so takes more of it out at the same price.
 
 Sources: Carbonell & Goldstein, The Use of MMR, SIGIR 1998 (the largest); Smyth & McClave,
 Similarity vs. Diversity, ICCBR 2001 (the mean, "bounded greedy"); Steck, Calibrated
@@ -46,7 +46,7 @@ class Penalty(Protocol):
         """Put the item at each of `places` (B,), below K, on the page."""
 
 
-class Sameness:
+class Similarity:
     """Cosine to what the page holds, the largest (MMR) or the mean; 0 on an empty page."""
 
     def __init__(self, vectors: np.ndarray, *, pool: int, mean: bool = False) -> None:
@@ -54,19 +54,19 @@ class Sameness:
         self.vectors = vectors
         self.mean = mean
         self.held = 0
-        self.likeness = np.zeros((len(vectors), pool), dtype=vectors.dtype)  # largest, or summed
+        self.cosine = np.zeros((len(vectors), pool), dtype=vectors.dtype)  # largest, or summed
 
     def costs(self) -> np.ndarray:
         """Return the largest or mean cosine (B, P)."""
-        return self.likeness / max(self.held, 1) if self.mean else self.likeness
+        return self.cosine / max(self.held, 1) if self.mean else self.cosine
 
     def pick(self, places: np.ndarray) -> None:
-        """Compare all with the item just taken."""
+        """Compare all with the item just picked."""
         picked = self.vectors[np.arange(len(places)), places]  # (B, G)
-        pool = self.likeness.shape[1]
+        pool = self.cosine.shape[1]
         cosine = np.matmul(self.vectors[:, :pool], picked[:, :, None])[:, :, 0]
         join = np.add if self.mean else np.maximum
-        join(self.likeness, cosine, out=self.likeness)
+        join(self.cosine, cosine, out=self.cosine)
         self.held += 1
 
 
@@ -87,17 +87,21 @@ class Miscalibration:
         return (self.size + 1) * divergence(self.wanted[:, None], given)
 
     def pick(self, places: np.ndarray) -> None:
-        """Add the genres of the items just taken."""
+        """Add the genres of the items just picked."""
         self.total = self.total + self.shares[np.arange(len(places)), places]
         self.size += 1
 
 
 def divergence(wanted: np.ndarray, given: np.ndarray) -> np.ndarray:
     """Return KL(wanted || given), smoothed, over the last axis; `given` need not sum to 1."""
-    given = given / np.maximum(given.sum(axis=-1, keepdims=True), TINY)
-    mixed = (1 - SMOOTHING) * given + SMOOTHING * wanted
     entropy = (wanted * np.log(np.maximum(wanted, TINY))).sum(axis=-1)
-    return entropy - (wanted * np.log(np.maximum(mixed, TINY))).sum(axis=-1)
+    kind = np.result_type(wanted, given)
+    mixed = np.divide(given, np.maximum(given.sum(axis=-1, keepdims=True), TINY), dtype=kind)
+    mixed *= 1 - SMOOTHING  # in place from here on: most of the time of a calibrated page goes here
+    mixed += SMOOTHING * wanted
+    np.log(np.maximum(mixed, TINY, out=mixed), out=mixed)
+    mixed *= wanted
+    return entropy - mixed.sum(axis=-1)
 
 
 def genre_shares(genres: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""From the ranker's order to the page: relevance traded against what a page is marked down for.
+"""From the ranker's order to the page: relevance traded against a penalty.
 
 The ranker scores items one by one, so its top ten may be ten of a kind, or none of the kind the
-user takes one time in five. The re-ranker fills the page from the first `depth` items, each time
+user chooses one time in five. The re-ranker fills the page from the first `depth` items, each time
 with the one of largest
 
     trade_off * relevance - (1 - trade_off) * penalty
@@ -9,15 +9,16 @@ with the one of largest
 where relevance is the ranker's score s as 1 / (1 + exp(-s)), scaled to [0, 1], and the penalty is,
 by `method`,
 
-    mmr             the largest likeness of genres to what the page holds already
-    bounded-greedy  the mean likeness to it
+    mmr             the largest similarity of genres to what the page holds already
+    bounded-greedy  the mean similarity to it
     calibrated      KL between the genres of the user's history and of the page, times its length
     both            the mean of the last two
 
-`fit` takes the largest trade-off (the least say of the penalty) that takes the share `likeness_cut`
-out of the validation pages' likeness; where none does for at most `ndcg_budget` of NDCG@10, the
-smallest that keeps to the budget. So both the price and what it buys are decisions and not
-accidents. The curves of all methods are kept for the report. All requests of a batch step together.
+`fit` takes the largest trade-off (the smallest weight of the penalty) that cuts the validation
+pages' intra-list similarity (ILS) by the share `similarity_cut`; where none does for at most
+`ndcg_budget` of NDCG@10, the smallest that keeps to the budget. So both the price and what it buys
+are decisions and not accidents. The curves of all methods are kept for the report. All requests of
+a batch step together.
 
 Sources: Carbonell & Goldstein, SIGIR 1998 (MMR); Smyth & McClave, ICCBR 2001 (bounded greedy);
 Steck, RecSys 2018 (calibration); see `penalties`.
@@ -29,24 +30,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
 from common.atomic import write_json
 from common.evaluation.ranking import intra_list_similarity, judge, ndcg
-from common.retrieval import MISSING, Candidates
+from common.retrieval import Candidates
 from common.vectors import unit_rows
 from patterns.recsys.stages.reranking.greedy import greedy, to_unit
 from patterns.recsys.stages.reranking.penalties import (
     Miscalibration,
     Penalty,
-    Sameness,
+    Similarity,
     genre_shares,
     history_shares,
     miscalibration,
 )
-from patterns.recsys.stages.reranking.rules import Rules
+from patterns.recsys.stages.reranking.rules import Rules, genre_cap
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -77,15 +78,18 @@ class Reranker:
         method: Method = "bounded-greedy",
         depth: int = 50,
         ndcg_budget: float = 0.02,
-        likeness_cut: float = 0.2,
+        similarity_cut: float = 0.2,
+        genre_cap: int = 0,
         trade_off: float = 1.0,
     ) -> None:
+        """Take the settings; with a `genre_cap` no page holds more items of one genre."""
         if method not in get_args(Method):
             raise ValueError(f"method: {method!r} is not known; use {', '.join(get_args(Method))}")
         self.method: Method = method
         self.depth = depth
         self.ndcg_budget = ndcg_budget
-        self.likeness_cut = likeness_cut
+        self.similarity_cut = similarity_cut
+        self.genre_cap = genre_cap
         self.trade_off = trade_off
 
     def fit(
@@ -95,7 +99,7 @@ class Reranker:
         genres: np.ndarray,
         *,
         seen: csr_matrix | None = None,
-    ) -> Reranker:
+    ) -> Self:
         """Choose the trade-off on `ranked` candidates whose `answers` (B, N) are known.
 
         `genres` (N, G) are 0 or 1; `seen` (B, N) holds the histories, which calibration needs.
@@ -114,7 +118,7 @@ class Reranker:
         curve = self.curves_[method]
         floor = curve[0].ndcg * (1 - self.ndcg_budget)
         within = [point for point in curve if point.ndcg >= floor]
-        enough = curve[0].ils * (1 - self.likeness_cut)
+        enough = curve[0].ils * (1 - self.similarity_cut)
         cut = [point.trade_off for point in within if point.ils <= enough]
         return max(cut) if cut else min(point.trade_off for point in within)
 
@@ -137,7 +141,7 @@ class Reranker:
         """Return the page of `k`; what lies beyond `depth` follows in the ranker's order.
 
         `seen` (B, N) is needed where the method calibrates. With `rest` all other candidates follow
-        the page, as exploration wants them. Blocked items leave the list. Scores stay the ranker's.
+        the page, as exploration wants them. Scores stay the ranker's.
         """
         trade_off = self.trade_off if trade_off is None else trade_off
         length = ranked.item_ids.shape[1] if rest else k
@@ -164,10 +168,7 @@ class Reranker:
         """Return the whole lists, the page of `k` first."""
         relevance = to_unit(ranked.scores, ranked.item_ids, self.depth)
         pool = min(self.depth, ranked.item_ids.shape[1])
-        width = pool  # places that may be taken out of order
-        if rules is not None:
-            ranked, relevance = _under(rules, ranked, relevance)
-            width = ranked.item_ids.shape[1]
+        width = pool if rules is None else ranked.item_ids.shape[1]  # what may be moved up
         item_ids = ranked.item_ids[:, :width]
         penalties = self._penalties(item_ids, wanted, pool, method) if trade_off < 1 else []
         options = {"pool": pool, "k": k, "trade_off": trade_off}
@@ -184,7 +185,7 @@ class Reranker:
         penalties: list[Penalty] = []
         if method != "calibrated":
             vectors = self.vectors_[item_ids]
-            penalties.append(Sameness(vectors, pool=pool, mean=method != "mmr"))
+            penalties.append(Similarity(vectors, pool=pool, mean=method != "mmr"))
         if method in CALIBRATED:
             assert wanted is not None
             penalties.append(Miscalibration(self.shares_[item_ids], wanted, pool=pool))
@@ -219,48 +220,29 @@ class Reranker:
         return Point(trade_off, quality, ils, kl)
 
     def save(self, folder: Path) -> None:
-        """Write the trade-off, the curves and the genres."""
-        settings = {
-            "method": self.method,
-            "depth": self.depth,
-            "trade_off": self.trade_off,
-            "curves": self.curves_,
-        }
-        write_json(folder / "reranking.json", settings)
+        """Write the settings, the curves and the genres."""
+        names = ("method", "depth", "ndcg_budget", "similarity_cut", "genre_cap", "trade_off")
+        settings: dict[str, Any] = {name: getattr(self, name) for name in names}
+        write_json(folder / "reranking.json", {**settings, "curves": self.curves_})
         np.savez(folder / "reranking.npz", genres=self.vectors_ > 0)
 
-    def load(self, folder: Path) -> Reranker:
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         settings = json.loads((folder / "reranking.json").read_text(encoding="utf-8"))
-        self.method = settings["method"]
-        self.depth, self.trade_off = settings["depth"], settings["trade_off"]
-        curves = settings["curves"].items()
-        self.curves_ = {name: [Point(*point) for point in curve] for name, curve in curves}
+        curves = settings.pop("curves").items()
+        stage = cls(**settings)
+        stage.curves_ = {name: [Point(*point) for point in curve] for name, curve in curves}
         with np.load(folder / "reranking.npz") as arrays:
-            self.with_genres(arrays["genres"])
-        return self
+            return stage.with_genres(arrays["genres"])
 
-    def with_genres(self, genres: np.ndarray) -> None:
+    def with_genres(self, genres: np.ndarray) -> Self:
         """Take the genres (N, G), 0 or 1, of a catalogue."""
         genres = (genres > 0).astype(np.float32)
         self.vectors_ = unit_rows(genres)  # (N, G)
         self.shares_ = genre_shares(genres)
-
-
-def _under(
-    rules: Rules, ranked: Candidates, relevance: np.ndarray
-) -> tuple[Candidates, np.ndarray]:
-    """Apply boosts and blocks and order anew; what is blocked becomes padding."""
-    relevance = rules.adjusted(relevance, ranked.item_ids)
-    order = np.argsort(-relevance, axis=1, kind="stable")
-    item_ids, scores, relevance = (
-        np.take_along_axis(each, order, axis=1)
-        for each in (ranked.item_ids, ranked.scores, relevance)
-    )
-    gone = np.isneginf(relevance)
-    item_ids = np.where(gone, MISSING, item_ids)
-    scores = np.where(gone, -np.inf, scores).astype(np.float32)
-    return Candidates(item_ids, scores), relevance
+        self.rules_ = genre_cap(genres, self.genre_cap)
+        return self
 
 
 def _followed(places: np.ndarray, width: int) -> np.ndarray:

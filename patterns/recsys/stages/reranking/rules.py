@@ -1,11 +1,8 @@
-"""What the business asks of a page, whatever the ranker thinks.
+"""What the business asks of a page, whatever the ranker thinks: caps.
 
-    caps      at most so many items of one group (a franchise, a director, a genre) on a page
-    blocked   items that never appear: out of licence, unfit for the audience
-    boosts    a gain on the relevance scale of [0, 1]; a large one (10) pins an item to the top
-
-Caps are kept while the page is filled, so the page stays full as long as any candidate keeps them.
-When none does, the page is filled with the next best all the same, and `breaches` counts it.
+At most so many items of one group (a franchise, a director, a genre) stand on a page. Caps are kept
+while the page is filled, so the page stays full as long as any candidate keeps them. When none
+does, the page is filled with the next best all the same, and `violations` counts it.
 
 Shapes: `B` requests, `N` items, `K` candidates, `L` page.
 """
@@ -27,24 +24,14 @@ class Cap:
     def __post_init__(self) -> None:
         """Check the number."""
         if self.most < 1:
-            raise ValueError(f"most: {self.most} would empty the page; give 1 or more, or block")
+            raise ValueError(f"most: {self.most} would empty the page; give 1 or more")
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Caps, blocked items and boosts; by default there are none."""
+    """Caps; by default there are none."""
 
     caps: tuple[Cap, ...] = ()
-    blocked: np.ndarray | None = None  # (N,) bool
-    boosts: np.ndarray | None = None  # (N,) float
-
-    def adjusted(self, relevance: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
-        """Return the relevance (B, K) with boosts; -inf where blocked."""
-        if self.boosts is not None:
-            relevance = relevance + self.boosts[item_ids]
-        if self.blocked is not None:
-            relevance = np.where(self.blocked[item_ids], -np.inf, relevance)
-        return relevance
 
     def allowed(self, item_ids: np.ndarray, page: np.ndarray) -> np.ndarray:
         """Tell which items (B, K) may be added to the page so far (B, L) under all caps."""
@@ -57,7 +44,7 @@ class Rules:
             allowed &= (count < cap.most) | (groups < 0)
         return allowed
 
-    def breaches(self, page: np.ndarray) -> np.ndarray:
+    def violations(self, page: np.ndarray) -> np.ndarray:
         """Count the items of each page (B, L) that stand above a cap: (B,)."""
         above = np.zeros(len(page), dtype=np.int64)
         for cap in self.caps:
@@ -66,6 +53,14 @@ class Rules:
                 earlier = (groups[:, :place] == groups[:, place : place + 1]).sum(axis=1)
                 above += (groups[:, place] >= 0) & (earlier >= cap.most)
         return above
+
+
+def genre_cap(genres: np.ndarray, most: int) -> Rules | None:
+    """Return the rule that at most so many items of one genre stand on a page; None for 0.
+
+    `genres` (N, G) are 0 or 1; of several an item counts for its rarest.
+    """
+    return Rules(caps=(Cap(rarest_group(genres), most),)) if most else None
 
 
 def _groups(cap: Cap, item_ids: np.ndarray) -> np.ndarray:

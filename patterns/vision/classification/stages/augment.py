@@ -1,4 +1,4 @@
-"""Augmentation: random changes of a training image that leave its label true.
+"""Augmentation: random changes of a training image that leave its label right.
 
 Each is one operation on the whole batch, with another random draw for every image in it, so that
 augmenting costs little beside the network: 128 images in about a millisecond where a transform per
@@ -26,12 +26,15 @@ ERASED_ASPECT = 3.3
 
 
 class Augment:
-    """The chosen changes in their order; every draw comes from the generator it is called with."""
+    """The chosen changes in their order; every draw comes from the generator it is called with.
+
+    `crop` is a share of the side, `rotation` is in degrees, `erasing` a share of the images.
+    """
 
     def __init__(
         self,
         *,
-        crop: int = 2,
+        crop: float = 0.08,
         flip: bool = False,
         rotation: float = 0.0,
         erasing: float = 0.0,
@@ -44,8 +47,9 @@ class Augment:
         self, images: Tensor, targets: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Change uint8 images (B, C, H, W) and their targets (B, K)."""
-        if self.crop or self.flip:
-            images = shift_and_flip(images, generator, pixels=self.crop, flip=self.flip)
+        pixels = round(self.crop * images.shape[-1])
+        if pixels or self.flip:
+            images = shift_and_flip(images, generator, pixels=pixels, flip=self.flip)
         if self.rotation:
             images = rotate(images, generator, degrees=self.rotation)
         if self.erasing:

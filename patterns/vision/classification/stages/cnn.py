@@ -15,12 +15,37 @@ Shapes: B images, C channels, H x W pixels, K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from patterns.vision.classification.stages.network import NetworkClassifier
 from patterns.vision.classification.stages.preprocess import Normalise
+
+
+class CnnClassifier(NetworkClassifier):
+    """A small ResNet, trained from scratch."""
+
+    name = "cnn"
+
+    def __init__(
+        self, *, widths: Sequence[int] = (32, 64, 128), blocks: int = 1, **training: Any
+    ) -> None:
+        """`training` is the keywords of `NetworkClassifier`."""
+        super().__init__(**training)
+        self.widths, self.blocks = tuple(widths), blocks
+
+    def build(self, *, channels: int, size: int) -> nn.Module:
+        """Make the untrained network; it takes images of any size."""
+        return ResNet(
+            channels=channels, classes=self.classes, widths=self.widths, blocks=self.blocks
+        )
+
+    def architecture(self) -> dict[str, Any]:
+        """Return the keyword arguments that `build` depends on."""
+        return {"widths": self.widths, "blocks": self.blocks}
 
 
 class Block(nn.Module):
@@ -52,7 +77,7 @@ class ResNet(nn.Module):
         self, *, channels: int, classes: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 1
     ) -> None:
         super().__init__()
-        self.normalise = Normalise(channels)
+        self.normalise = Normalise(channels=channels)
         self.stem = _convolution(channels, widths[0], kernel=3, stride=1)
         stages: list[nn.Module] = []
         before = widths[0]

@@ -10,9 +10,40 @@ second-order solver: the optimum is the same, and 54,000 images take seconds.
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from patterns.vision.classification.stages.network import NetworkClassifier
 from patterns.vision.classification.stages.preprocess import Normalise
+
+
+class LinearClassifier(NetworkClassifier):
+    """Logistic regression on pixels."""
+
+    name = "linear"
+
+    def __init__(
+        self,
+        *,
+        epochs: int = 6,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 0.0,
+        precision: str = "fp32",
+        **training: Any,
+    ) -> None:
+        """`training` is the other keywords of `NetworkClassifier`."""
+        super().__init__(
+            epochs=epochs,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            precision=precision,
+            **training,
+        )
+
+    def build(self, *, channels: int, size: int) -> nn.Module:
+        """Make the untrained matrix."""
+        return Linear(channels=channels, size=size, classes=self.classes)
 
 
 class Linear(nn.Module):
@@ -20,7 +51,7 @@ class Linear(nn.Module):
 
     def __init__(self, *, channels: int, size: int, classes: int) -> None:
         super().__init__()
-        self.normalise = Normalise(channels)
+        self.normalise = Normalise(channels=channels)
         self.templates = nn.Linear(channels * size * size, classes)
 
     def forward(self, images: Tensor) -> Tensor:

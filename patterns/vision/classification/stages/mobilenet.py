@@ -6,27 +6,72 @@ for MobileNetV3"). The architecture is torchvision's. What is added here: grey i
 to three channels, small ones scaled up (the network halves its input five times), and the
 classifier is new.
 
-Weights pretrained on ImageNet are used where they can be had: a safetensors file given by name,
+Weights pretrained on ImageNet are used if available: a safetensors file given by name,
 else torchvision's own (from the torch hub cache or its download, sha-checked and read by the
-restricted loader that accepts tensors only). Otherwise the network starts from scratch, and the
-notice that `build` gives back says so.
+restricted loader that accepts tensors only). Otherwise the network starts from scratch, and
+`notice_` says so.
+
+Shapes: B images, C channels, H x W pixels, K classes.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from patterns.vision.classification.stages.network import NetworkClassifier
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LAST = "classifier.3."  # the layer that is new
+
+
+class MobileNetClassifier(NetworkClassifier):
+    """MobileNetV3-small, from ImageNet weights if available.
+
+    `weights`: "auto", "none", or the path of a safetensors file (which must exist).
+    """
+
+    name = "mobilenet"
+
+    def __init__(self, *, input_size: int = 64, weights: str = "auto", **training: Any) -> None:
+        """`training` is the keywords of `NetworkClassifier`."""
+        super().__init__(**training)
+        self.input_size, self.weights = input_size, weights
+
+    def build(self, *, channels: int, size: int) -> MobileNet:
+        """Make the untrained network; it takes images of any size, grey or colour."""
+        return MobileNet(classes=self.classes, input_size=self.input_size)
+
+    def architecture(self) -> dict[str, Any]:
+        """Return the keyword arguments that `build` depends on."""
+        return {"input_size": self.input_size}
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """Put ImageNet weights in; where there are none, `notice_` says why."""
+        assert isinstance(module, MobileNet)
+        self.notice_ = None
+        if self.weights == "none":
+            return module
+        try:
+            module.take_backbone(
+                _from_torchvision() if self.weights == "auto" else _from_file(Path(self.weights))
+            )
+        except OSError as problem:
+            reason = f"{type(problem).__name__}: {problem}"
+            self.notice_ = (
+                "MobileNetV3 was trained from scratch: ImageNet weights are not available"
+                f" ({reason}); give --mobilenet.weights FILE.safetensors to use your own copy"
+            )
+        return module
 
 
 class MobileNet(nn.Module):
@@ -60,41 +105,14 @@ class MobileNet(nn.Module):
     def take_backbone(self, weights: Mapping[str, Tensor]) -> None:
         """Take everything but the last layer from ImageNet weights with torchvision's names."""
         own = self.network.state_dict()
-        new = {name: value for name, value in weights.items() if not name.startswith(_LAST)}
-        missing = [name for name in own if name not in new and not name.startswith(_LAST)]
+        new = {name: value for name, value in weights.items() if not name.startswith(LAST)}
+        missing = [name for name in own if name not in new and not name.startswith(LAST)]
         if missing:
             raise ValueError(
                 f"mobilenet.weights: {missing[0]} and {len(missing) - 1} more are not in the file;"
                 " give the state dict of torchvision's mobilenet_v3_small as safetensors"
             )
         self.network.load_state_dict(new, strict=False)
-
-
-_LAST = "classifier.3."
-
-
-def build(
-    *, classes: int, input_size: int = 64, weights: str = "auto"
-) -> tuple[MobileNet, str | None]:
-    """Make the network with ImageNet weights, or from scratch with a notice saying why.
-
-    `weights`: "auto", "none", or the path of a safetensors file (which must exist).
-    """
-    network = MobileNet(classes=classes, input_size=input_size)
-    if weights == "none":
-        return network, None
-    if weights != "auto":
-        network.take_backbone(_from_file(Path(weights)))
-        return network, None
-    try:
-        network.take_backbone(_from_torchvision())
-    except OSError as problem:
-        reason = f"{type(problem).__name__}: {problem}"
-        return network, (
-            f"MobileNetV3 was trained from scratch: ImageNet weights are not to be had ({reason});"
-            " give --mobilenet.weights FILE.safetensors to use your own copy"
-        )
-    return network, None
 
 
 def _from_file(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Preprocessing: whatever image comes in, the tensor that the network was trained on goes out.
+"""Preprocessing: whatever image comes in, it goes out as the network was trained on them.
 
 First box of the diagram, and the one where training and serving drift apart most easily (another
 resize filter, RGB against BGR, a second normalisation). So there is one function for both: grey or
@@ -40,13 +40,13 @@ class Preprocess:
         smallest, largest = SIZES
         return cls(size=size or min(max(*images.shape[1:3], smallest), largest), channels=channels)
 
-    def batch(self, images: np.ndarray | Sequence[np.ndarray]) -> Tensor:
+    def batch(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
         """Return uint8 (N, C, size, size); images may differ in size and in channels."""
         if isinstance(images, np.ndarray) and self._fits(images[:1]):
-            return torch.from_numpy(np.ascontiguousarray(_channels_first(images)))
+            return np.ascontiguousarray(_channels_first(images))
         if not len(images):
-            return torch.zeros((0, self.channels, self.size, self.size), dtype=torch.uint8)
-        return torch.from_numpy(np.stack([self._one(image) for image in images]))
+            return np.zeros((0, self.channels, self.size, self.size), dtype=np.uint8)
+        return np.stack([self._one(image) for image in images])
 
     def _fits(self, images: np.ndarray) -> bool:
         pixels = (self.size, self.size)
@@ -69,7 +69,7 @@ class Normalise(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, *, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))

@@ -1,0 +1,80 @@
+"""How good is each list, what does each stage add, and what does each source bring?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.evaluation.bootstrap import paired_difference
+from common.evaluation.report import Estimate, Row, Table
+from patterns.recsys.evaluation.asked import MOST_ASKED, Asked
+from patterns.recsys.evaluation.scorer import PAGE, Cells, Scorer
+from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.stages.merging import merge
+
+
+def quality_table(asked: Asked, scorer: Scorer) -> Table:
+    """Return the list of every source and of every stage, the baseline first."""
+    rows = [
+        scorer.row(name, found, baseline=not place)
+        for place, (name, found) in enumerate(asked.lists.items())
+    ]
+    sampled = " sampled from all" if len(asked.requests) == MOST_ASKED else ""
+    caption = (
+        f"{len(asked.requests):,} test users{sampled}, one request each; the whole catalogue of"
+        f" {scorer.items:,} items is ranked. ILS is the mean cosine of genres within a page:"
+        f" lower is more diverse. From `merged` on a list holds"
+        f" {asked.lists['merged'].item_ids.shape[1]} items."
+    )
+    if scorer.liking is not None:
+        seen = np.asarray(asked.requests.seen.toarray() > 0)
+        best = np.sort(np.where(seen, -np.inf, scorer.liking), axis=1)[:, -PAGE:]
+        caption += f" The best possible page has a true liking of {best.mean():.3f} stars."
+    return Table("quality", scorer.columns, tuple(rows), caption)
+
+
+def best_source(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> str:
+    """Name the source whose own list is best."""
+    return max(pipeline.sources.names, key=lambda name: ndcg[name].mean())
+
+
+def gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
+    """Return the paired difference in NDCG@10 that each step makes."""
+    first, best = pipeline.sources.names[0], best_source(pipeline, ndcg)
+    pairs = [
+        (f"best source ({best}) over {first}", best, first),
+        (f"merged over {best}", "merged", best),
+        (f"ranked over {best}", "+ ranking", best),
+        ("ranked over merged", "+ ranking", "merged"),
+        ("re-ranked over ranked", "+ re-ranking", "+ ranking"),
+    ]
+    rows = []
+    for name, after, before in pairs:
+        change = paired_difference(ndcg[after], ndcg[before], seed=pipeline.seed)
+        estimate = Estimate(change.value, change.low, change.high)
+        relative = change.value / max(float(ndcg[before].mean()), 1e-9)
+        rows.append(Row(name, {"NDCG@10 gain": estimate, "relative": f"{relative:+.1%}"}))
+    return Table(
+        "what each step adds", ("NDCG@10 gain", "relative"), tuple(rows), "Paired by user."
+    )
+
+
+def left_out_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
+    """Return what the merged candidates lose without each source."""
+    keep = pipeline.sources.keep
+    column = f"Recall@{keep}"
+    whole = scorer.recall(asked.merged.candidates, keep)
+    rows = [Row("all sources", {column: float(whole.mean())})]
+    for place, (name, own) in enumerate(zip(pipeline.sources.names, asked.own, strict=True)):
+        rest = [*asked.own[:place], *asked.own[place + 1 :]]
+        if not rest:
+            continue
+        found = scorer.recall(merge(rest, k=keep).candidates, keep)
+        change = paired_difference(found, whole, seed=pipeline.seed)
+        cells: Cells = {
+            column: float(whole.mean() + change.value),
+            "change": Estimate(change.value, change.low, change.high),
+            "alone": float(scorer.recall(own, keep).mean()),
+        }
+        rows.append(Row(f"without {name}", cells))
+    caption = f"`alone`: the source's own {pipeline.sources.per_source} items."
+    return Table("sources left out", (column, "change", "alone"), tuple(rows), caption)
