@@ -162,3 +162,11 @@ def test_json_with_nan_is_refused_and_leaves_the_old_file(tmp_path: Path) -> Non
         atomic.write_json(path, {"auc": float("nan")})
     assert json.loads(path.read_text(encoding="utf-8")) == {"title": "Amélie"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_that_cannot_be_written_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "latest"
+    atomic.write_text(path, "older")
+    with pytest.raises(UnicodeEncodeError):
+        atomic.write_text(path, "\ud800")  # half of a pair
+    assert path.read_text() == "older" and list(tmp_path.iterdir()) == [path]

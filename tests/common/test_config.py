@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from annotated_types import Interval, Len
+from annotated_types import Interval, Len, MultipleOf
 
 from common import config
 from common.config import CheckedConfig, RunConfig
@@ -165,6 +165,48 @@ def test_limits_inside_tuples_and_options_are_checked(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Config(trees=Trees(**changed))
+
+
+def test_a_number_that_is_no_multiple_is_refused_with_the_nearest() -> None:
+    @dataclass(frozen=True)
+    class Image(CheckedConfig):
+        side: Annotated[int, MultipleOf(32)] = 64
+
+    assert Image(96).side == 96
+    for side, nearest in ((100, 96), (5, 32)):
+        message = rf"^side: {side} is not a multiple of 32; give --side {nearest}$"
+        with pytest.raises(ValueError, match=message):
+            Image(side)
+
+
+@dataclass(frozen=True)
+class Data:
+    path: Path | None = None
+    ratings: Path | None = None
+
+
+@dataclass(frozen=True)
+class OwnFiles(RunConfig):
+    data: Data = field(default_factory=Data)
+
+    own_files = ("path", "ratings")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "files", "message"),
+    [
+        ("csv", Data(), r"^data\.path: --dataset csv reads your own data; give --data\.path"),
+        ("csv", Data(ratings=Path("x")), r"^data\.path: --dataset csv reads your own data"),
+        ("auto", Data(path=Path("x")), r"^data\.path: read with --dataset csv only"),
+        ("movielens", Data(ratings=Path("x")), r"^data\.ratings: .* leave out --data\.ratings$"),
+    ],
+)
+def test_own_files_and_their_dataset_belong_together(
+    dataset: str, files: Data, message: str
+) -> None:
+    assert OwnFiles("csv", data=Data(Path("x"))).data.path == Path("x")
+    with pytest.raises(ValueError, match=message):
+        OwnFiles(dataset, data=files)
 
 
 def test_the_ends_of_a_range_none_and_all_choices_are_taken() -> None:
