@@ -155,6 +155,23 @@ def split(table: Interactions, config: Config) -> Splits:
     return Splits(table.source, catalogue, train, valid, test, shown, _truth(table, catalogue))
 
 
+def continued(old: Catalogue, splits: Splits, *, run: str) -> Splits:
+    """Return `splits` coded as the run of the catalogue `old`, whose data they must continue.
+
+    New users and items are welcome; other items, genres or kinds of attributes are refused, since
+    the ranker of `run` was not made for them.
+    """
+    new = splits.catalogue
+    same = np.array_equal(new.item_ids[: len(old.item_ids)], old.item_ids)
+    if not same or new.segment_names != old.segment_names or new.genre_names != old.genre_names:
+        raise ValueError(
+            f"dataset: {splits.source.name} does not continue the data of the run {run}: its items,"
+            " genres or kinds of attributes differ; give the dataset that it was trained on, or"
+            " train again"
+        )
+    return coded_as(old, splits)
+
+
 def coded_as(old: Catalogue, splits: Splits) -> Splits:
     """Code attributes and devices as the ranker learned them; a new value is unknown to it."""
     new = splits.catalogue

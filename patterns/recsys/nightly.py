@@ -23,9 +23,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import polars as pl
 from annotated_types import Interval
 
@@ -35,10 +34,12 @@ from common.atomic import written_aside
 from common.config import run as run_command
 from common.evaluation.report import Report
 from patterns.recsys.config import NAME, Config, DataOptions
-from patterns.recsys.data import Splits, coded_as, load, split
+from patterns.recsys.data import Splits, continued, load, split
 from patterns.recsys.entities.pages import FILE, Shards, as_frame
 from patterns.recsys.evaluation.night import night_table, profile_of_users
-from patterns.recsys.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from patterns.recsys.pipeline import Pipeline
 
 KEPT = ("candidates", "ranking", "reranking")
 
@@ -77,13 +78,13 @@ def main(config: NightlyConfig) -> Path:
         made, kept = _make_pages(config, pipeline, work)
         stage.note(f"{made} shards made, {kept} kept")
     pages = Shards(work / "pages", len(pipeline.catalogue.user_ids), config.shard).read()
-    report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.tables = [
-        night_table(pipeline, pages, top=config.top, least_full=config.least_full, before=before)
-    ]
+    found = night_table(
+        pipeline, pages, top=config.top, least_full=config.least_full, before=before
+    )
+    report = Report(NAME, splits.source, [found], notices=[*splits.notices, *pipeline.notices])
     _check_newest(config, before)
-    published, profile = _WithPages(pipeline, pages), profile_of_users(pipeline, config.seed)
-    run = artifacts.save(published, report, config, name=NAME, profile=profile)
+    profile = profile_of_users(pipeline, config.seed)
+    run = artifacts.save(_WithPages(pipeline, pages), report, config, name=NAME, profile=profile)
     shutil.rmtree(work)
     console.summary(report, run, next_command="python -m patterns.recsys.serve --follow-seconds 5")
     return run
@@ -159,14 +160,14 @@ def _work(config: NightlyConfig, before: Run, splits: Splits) -> Path:
 
 def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -> Pipeline:
     """Fit sources and statistics on all events, or read what a killed night had fitted."""
+    from patterns.recsys.pipeline import Pipeline
+
     kept = work / "pipeline"
-    found = _loaded(kept) if kept.is_dir() else None
-    if found is not None:
+    if kept.is_dir() and (found := _loaded(kept)) is not None:
         return found
     shutil.rmtree(kept, ignore_errors=True)
     trained = Pipeline.load(before.pipeline)
-    _check_catalogue(trained, splits, before)
-    splits = coded_as(trained.catalogue, splits)
+    splits = continued(trained.catalogue, splits, run=before.version)
     pipeline = Pipeline.from_config(config, splits, trained=trained)
     every = splits.train.joined(splits.valid).joined(splits.test)
     checkpoints = work / "checkpoints"
@@ -178,24 +179,13 @@ def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -
 
 def _loaded(folder: Path) -> Pipeline | None:
     """Read a kept pipeline; None where it cannot be read: a power cut may leave empty files."""
+    from patterns.recsys.pipeline import Pipeline
+
     try:
         return Pipeline.load(folder)
     except Exception as cause:  # each format fails in its own way
         console.notice(f"{folder}: cannot be read ({cause}); fitted anew")
         return None
-
-
-def _check_catalogue(pipeline: Pipeline, splits: Splits, before: Run) -> None:
-    """Refuse data that the ranker of the run was not made for; new users and items are welcome."""
-    old, new = pipeline.catalogue, splits.catalogue
-    known = len(old.item_ids)
-    same = np.array_equal(new.item_ids[:known], old.item_ids)
-    if not same or new.segment_names != old.segment_names or new.genre_names != old.genre_names:
-        raise ValueError(
-            f"dataset: {splits.source.name} does not continue the data of the run {before.version}"
-            f" ({before.manifest['dataset']['name']}): its items, genres or kinds of attributes are"
-            " others; give the dataset that it was trained on, or train anew"
-        )
 
 
 def _make_pages(config: NightlyConfig, pipeline: Pipeline, work: Path) -> tuple[int, int]:
@@ -228,6 +218,8 @@ _of_this_process: dict[str, Pipeline] = {}
 
 
 def _load_worker(work: Path) -> None:
+    from patterns.recsys.pipeline import Pipeline
+
     _of_this_process["pipeline"] = Pipeline.load(work / "pipeline")
 
 

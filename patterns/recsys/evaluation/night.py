@@ -6,7 +6,7 @@ Shapes: `U` users.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,9 @@ from common.artifacts import Run
 from common.evaluation.report import Row, Table
 from common.retrieval import MISSING
 from patterns.recsys.entities.pages import FILE
-from patterns.recsys.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from patterns.recsys.pipeline import Pipeline
 
 PAGE = 10
 PROFILED = 500  # users whose candidates describe what the ranker will see

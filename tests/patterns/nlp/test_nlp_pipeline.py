@@ -213,3 +213,8 @@ def test_the_main_makes_an_artifact_that_answers_over_http(tmp_path: Path) -> No
             response = client.post("/predict", json=bad)
             assert 400 <= response.status_code < 500
             assert ("k" if "k" in bad else "text") in response.text
+        alone = client.post("/predict", json={"text": "   "}).json()
+        assert alone["error"]["field"] == "text"
+        batch = {"requests": [{"text": text}, {"text": "   "}]}
+        among = client.post("/predict/batch", json=batch).json()
+        assert among["error"]["field"] == "requests[1].text"

@@ -133,7 +133,7 @@ def test_data_of_another_kind_is_refused(config, write_csv) -> None:
     from patterns.recsys.config import DataOptions
 
     columns = DataOptions(write_csv(), user="who", item="what", rating="stars", timestamp="when")
-    with pytest.raises(ValueError, match=r"does not continue the data of the run .* train anew"):
+    with pytest.raises(ValueError, match=r"does not continue the data of the run .* train again"):
         main(replace(config, dataset="csv", data=columns))
 
 
