@@ -99,7 +99,8 @@ def test_an_added_file_refuses_to_load(tmp_path: Path, file: str) -> None:
         lambda text: text[: len(text) // 2],
         lambda text: "",
         lambda text: "[]",
-        lambda text: text.replace(f'"format": {artifacts.FORMAT}', '"format": 99'),
+        lambda text: text.replace('"format"', '"from"'),
+        lambda text: text.replace('"files": {', '"files": [], "other": {'),
         lambda text: text.replace('"seed": 4', '"seed": 5'),
         lambda text: text.replace('"value"', '"other"').replace("0.5", "0.9"),
         lambda text: text.replace('"python"', '"jython"'),
@@ -108,10 +109,24 @@ def test_an_added_file_refuses_to_load(tmp_path: Path, file: str) -> None:
 def test_a_changed_manifest_refuses_to_load(tmp_path: Path, damage: Any) -> None:
     run = save(tmp_path)
     manifest = run / "manifest.json"
-    manifest.write_text(damage(manifest.read_text()))
-    with pytest.raises(ValueError, match=r"(manifest\.json|format 99).*train") as said:
+    whole = manifest.read_text()
+    manifest.write_text(damage(whole))
+    assert manifest.read_text() != whole
+    with pytest.raises(ValueError, match=r"manifest\.json .*train") as said:
         artifacts.open_run(run, name="toy")
     assert "\n" not in str(said.value)
+
+
+def test_a_run_of_another_format_is_refused_with_the_version_that_wrote_it(tmp_path: Path) -> None:
+    run = save(tmp_path)
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest |= {"format": 99, "versions": {"ml-system-patterns": "9.8"}}
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    said = (
+        rf"format 99, written by ml-system-patterns 9\.8.* reads format {artifacts.FORMAT}: train"
+    )
+    with pytest.raises(ValueError, match=said):
+        artifacts.open_run(run, name="toy")
 
 
 def test_a_byte_changed_anywhere_is_noticed(tmp_path: Path) -> None:
@@ -147,3 +162,11 @@ def test_json_with_nan_is_refused_and_leaves_the_old_file(tmp_path: Path) -> Non
         atomic.write_json(path, {"auc": float("nan")})
     assert json.loads(path.read_text(encoding="utf-8")) == {"title": "Amélie"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_that_cannot_be_written_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "latest"
+    atomic.write_text(path, "older")
+    with pytest.raises(UnicodeEncodeError):
+        atomic.write_text(path, "\ud800")  # half of a pair
+    assert path.read_text() == "older" and list(tmp_path.iterdir()) == [path]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from annotated_types import Interval, Len
+from annotated_types import Interval, Len, MultipleOf
 
 from common import config
 from common.config import CheckedConfig, RunConfig
@@ -154,6 +154,7 @@ def test_a_range_refuses_in_code_as_on_the_command_line(value: float) -> None:
         ({"widths": ()}, r"trees\.widths: 0 is out of range; .* a value from 1 to 3"),
         ({"widths": (4,) * 4}, r"trees\.widths: 4 is out of range; .* a value from 1 to 3"),
         ({"range": (-1.0, 2.0)}, r"trees\.range: -1\.0 is out of range; .* a value from 0"),
+        ({"range": (math.nan, 2.0)}, r"trees\.range: nan is out of range"),
         ({"temperature": 0.0}, r"trees\.temperature: 0\.0 is out of range; .* above 0 below 5"),
         ({"temperature": 5.0}, r"trees\.temperature: 5\.0 is out of range"),
         ({"leaf": "mode"}, r"trees\.leaf: 'mode' is not known; .* one of mean, median"),
@@ -166,6 +167,48 @@ def test_limits_inside_tuples_and_options_are_checked(
         Config(trees=Trees(**changed))
 
 
+def test_a_number_that_is_no_multiple_is_refused_with_the_nearest() -> None:
+    @dataclass(frozen=True)
+    class Image(CheckedConfig):
+        side: Annotated[int, MultipleOf(32)] = 64
+
+    assert Image(96).side == 96
+    for side, nearest in ((100, 96), (5, 32)):
+        message = rf"^side: {side} is not a multiple of 32; give --side {nearest}$"
+        with pytest.raises(ValueError, match=message):
+            Image(side)
+
+
+@dataclass(frozen=True)
+class Data:
+    path: Path | None = None
+    ratings: Path | None = None
+
+
+@dataclass(frozen=True)
+class OwnFiles(RunConfig):
+    data: Data = field(default_factory=Data)
+
+    own_files = ("path", "ratings")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "files", "message"),
+    [
+        ("csv", Data(), r"^data\.path: --dataset csv reads your own data; give --data\.path"),
+        ("csv", Data(ratings=Path("x")), r"^data\.path: --dataset csv reads your own data"),
+        ("auto", Data(path=Path("x")), r"^data\.path: read with --dataset csv only"),
+        ("movielens", Data(ratings=Path("x")), r"^data\.ratings: .* leave out --data\.ratings$"),
+    ],
+)
+def test_own_files_and_their_dataset_belong_together(
+    dataset: str, files: Data, message: str
+) -> None:
+    assert OwnFiles("csv", data=Data(Path("x"))).data.path == Path("x")
+    with pytest.raises(ValueError, match=message):
+        OwnFiles(dataset, data=files)
+
+
 def test_the_ends_of_a_range_none_and_all_choices_are_taken() -> None:
     for inside in (0.0, 1.0):
         assert Config(trees=Trees(shrinkage=inside)).trees.shrinkage == inside
@@ -176,9 +219,11 @@ def test_the_ends_of_a_range_none_and_all_choices_are_taken() -> None:
 def test_a_configuration_without_a_run_checks_itself_too() -> None:
     @dataclass(frozen=True)
     class Port(CheckedConfig):
-        number: int = 3
+        number: Annotated[int, Interval(ge=1, le=9)] = 3
 
-    assert Port().number == 3
+    assert Port(9).number == 9
+    with pytest.raises(ValueError, match=r"^number: 10 is out of range"):
+        Port(10)
     with pytest.raises(ValueError, match=r"^depth: 0 is out of range"):
         replace(Config(), depth=0)
 

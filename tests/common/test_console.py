@@ -88,6 +88,16 @@ def test_a_summary_says_every_notice_but_that_of_the_data_which_the_header_said(
     assert capsys.readouterr().err.splitlines() == expected
 
 
+def test_a_summary_shows_only_the_tables_that_are_printed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tables = [wide_table(name) for name in ("first", "second", "third")]
+    report = Report("recsys", Source(), tables=tables, printed=2)  # type: ignore[arg-type]
+    console.summary(report, Path("runs/x"), next_command="python -m x")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines][::3] == ["first", "second", "report"]
+
+
 def test_a_stage_prints_one_timed_line_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
     with console.stage("ranking") as stage:
         time.sleep(0.06)

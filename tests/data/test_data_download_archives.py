@@ -36,6 +36,17 @@ def test_wrong_member_is_fetched_once_again(server, page, own_cache):
     assert files_under(own_cache) == ["tiny/a"]
 
 
+def test_an_archive_is_held_to_its_own_checksum_where_members_have_none(server, page, own_cache):
+    server.pages["/set.zip"] = page(zipped({"a": b"alphA"}))
+    known = sha256(zipped({"a": b"alpha"}))
+    archive = Archive((server.url + "/set.zip",), "zip", limit_bytes=10_000, sha256=known)
+    with pytest.raises(
+        FetchError, match=r"set\.zip does not have the sha256 of the dataset's card"
+    ):
+        download.fetch(card_of(File("a", None, None, archive=archive, member="a")))
+    assert files_under(own_cache) == []
+
+
 @pytest.mark.parametrize("members", [{"../a": b"alpha"}, {"a": bytes(10_000_000)}])
 def test_hostile_archive_is_refused_and_leaves_nothing(server, page, own_cache, members):
     server.pages["/set.zip"] = page(zipped(members))

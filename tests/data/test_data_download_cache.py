@@ -46,6 +46,16 @@ def test_file_without_published_checksum_is_held_to_the_first_one(own_cache):
         cache.verify(path, File("file", None, None))
 
 
+def test_file_without_published_checksum_is_held_to_its_size(own_cache):
+    path = own_cache / "tiny" / "file"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(BODY)
+    assert cache.verify(path, File("file", len(BODY), None)) == sha256(BODY)
+    path.write_bytes(BODY[:-1])
+    with pytest.raises(FetchError, match=rf"bytes, the dataset's card says {len(BODY):,}"):
+        cache.check(path, File("file", len(BODY), None))
+
+
 def test_cache_that_cannot_be_written_is_named(server, page, tmp_path, monkeypatch):
     (tmp_path / "blocked").write_text("")
     monkeypatch.setenv("ML_PATTERNS_HOME", str(tmp_path / "blocked"))

@@ -63,6 +63,10 @@ def test_interval_of_keeps_rows_together():
     scores = labels + rng.normal(0, 1, 300)
     low, high = bootstrap.interval_of(roc_auc, labels, scores, samples=200)
     assert low < roc_auc(labels, scores) < high < low + 0.2
+    again, other = (
+        bootstrap.interval_of(roc_auc, labels, scores, samples=200, seed=seed) for seed in (0, 1)
+    )
+    assert again == (low, high) != other
     assert bootstrap.interval_of(lambda a, b: float(np.abs(a - b).max()), scores, scores) == (0, 0)
 
 

@@ -95,6 +95,18 @@ def test_a_failing_disk_does_not_fail_the_answer(
         assert "prediction_log_dropped_total 1.0" in client.get("/metrics").text
 
 
+def test_a_line_that_fits_in_part_is_lost_and_the_next_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, write = PredictionLog(tmp_path), os.write
+    monkeypatch.setattr("common.serving.prediction_log.os.write", lambda d, c: write(d, c[:9]))
+    assert log.write("torn", [{"request": {}}], ms=1.0, version="v") == 1
+    monkeypatch.setattr("common.serving.prediction_log.os.write", write)
+    assert log.write("whole", [{"request": {}}], ms=1.0, version="v") == 0
+    log.close()
+    assert [record["id"] for record in read(tmp_path)] == ["whole"]
+
+
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match="--prediction-log"):

@@ -121,6 +121,7 @@ def test_calibration_of_narrow_and_of_useless_scores_meets_the_rate(kind):
         scores = 0.5 + slope * (labels - 0.5) + 1e-3 * rng.random(20_000)
         calibrated = Calibration(kind=kind).fit(scores, labels).transform(scores)
         assert calibrated.mean() == pytest.approx(labels.mean(), rel=0.05)
+        assert np.all(np.diff(calibrated[np.argsort(scores)]) >= 0)
 
 
 def test_calibration_without_both_classes_changes_nothing():
@@ -138,12 +139,15 @@ def test_rules_score_by_their_measured_precision(tmp_path):
     rules = Rules(
         names=names,
         rules=(
-            Rule("BIG", "amount", 220, "big"),
             Rule("FAST", "customer_count_1h", 4, "fast"),
+            Rule("BIG", "amount", 220, "big"),
         ),
     ).fit((features, labels))
     scores = rules.predict(features)
-    assert scores[0] > scores[10] > scores[20] >= 0
+    base = 11 / 1000
+    by_hand = [(9 + 1) / (10 + 1 / base), (2 + 1) / (10 + 1 / base), base / (980 + 1)]
+    assert scores[[0, 10, 20]] == pytest.approx(by_hand)
+    assert rules.predict(np.array([[300, 9]], dtype=np.float32)) == pytest.approx(by_hand[:1])
     assert [r.code for r in rules.reasons(np.array([[300, 9]], dtype=np.float32))[0]] == [
         "BIG",
         "FAST",
@@ -151,6 +155,12 @@ def test_rules_score_by_their_measured_precision(tmp_path):
     assert rules.table(features, labels) == {"BIG": (10, 9), "FAST": (10, 2)}
     rules.save(tmp_path)
     assert np.array_equal(Rules.load(tmp_path).predict(features), scores)
+
+
+def test_a_rule_with_a_second_limit_needs_both():
+    rule = Rule("BIG_AND_FAST", "amount", 220, "big", also="count", also_limit=4)
+    rows = np.array([[300, 5], [300, 4], [220, 5], [10, 1]], dtype=np.float32)
+    assert rule.hits(rows, ("amount", "count")).tolist() == [True, False, False, False]
 
 
 def test_default_rules_need_only_the_features_there_are():
@@ -170,6 +180,12 @@ def test_threshold_is_the_cheapest_and_money_adds_up(tmp_path):
     decision = CostDecision(false_positive_cost=10).fit(probabilities, labels, amounts)
     declined = decision.decline(probabilities, amounts)
     assert declined.tolist() == [False, True, True, True]  # 10 of friction against 30 lost
+    dear = CostDecision(false_positive_cost=40).fit(probabilities, labels, amounts)
+    declined_dear = dear.decline(probabilities, amounts)
+    assert declined_dear.tolist() == [False, False, False, True]
+    priced = money(labels, amounts, declined_dear, false_positive_cost=40)
+    assert (priced.prevented, priced.lost, priced.friction) == (100, 30, 0)
+    assert priced.saved_share == pytest.approx(100 / 130)
     priced = money(labels, amounts, declined, false_positive_cost=10)
     assert (priced.prevented, priced.lost, priced.friction) == (130, 0, 10)
     assert priced.saved == 120 and priced.saved_share == pytest.approx(120 / 130)
@@ -188,12 +204,16 @@ def test_card_precision_counts_cards_once_and_can_drop_found_ones():
     days = np.array([0, 0, 0, 0, 1, 1, 1])
     customers = np.array([1, 1, 2, 3, 1, 2, 3])
     labels = np.array([1, 0, 0, 1, 1, 0, 1])
-    scores = np.array([0.2, 0.9, 0.8, 0.1, 0.9, 0.5, 0.4])
+    scores = np.array([0.9, 0.2, 0.8, 0.1, 0.9, 0.5, 0.4])
     case = {"days": days, "customers": customers, "labels": labels, "scores": scores}
     assert card_precision(**case, k=2).tolist() == [0.5, 0.5]  # cards 1, 2 on both days
     assert card_precision(**case, k=2, remove_found=True).tolist() == [0.5, 0.5]  # then 2, 3
     assert card_precision(**case, k=1, remove_found=True).tolist() == [1.0, 0.0]
+    vain = case | {"labels": np.array([1, 0, 0, 1, 1, 1, 1])}  # card 2, alerted in vain, stays
+    assert card_precision(**vain, k=2, remove_found=True).tolist() == [0.5, 1.0]
     assert card_precision(**case, k=10).tolist() == [0.2, 0.2]  # fewer cards than alerts
+    tied = {"days": days[:2], "customers": np.array([7, 3]), "scores": np.array([0.5, 0.5])}
+    assert card_precision(**tied, labels=np.array([0, 1]), k=1).tolist() == [1.0]  # the lower id
 
 
 # ---------------------------------------------------------------- metrics

@@ -88,6 +88,18 @@ def test_calendar_and_empty_table():
     assert compute(HANDBOOK, frame.clear(), start=START).shape == (0, 15)
 
 
+def test_the_past_of_a_customer_ends_after_thirty_days_and_is_their_own():
+    features = FeatureSet(("hours_since_previous", "days_known", "amount_ratio"),
+                          (Window(CUSTOMER, DAY), Window(CUSTOMER, 30 * DAY)))  # fmt: skip
+    frame = table(
+        [(0, 1, 0, 10, 0), (HOUR, 2, 0, 7, 0), (2 * HOUR, 1, 0, 30, 0), (2 * DAY, 1, 0, 60, 0)]
+        + [(45 * DAY, 1, 0, 5, 0), (45 * DAY, 2, 0, 0.005, 0)]
+    )
+    found = compute(features, frame, start=START)[:, :3]
+    expected = [[720, 0, 1], [720, 0, 1], [2, 2 / 24, 1.5], [46, 2, 1.8], [720, 30, 1]]
+    assert found == pytest.approx(np.array([*expected, [720, 30, 0.5]]), rel=1e-6)
+
+
 def test_batch_equals_a_slow_reference(world):
     found = compute(HANDBOOK, world, start=START)
     times, amounts, fraud = (world[c].to_numpy() for c in ("time_seconds", "amount", "is_fraud"))
@@ -201,8 +213,12 @@ def test_unknown_entities_and_late_payments_are_defined():
     assert fresh["customer_count_30d"] == 1 and fresh["customer_mean_30d"] == 20
     assert fresh["terminal_count_30d"] == 0 and fresh["amount_ratio"] == 1
     assert fresh["hours_since_previous"] == 720 and fresh["days_known"] == 0
-    late = stream.update(Payment(1, DAY - HOUR, 1, 5, 40.0))  # taken at the time of the first
-    assert dict(zip(features.names, late, strict=True))["customer_count_1h"] == 2
+    row = stream.update(Payment(1, DAY - HOUR, 1, 5, 40.0))  # taken at the time of the first
+    late = dict(zip(features.names, row, strict=True))
+    assert late["customer_count_1h"] == 2 and late["hours_since_previous"] == 0
+    assert stream.largest_id() == 1
+    stream.update(Payment(2, DAY - HOUR, 2, 6, 40.0))
+    assert stream.latest_time() == DAY
 
 
 def test_definition_survives_json_and_refuses_to_read_the_future():

@@ -73,6 +73,8 @@ def test_fields_add_up_by_their_weights() -> None:
     title, body = (bm25.indices_[name].scores(["dog"]) for name in fields)
     assert bm25.scores(["dog"]) == pytest.approx(2 * title + 0.5 * body)
     assert bm25.scores(["dog"], weights={"body": 1.0}) == pytest.approx(body)
+    for weights, best in (({"title": 1.0, "body": 0.1}, 1), ({"title": 0.1, "body": 1.0}, 0)):
+        assert bm25.retrieve(["dog"], 1, weights=weights).item_ids.tolist() == [[best]]
     with pytest.raises(ValueError, match="no field"):
         BM25(fields=fields, weights={"tilte": 1.0})
 

@@ -47,8 +47,24 @@ def test_boost_and_demote_move_by_their_weight() -> None:
 
 def test_a_cap_holds_back_but_loses_nothing() -> None:
     assert page(Rule("cap", "director", most=1, within=3)) == [0, 3, 4, 1, 2, 5]
+    assert page(Rule("cap", "director", most=1, within=2)) == [0, 3, 1, 2, 4, 5]
     assert sorted(page(Rule("cap", "director", most=1))) == list(range(6))
     assert page(Rule("cap", "genres", most=1, within=3)) == [0, 2, 4, 1, 3, 5]
+
+
+def test_an_empty_field_counts_against_no_cap() -> None:
+    directors = pl.Series(["", "", "Lynch", "Varda", "", ""])
+    rules = Rules(rules=[Rule("cap", "director", most=1, within=3)])
+    rules.fit(CORPUS.with_columns(director=directors))
+    assert rules.capped(np.arange(6)).tolist() == list(range(6))
+
+
+def test_rules_of_one_kind_add_up() -> None:
+    filters = Rule("filter", "genres", "Drama"), Rule("filter", "director", "Varda")
+    assert page(*filters) == [0, 1, 4, -1, -1, -1]
+    lynch, drama = (Rule("boost", field, value, weight=0.5)
+                    for field, value in (("director", "Lynch"), ("genres", "Drama")))  # fmt: skip
+    assert page(lynch, drama) == [2, 0, 1, 3, 5, 4]
 
 
 def test_a_pin_goes_first_for_its_words_alone_even_from_nowhere() -> None:
@@ -76,6 +92,9 @@ def test_the_trade_off_keeps_to_its_budget() -> None:
     reranker = Reranker(ndcg_budget=0.5).prepare(CORPUS, VECTORS)
     reranker.fit(["q"], RANKED, lambda found: 1.0)
     assert reranker.trade_off_ == min(value for value, _ in reranker.curve_)
+    reranker = Reranker(ndcg_budget=0.25).prepare(CORPUS, VECTORS)
+    reranker.fit(["q"], RANKED, lambda found: float(reranker.trade_off_) / 2)
+    assert reranker.trade_off_ == 0.8  # a quarter of 0.5 may go: 0.35 is too little, 0.4 is not
 
 
 def test_an_empty_list_stays_empty() -> None:
@@ -97,6 +116,11 @@ def test_an_empty_list_stays_empty() -> None:
 def test_a_misspelt_condition_is_said_with_the_remedy(condition, said) -> None:
     with pytest.raises(ValueError, match=said):
         condition.mask(CORPUS)
+
+
+def test_above_and_below_leave_their_limits_out() -> None:
+    between = Condition("year", above=1990, below=2010).mask(CORPUS)
+    assert between.tolist() == [False, False, True, False, False, False]
 
 
 def test_a_rule_is_checked_when_it_is_made() -> None:

@@ -1,5 +1,6 @@
 """Overlap, task-aligned assignment and the loss, on cells and boxes placed by hand."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -69,6 +70,30 @@ def test_only_cells_inside_a_box_learn_it_and_the_best_get_the_iou_as_target() -
     assert targets.scores[..., 0].sum() == 0 and targets.scores[0, ~chosen].sum() == 0
 
 
+def test_the_best_cell_of_a_box_gets_its_iou_and_the_others_their_share_of_it() -> None:
+    true = torch.tensor([[[8.0, 8, 40, 40], [44.0, 44, 64, 64]]])
+    guess = torch.zeros(84, 4)
+    guess[9] = torch.tensor([8.0, 8, 40, 33.6])  # IoU 0.8
+    guess[10] = torch.tensor([8.0, 8, 40, 27.2])  # IoU 0.6
+    guess[63] = torch.tensor([44.0, 44, 64, 54])  # IoU 0.5 with the second box
+    targets = assign(predictions(torch.zeros(1, 84, 2), guess), true, torch.tensor([[1, 0]]))
+    assert targets.foreground[0].nonzero()[:, 0].tolist() == [9, 10, 63]
+    assert torch.equal(targets.boxes[0, [9, 10, 63]], true[0, [0, 0, 1]])
+    expected = torch.zeros(84, 2)
+    expected[9, 1], expected[10, 1], expected[63, 0] = 0.8, 0.8 * (0.6 / 0.8) ** 6, 0.5
+    assert torch.allclose(targets.scores[0], expected, atol=1e-4)
+
+
+def test_of_cells_that_overlap_alike_the_surest_of_the_class_learns() -> None:
+    true = torch.tensor([[[8.0, 8, 40, 40]]])
+    logits = torch.zeros(1, 84, 2)
+    logits[0, 11, 0] = 3.0  # sure of the other class
+    logits[0, 20, 1] = 2.0
+    out = predictions(logits, true[0].repeat(84, 1))
+    targets = assign(out, true, torch.tensor([[1]]), top_k=1)
+    assert targets.foreground[0].nonzero()[:, 0].tolist() == [20]
+
+
 def test_a_cell_wanted_twice_goes_to_the_box_it_overlaps_most() -> None:
     true = torch.tensor([[[0.0, 0, 32, 32], [0.0, 0, 36, 36]]])
     guess = torch.tensor([0.0, 0, 36, 36]).repeat(84, 1)
@@ -85,6 +110,25 @@ def test_padding_teaches_nothing_and_an_image_without_boxes_gives_a_finite_loss(
     loss = DetectionLoss()(out, torch.zeros(1, 1, 4), NOTHING)
     loss.backward()
     assert torch.isfinite(loss) and loss > 0
+
+
+def test_the_loss_of_one_cell_by_hand() -> None:
+    from torchvision.ops import complete_box_iou
+
+    true, guess = torch.tensor([[[10.0, 8, 40, 40]]]), torch.zeros(84, 4)
+    guess[9] = torch.tensor([10.0, 8, 40, 33.6])  # IoU 0.8, of the cell at (12, 12) of stride 8
+    out = predictions(torch.zeros(1, 84, 2), guess)
+    out.distances[0, 9, :, :2] = torch.tensor([4.0, 2.0]).log()  # 4/12, 2/12, then 1/12 each
+    nearest, next_, other = math.log(12 / 4), math.log(12 / 2), math.log(12)
+    sides = (0.75 * nearest + 0.25 * next_, 0.5 * nearest + 0.5 * next_, other, other)
+    expected = {
+        "box_gain": 0.8 * (1 - float(complete_box_iou(true[0], guess[9:10]))),
+        "class_gain": 84 * 2 * math.log(2),
+        "distance_gain": 0.8 * sum(sides) / 4,
+    }
+    for name, value in expected.items():
+        alone = DetectionLoss(**{**dict.fromkeys(expected, 0.0), name: 1.0})
+        assert float(alone(out, true, torch.tensor([[1]]))) == pytest.approx(value, rel=1e-4), name
 
 
 def test_the_loss_is_lower_for_the_right_answer() -> None:

@@ -42,9 +42,24 @@ def test_equal_scores_keep_the_earlier_box() -> None:
     assert suppress(boxes, np.ones(2), np.zeros(2, int), overlap=0.5).tolist() == [0]
 
 
+def test_boxes_that_overlap_by_the_limit_are_two_objects() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 5, 10, 10]], np.float32)  # IoU of exactly one half
+    scores, labels = np.array([0.9, 0.8]), np.zeros(2, int)
+    assert suppress(boxes, scores, labels, overlap=0.5).tolist() == [0, 1]
+    assert suppress(boxes, scores, labels, overlap=0.49).tolist() == [0]
+
+
 def test_nothing_above_the_threshold_is_an_empty_answer() -> None:
     found = postprocess(np.zeros((5, 4)), np.full((5, 3), 0.1), confidence=0.5)
     assert found.boxes.shape == (0, 4) and not len(found.scores) and not len(found.labels)
+
+
+def test_a_score_at_the_threshold_counts_and_only_the_best_are_considered() -> None:
+    boxes = np.arange(6)[:, None] * 100 + np.array([0.0, 0, 10, 10])
+    scores = np.array([[0.5], [0.4], [0.75], [0.6], [0.9], [0.8]])
+    assert postprocess(boxes, scores, confidence=0.5).scores[-1] == 0.5
+    found = postprocess(boxes, scores, confidence=0.5, considered=3)
+    assert np.array_equal(found.boxes, boxes[[4, 5, 2]])
 
 
 def test_most_bounds_the_answer_and_a_cell_may_answer_for_two_classes() -> None:
@@ -68,6 +83,22 @@ def test_each_true_box_is_claimed_once_by_the_best_score() -> None:
     assert match(found, true, np.array([0, 0])).tolist() == [0, -1, -1]
     assert match(found, true, np.array([0, 1])).tolist() == [0, -1, 1]
     assert match(found, np.zeros((0, 4)), np.zeros(0, int)).tolist() == [-1, -1, -1]
+
+
+def test_a_claim_needs_an_overlap_of_at_least_the_limit() -> None:
+    found = Detections(np.array([[0, 0, 10, 10]], np.float32), np.ones(1), np.zeros(1, int))
+    for height, claimed in ((5, 0), (4.9, -1)):  # IoU of one half, and a little less
+        true = np.array([[0, 0, 10, height]], np.float32)
+        assert match(found, true, np.array([0])).tolist() == [claimed]
+
+
+def test_a_threshold_counts_the_true_boxes_of_its_own_class() -> None:
+    true = np.arange(10)[:, None] * 100 + np.array([0.0, 0, 10, 10])
+    boxes = np.concatenate([true[:1], true[2:5], true[1:2]])  # right, three false, right
+    found = Detections(boxes, np.array([0.9, 0.8, 0.7, 0.65, 0.6]), np.zeros(5, int))
+    labels = np.array([0, 0] + [1] * 8)
+    limits = Thresholds(classes=2).fit([found], [true], [labels])
+    assert limits.values_.tolist() == [0.9, 0.25]  # F1 of 2/3 at 0.9, of 4/7 at 0.6
 
 
 def test_thresholds_maximise_f1_by_class(tmp_path: Path) -> None:

@@ -37,11 +37,18 @@ def test_letterbox_keeps_the_aspect_and_boxes_come_back() -> None:
     box, image = Letterbox(64, 96), np.zeros((480, 640, 3), np.uint8)
     assert box.batch([image]).shape == (1, 64, 96, 3)
     assert box.shrink(image).shape == (64, 85, 3)
-    true = np.array([[10.0, 20, 630, 470]], np.float32)
-    assert np.allclose(box.restore(true * box.scale(image), image), true, atol=1e-3)
+    found = box.restore(np.array([[4.0, 8, 80, 60]]), image)  # 2 pixels for 15 of the image
+    assert np.allclose(found, [[30, 60, 600, 450]], atol=1e-3)
     assert (box.batch([image])[0, :, 90:] == GREY).all()
     outside = box.restore(np.array([[-5.0, -5, 500, 500]]), image)
     assert outside.tolist() == [[0, 0, 640, 480]]
+
+
+def test_letterbox_averages_over_the_pixels_it_swallows() -> None:
+    board = np.indices((128, 192)).sum(axis=0) % 2 * np.uint8(255)
+    small = Letterbox(64, 96).shrink(np.stack([board] * 3, axis=2).astype(np.uint8))
+    assert small.shape == (64, 96, 3)
+    assert (abs(small.astype(int) - 128) < 40).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 900), (900, 7), (64, 96)])

@@ -10,6 +10,7 @@ from patterns.vision.segmentation.stages.augment import CropAugment, turn
 from patterns.vision.segmentation.stages.postprocess import (
     Postprocess,
     drop_small,
+    flood,
     split_touching,
 )
 from patterns.vision.segmentation.stages.preprocess import as_colour, mirror_pad, standardise
@@ -48,6 +49,8 @@ def test_otsu_takes_the_smaller_side_bright_or_dark() -> None:
         (mask,) = OtsuThreshold().predict([as_colour(image)])
         assert np.array_equal(mask, blob)
     assert not foreground(np.full((5, 5, 3), 9, np.uint8)).any()
+    alike = np.where(blob[:, :, None], np.array([0, 0, 100]), np.array([38, 0, 0]))  # luma 11
+    assert not foreground(alike.astype(np.uint8)).any()
 
 
 def test_standardise_is_of_the_whole_image_and_survives_a_flat_one() -> None:
@@ -111,6 +114,32 @@ def test_joined_tiles_of_a_pixelwise_network_show_no_seam() -> None:
         assert torch.allclose(joined, whole, atol=1e-6)
 
 
+def test_a_small_image_is_padded_by_reflection() -> None:
+    image, seen = torch.arange(105.0).reshape(3, 5, 7), []
+
+    def network(part: torch.Tensor) -> torch.Tensor:
+        seen.append(part[0])
+        return part.sum(dim=1)
+
+    assert predict_tiled(network, image, tile=16, overlap=8, multiple=8).shape == (5, 7)
+    assert seen[0].shape == (3, 8, 8) and torch.equal(seen[0][:, :5, :7], image)
+    assert torch.equal(seen[0][:, 5, :7], image[:, 3]) and torch.equal(
+        seen[0][:, :5, 7], image[:, :, 5]
+    )
+
+
+def test_where_tiles_overlap_one_fades_into_the_other() -> None:
+    said = iter((-1.0, 1.0))  # logits of the left tile, of the right tile
+
+    def network(part: torch.Tensor) -> torch.Tensor:
+        return torch.full((1, *part.shape[2:]), next(said))
+
+    joined = predict_tiled(network, torch.zeros(3, 16, 24), tile=16, overlap=8, multiple=8)
+    left, right = torch.sigmoid(torch.tensor([-1.0, 1.0]))
+    share = torch.cat([torch.zeros(8), torch.arange(1, 9) / 9, torch.ones(8)])  # of the right tile
+    assert torch.allclose(joined, (left * (1 - share) + right * share).expand(16, 24))
+
+
 def test_unet_keeps_the_size_and_sees_far() -> None:
     torch.manual_seed(0)
     network = UNet(width=4, levels=3).eval()
@@ -140,6 +169,31 @@ def test_touching_discs_are_told_apart() -> None:
     assert Postprocess(smoothing=0.0).separate(left | right).max() == 1
 
 
+def test_nuclei_cut_by_the_border_are_told_apart_too() -> None:
+    cut = disc(50, 90, (8, 28), 16) | disc(50, 90, (8, 48), 16)
+    assert len(np.unique(split_touching(cut, smoothing=1.5))) == 3
+
+
+def test_pixels_that_meet_at_a_corner_touch() -> None:
+    corner = np.kron(np.eye(2), np.ones((4, 4))).astype(bool)
+    assert Postprocess(smoothing=0.0, smallest=1).separate(corner).max() == 1
+
+
+def test_a_flood_goes_downhill_and_stays_inside() -> None:
+    height = np.array([[3, 2.5, 2, 1.5, 1, 3]])
+    seeds = np.array([[1, 0, 0, 0, 0, 2]])
+    everywhere = np.ones((1, 6), bool)
+    assert flood(height, seeds, everywhere).tolist() == [[1, 1, 1, 1, 2, 2]]
+    assert flood(height, seeds, height != 2).tolist() == [[1, 1, 0, 2, 2, 2]]
+
+
+def test_the_parts_of_one_object_take_no_number_of_another() -> None:
+    pair = disc(110, 90, (30, 28), 16) | disc(110, 90, (30, 56), 16)
+    labels = split_touching(pair | disc(110, 90, (80, 40), 16), smoothing=1.5)
+    assert len(np.unique(labels)) == 4
+    assert labels[80, 40] not in labels[pair]
+
+
 def test_one_disc_stays_one_and_nothing_stays_nothing() -> None:
     assert split_touching(disc(50, 50, (25, 25), 15), smoothing=1.0).max() == 1
     assert split_touching(np.ones((20, 20), bool), smoothing=1.0).max() == 1
@@ -150,6 +204,18 @@ def test_small_objects_go_and_the_numbering_closes() -> None:
     labels = np.array([[1, 1, 0, 2, 0, 5, 5, 5]])
     assert drop_small(labels, smallest=2).tolist() == [[1, 1, 0, 0, 0, 2, 2, 2]]
     assert drop_small(labels, smallest=2).dtype == np.uint16
+
+
+def test_postprocess_finds_the_area_of_specks() -> None:
+    nucleus, speck = disc(40, 40, (18, 18), 10), np.zeros((40, 40), bool)
+    speck[33:36, 33:36] = True  # 9 pixels, more than the least area that is tried
+    seen = np.where(nucleus | speck, 0.9, 0.1).astype(np.float32)
+    chosen = Postprocess().fit([seen], [nucleus.astype(np.uint16)])
+    assert chosen.smallest_ == 15 and np.array_equal(chosen.instances(seen), nucleus)
+
+
+def test_the_foreground_is_above_the_threshold() -> None:
+    assert Postprocess(threshold=0.5).mask(np.array([[0.5, 0.6]])).tolist() == [[False, True]]
 
 
 def test_postprocess_finds_the_planted_threshold_and_the_need_to_split(tmp_path: Path) -> None:
