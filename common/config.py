@@ -197,9 +197,11 @@ def run(
     `ML_PATTERNS_DEBUG=1` to see the traceback behind an error.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # OpenMP threads that spin while they wait make small work up to fifty times slower on a shared
-    # machine, so they sleep instead. The variable is read when a library loads OpenMP.
+    # OpenMP threads that spin while they wait make small work up to fifty times slower on a machine
+    # that others use too; threads that sleep at once lose a wake-up in each small operation. They
+    # spin for some microseconds, then sleep. Read when a library loads OpenMP.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         main(parse(presets, description=description, argv=arguments))
     except KeyboardInterrupt:
