@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ import numpy as np
 from benchmarks.figures import RESULTS, machine
 from common import console
 from common.atomic import write_json
+from common.config import set_openmp_waiting
 
 if TYPE_CHECKING:
     from patterns.recsys.config import Config
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     if not 100 <= chosen.items <= 10_000_000:
         console.error(f"items: {chosen.items} is out of range; give 100 to 10,000,000")
         return 2
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command of the house sets it
+    set_openmp_waiting()
     result = measure(chosen.items)
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_json(RESULTS / "catalogue.json", result)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from typing import Any
 from benchmarks.figures import RESULTS, ROOT, machine, render_into, table_markdown
 from common import console
 from common.atomic import write_json
+from common.config import set_openmp_waiting
 
 PATH = RESULTS / "recsys-protocols.json"
 README = ROOT / "patterns" / "recsys" / "README.md"
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         console.error(f"{unknown[0]!r} is not known; name some of {', '.join(PROTOCOLS)}")
         return 2
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command of the house sets it
+    set_openmp_waiting()
     kept = read() if PATH.is_file() else {}
     for name in chosen.names or PROTOCOLS:
         if not chosen.render:

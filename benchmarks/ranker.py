@@ -18,7 +18,6 @@ The rows are drawn at random: what they say does not matter to the clock. The re
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
@@ -32,6 +31,7 @@ import numpy as np
 from benchmarks.figures import RESULTS, machine
 from common import console
 from common.atomic import write_json
+from common.config import set_openmp_waiting
 
 if TYPE_CHECKING:
     from patterns.recsys.stages.ranking.examples import Examples
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     if chosen.repeats < 1:
         console.error(f"repeats: {chosen.repeats} is out of range; give 1 or more")
         return 2
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command of the house sets it
+    set_openmp_waiting()
     result = measure(1, requests=50) if chosen.smoke else measure(chosen.repeats)
     if not chosen.smoke:
         RESULTS.mkdir(parents=True, exist_ok=True)

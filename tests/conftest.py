@@ -19,7 +19,8 @@ THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "RAYON")
 os.environ.update({f"{library}_NUM_THREADS": "1" for library in THREADS})
 os.environ["POLARS_MAX_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `common.config.run` has it
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several workers share the cores: all sleep
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 assert not {"numpy", "polars", "torch"} & sys.modules.keys(), "loaded before the threads were set"
 
 NO_MIRROR = "ML_PATTERNS_MIRROR is not set: no real data"

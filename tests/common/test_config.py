@@ -283,9 +283,11 @@ def test_a_mistake_of_ours_stays_a_traceback() -> None:
 
 
 def test_waiting_threads_sleep_unless_the_user_has_a_policy(monkeypatch) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY")
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
     started()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert 1_000 < int(os.environ["GOMP_SPINCOUNT"]) < 10_000
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     started()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
