@@ -14,7 +14,7 @@ from patterns.nlp.classification.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path:
-    """Run the whole of it; returns the folder of the run."""
+    """Train and return the run's folder."""
     from patterns.nlp.classification.data import load, split
     from patterns.nlp.classification.evaluate import evaluate
     from patterns.nlp.classification.pipeline import Pipeline

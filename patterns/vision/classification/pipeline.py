@@ -131,6 +131,7 @@ class Pipeline:
             "channels": self.preprocess.channels,
             "label_names": list(self.label_names),
             "k": self.k,
+            "seed": self.seed,
             "temperature": self.temperature_,
             "notices": self.notices,
         }
@@ -150,6 +151,7 @@ class Pipeline:
             network=_stage(content["model"]).load(folder),
             example=read_image(folder / "example.png"),
             k=content["k"],
+            seed=content["seed"],
         )
         pipeline.temperature_, pipeline.notices = content["temperature"], content["notices"]
         return pipeline

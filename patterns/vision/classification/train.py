@@ -14,7 +14,7 @@ from patterns.vision.classification.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path:
-    """Run the whole of it; returns the folder of the run."""
+    """Train and return the run's folder."""
     from patterns.vision.classification.data import load, split
     from patterns.vision.classification.evaluate import evaluate
     from patterns.vision.classification.pipeline import Pipeline

@@ -14,7 +14,7 @@ from patterns.vision.detection.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path:
-    """Run the whole of it and return the folder of the run."""
+    """Train and return the run's folder."""
     from patterns.vision.detection.data import load, split
     from patterns.vision.detection.evaluate import evaluate
     from patterns.vision.detection.pipeline import Pipeline

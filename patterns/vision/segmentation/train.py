@@ -25,8 +25,8 @@ def main(config: Config) -> Path | None:
     console.header(NAME, table.source, config)
     if config.protocol != "none":
         with console.stage(config.protocol):
-            tables = protocols.run(config.protocol, table, config)
-        for each in tables:
+            found = protocols.run(config.protocol, table, config)
+        for each in found:
             console.table(each)
             console.info(each.caption)
         return None

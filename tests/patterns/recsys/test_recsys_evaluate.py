@@ -8,8 +8,8 @@ import pytest
 
 from common.evaluation.ranking import judge, ndcg
 from patterns.recsys.entities.requests import requests_within
+from patterns.recsys.evaluation.latency import BUDGETS_MS
 from patterns.recsys.evaluation.scorer import COLUMNS
-from patterns.recsys.evaluation.speed import BUDGETS_MS
 
 
 @pytest.fixture(scope="module")
