@@ -1,4 +1,4 @@
-"""Drawings of the recommender's report: funnel, prices, cold start, what a ranker looks at."""
+"""What is drawn of the recommender: funnel, prices, cold start, what a ranker looks at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def draw(
     lists: dict[str, Candidates],
     cold: Table | None,
 ) -> None:
-    """Add all drawings to `report`."""
+    """Draw all figures."""
     _funnel(report, scorer, lists)
     _ablation(report, scorer, lists)
     _diversity(report, pipeline)

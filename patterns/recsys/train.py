@@ -30,8 +30,9 @@ def main(config: Config) -> Path | None:
         return None
     with console.stage("data") as stage:
         splits = split(table, config)
-        sizes = (len(splits.train), len(splits.valid), len(splits.test))
-        stage.note("{:,} train, {:,} valid, {:,} test events".format(*sizes))
+        stage.note(
+            f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
+        )
 
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)

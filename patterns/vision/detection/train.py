@@ -26,9 +26,9 @@ def main(config: Config) -> Path:
         stage.note(
             f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
         )
+
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
-
     with console.stage("baseline"):
         pipeline.fit_baseline(splits)
     with console.stage("detector") as stage:
@@ -43,9 +43,8 @@ def main(config: Config) -> Path:
         report = evaluate(pipeline, splits)
 
     run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
-    console.summary(
-        report, run, next_command=f"python -m patterns.vision.detection.serve --run {run}"
-    )
+    next_command = f"python -m patterns.vision.detection.serve --run {run}"
+    console.summary(report, run, next_command=next_command)
     return run
 
 

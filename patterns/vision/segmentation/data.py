@@ -61,7 +61,7 @@ class Splits:
 
 
 def load(config: Config) -> SegmentationImages:
-    """Load the dataset that the configuration names; "auto" falls back to simulated nuclei."""
+    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
     import data
     from data.tables import SegmentationImages
 
