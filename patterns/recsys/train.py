@@ -45,7 +45,7 @@ def main(config: Config) -> Path | None:
             stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")
     with console.stage("re-ranking") as stage:
         pipeline.fit_reranker(splits)
-        stage.note(f"trade-off {pipeline.reranker.trade_off}")
+        stage.note(f"trade-off {pipeline.reranker.trade_off_}")
     with console.stage("refresh") as stage:
         pipeline.refresh(splits, checkpoints=checkpoints, resume=config.resume)
         stage.note(f"sources on {len(splits.train) + len(splits.valid):,} events")

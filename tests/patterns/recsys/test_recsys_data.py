@@ -142,10 +142,7 @@ def test_a_file_of_ones_own_is_trained_saved_and_served(smoke: Config, write_csv
     config = replace(smoke, dataset="csv", data=columns, ranking=ranking, runs=smoke.runs / "csv")
     run = open_run(main(config), name="recsys")
     assert run.manifest["dataset"]["origin"] == "file"
-    assert (
-        run.manifest["notices"] == [run.manifest["dataset"]["notice"]]
-        or not run.manifest["dataset"]["notice"]
-    )
+    assert run.manifest["dataset"]["notice"] is None  # nothing was fallen back to
     service = RecommendService(run)
     request = service.Request.model_validate({"user_id": "Zoë-3", "recent": ["映画 1"], "k": 5})
     (answer,) = service.predict([request])
