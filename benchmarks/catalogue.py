@@ -98,7 +98,7 @@ def build(config: Config, splits: Splits) -> Pipeline:
         pipeline.fit_ranker(splits)
     with console.stage("re-ranking"):
         pipeline.fit_reranker(splits)
-    pipeline.reranker.trade_off = min(pipeline.reranker.trade_off, 0.6)  # 1 would do nothing
+    pipeline.reranker.trade_off_ = min(pipeline.reranker.trade_off_, 0.6)  # 1 would do nothing
     return pipeline
 
 

@@ -167,6 +167,21 @@ def test_stages_are_alike(name: str) -> None:
 
 
 @each_pattern
+def test_what_a_fit_found_ends_in_an_underscore(name: str) -> None:
+    for path, owner in stage_classes(name):
+        for each, function in functions(owner.body).items():
+            if not each.startswith(("fit", "_fit")):
+                continue
+            stored = [
+                node.attr
+                for node in ast.walk(function)
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+                and ast.unparse(node.value) == "self"
+            ]  # fmt: skip
+            assert all(attribute.endswith("_") for attribute in stored), (path, each, stored)
+
+
+@each_pattern
 def test_evaluate(name: str) -> None:
     path = folder_of(name) / "evaluate.py"
     function = functions(parsed(path).body)["evaluate"]

@@ -5,13 +5,14 @@ Shapes: N texts, D dimensions.
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+
+from common.atomic import write_json
 
 INDEX = "encoder.json"
 
@@ -48,4 +49,4 @@ class Encoder(ABC):
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Write what `load_saved` reads first: the kind, and what that kind needs."""
-    (folder / INDEX).write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+    write_json(folder / INDEX, facts)

@@ -84,13 +84,6 @@ def reciprocal_rank_fusion(
     return Fused(merged, np.where(merged.item_ids == MISSING, 0, np.stack(ranks)).astype(np.int64))
 
 
-def sum_by_item(item_ids: np.ndarray, gains: np.ndarray) -> Candidates:
-    """Add up `gains` (B, M) of equal ids in a row; ids ascend, what is freed becomes padding."""
-    places = _Places(item_ids)
-    total = places.added(gains)
-    return Candidates(places.item_ids, np.where(places.first, total, -np.inf).astype(np.float32))
-
-
 class _Places:
     """The places of `item_ids` (B, M) sorted by id; the first of equal ids stands for them all."""
 

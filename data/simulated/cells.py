@@ -10,7 +10,7 @@ painted through a soft edge; what is inside the edge is its mask, the extent of 
 So the truth is exact, unlike that of people who draw boxes. Planted: red cells are pink rings with
 a pale centre, white cells large with a dark purple lobed nucleus, platelets small purple dots, of
 the relative sizes and counts of real smears. Cells may overlap a little: the later one is on top,
-a mask holds what is visible, a box the whole cell, cut at the picture's edge.
+a mask holds what is visible, a box the whole cell, cut at the image's edge.
 
 Shapes: I images, H x W pixels, n cells of an image.
 """
@@ -28,7 +28,7 @@ HARMONICS = np.array([2.0, 3.0, 5.0])
 SPLIT = (0.6, 0.2, 0.2)
 TRIES = 30  # places tried for a cell before it is left out
 
-# Shares of the picture's height, and cells a picture; as in photographs of real smears.
+# Shares of the image's height, and cells a image; as in photographs of real smears.
 RADIUS = np.array([0.105, 0.20, 0.045])
 SPREAD = np.array([0.10, 0.12, 0.25])
 WOBBLE = np.array([0.05, 0.06, 0.10])
@@ -37,7 +37,7 @@ FEWEST, MOST = np.array([6, 1, 0]), np.array([14, 1, 3])
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of one picture, in the order of painting; each array has n rows."""
+    """The cells of one image, in the order of painting; each array has n rows."""
 
     centres: np.ndarray  # (n, 2) x, y in pixels
     radii: np.ndarray  # (n,)
@@ -49,7 +49,7 @@ class Cells:
 def generate(
     *, seed: int = 0, images: int = 240, height: int = 240, width: int = 320
 ) -> DetectionImages:
-    """A smear of `images` pictures with boxes of three kinds of cell, split 60 / 20 / 20."""
+    """A smear of `images` images with boxes of three kinds of cell, split 60 / 20 / 20."""
     _check(images=images, height=height, width=width)
     pictures, boxes, labels = [], [], []
     for rng in np.random.default_rng(seed).spawn(images):
@@ -57,9 +57,9 @@ def generate(
         kinds = np.repeat(np.arange(3), counts)
         radii = height * RADIUS[kinds] * np.exp(SPREAD[kinds] * rng.standard_normal(len(kinds)))
         cells = _place(rng, kinds, radii, WOBBLE[kinds], height, width, overlap=0.25)
-        picture, _, box = _paint_smear(rng, cells, height, width)
+        image, _, box = _paint_smear(rng, cells, height, width)
         seen = _large_enough(box)
-        pictures.append(picture)
+        pictures.append(image)
         boxes.append(box[seen].astype(np.float32))
         labels.append(cells.labels[seen])
     order = np.random.default_rng(seed).permutation(images)
@@ -84,7 +84,7 @@ def generate(
 def generate_nuclei(
     *, seed: int = 0, images: int = 120, height: int = 128, width: int = 128
 ) -> SegmentationImages:
-    """Pictures of nuclei with a mask for each: three quarters fluorescent, the others stained."""
+    """Images of nuclei with a mask for each: three quarters fluorescent, the others stained."""
     _check(images=images, height=height, width=width)
     pictures, masks, kinds = [], [], []
     for number, rng in enumerate(np.random.default_rng(seed).spawn(images)):
@@ -93,8 +93,8 @@ def generate_nuclei(
         radii = min(height, width) * 0.065 * np.exp(0.3 * rng.standard_normal(count))
         labels = np.zeros(count, dtype=np.int64)
         cells = _place(rng, labels, radii, np.full(count, 0.08), height, width, overlap=0.1)
-        picture, mask = _paint_nuclei(rng, cells, height, width, stained=kind == "stained")
-        pictures.append(picture)
+        image, mask = _paint_nuclei(rng, cells, height, width, stained=kind == "stained")
+        pictures.append(image)
         masks.append(mask)
         kinds.append(kind)
     total = sum(int(mask.max(initial=0)) for mask in masks)
@@ -140,7 +140,7 @@ def _place(
 
 
 def _window(cells: Cells, cell: int, height: int, width: int) -> tuple[slice, slice]:
-    """The part of the picture that a cell can reach."""
+    """The part of the image that a cell can reach."""
     reach = 1.6 * cells.radii[cell] + 4
     x, y = cells.centres[cell]
     return (
@@ -162,7 +162,7 @@ def _depth(cells: Cells, cell: int, window: tuple[slice, slice]) -> tuple[np.nda
 def _paint_smear(
     rng: np.random.Generator, cells: Cells, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Picture uint8 (H, W, 3), visible masks uint16 (H, W), whole boxes (n, 4)."""
+    """Image uint8 (H, W, 3), visible masks uint16 (H, W), whole boxes (n, 4)."""
     canvas = np.empty((height, width, 3))
     canvas[:] = np.array([228, 222, 214]) + rng.normal(0, 6, 3)
     mask = np.zeros((height, width), dtype=np.uint16)
@@ -213,7 +213,7 @@ def _platelet(rng: np.random.Generator, relative: np.ndarray) -> np.ndarray:
 def _paint_nuclei(
     rng: np.random.Generator, cells: Cells, height: int, width: int, *, stained: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Picture uint8 (H, W, 3) and masks uint16 (H, W) numbered 1..n without a gap."""
+    """Image uint8 (H, W, 3) and masks uint16 (H, W) numbered 1..n without a gap."""
     ground = [226, 208, 222] if stained else [12, 12, 12]
     canvas = np.full((height, width, 3), ground, dtype=np.float64)
     mask = np.zeros((height, width), dtype=np.uint16)

@@ -79,7 +79,7 @@ class ModelOptions:
     """Largest number of trees; early stopping may keep fewer."""
     depth: Annotated[int, Interval(ge=1, le=20)] = 6
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.1
-    """Shrinkage of a tree."""
+    """Shrinkage of the trees."""
     min_child_weight: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
     """Smallest sum of hessians in a leaf; larger is smoother."""
     bins: Annotated[int, Interval(ge=2, le=65_536)] = 4096

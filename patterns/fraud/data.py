@@ -62,7 +62,7 @@ class Splits:
 
 
 def load(config: Config) -> Transactions:
-    """Read the payments that `config` names."""
+    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
     import data
     from data.tables import Transactions
 

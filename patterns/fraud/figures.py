@@ -1,4 +1,4 @@
-"""The figures of the report: precision-recall, reliability, cost against threshold, days."""
+"""What is drawn of fraud detection: precision-recall, reliability, cost against threshold, days."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POINTS = 500
 
 
 def draw(report: Report, pipeline: Pipeline, splits: Splits, scored: Scored) -> None:
-    """Add all figures to `report`."""
+    """Draw all figures."""
     _precision_recall(report, pipeline, scored)
     _reliability(report, scored)
     _cost(report, pipeline, splits)

@@ -91,7 +91,7 @@ class Pipeline:
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
-        """Build an unfitted pipeline for a table with these columns."""
+        """Make the unfitted stages for the columns of `splits`."""
         features = HANDBOOK
         if config.features.kind == "standard":
             delay = config.split.label_delay_days * DAY

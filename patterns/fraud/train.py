@@ -13,7 +13,7 @@ from patterns.fraud.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path | None:
-    """Train and return the run's folder; with `--protocol`, print its table and return nothing."""
+    """Train and return the run's folder; with `--protocol`, print its tables and return nothing."""
     from patterns.fraud import protocols
     from patterns.fraud.data import load, split
     from patterns.fraud.evaluate import evaluate

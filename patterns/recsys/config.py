@@ -48,7 +48,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, when it is used."""
+    """Size of the simulated world, if it is used."""
 
     users: Annotated[int, Interval(ge=50, le=10_000_000)] = 1_200
     """Users."""
@@ -127,7 +127,7 @@ class RankingOptions:
     """Weight of the second objective when serving, chosen on validation of MovieLens 100K, where it
     beats 0 on both counts; the report draws the curve to choose it from."""
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 300
-    """At most so many trees; early stopping may take fewer."""
+    """Largest number of trees; early stopping may keep fewer."""
     leaves: Annotated[int, Interval(ge=2, le=1024)] = 15
     """Leaves of a tree."""
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
@@ -180,6 +180,21 @@ class Config(RunConfig):
     reranking: RerankingOptions = field(default_factory=RerankingOptions)
     protocol: Literal["none", "ncf-ml1m", "recommenders-ml100k"] = "none"
     """Run a published protocol to the letter instead, and print it beside the published figures."""
+
+    def __post_init__(self) -> None:
+        """Check the fields, and what spans two of them."""
+        super().__post_init__()
+        users, events, items = self.world.users, self.world.events, self.world.items
+        if events < users:
+            raise ValueError(
+                f"world.events: {events} is fewer than the {users} users; give --world.events"
+                f" {users} or more"
+            )
+        if items and events > users * items // 2:  # nobody watches more than half of the catalogue
+            raise ValueError(
+                f"world.items: {items} is too few for {events} events of {users} users; give"
+                f" --world.items {-(-2 * events // users)} or more, or 0"
+            )
 
 
 DEFAULT = Config()

@@ -13,6 +13,7 @@ from patterns.recsys.config import NAME
 from patterns.recsys.data import Splits
 from patterns.recsys.evaluation.asked import ask
 from patterns.recsys.evaluation.cold import hold_out, new_items_table, new_users_table
+from patterns.recsys.evaluation.latency import latencies
 from patterns.recsys.evaluation.pages import online_table, pages_table
 from patterns.recsys.evaluation.quality import (
     best_source,
@@ -23,7 +24,6 @@ from patterns.recsys.evaluation.quality import (
 from patterns.recsys.evaluation.rankers import rankers_table, ratings_table
 from patterns.recsys.evaluation.scorer import Scorer
 from patterns.recsys.evaluation.slices import slice_tables
-from patterns.recsys.evaluation.speed import latencies
 from patterns.recsys.pipeline import Pipeline
 
 

@@ -1,4 +1,4 @@
-"""Drawings of the recommender's report: funnel, prices, cold start, what a ranker looks at."""
+"""What is drawn of the recommender: funnel, prices, cold start, what a ranker looks at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def draw(
     lists: dict[str, Candidates],
     cold: Table | None,
 ) -> None:
-    """Add all drawings to `report`."""
+    """Draw all figures."""
     _funnel(report, scorer, lists)
     _ablation(report, scorer, lists)
     _diversity(report, pipeline)
@@ -26,7 +26,7 @@ def draw(
         _objectives(report, pipeline)
     if cold is not None:
         _cold_start(report, cold)
-    if hasattr(pipeline.ranking.ranker, "importance"):
+    if hasattr(pipeline.ranking.ranker_, "importance"):
         _importance(report, pipeline)
     _popularity(report, scorer, lists)
 
@@ -71,7 +71,7 @@ def _diversity(report: Report, pipeline: Pipeline) -> None:
                 [point.ndcg for point in curve], [point.ils for point in curve], marker="o",
                 markersize=3, label=method,
             )  # fmt: skip
-        served = next(each for each in reranker.curve_ if each.trade_off == reranker.trade_off)
+        served = next(each for each in reranker.curve_ if each.trade_off == reranker.trade_off_)
         axes.plot([served.ndcg], [served.ils], marker="*", markersize=14, color="black")
         axes.axvline(reranker.curve_[0].ndcg * (1 - reranker.ndcg_budget), linestyle=":")
         axes.set(xlabel="NDCG@10", ylabel="similarity within the page (ILS@10)")
@@ -79,8 +79,8 @@ def _diversity(report: Report, pipeline: Pipeline) -> None:
 
 
 def _objectives(report: Report, pipeline: Pipeline) -> None:
-    assert pipeline.ranking.second is not None
-    second = pipeline.ranking.second.objective
+    assert pipeline.ranking.second_ is not None
+    second = pipeline.ranking.second_.objective
     caption = (
         f"Validation: one point a weight of the second objective ({second}); full points are those"
         " no other beats on both counts. Weight 0 is the first objective alone."
@@ -114,7 +114,7 @@ def _cold_start(report: Report, cold: Table) -> None:
 
 
 def _importance(report: Report, pipeline: Pipeline) -> None:
-    gain = pipeline.ranking.ranker.importance()
+    gain = pipeline.ranking.ranker_.importance()
     order = np.argsort(gain)[-15:]
     names = np.array(pipeline.feature_names())[order]
     with figure(report, "What the ranker looks at", "Total gain of a feature's splits.") as axes:

@@ -30,8 +30,9 @@ def main(config: Config) -> Path | None:
         return None
     with console.stage("data") as stage:
         splits = split(table, config)
-        sizes = (len(splits.train), len(splits.valid), len(splits.test))
-        stage.note("{:,} train, {:,} valid, {:,} test events".format(*sizes))
+        stage.note(
+            f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
+        )
 
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
@@ -44,7 +45,7 @@ def main(config: Config) -> Path | None:
             stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")
     with console.stage("re-ranking") as stage:
         pipeline.fit_reranker(splits)
-        stage.note(f"trade-off {pipeline.reranker.trade_off}")
+        stage.note(f"trade-off {pipeline.reranker.trade_off_}")
     with console.stage("refresh") as stage:
         pipeline.refresh(splits, checkpoints=checkpoints, resume=config.resume)
         stage.note(f"sources on {len(splits.train) + len(splits.valid):,} events")

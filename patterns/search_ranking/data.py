@@ -44,7 +44,7 @@ class Splits:
 
 
 def load(config: Config) -> SearchCollection:
-    """Read the collection that `config` names."""
+    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
     import data
     from data.tables import SearchCollection
 

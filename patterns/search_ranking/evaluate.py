@@ -24,7 +24,7 @@ from patterns.search_ranking.evaluation.end_to_end import (
     what_each_step_adds,
 )
 from patterns.search_ranking.evaluation.judged import judged_candidates
-from patterns.search_ranking.evaluation.latencies import latencies
+from patterns.search_ranking.evaluation.latency import latencies
 from patterns.search_ranking.evaluation.rules import price_of_a_rule
 from patterns.search_ranking.evaluation.slices import by_slice
 from patterns.search_ranking.figures import draw

@@ -1,4 +1,4 @@
-"""The drawings of the report."""
+"""What is drawn of search: the funnel, what the ranker looks at, the price of diversity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from patterns.search_ranking.pipeline import Pipeline
 def draw(
     report: Report, pipeline: Pipeline, lists: Mapping[str, Candidates], test: JudgedQueries
 ) -> None:
-    """Add the funnel, what the ranker looks at, and the price of diversity."""
+    """Draw all figures."""
     _funnel(report, lists, test)
     _importance(report, pipeline)
     _diversity(report, pipeline)

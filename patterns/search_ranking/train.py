@@ -25,8 +25,9 @@ def main(config: Config) -> Path:
     console.header(NAME, table.source, config)
     with console.stage("data") as stage:
         splits = split(table, config)
-        train, valid, test = map(len, (splits.train, splits.valid, splits.test))
-        stage.note(f"{train:,} train, {valid:,} valid, {test:,} test queries")
+        stage.note(
+            f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
+        )
 
     pipeline = Pipeline.from_config(config, splits)
     with console.stage("candidates") as stage:

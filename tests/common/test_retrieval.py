@@ -16,7 +16,6 @@ from common.retrieval import (
     VectorIndex,
     mmr,
     reciprocal_rank_fusion,
-    sum_by_item,
     top_k,
 )
 
@@ -235,12 +234,6 @@ def test_fusion_is_the_sum_over_lists(seed: int, sources: int, k: int, b: int) -
         np.testing.assert_allclose(
             fused.candidates.scores[row][shown], [gain for _, gain in expected]
         )
-
-
-def test_equal_ids_are_summed_within_their_row_only() -> None:
-    summed = sum_by_item(np.array([[5, 2, 5, -1], [5, 5, 5, 5]]), np.array([[1, 2, 3, 9], [1] * 4]))
-    assert summed.item_ids.tolist() == [[-1, 2, 5, -1], [5, -1, -1, -1]]
-    assert summed.scores[0, 1:3].tolist() == [2.0, 4.0] and summed.scores[1, 0] == 4.0
 
 
 def mmr_slowly(relevance: np.ndarray, vectors: np.ndarray, k: int, trade_off: float) -> list[float]:

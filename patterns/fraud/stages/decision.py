@@ -29,8 +29,6 @@ import numpy as np
 from common.atomic import write_json
 from common.evaluation.classification import best_threshold_by_cost
 
-POLICIES = ("threshold", "expected-loss")
-
 
 class CostDecision:
     """Declines the payments that cost more to accept than to decline."""

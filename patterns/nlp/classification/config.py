@@ -34,7 +34,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class WorldOptions:
-    """Size of the simulated world, where it is used."""
+    """Size of the simulated world, if it is used."""
 
     intents: Annotated[int, Interval(ge=2, le=32)] = 20
     texts: Annotated[int, Interval(ge=20, le=16_000)] = 3000
@@ -76,7 +76,7 @@ class EncoderOptions:
     max_length: Annotated[int, Interval(ge=4, le=8192)] = 128
     """Tokens a text is cut to."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto takes bf16 where the processor computes it in hardware."""
+    """auto uses bf16 if the processor supports it in hardware."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,14 @@ class Config(RunConfig):
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check the fields, and what spans two of them."""
         super().__post_init__()
+        texts, intents = self.world.texts, self.world.intents
+        if not 10 * intents <= texts <= 500 * intents:
+            raise ValueError(
+                f"world.texts: {texts} is out of range for {intents} intents; give --world.texts"
+                f" a value from {10 * intents} to {500 * intents}"
+            )
         if not self.model.strip():
             raise ValueError("model: it is empty; give --model auto, tfidf, or a hub name")
 

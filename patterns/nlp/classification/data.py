@@ -40,7 +40,7 @@ class Splits:
 
 
 def load(config: Config) -> TextClassification:
-    """Load the dataset that the configuration names; "auto" falls back, with a notice."""
+    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
     import data
     from data.tables import TextClassification
 

@@ -82,7 +82,7 @@ class Pipeline:
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
-        """Build the unfitted stages."""
+        """Make the unfitted stages."""
         from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
         classes = len(splits.label_names)
@@ -188,6 +188,7 @@ class Pipeline:
             "kind": self.kind_,
             "label_names": list(self.label_names),
             "k": self.k,
+            "seed": self.seed,
             "temperature": self.temperature_,
             "notices": self.notices,
         }
@@ -195,9 +196,9 @@ class Pipeline:
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
-        """Read a saved pipeline; it needs neither the data nor the run's configuration."""
+        """Read what `save` wrote; neither the data nor the configuration is needed."""
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
-        pipeline = cls(label_names=content["label_names"], k=content["k"])
+        pipeline = cls(label_names=content["label_names"], k=content["k"], seed=content["seed"])
         pipeline.kind_, pipeline.temperature_ = content["kind"], content["temperature"]
         pipeline.notices = content["notices"]
         module, name = SERVABLE[pipeline.kind_]

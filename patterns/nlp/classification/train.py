@@ -14,7 +14,7 @@ from patterns.nlp.classification.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path:
-    """Run the whole of it; returns the folder of the run."""
+    """Train and return the run's folder."""
     from patterns.nlp.classification.data import load, split
     from patterns.nlp.classification.evaluate import evaluate
     from patterns.nlp.classification.pipeline import Pipeline
@@ -26,9 +26,9 @@ def main(config: Config) -> Path:
         stage.note(
             f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
         )
+
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
-
     with console.stage("baseline") as stage:
         pipeline.fit_baseline(splits)
         stage.note(f"valid accuracy {pipeline.valid_accuracy_:.3f}")
@@ -45,9 +45,9 @@ def main(config: Config) -> Path:
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature_:.2f}")
-
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
+
     run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
     next_command = f"python -m patterns.nlp.classification.serve --run {run}"
     console.summary(report, run, next_command=next_command)

@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 
 from common.retrieval import MISSING
-from common.vectors import unit_rows
 
 TUPLES = ("genre_names", "segment_sizes", "segment_names", "segment_values", "device_names")
 
@@ -110,10 +109,6 @@ class Catalogue:
             wanted = f"{name}={told}"
             codes[place] = values.index(wanted) + 1 if wanted in values else 0
         return codes
-
-    def genre_vectors(self) -> np.ndarray:
-        """Return the genres as unit vectors (N, G); an item without genres is zero."""
-        return unit_rows(self.genres).astype(np.float32)
 
     def user_row(self, user_id: str) -> int:
         """Return the row of a user, -1 for one nobody knows."""

@@ -66,7 +66,7 @@ class TrainingOptions:
     label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
     """Share of the target spread evenly over all classes."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto takes bf16 where the processor computes it in hardware."""
+    """auto uses bf16 if the processor supports it in hardware."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Splits:
 
 
 def load(config: Config) -> Images:
-    """Load the dataset that the configuration names; "auto" falls back, with a notice."""
+    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
     import data
     from data.tables import Images
 

@@ -60,7 +60,7 @@ class Pipeline:
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
-        """Build the unfitted stages; size and channels are the training images'."""
+        """Make the unfitted stages; size and channels are the training images'."""
         from patterns.vision.classification.stages.linear import LinearClassifier
         from patterns.vision.classification.stages.preprocess import Preprocess
 
@@ -131,6 +131,7 @@ class Pipeline:
             "channels": self.preprocess.channels,
             "label_names": list(self.label_names),
             "k": self.k,
+            "seed": self.seed,
             "temperature": self.temperature_,
             "notices": self.notices,
         }
@@ -139,7 +140,7 @@ class Pipeline:
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
-        """Read a saved pipeline; it needs neither the data nor the run's configuration."""
+        """Read what `save` wrote; neither the data nor the configuration is needed."""
         from patterns.vision.classification.stages.preprocess import Preprocess
         from patterns.vision.images import read_image
 
@@ -150,6 +151,7 @@ class Pipeline:
             network=_stage(content["model"]).load(folder),
             example=read_image(folder / "example.png"),
             k=content["k"],
+            seed=content["seed"],
         )
         pipeline.temperature_, pipeline.notices = content["temperature"], content["notices"]
         return pipeline

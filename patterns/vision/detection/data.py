@@ -55,7 +55,7 @@ class Splits:
 
 
 def load(config: Config) -> DetectionImages:
-    """Load the dataset that the configuration names; "auto" falls back to simulated cells."""
+    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
     import data
     from data.tables import DetectionImages
 

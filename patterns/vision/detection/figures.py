@@ -1,4 +1,4 @@
-"""The pictures of the detection report.
+"""What is drawn of a detector: boxes, curves, counts, training.
 
 Curves say how precision is traded for recall, the grid of test images shows what the figures mean:
 it runs from the best image to the worst, evenly spaced, so that nobody picks the good ones.
@@ -33,7 +33,7 @@ def draw(
     kept: Sequence[Detections],
     part: Part,
 ) -> None:
-    """Add all pictures to `report`; `kept` are the detections of the part's images."""
+    """Draw all figures; `kept` are the detections of the part's images."""
     _draw_curves(report, score, pipeline.label_names)
     _draw_images(report, kept, part, pipeline.label_names)
     _draw_counts(report, kept, part, pipeline.label_names)

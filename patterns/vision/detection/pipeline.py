@@ -49,7 +49,7 @@ class Pipeline:
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
-        """Make an unfitted pipeline for the classes of `splits`."""
+        """Make the unfitted stages for the classes of `splits`."""
         from patterns.vision.detection.stages.blobs import Blobs
         from patterns.vision.detection.stages.thresholds import Thresholds
 
@@ -93,7 +93,7 @@ class Pipeline:
     def detect(
         self, images: Sequence[np.ndarray], *, confidence: float | None = None
     ) -> list[Detections]:
-        """Detections of images uint8 (h, w, 3), best first; `confidence` replaces thresholds."""
+        """Find objects in images uint8 (h, w, 3), best first; `confidence` replaces thresholds."""
         limit = self.thresholds.values_ if confidence is None else confidence
         found = self.detector.predict(images, confidence=float(np.min(limit)))
         return [each.above(limit) for each in found]
@@ -120,7 +120,7 @@ class Pipeline:
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
-        """Read a saved pipeline; it needs neither the data nor the run's configuration."""
+        """Read what `save` wrote; neither the data nor the configuration is needed."""
         from patterns.vision.detection.stages.blobs import Blobs
         from patterns.vision.detection.stages.thresholds import Thresholds
         from patterns.vision.detection.stages.yolo import Yolo

@@ -14,7 +14,7 @@ from patterns.vision.detection.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path:
-    """Run the whole of it and return the folder of the run."""
+    """Train and return the run's folder."""
     from patterns.vision.detection.data import load, split
     from patterns.vision.detection.evaluate import evaluate
     from patterns.vision.detection.pipeline import Pipeline
@@ -26,9 +26,9 @@ def main(config: Config) -> Path:
         stage.note(
             f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
         )
+
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
-
     with console.stage("baseline"):
         pipeline.fit_baseline(splits)
     with console.stage("detector") as stage:
@@ -43,9 +43,8 @@ def main(config: Config) -> Path:
         report = evaluate(pipeline, splits)
 
     run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
-    console.summary(
-        report, run, next_command=f"python -m patterns.vision.detection.serve --run {run}"
-    )
+    next_command = f"python -m patterns.vision.detection.serve --run {run}"
+    console.summary(report, run, next_command=next_command)
     return run
 
 

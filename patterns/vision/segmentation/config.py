@@ -122,7 +122,7 @@ class Config(RunConfig):
     """dsb-96: run the published protocol instead (nuclei, split by image, 96 x 96 pixels)."""
 
     def __post_init__(self) -> None:
-        """Check conditions across fields."""
+        """Check the fields, and what spans two of them."""
         super().__post_init__()
         if self.training.crop % 2**self.unet.levels:
             raise ValueError(

@@ -61,7 +61,7 @@ class Splits:
 
 
 def load(config: Config) -> SegmentationImages:
-    """Load the dataset that the configuration names; "auto" falls back to simulated nuclei."""
+    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
     import data
     from data.tables import SegmentationImages
 
@@ -114,7 +114,7 @@ def split(table: SegmentationImages, config: Config) -> Splits:
 def _split_by_kind(
     groups: np.ndarray, kinds: Sequence[str], shares: tuple[float, ...], *, seed: int
 ) -> tuple[list[np.ndarray], list[str]]:
-    """Return rows of each part, and the modalities of fewer groups than parts, all in the first.
+    """Return rows of each part, and the modalities of too few groups to cut, all in the first.
 
     A group goes by the modality of its first image.
     """
@@ -122,19 +122,25 @@ def _split_by_kind(
     kind_of = np.array([first[group] for group in groups])
     parts: list[list[np.ndarray]] = [[] for _ in shares]
     modalities = [str(kind) for kind in np.unique(kind_of)]
-    rare = [each for each in modalities if len(np.unique(groups[kind_of == each])) < len(shares)]
-    if len(rare) == len(modalities):
+    cut: dict[str, tuple[np.ndarray, ...]] = {}
+    for kind in modalities:
+        try:
+            cut[kind] = grouped_split(groups[kind_of == kind], shares, seed=seed)
+        except ValueError:  # too few groups: a part would be empty
+            continue
+    if not cut:
         raise ValueError(
             f"{len(np.unique(groups))} groups of images (tiles of one slide are one group) are too"
             f" few for {len(shares)} parts: add images of other slides"
         )
     for kind in modalities:
         rows = np.flatnonzero(kind_of == kind)
-        if kind in rare:
+        if kind not in cut:
             parts[0].append(rows)
             continue
-        for part, chosen in zip(parts, grouped_split(groups[rows], shares, seed=seed), strict=True):
+        for part, chosen in zip(parts, cut[kind], strict=True):
             part.append(rows[chosen])
+    rare = [kind for kind in modalities if kind not in cut]
     return [np.sort(np.concatenate(part)) for part in parts], rare
 
 

@@ -1,4 +1,4 @@
-"""The pictures of the segmentation report.
+"""What is drawn of a segmenter: outlines, counts, training.
 
 Test images with the outlines that were found, from the worst to the best, so that nobody picks the
 good ones; counts against the truth; the spread of the IoU, whose left tail a mean hides; and how
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def draw(report: Report, pipeline: Pipeline, test: Part, base: Found, final: Found) -> None:
-    """Add all pictures to `report`."""
+    """Draw all figures."""
     _draw_images(report, test, base, final)
     _draw_counts(report, test, base, final)
     _draw_scores(report, test, base, final)

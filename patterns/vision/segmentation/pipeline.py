@@ -57,7 +57,7 @@ class Pipeline:
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
-        """Make an unfitted pipeline."""
+        """Make the unfitted stages; no size of theirs depends on `splits`."""
         from patterns.vision.segmentation.stages.postprocess import Postprocess
         from patterns.vision.segmentation.stages.threshold import OtsuThreshold
 
@@ -132,7 +132,7 @@ class Pipeline:
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
-        """Read a saved pipeline; it needs neither the data nor the run's configuration."""
+        """Read what `save` wrote; neither the data nor the configuration is needed."""
         from patterns.vision.images import read_image
         from patterns.vision.segmentation.stages.postprocess import Postprocess
         from patterns.vision.segmentation.stages.threshold import OtsuThreshold

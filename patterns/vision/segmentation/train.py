@@ -15,7 +15,7 @@ from patterns.vision.segmentation.config import NAME, PRESETS, Config
 
 
 def main(config: Config) -> Path | None:
-    """Train and return the run's folder; with `--protocol`, print its table and return nothing."""
+    """Train and return the run's folder; with `--protocol`, print its tables and return nothing."""
     from patterns.vision.segmentation import protocols
     from patterns.vision.segmentation.data import load, split
     from patterns.vision.segmentation.evaluate import evaluate
@@ -25,8 +25,8 @@ def main(config: Config) -> Path | None:
     console.header(NAME, table.source, config)
     if config.protocol != "none":
         with console.stage(config.protocol):
-            tables = protocols.run(config.protocol, table, config)
-        for each in tables:
+            found = protocols.run(config.protocol, table, config)
+        for each in found:
             console.table(each)
             console.info(each.caption)
         return None
@@ -35,9 +35,9 @@ def main(config: Config) -> Path | None:
         stage.note(
             f"{len(splits.train):,} train, {len(splits.valid):,} valid, {len(splits.test):,} test"
         )
+
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
-
     if pipeline.network is not None:
         with console.stage("network") as stage:
             pipeline.fit_network(splits, checkpoints=checkpoints, resume=config.resume)
@@ -51,9 +51,8 @@ def main(config: Config) -> Path | None:
         report = evaluate(pipeline, splits)
 
     run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
-    console.summary(
-        report, run, next_command=f"python -m patterns.vision.segmentation.serve --run {run}"
-    )
+    next_command = f"python -m patterns.vision.segmentation.serve --run {run}"
+    console.summary(report, run, next_command=next_command)
     return run
 
 

@@ -151,10 +151,12 @@ def test_the_report_leads_with_the_baseline_and_slices(pipeline: Pipeline, split
 
 
 def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
-    pipeline = fitted(splits, dataclasses.replace(FEATURES, model="tfidf"))
+    pipeline = fitted(splits, dataclasses.replace(FEATURES, model="tfidf", seed=5))
     assert pipeline.kind_ == "tfidf"
     pipeline.save(tmp_path)
-    assert Pipeline.load(tmp_path).classify(["stop my wire"]) == pipeline.classify(["stop my wire"])
+    loaded = Pipeline.load(tmp_path)
+    assert loaded.classify(["stop my wire"]) == pipeline.classify(["stop my wire"])
+    assert loaded.seed == 5
     assert len(evaluate(pipeline, splits).tables[0].rows) == 2
 
 
@@ -167,6 +169,7 @@ def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
         (lambda: Config(dataset="csv"), "data.path"),
         (lambda: Config(split=SplitOptions(valid_share=0.9)), "split.valid_share"),
         (lambda: Config(world=WorldOptions(intents=1)), "world.intents"),
+        (lambda: Config(world=WorldOptions(intents=32, texts=319)), "world.texts"),
         (lambda: Config(encoder=EncoderOptions(learning_rate=-1.0)), "encoder.learning_rate"),
         (lambda: Config(encoder=EncoderOptions(precision="int8")), "encoder.precision"),
     ],

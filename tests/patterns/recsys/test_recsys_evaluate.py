@@ -8,8 +8,8 @@ import pytest
 
 from common.evaluation.ranking import judge, ndcg
 from patterns.recsys.entities.requests import requests_within
+from patterns.recsys.evaluation.latency import BUDGETS_MS
 from patterns.recsys.evaluation.scorer import COLUMNS
-from patterns.recsys.evaluation.speed import BUDGETS_MS
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_slices_add_up_to_the_whole(metrics) -> None:
 def test_the_served_ranker_is_marked_and_is_the_one_in_the_artifact(metrics, trained) -> None:
     table = next(t for t in metrics["tables"] if t["name"] == "rankers")
     served = [name for name in rows(table) if name.endswith(" (served)")]
-    assert served == [f"{trained.pipeline.ranking.ranker.name} (served)"]
+    assert served == [f"{trained.pipeline.ranking.ranker_.name} (served)"]
 
 
 def test_every_stage_is_timed_against_its_budget(metrics) -> None:

@@ -59,7 +59,7 @@ def test_everybody_gets_the_page_that_the_pipeline_gives(night) -> None:
 
 def test_the_ranker_stays_and_the_sources_know_every_event(trained, night) -> None:
     old, new = trained.pipeline, Pipeline.load(night.pipeline)
-    assert new.ranking.ranker.name == old.ranking.ranker.name
+    assert new.ranking.ranker_.name == old.ranking.ranker_.name
     splits = trained.splits
     every = splits.train.joined(splits.valid).joined(splits.test)
     assert new.histories_.seen.nnz == len(np.unique(every.users * 10**6 + every.items))

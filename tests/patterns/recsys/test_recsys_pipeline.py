@@ -8,7 +8,7 @@ import pytest
 from planted_recsys import TINY
 
 from common import console
-from patterns.recsys.config import Config, DataOptions
+from patterns.recsys.config import Config, DataOptions, WorldOptions
 from patterns.recsys.data import Splits, load, split
 from patterns.recsys.evaluate import evaluate
 from patterns.recsys.pipeline import Pipeline
@@ -155,3 +155,11 @@ def test_flags_that_would_be_ignored_are_refused(trained, tmp_path) -> None:
         Config(data=DataOptions(tmp_path / "mine.csv"))
     with pytest.raises(ValueError, match=r"ranking.second: watch is the first objective"):
         replace(trained.config.ranking, objective="watch", second="watch")
+
+
+def test_sizes_of_a_world_that_do_not_go_together_are_named() -> None:
+    with pytest.raises(ValueError, match=r"^world.events: 1999 .* give --world.events 2000 or"):
+        Config(world=WorldOptions(users=2_000, events=1_999))
+    with pytest.raises(ValueError, match=r"^world.items: 49 .* give --world.items 50 or more"):
+        Config(world=WorldOptions(users=200, events=5_000, items=49))
+    Config(world=WorldOptions(users=200, events=5_000, items=50))

@@ -84,12 +84,12 @@ def test_the_cheapest_page_that_cuts_enough_is_chosen() -> None:
     stage = Reranker(ndcg_budget=1.0, similarity_cut=0.2).fit(ranked, answers, genres, seen=seen)
     whole = stage.curve_[0].ils
     cut = {point.trade_off: 1 - point.ils / whole for point in stage.curve_}
-    assert cut[stage.trade_off] >= 0.2
-    assert all(share < 0.2 for trade_off, share in cut.items() if trade_off > stage.trade_off)
+    assert cut[stage.trade_off_] >= 0.2
+    assert all(share < 0.2 for trade_off, share in cut.items() if trade_off > stage.trade_off_)
     all_of_it = Reranker(ndcg_budget=1.0, similarity_cut=1.0).fit(
         ranked, answers, genres, seen=seen
     )
-    assert all_of_it.trade_off == min(TRADE_OFFS)  # nothing cuts all: as far as the budget goes
+    assert all_of_it.trade_off_ == min(TRADE_OFFS)  # nothing cuts all: as far as the budget goes
 
 
 def test_calibrated_pages_are_the_greedy_of_the_formula() -> None:
@@ -161,7 +161,7 @@ def test_fit_keeps_every_curve_and_spends_no_more_than_the_budget(tmp_path: Path
     answers = csr_matrix((rng.random((200, ITEMS)) < 0.1).astype(np.float32))
     for method in METHODS:
         stage = Reranker(method=method, ndcg_budget=0.05).fit(ranked, answers, genres, seen=seen)
-        chosen = {point.trade_off: point for point in stage.curve_}[stage.trade_off]
+        chosen = {point.trade_off: point for point in stage.curve_}[stage.trade_off_]
         assert chosen.ndcg >= 0.95 * stage.curve_[0].ndcg
     assert set(stage.curves_) == set(METHODS)
     assert all([p.trade_off for p in each] == [*TRADE_OFFS] for each in stage.curves_.values())

@@ -112,10 +112,10 @@ def test_reranker_spends_its_budget_and_no_more(tmp_path: Path) -> None:
     answers = csr_matrix(np.tile(np.r_[np.ones(3), np.zeros(17)], (4, 1)))
     stage = Reranker(depth=20, ndcg_budget=0.0).fit(ranked, answers, vectors)
     best = stage.curve_[0].ndcg
-    chosen = {point.trade_off: point.ndcg for point in stage.curve_}[stage.trade_off]
+    chosen = {point.trade_off: point.ndcg for point in stage.curve_}[stage.trade_off_]
     assert chosen >= best
     free = Reranker(depth=20, ndcg_budget=1.0, similarity_cut=1.0).fit(ranked, answers, vectors)
-    assert free.trade_off == min(TRADE_OFFS) <= stage.trade_off
+    assert free.trade_off_ == min(TRADE_OFFS) <= stage.trade_off_
     page = free.rerank(ranked, 10).item_ids[0]
     assert {0, 10} <= set(page.tolist()) and len(set(page.tolist())) == 10
     assert free.rerank(ranked, 50).item_ids.shape == (4, 20)

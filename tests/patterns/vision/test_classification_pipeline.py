@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,7 @@ def test_saved_and_loaded_gives_equal_answers(
     images = splits.test.images[:50]
     assert np.array_equal(loaded.probabilities(images), pipeline.probabilities(images))
     assert loaded.classify(images) == pipeline.classify(images)
+    assert json.loads((tmp_path / "pipeline.json").read_text())["seed"] == pipeline.seed
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".pt", ".pkl", ".joblib")]
 
 

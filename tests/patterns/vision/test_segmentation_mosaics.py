@@ -5,7 +5,7 @@ import pytest
 
 from data.tables import SegmentationImages, Source
 from patterns.vision.segmentation.config import Config, SplitOptions
-from patterns.vision.segmentation.data import find_mosaics, load, modality, split
+from patterns.vision.segmentation.data import _split_by_kind, find_mosaics, load, modality, split
 
 
 @pytest.mark.mirror
@@ -45,6 +45,13 @@ def test_a_lone_image_of_another_modality_goes_to_training_and_it_is_said() -> N
     assert set(parts.valid.kinds) == set(parts.test.kinds) == {"stained"}
     assert "the 1 grey images are too few groups" in parts.notices[1]
     assert len(split(painted(stained=12, grey=0), Config()).notices) == 1
+
+
+def test_a_modality_of_too_few_slides_for_the_shares_goes_to_training() -> None:
+    kinds = np.repeat(["grey", "stained"], [20, 5]).tolist()  # a twelfth of five slides is none
+    parts, rare = _split_by_kind(np.arange(25), kinds, (0.72, 0.08, 0.2), seed=0)
+    assert rare == ["stained"] and set(range(20, 25)) <= set(parts[0])
+    assert [len(part) for part in parts[1:]] == [2, 4]
 
 
 def test_too_few_slides_for_three_parts_are_refused() -> None:

@@ -28,6 +28,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from common.atomic import write_json
 from common.encoders import Tokens, length_batches, load_transformer
 from common.training import History, LengthLoader, Optimisation, choose_precision, fit
 from patterns.nlp.classification.entities.texts import Texts
@@ -188,7 +189,7 @@ class EncoderClassifier:
             "model": self.model, "classes": self.classes, "dropout": self.dropout,
             "pad": self.tokens_.pad, "max_length": self.tokens_.max_length,
         }  # fmt: skip
-        (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        write_json(folder / FACTS, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from common import onnx
+from common.atomic import write_json
 from common.encoders import Tokens, length_batches
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class OnnxClassifier:
         (folder / MODEL).write_bytes(self.model)
         self.tokens.save(folder)
         facts = {"pad": self.tokens.pad, "max_length": self.tokens.max_length}
-        (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+        write_json(folder / FACTS, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

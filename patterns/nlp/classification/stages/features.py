@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from common.atomic import write_json
 from common.encoders import Encoder, load_encoder, load_saved
 from common.training import History, Optimisation, TensorLoader, fit
 from patterns.nlp.classification.entities.texts import Texts
@@ -117,7 +118,7 @@ class FeatureClassifier:
         self.encoder_.save(folder / "features")
         save_file(self.module_.state_dict(), folder / WEIGHTS)
         facts = {"classes": self.classes, "hidden": self.hidden, "dropout": self.dropout}
-        (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+        write_json(folder / FACTS, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

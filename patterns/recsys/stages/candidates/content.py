@@ -72,7 +72,7 @@ class Content(VectorSource):
     def fit_texts(self, texts: Sequence[str]) -> Self:
         """Encode `texts` (N,); an empty text gives a zero vector, found by none."""
         encoder = load_encoder(self.encoder, dimension=self.dimension).fit(texts)
-        self.notice = encoder.notice
+        self.notice_ = encoder.notice
         written = [row for row, text in enumerate(texts) if text.strip()]
         vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
         vectors[written] = encoder.encode([texts[row] for row in written], precision="auto")

@@ -42,7 +42,7 @@ class Source(ABC):
     """What fitting reads: events, attributes of users or items, texts of items."""
     explains: ClassVar[Evidence | None] = None
     """What its reasons rest on; None where it gives none."""
-    notice: str | None = None
+    notice_: str | None = None
     """What a user must know of how it was fitted."""
 
     @abstractmethod

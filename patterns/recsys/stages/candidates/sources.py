@@ -64,7 +64,7 @@ class Sources:
     @property
     def notices(self) -> list[str]:
         """What a user should know of how the sources came about."""
-        return [member.notice for member in self.members if member.notice]
+        return [member.notice_ for member in self.members if member.notice_]
 
     def fit(
         self,

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from common.retrieval import MISSING
 from patterns.recsys.entities.events import Events
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 UNKNOWN, LIKED, DISLIKED = 0, 1, -1
 ANSWERS = (UNKNOWN, LIKED, DISLIKED)  # the order of a node's children; -1 indexes the last
-NONE = -1
 
 
 class Survey:
@@ -95,11 +95,11 @@ class Survey:
             for members, summed, before in level:
                 node = len(questions)
                 own = rows[members], liked[members], disliked[members]
-                place = NONE
+                place = MISSING
                 if depth < self.depth and len(members) >= self.least_users:
                     place = _next_question(*own, summed, before, fixed)
-                questions.append(int(asked[place]) if place != NONE else NONE)
-                children.append([NONE] * len(ANSWERS))
+                questions.append(int(asked[place]) if place != MISSING else MISSING)
+                children.append([MISSING] * len(ANSWERS))
                 for answer, group in _groups(*own[1:], place).items():
                     part = np.asarray(own[0][group].sum(axis=0)).ravel()
                     children[node][answer] = len(profiles)
@@ -119,7 +119,7 @@ class Survey:
     def ask(self, answers: Mapping[int, int]) -> int | None:
         """Return the next item to ask about after `answers` (item -> answer); None at the end."""
         question = int(self.questions_[self._node(answers)])
-        return None if question == NONE else question
+        return None if question == MISSING else question
 
     def profile(self, answers: Mapping[int, int]) -> np.ndarray:
         """Return the scores of all items (N,) of users who answered alike; asked ones included."""
@@ -131,10 +131,10 @@ class Survey:
         Returns the node each ends at (B,) and the items asked on the way (B, depth), -1 padded.
         """
         node = np.zeros(answers.shape[0], dtype=np.int64)
-        asked = np.full((len(node), self.depth), NONE)
+        asked = np.full((len(node), self.depth), MISSING)
         for step in range(self.depth):
             question = self.questions_[node]
-            going = np.flatnonzero(question != NONE)
+            going = np.flatnonzero(question != MISSING)
             if not len(going):
                 break
             asked[going, step] = question[going]
@@ -210,7 +210,7 @@ def _where(answers: csr_matrix, answer: int) -> csr_matrix:
 
 def _groups(liked: csr_matrix, disliked: csr_matrix, place: int) -> dict[int, np.ndarray]:
     """Split users by their answer to one question: positions by answer; no question, no groups."""
-    if place == NONE:
+    if place == MISSING:
         return {}
     answer = np.asarray((liked[:, [place]] - disliked[:, [place]]).todense()).ravel()
     return {each: np.flatnonzero(answer == each) for each in ANSWERS}
@@ -226,10 +226,10 @@ def _next_question(
 ) -> int:
     """Return the question of the least squared error not yet asked, or the next of a fixed list."""
     if fixed is not None:
-        return int(fixed[len(before)]) if len(before) < len(fixed) else NONE
+        return int(fixed[len(before)]) if len(before) < len(fixed) else MISSING
     width = liked.shape[1]
     if len(before) == width:
-        return NONE
+        return MISSING
     explained = np.zeros(width)  # sum_g |sum r|^2 / n_g, per question
     left = np.full(width, float(rows.shape[0]))  # the unknown: in no answer's group
     left_sum = np.tile(total, (width, 1))  # (C, N)

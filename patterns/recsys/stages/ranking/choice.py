@@ -71,9 +71,9 @@ class Ranking:
         self.trees = {"trees": trees, "leaves": leaves, "learning_rate": learning_rate}
         self.networks = {"epochs": epochs, "device": device}
         self.shared = {"negative_share": negative_share, "seed": seed}
-        self.rankers: list[Any] = []
-        self.ranker: Any = None
-        self.second: LightGBMRanker | None = None
+        self.rankers_: list[Any] = []
+        self.ranker_: Any = None
+        self.second_: LightGBMRanker | None = None
         self.pareto_: list[Point] = []
 
     def fit(
@@ -93,16 +93,16 @@ class Ranking:
         serves, the second objective weighed in. `names` are those of the features.
         """
         second = self._second_objective(judged.worth)
-        self.rankers = self._unfitted(names)
+        self.rankers_ = self._unfitted(names)
         keeping: dict[str, Any] = {"checkpoints": checkpoints, "resume": resume}
         held_out = {
             ranker.name: _cross_fitted(ranker, judged, learned, self.objective, **keeping)
-            for ranker in self.rankers
+            for ranker in self.rankers_
         }
         self.quality_ = {name: judge(scores) for name, scores in held_out.items()}
-        self.ranker = max(self.rankers, key=lambda ranker: self.quality_[ranker.name])
-        self.held_out_scores_ = held_out[self.ranker.name]
-        self.second, self.pareto_ = None, []
+        self.ranker_ = max(self.rankers_, key=lambda ranker: self.quality_[ranker.name])
+        self.held_out_scores_ = held_out[self.ranker_.name]
+        self.second_, self.pareto_ = None, []
         if second is not None:
             self._fit_second(judged, learned, second)
         return self
@@ -111,8 +111,8 @@ class Ranking:
         self, judged: TrainingSet, learned: TrainingSet | None, objective: Objective
     ) -> None:
         """Fit the ranker of the second objective and draw the curve between the two."""
-        self.second = self._forest(objective)
-        theirs = _cross_fitted(self.second, judged, learned, objective)
+        self.second_ = self._forest(objective)
+        theirs = _cross_fitted(self.second_, judged, learned, objective)
         scores = {"first": self.held_out_scores_, "second": theirs}
         weightings = [{"first": 1.0, "second": weight} for weight in WEIGHTS]
         self.pareto_ = pareto(scores, weightings, judged.under(objective))
@@ -157,20 +157,20 @@ class Ranking:
     def score(self, features: np.ndarray, item_ids: np.ndarray, ranker: Any = None) -> np.ndarray:
         """Score candidates (B, K) of `features` (B, K, F), by one `ranker` alone where given."""
         codes, real = item_ids[..., None], item_ids >= 0
-        scores: np.ndarray = (ranker or self.ranker).score(features, codes, real)
-        if self.second is None or not self.second_weight or ranker is not None:
+        scores: np.ndarray = (ranker or self.ranker_).score(features, codes, real)
+        if self.second_ is None or not self.second_weight or ranker is not None:
             return scores
-        both = {"first": scores, "second": self.second.score(features, codes, real)}
+        both = {"first": scores, "second": self.second_.score(features, codes, real)}
         return _weighed(both, self.second_weight)
 
     def save(self, folder: Path) -> None:
         """Write the ranker that serves and, where it has a weight, the second objective's."""
-        self.ranker.save(folder)
-        if self.second is not None and self.second_weight:
+        self.ranker_.save(folder)
+        if self.second_ is not None and self.second_weight:
             (folder / "second").mkdir()
-            self.second.save(folder / "second")
-        weight = self.second_weight if self.second is not None else 0.0
-        settings = {"ranker": self.ranker.name, "second_weight": weight, "items": self.items}
+            self.second_.save(folder / "second")
+        weight = self.second_weight if self.second_ is not None else 0.0
+        settings = {"ranker": self.ranker_.name, "second_weight": weight, "items": self.items}
         write_json(folder / "ranking.json", settings)
 
     @classmethod
@@ -179,10 +179,10 @@ class Ranking:
         settings = json.loads((folder / "ranking.json").read_text(encoding="utf-8"))
         name, weight = settings["ranker"], settings["second_weight"]
         ranking = cls(items=settings["items"], models=(name,), second_weight=weight)
-        ranking.ranker = NEURAL.get(name, LightGBMRanker).load(folder)
-        ranking.rankers = [ranking.ranker]
+        ranking.ranker_ = NEURAL.get(name, LightGBMRanker).load(folder)
+        ranking.rankers_ = [ranking.ranker_]
         if weight:
-            ranking.second = LightGBMRanker.load(folder / "second")
+            ranking.second_ = LightGBMRanker.load(folder / "second")
         return ranking
 
 

@@ -90,7 +90,7 @@ class Reranker:
         self.ndcg_budget = ndcg_budget
         self.similarity_cut = similarity_cut
         self.genre_cap = genre_cap
-        self.trade_off = trade_off
+        self.trade_off_ = trade_off  # `fit` chooses it anew
 
     def fit(
         self,
@@ -110,7 +110,7 @@ class Reranker:
             method: [self._point(ranked, answers, seen, method, each) for each in TRADE_OFFS]
             for method in dict.fromkeys((*methods, self.method))
         }
-        self.trade_off = self.affordable(self.method)
+        self.trade_off_ = self.affordable(self.method)
         return self
 
     def affordable(self, method: str) -> float:
@@ -143,7 +143,7 @@ class Reranker:
         `seen` (B, N) is needed where the method calibrates. With `rest` all other candidates follow
         the page, as exploration wants them. Scores stay the ranker's.
         """
-        trade_off = self.trade_off if trade_off is None else trade_off
+        trade_off = self.trade_off_ if trade_off is None else trade_off
         length = ranked.item_ids.shape[1] if rest else k
         if (trade_off == 1.0 and rules is None) or not ranked.item_ids.size:
             return ranked.head(length)
@@ -221,9 +221,10 @@ class Reranker:
 
     def save(self, folder: Path) -> None:
         """Write the settings, the curves and the genres."""
-        names = ("method", "depth", "ndcg_budget", "similarity_cut", "genre_cap", "trade_off")
+        names = ("method", "depth", "ndcg_budget", "similarity_cut", "genre_cap")
         settings: dict[str, Any] = {name: getattr(self, name) for name in names}
-        write_json(folder / "reranking.json", {**settings, "curves": self.curves_})
+        found = {"trade_off": self.trade_off_, "curves": self.curves_}
+        write_json(folder / "reranking.json", settings | found)
         np.savez(folder / "reranking.npz", genres=self.vectors_ > 0)
 
     @classmethod

@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from common.atomic import write_json
 from common.training import History, Optimisation, TensorLoader, choose_precision, fit
 from patterns.vision.classification.entities.images import LabelledImages
 from patterns.vision.classification.stages.augment import Augment
@@ -138,7 +139,7 @@ class NetworkClassifier(ABC):
             "size": self.size_,
             "arguments": {"classes": self.classes, **self.architecture()},
         }
-        (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+        write_json(folder / FACTS, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
