@@ -105,6 +105,14 @@ def table(content: Table) -> None:
     out.print(grid)
 
 
+def tables(found: Iterable[Table]) -> None:
+    """Print tables one below the other, each with its caption."""
+    for content in found:
+        table(content)
+        if content.caption:
+            info(content.caption)
+
+
 def _grid(content: Table, *, intervals: bool, gap: int) -> RichTable:
     from rich.table import Table as RichTable
 

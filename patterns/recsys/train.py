@@ -24,9 +24,7 @@ def main(config: Config) -> Path | None:
     if config.protocol != "none":
         with console.stage(config.protocol):
             found = protocols.run(config.protocol, table, config)
-        for each in found:
-            console.table(each)
-            console.info(each.caption)
+        console.tables(found)
         return None
     with console.stage("data") as stage:
         splits = split(table, config)

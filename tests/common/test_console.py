@@ -88,6 +88,13 @@ def test_a_summary_says_every_notice_but_that_of_the_data_which_the_header_said(
     assert capsys.readouterr().err.splitlines() == expected
 
 
+def test_tables_are_printed_with_their_captions(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = (Row("ours", {"AP": 0.5}),)
+    console.tables([Table("first", ("AP",), rows, "Of one run."), Table("second", ("AP",), rows)])
+    said = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert [line.split()[0] for line in said] == ["first", "ours", "Of", "second", "ours"]
+
+
 def test_a_summary_shows_only_the_tables_that_are_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
