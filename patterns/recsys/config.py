@@ -99,7 +99,7 @@ class CandidateOptions:
     tower_epochs: Annotated[int, Interval(ge=1, le=1000)] = 8
     """Passes over the training events."""
     tower_events: Annotated[int, Interval(ge=1_000, le=1_000_000_000)] = 200_000
-    """At most so many events, the latest, for the two-tower network."""
+    """Largest number of events for the two-tower network; the latest are kept."""
     tower_learning_rate: Annotated[float, Interval(ge=1e-7, le=1)] = 0.01
     """Peak learning rate of the two-tower network."""
     tower_hard_negatives: Annotated[int, Interval(ge=0, le=512)] = 32
@@ -133,7 +133,7 @@ class RankingOptions:
     learning_rate: Annotated[float, Interval(ge=1e-4, le=1)] = 0.05
     """Shrinkage of the trees."""
     epochs: Annotated[int, Interval(ge=1, le=1000)] = 4
-    """At most so many passes of a neural ranker."""
+    """Largest number of epochs of a neural ranker."""
     negative_share: Annotated[float, Interval(ge=0.001, le=1)] = 0.125
     """Share of the candidates without a click that rankers learn from, chosen on validation: an
     eighth orders as well as all, in half the time."""
@@ -161,7 +161,7 @@ class RerankingOptions:
     similarity_cut: Annotated[float, Interval(ge=0, le=1)] = 0.2
     """Share of the pages' similarity (ILS@10) that it cuts, if that keeps to the budget."""
     genre_cap: Annotated[int, Interval(ge=0, le=100)] = 0
-    """At most so many items of one genre on a page, each by its rarest; 0 for no cap."""
+    """Largest number of items of one genre on a page, each counted for its rarest; 0 for no cap."""
     explore: Annotated[int, Interval(ge=0, le=10)] = 0
     """Last places of a page that go to new and rarely seen items; 0 for none."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 DEEP = 500
-MOST_ASKED = 5_000  # test users; more are sampled down to so many
+MOST_ASKED = 5_000  # test users; more are sampled down to this many
 
 
 @dataclass(frozen=True)

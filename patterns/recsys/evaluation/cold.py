@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 PAGE = 10
-MOST_ASKED = 5_000  # users who know some items; more are sampled down to so many
+MOST_ASKED = 5_000  # users who know some items; more are sampled down to this many
 
 
 @dataclass(frozen=True)

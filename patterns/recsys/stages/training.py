@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOMENTS = (0.0, 0.2, 0.4, 0.6, 0.8)  # of a user's events in the window
 FOLDS = 3  # of users, for early stopping and choices
-MOST_REQUESTS = 1_500  # rankers learn from at most so many
+MOST_REQUESTS = 1_500  # most that rankers learn from
 
 
 @dataclass(frozen=True)

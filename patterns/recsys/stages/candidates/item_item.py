@@ -158,7 +158,7 @@ class EASE(ItemItem):
         self.regularization = regularization
         self.most = most
         self.neighbours = neighbours
-        """Of each item so many weights of largest size are kept; None keeps all, as an array."""
+        """Weights of each item that are kept, the largest; None keeps all, as an array."""
 
     def fit_matrix(self, seen: csr_matrix) -> Self:
         """Solve for the user-item matrix `seen` (U, N) of 0 and 1."""

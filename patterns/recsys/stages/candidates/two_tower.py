@@ -104,7 +104,7 @@ class TwoTower(VectorSource):
         self.dimension = dimension
         self.epochs = epochs
         self.most_events = most_events
-        """It learns from so many of the latest events; None takes all."""
+        """It learns from the `most_events` latest events; None takes all."""
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.temperature = temperature

@@ -1,6 +1,6 @@
 """What the business asks of a page, whatever the ranker thinks: caps.
 
-At most so many items of one group (a franchise, a director, a genre) stand on a page. Caps are kept
+A cap limits the items of one group (a franchise, a director, a genre) on a page. Caps are kept
 while the page is filled, so the page stays full as long as any candidate keeps them. When none
 does, the page is filled with the next best all the same, and `violations` counts it.
 
@@ -56,7 +56,7 @@ class Rules:
 
 
 def genre_cap(genres: np.ndarray, most: int) -> Rules | None:
-    """Return the rule that at most so many items of one genre stand on a page; None for 0.
+    """Return the rule that at most `most` items of one genre stand on a page; None for 0.
 
     `genres` (N, G) are 0 or 1; of several an item counts for its rarest.
     """
