@@ -214,8 +214,8 @@ def set_openmp_waiting() -> None:
     """Let waiting OpenMP threads spin for microseconds, then sleep, unless the user says otherwise.
 
     Threads that spin on make small work up to fifty times slower on a machine that others use too;
-    threads that sleep at once lose a wake-up in each small operation, a third of the recommender's
-    training time. Libraries read this when they load OpenMP.
+    threads that sleep at once lose a wake-up in each small operation, a quarter of the
+    recommender's time. Libraries read this when they load OpenMP.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "4000")
