@@ -21,8 +21,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -174,6 +174,18 @@ def check_choice(field: str, value: object, choices: Sequence[object]) -> None:
     if value not in choices:
         known = ", ".join(map(str, choices))
         raise ValueError(f"{field}: {value!r} is not known; give {_flag(field)} one of {known}")
+
+
+@contextmanager
+def as_flags(**fields: str) -> Iterator[None]:
+    """Name the field and flag where a stage's error names its argument: a stage knows neither."""
+    try:
+        yield
+    except ValueError as problem:
+        name, colon, rest = str(problem).partition(": ")
+        if not colon or name not in fields:
+            raise
+        raise ValueError(f"{fields[name]}: {rest} ({_flag(fields[name])})") from problem
 
 
 def program() -> str:

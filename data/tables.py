@@ -11,7 +11,6 @@ whoever changes one makes a copy first.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+
+from common import images
 
 if TYPE_CHECKING:
     import polars as pl
@@ -183,23 +184,12 @@ class EncodedImages(Sequence[np.ndarray]):
 
 def decode_image(encoded: bytes, *, name: str) -> np.ndarray:
     """Decode to uint8 (H, W, 3); an image that cannot be read raises ValueError naming it."""
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            if image.mode[0] in "IF":  # 16 or 32 bits: Pillow would cut them off, not scale them
-                raise ValueError("more than 8 bits a channel")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return images.decode(encoded)
+    except images.UnreadableImage as error:
         raise ValueError(
-            f"{name}: not a readable image ({_cause(error)}). Remove it or save it again as PNG or "
-            "JPEG of 8 bits a channel."
+            f"{name}: not a readable image ({error}). Remove it or save it again as PNG or JPEG."
         ) from error
-
-
-def _cause(error: Exception) -> str:
-    """Pillow names the buffer that it read from, which tells a user nothing."""
-    return "of no known format" if type(error).__name__ == "UnidentifiedImageError" else str(error)
 
 
 Table = (

@@ -49,6 +49,11 @@ def fields(owner: ast.ClassDef) -> list[str]:
     return [ast.unparse(node.target) for node in owner.body if isinstance(node, ast.AnnAssign)]
 
 
+def fields_of_type(owner: ast.ClassDef) -> dict[str, str]:
+    made = [node for node in owner.body if isinstance(node, ast.AnnAssign)]
+    return {ast.unparse(node.target): ast.unparse(node.annotation) for node in made}
+
+
 def constants(tree: ast.Module) -> set[str]:
     targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
     return {inner.id for t in targets for inner in ast.walk(t) if isinstance(inner, ast.Name)}
@@ -119,6 +124,9 @@ def test_data(name: str) -> None:
     assert not keywords(made["split"]) and returned(made["split"]) == "Splits"
     names = fields(classes(tree)["Splits"])
     assert {"source", "train", "valid", "test", "notices"} <= set(names), names
+    parts = fields_of_type(classes(tree)["Splits"])
+    assert len({parts[part] for part in ("train", "valid", "test")}) == 1
+    assert parts["train"] not in classes(tree), "the type of a part stands in entities/"
     at_import = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not [node for node in at_import if f"{ast.unparse(node)}\n".startswith(READS_DATA)]
 
@@ -162,8 +170,44 @@ def test_stages_are_alike(name: str) -> None:
         if "load" in made:
             assert positional(made["load"]) == ["cls", "folder"], where
             assert "classmethod" in decorators(made["load"]), where
+        if "fit" in made:
+            assert returned(made["fit"]) in ("Self", owner.name), f"{where}: fit -> self"
         if "fit" in made and "__init__" in made:
             assert len(positional(made["__init__"])) == 1, f"{where}: settings are keywords"
+
+
+@each_pattern
+def test_a_stage_knows_no_command_line(name: str) -> None:
+    """A message names the argument; the pipeline, who knows the configuration, adds the flag."""
+    for path in stage_files(name):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Raise) and node.exc is not None:
+                assert " --" not in ast.unparse(node.exc), f"{path.name}: {node.lineno}"
+
+
+@each_pattern
+def test_stages_are_imported_at_the_head(name: str) -> None:
+    """Where they are wired; but a server of ONNX texts must not load torch."""
+    for module in ("pipeline", "evaluate", "figures"):
+        tree = parsed(folder_of(name) / f"{module}.py")
+        late = {
+            node.module
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.col_offset and node.module
+        }
+        inside = {each for each in late if each.startswith("patterns.")}
+        torch = {f"patterns.nlp.classification.stages.{each}" for each in ("encoder", "features")}
+        assert inside <= (torch if name == "nlp/classification" else set()), module
+
+
+@each_pattern
+def test_one_name_a_hyperparameter(name: str) -> None:
+    """Stages say `trees`, `learning_rate`, `min_leaf_rows`: the library's names stay inside."""
+    theirs = {"n_estimators", "num_leaves", "eta", "lr", "n_jobs", "random_state", "num_epochs"}
+    theirs |= {"min_child_samples", "min_data_in_leaf", "num_iterations", "max_iter", "batch"}
+    for path, owner in stage_classes(name):
+        init = functions(owner.body).get("__init__")
+        assert init is None or not keywords(init) & theirs, f"{path.name}: {owner.name}"
 
 
 @each_pattern

@@ -53,7 +53,6 @@ class OnnxEncoder(Encoder):
 
     def save(self, folder: Path) -> None:
         """Write the graph with its weights, and the tokenizer."""
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / MODEL).write_bytes(self.model)
         self.tokens.save(folder)
         facts = {

@@ -72,7 +72,6 @@ class TfidfSvdEncoder(Encoder):
     def save(self, folder: Path) -> None:
         """Write the vocabulary as JSON, weights and directions as npz."""
         assert self.components_ is not None, "saved before it was fitted"
-        folder.mkdir(parents=True, exist_ok=True)
         words = {word: int(column) for word, column in self.vectorizer_.vocabulary_.items()}
         facts = {
             "kind": TFIDF_SVD, "notice": self.notice, "seed": self.seed,

@@ -97,7 +97,6 @@ class TransformerEncoder(Encoder):
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors) and tokenizer files."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         facts = {

@@ -7,6 +7,7 @@ Reading order, which is the way of one request:
     payload.py         bytes -> checked requests: size, content type, strict JSON, schema
     worker.py          the few threads that predict, and the bounded queue before them
     service.py         what a pattern writes: Request, Response, predict(batch)
+    classifier.py      what every classifier answers
     errors.py          every refusal in one shape: field, value, message, remedy
     middleware.py      one id, one log line and one measurement per request
     metrics.py         what Prometheus scrapes

@@ -25,26 +25,12 @@ import numpy as np
 import polars as pl
 
 from patterns.fraud.config import Config, DataOptions, SplitOptions
+from patterns.fraud.entities.payments import Payments
 
 if TYPE_CHECKING:
     from data.tables import Source, Transactions
 
 PUBLIC, OFFLINE = "handbook-fraud", "simulated-transactions"
-
-
-@dataclass(frozen=True)
-class Payments:
-    """The payments of one part; features are computed over the whole table and cut by `rows`."""
-
-    rows: np.ndarray  # (N,) int64 rows of `Splits.frame`
-    labels: np.ndarray  # (N,) int8
-    amounts: np.ndarray  # (N,) float64
-    days: np.ndarray  # (N,) int16
-    customers: np.ndarray  # (N,) int32
-    scenarios: np.ndarray  # (N,) int8, 0 where genuine or unknown
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @dataclass(frozen=True)

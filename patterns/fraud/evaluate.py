@@ -7,7 +7,6 @@ everything chosen (trees, calibration, threshold, which variant to serve) was ch
 from __future__ import annotations
 
 from common.evaluation.report import Report
-from patterns.fraud import figures
 from patterns.fraud.config import NAME
 from patterns.fraud.data import Splits
 from patterns.fraud.evaluation.decisions import decisions
@@ -18,6 +17,7 @@ from patterns.fraud.evaluation.rules import rules
 from patterns.fraud.evaluation.scored import score
 from patterns.fraud.evaluation.slices import slices
 from patterns.fraud.evaluation.windows import windows
+from patterns.fraud.figures import draw
 from patterns.fraud.pipeline import Pipeline
 
 
@@ -35,5 +35,5 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     ]
     report.printed = 3
     report.latency = latencies(pipeline, splits)
-    figures.draw(report, pipeline, splits, scored)
+    draw(report, pipeline, splits, scored)
     return report

@@ -202,9 +202,10 @@ class Pipeline:
         return pl.DataFrame(features, schema=list(self.features.names)).with_columns(score)
 
     def save(self, folder: Path) -> None:
-        """Write the served model, the rules and the state of the features."""
-        self.served_.save(folder / "served")
-        self.rules.save(folder / "fallback")
+        """Write the served model, rules and the features' state into an existing folder."""
+        for name, variant in (("served", self.served_), ("fallback", self.rules)):
+            (folder / name).mkdir()
+            variant.save(folder / name)
         self.stream_.save(folder)
         values = {"alerts": self.alerts, "seed": self.seed, "notices": self.notices}
         write_json(folder / "pipeline.json", values | {"names": self.identifiers_.names})

@@ -8,7 +8,6 @@ window (`evaluation/asked`). Each question has a file in `evaluation/`, each fig
 from __future__ import annotations
 
 from common.evaluation.report import Report
-from patterns.recsys import figures
 from patterns.recsys.config import NAME
 from patterns.recsys.data import Splits
 from patterns.recsys.evaluation.asked import ask
@@ -24,6 +23,7 @@ from patterns.recsys.evaluation.quality import (
 from patterns.recsys.evaluation.rankers import rankers_table, ratings_table
 from patterns.recsys.evaluation.scorer import Scorer
 from patterns.recsys.evaluation.slices import slice_tables
+from patterns.recsys.figures import draw
 from patterns.recsys.pipeline import Pipeline
 
 
@@ -53,5 +53,5 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     report.tables += [table for table in (users, items) if table is not None]
     report.notices += held_out.notices(users, items)
     report.latency = latencies(pipeline, asked.requests)
-    figures.draw(report, pipeline, scorer, asked.lists, users)
+    draw(report, pipeline, scorer, asked.lists, users)
     return report

@@ -12,15 +12,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from common.atomic import write_json
+from common.config import as_flags
 from common.retrieval import Candidates, Fused, ordered
 from common.timing import StageTimes
 from patterns.recsys.config import Config
+from patterns.recsys.data import Splits
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import DAY, Events
 from patterns.recsys.entities.histories import Histories
@@ -43,9 +45,6 @@ from patterns.recsys.stages.ranking.choice import MODELS, Ranking
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.reranker import Reranker
 from patterns.recsys.stages.training import Window
-
-if TYPE_CHECKING:
-    from patterns.recsys.data import Splits
 
 
 def sources_of(config: Config) -> Sources:
@@ -136,13 +135,15 @@ class Pipeline:
     ) -> Pipeline:
         """Fit the rankers on the validation window; `judged_` is what they leave to be judged."""
         window = Window(splits.train, splits.valid, self.catalogue, self.seed)
-        task, learned = window.task(self.sources, self.features), None
-        if self.examples == "exposures":
-            learned = window.shown(splits.shown, self.sources, self.features)
-        self.ranking.fit(
-            task.examples, learned, names=self.feature_names(), judge=task.ndcg,
-            checkpoints=checkpoints, resume=resume,
-        )  # fmt: skip
+        with as_flags(events="split.valid_share", log="ranking.examples",
+                      objective="ranking.objective", second="ranking.second"):  # fmt: skip
+            task, learned = window.task(self.sources, self.features), None
+            if self.examples == "exposures":
+                learned = window.shown(splits.shown, self.sources, self.features)
+            self.ranking.fit(
+                task.examples, learned, names=self.feature_names(), judge=task.ndcg,
+                checkpoints=checkpoints, resume=resume,
+            )  # fmt: skip
         self.inputs_ = (learned or task.examples).examples.flat().features
         self.judged_ = task.lists(self.ranking.held_out_scores_)
         return self
@@ -166,8 +167,7 @@ class Pipeline:
         known = self.catalogue
         self.histories_ = Histories.of(events, known)
         self.sources.fit(events, known, checkpoints=checkpoints, resume=resume)
-        about = {"genres": known.genres, "years": known.years, "runtimes": known.runtimes}
-        self.features.fit(events, **about)
+        self.features.fit(events, genres=known.genres, years=known.years, runtimes=known.runtimes)
         users, items = self.histories_.seen.shape
         self.exploration.fit(np.bincount(events.items, minlength=items))
         self.survey.fit(events, users=users, items=items)
@@ -224,7 +224,7 @@ class Pipeline:
         return self.histories_.requests_for(self.catalogue, users, extra, **known)
 
     def save(self, folder: Path) -> None:
-        """Write every stage and what a server needs to know of users and items."""
+        """Write every stage, users and items into an existing folder."""
         for stage in (
             self.catalogue, self.histories_, self.sources, self.features, self.ranking,
             self.reranker, self.exploration, self.survey,

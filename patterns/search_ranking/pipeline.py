@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,8 @@ from common.atomic import write_json
 from common.encoders import load_encoder
 from common.retrieval import Candidates, Fused, ordered
 from common.timing import StageTimes
+from patterns.search_ranking.config import Config
+from patterns.search_ranking.data import Splits
 from patterns.search_ranking.entities.documents import ANALYSED, dense_texts, field_texts
 from patterns.search_ranking.entities.queries import JudgedQueries, Queries
 from patterns.search_ranking.entities.results import EXPLAINED, Hit, Results, hits_of
@@ -33,10 +34,6 @@ from patterns.search_ranking.stages.reasons import reasons
 from patterns.search_ranking.stages.reranking import Reranker
 from patterns.search_ranking.stages.rules import Condition, allowed_by, read_rules
 from patterns.search_ranking.stages.training_set import RankingSet, with_unjudged
-
-if TYPE_CHECKING:
-    from patterns.search_ranking.config import Config
-    from patterns.search_ranking.data import Splits
 
 BLOCK = 256  # queries scored against the whole corpus at a time, to bound the memory
 
@@ -222,12 +219,10 @@ class Pipeline:
         return pl.DataFrame(rows[np.sort(sample)], schema=list(NAMES))
 
     def save(self, folder: Path) -> None:
-        """Write every stage and the documents."""
-        self.bm25.save(folder / "bm25")
-        self.dense.save(folder / "dense")
-        self.hybrid.save(folder / "hybrid")
-        self.ranker.save(folder / "ranker")
-        self.reranker.save(folder / "reranker")
+        """Write every stage and the documents into an existing folder."""
+        for name in ("bm25", "dense", "hybrid", "ranker", "reranker"):
+            (folder / name).mkdir()
+            getattr(self, name).save(folder / name)
         self.documents.write_parquet(folder / "documents.parquet")
         kept = ("per_source", "keep", "unjudged", "seed")
         settings = {name: getattr(self, name) for name in kept}

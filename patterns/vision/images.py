@@ -2,8 +2,8 @@
 
 A service must survive whatever is sent as "an image": text that is not base64, a truncated file,
 a format nobody wants to parse, a 10 KB file that unpacks to 10 gigapixels. Each is refused with a
-`RequestError` (a 4xx) naming the field, before any pixel reaches a model. A photo's EXIF rotation
-is applied, because training images have none.
+`RequestError` (a 4xx) naming the field, before any pixel reaches a model. An
+image is decoded as the training images were.
 
 The profile is what drift monitoring can watch without labels: brightness, contrast, sharpness and
 colour of the images, each one number an image.
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.images import TooLargeImage, UnreadableImage, decode
 from common.serving.service import RequestError
 
 if TYPE_CHECKING:
     import polars as pl
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST_PIXELS = 16_000_000
-REMEDY = "send a PNG, JPEG or WebP file in base64"
+REMEDY = "send a PNG or JPEG file in base64"
 
 
 def decode_image(
@@ -37,35 +37,17 @@ def decode_image(
 
     Raises `RequestError` for what is not base64, not a whole image, or above `largest` pixels.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     raw = _from_base64(encoded, field, row)
     try:
-        with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
-            if image.width * image.height > largest:
-                raise _too_large(field, f"{image.width} x {image.height}", largest, row)
-            if image.mode[0] in "IF":  # 16 or 32 bits: Pillow would cut them off, not scale them
-                raise RequestError(
-                    field, image.mode, "the image has more than 8 bits a channel",
-                    "scale its brightness to 8 bits", status=415, row=row,
-                )  # fmt: skip
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))  # (H, W, 3)
-    except RequestError:
-        raise
-    except Image.DecompressionBombError:
-        raise _too_large(field, _start(encoded), largest, row) from None
-    except (OSError, SyntaxError, ValueError) as problem:
-        message = f"the image cannot be read ({problem})"
-        if isinstance(problem, UnidentifiedImageError):  # its own words name an object in memory
-            message = f"this is not a {', '.join(FORMATS)} file"
+        return decode(raw, largest=largest)
+    except TooLargeImage as problem:
+        raise RequestError(
+            field, _start(encoded), f"the image has more than {largest:,} pixels ({problem})",
+            f"scale it down to at most {largest:,} pixels", status=413, row=row,
+        ) from None  # fmt: skip
+    except UnreadableImage as problem:
+        message = f"the image cannot be read: {problem}"
         raise RequestError(field, _start(encoded), message, REMEDY, status=415, row=row) from None
-
-
-def _too_large(field: str, value: str, largest: int, row: int | None) -> RequestError:
-    return RequestError(
-        field, value, f"the image has more than {largest:,} pixels",
-        f"scale it down to at most {largest:,} pixels", status=413, row=row,
-    )  # fmt: skip
 
 
 def _from_base64(encoded: str, field: str, row: int | None) -> bytes:

@@ -99,6 +99,7 @@ def test_fallback_takes_one_text_and_unknown_words() -> None:
 def test_save_load_gives_equal_vectors(tmp_path: Path, kind: str) -> None:
     name = kind if kind == "tfidf-svd" else str(tiny_transformer(tmp_path / "model"))
     encoder = load_encoder(name, device="cpu").fit(CORPUS)
+    (tmp_path / "saved").mkdir()
     encoder.save(tmp_path / "saved")
     loaded = load_saved(tmp_path / "saved")
     assert (loaded.name, loaded.dimension) == (encoder.name, encoder.dimension)

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.evaluation.classification import precision_recall_f1
 from common.evaluation.report import Row, Table, Value
-from patterns.fraud.data import Payments
+from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.scored import Scored
 from patterns.fraud.pipeline import LOGISTIC, RULES, Pipeline
 from patterns.fraud.stages.decision import CostDecision, money

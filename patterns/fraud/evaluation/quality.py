@@ -12,7 +12,7 @@ import numpy as np
 from common.evaluation.bootstrap import interval
 from common.evaluation.classification import average_precision, brier, roc_auc
 from common.evaluation.report import Estimate, Row, Table, Value
-from patterns.fraud.data import Payments
+from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.intervals import average_precision_interval
 from patterns.fraud.evaluation.scored import Scored
 from patterns.fraud.pipeline import RULES, Pipeline

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from patterns.fraud.data import Payments, Splits
+from patterns.fraud.data import Splits
+from patterns.fraud.entities.payments import Payments
 from patterns.fraud.pipeline import Pipeline
 
 

@@ -68,7 +68,6 @@ class Variant:
 
     def save(self, folder: Path) -> None:
         """Write model, calibration and decision into `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
         for stage in (self.model, self.calibration, self.decision):
             stage.save(folder)
         kind = next(name for name, kind in MODELS.items() if type(self.model) is kind)

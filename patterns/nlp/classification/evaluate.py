@@ -12,7 +12,6 @@ Shapes: N texts, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,12 +22,10 @@ from common.evaluation.latency import Latency, measure
 from common.evaluation.report import Estimate, Report, Row, Table, Value
 from common.probabilities import softmax
 from patterns.nlp.classification.config import NAME
+from patterns.nlp.classification.data import Splits
 from patterns.nlp.classification.figures import draw
-
-if TYPE_CHECKING:
-    from patterns.nlp.classification.data import Splits
-    from patterns.nlp.classification.pipeline import Pipeline, Predictor
-    from patterns.nlp.classification.stages.export import Parity
+from patterns.nlp.classification.pipeline import Pipeline, Predictor
+from patterns.nlp.classification.stages.export import Parity
 
 BUDGET_MS = 50.0
 TIMED_TEXTS = 200

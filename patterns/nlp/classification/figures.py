@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +10,8 @@ from common.evaluation import classification as metrics
 from common.evaluation.classifier import surest_mistakes
 from common.evaluation.classifier_figures import draw_reliability, draw_training
 from common.evaluation.report import Estimate, Report, Row, figure
-
-if TYPE_CHECKING:
-    from patterns.nlp.classification.data import Splits
-    from patterns.nlp.classification.pipeline import Pipeline
+from patterns.nlp.classification.data import Splits
+from patterns.nlp.classification.pipeline import Pipeline
 
 
 def draw(

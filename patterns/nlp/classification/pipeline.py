@@ -20,15 +20,15 @@ import numpy as np
 from common.atomic import write_json
 from common.probabilities import Answer, answers, fit_temperature, softmax
 from patterns.nlp.classification.config import Config
+from patterns.nlp.classification.data import Splits
+from patterns.nlp.classification.stages.export import Parity, export, parity
+from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from patterns.nlp.classification.data import Splits
     from patterns.nlp.classification.stages.encoder import EncoderClassifier
-    from patterns.nlp.classification.stages.export import Parity
     from patterns.nlp.classification.stages.features import FeatureClassifier
-    from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
 BASELINE, FEATURES = "tfidf", "tfidf-svd"
 STAGES = "patterns.nlp.classification.stages"
@@ -83,8 +83,6 @@ class Pipeline:
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages."""
-        from patterns.nlp.classification.stages.tfidf import TfidfClassifier
-
         classes = len(splits.label_names)
         return cls(
             label_names=splits.label_names,
@@ -129,8 +127,6 @@ class Pipeline:
 
         The two are compared on the validation texts.
         """
-        from patterns.nlp.classification.stages.export import export, parity
-
         if self.runtime != "onnx" or self.kind_ != "encoder":
             return self
         assert self.encoder is not None

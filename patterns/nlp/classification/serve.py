@@ -11,42 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from common.artifacts import Run
-from common.serving import (
-    RequestError,
-    Service,
-    ServiceRequest,
-    ServiceResponse,
-    serve_main,
-)
+from common.serving import RequestError, Service, serve_main
+from common.serving.classifier import ClassificationResponse, TopLabelsRequest, responses
 from common.timing import StageTimes
 from patterns.nlp.classification.config import NAME
 
 
-class ClassificationRequest(ServiceRequest):
+class ClassificationRequest(TopLabelsRequest):
     """One text."""
 
     text: str = Field(min_length=1, max_length=10_000, description="the text to classify")
-    k: int = Field(
-        default=3, ge=1, le=1000, strict=True, description="how many labels to answer with"
-    )
-
-
-class Guess(BaseModel):
-    """A label and how likely it is."""
-
-    label: str
-    probability: float = Field(ge=0, le=1)
-
-
-class ClassificationResponse(ServiceResponse):
-    """The likeliest label, and the k likeliest, best first; probabilities are calibrated."""
-
-    label: str
-    probability: float = Field(ge=0, le=1)
-    labels: list[Guess]
 
 
 class ClassificationService(Service):
@@ -79,22 +56,7 @@ class ClassificationService(Service):
             answers = self.pipeline.classify(
                 [request.text for request in requests], k=max(request.k for request in requests)
             )
-        responses = []
-        for request, answer in zip(requests, answers, strict=True):
-            guesses = [
-                Guess(label=label, probability=min(1.0, share))
-                for label, share in zip(answer.labels, answer.probabilities, strict=True)
-            ][: request.k]
-            responses.append(
-                ClassificationResponse(
-                    model_version=self.version,
-                    stage_ms=times.milliseconds,
-                    label=guesses[0].label,
-                    probability=guesses[0].probability,
-                    labels=guesses,
-                )
-            )
-        return responses
+        return responses(requests, answers, version=self.version, times=times)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests, recent_items
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from patterns.recsys.entities.catalogue import Catalogue
 
 KNOWN = (0, 1, 3, 5, 10)
 

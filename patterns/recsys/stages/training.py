@@ -69,9 +69,9 @@ class Window:
         )  # fmt: skip
         if len(np.unique(self._fold_of()[users])) < 2:
             raise ValueError(
-                f"split.valid_share: {len(np.unique(users))} users interacted with something new in"
-                " the validation window, too few to hold some out; raise --split.valid-share, or"
-                " give data of more users"
+                f"events: {len(np.unique(users))} users interacted with something new in the"
+                " validation window, too few to hold some out; make it longer, or give data of more"
+                " users"
             )
         merged = sources.retrieve(requests)
         item_ids = merged.candidates.item_ids
@@ -83,15 +83,15 @@ class Window:
         """Return what was shown in the window, and what of it was clicked."""
         if log is None:
             raise ValueError(
-                "ranking.examples: exposures need a log of what was shown, and this data has none;"
-                " use --dataset simulated-movies, or --ranking.examples candidates"
+                "log: exposures need a log of what was shown, and this data has none; give one, or"
+                " let the rankers learn from candidates"
             )
         every = self.past.joined(self.events)
         found = shelves(log, every, self.catalogue, most=MOST_REQUESTS, seed=self.seed)
         if len(np.unique(self._fold_of()[found.users])) < FOLDS:
             raise ValueError(
-                f"ranking.examples: {len(found)} logged sessions in the validation window are too"
-                " few; raise --split.valid-share, or use --ranking.examples candidates"
+                f"log: {len(found)} logged sessions in the validation window are too few; make it"
+                " longer, or let the rankers learn from candidates"
             )
         votes = votes_for(found.item_ids, sources.lists(found.requests))
         described = features.describe(sources, found.requests, found.item_ids, votes)

@@ -124,7 +124,6 @@ class LambdaMart:
 
     def save(self, folder: Path) -> None:
         """Write the trees in LightGBM's own text format, which names the features."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.booster_.save_model(folder / "lambdamart.txt", num_iteration=self.trees_)
 
     @classmethod

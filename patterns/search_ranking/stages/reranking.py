@@ -110,7 +110,6 @@ class Reranker:
 
     def save(self, folder: Path) -> None:
         """Write settings and rules as JSON."""
-        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "rules.json", [_plain(rule) for rule in self.rules.rules])
         settings = {"depth": self.depth, "trade_off": self.trade_off_}
         write_json(folder / "reranking.json", settings)

@@ -10,8 +10,6 @@ Shapes: N images, K classes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from common.evaluation.classifier import HEADLINE, confused_pairs, headline, per_class
@@ -19,11 +17,9 @@ from common.evaluation.latency import measure
 from common.evaluation.report import Report, Row, Table
 from common.probabilities import softmax
 from patterns.vision.classification.config import NAME
+from patterns.vision.classification.data import Splits
 from patterns.vision.classification.figures import draw
-
-if TYPE_CHECKING:
-    from patterns.vision.classification.data import Splits
-    from patterns.vision.classification.pipeline import Pipeline
+from patterns.vision.classification.pipeline import Pipeline
 
 BUDGET_MS = 50.0
 TIMED_IMAGES = 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +10,8 @@ from common.evaluation import classification as metrics
 from common.evaluation.classifier import surest_mistakes
 from common.evaluation.classifier_figures import draw_reliability, draw_training
 from common.evaluation.report import Report, add_canvas, figure
-
-if TYPE_CHECKING:
-    from patterns.vision.classification.data import Splits
-    from patterns.vision.classification.pipeline import Pipeline
+from patterns.vision.classification.data import Splits
+from patterns.vision.classification.pipeline import Pipeline
 
 COLUMNS = 8  # of the grid of mistakes
 MOST_NUMBERED = 20  # classes; beyond, counts do not fit into their cells

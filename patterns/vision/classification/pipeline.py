@@ -19,16 +19,19 @@ import numpy as np
 from common.atomic import write_json
 from common.probabilities import Answer, answers, fit_temperature, softmax
 from patterns.vision.classification.config import Config
+from patterns.vision.classification.data import Splits
+from patterns.vision.classification.entities.images import LabelledImages
+from patterns.vision.classification.stages.augment import Augment
+from patterns.vision.classification.stages.cnn import CnnClassifier
+from patterns.vision.classification.stages.linear import LinearClassifier
+from patterns.vision.classification.stages.mobilenet import MobileNetClassifier
+from patterns.vision.classification.stages.network import NetworkClassifier
+from patterns.vision.classification.stages.preprocess import Preprocess
+from patterns.vision.images import image_profile, read_image
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from patterns.vision.classification.data import Splits
-    from patterns.vision.classification.entities.images import LabelledImages
-    from patterns.vision.classification.stages.augment import Augment
-    from patterns.vision.classification.stages.linear import LinearClassifier
-    from patterns.vision.classification.stages.network import NetworkClassifier
-    from patterns.vision.classification.stages.preprocess import Preprocess
 
 PROFILED = 5000  # training images
 
@@ -61,9 +64,6 @@ class Pipeline:
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages; size and channels are the training images'."""
-        from patterns.vision.classification.stages.linear import LinearClassifier
-        from patterns.vision.classification.stages.preprocess import Preprocess
-
         baseline = LinearClassifier(
             classes=len(splits.label_names),
             least_steps=config.training.least_steps,
@@ -116,8 +116,6 @@ class Pipeline:
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Describe training images by a few numbers each, for drift monitoring."""
-        from patterns.vision.images import image_profile
-
         return image_profile(list(splits.train.images[:PROFILED]))
 
     def save(self, folder: Path) -> None:
@@ -141,9 +139,6 @@ class Pipeline:
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote; neither the data nor the configuration is needed."""
-        from patterns.vision.classification.stages.preprocess import Preprocess
-        from patterns.vision.images import read_image
-
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
             label_names=content["label_names"],
@@ -171,15 +166,11 @@ class Pipeline:
         return self
 
     def _ready(self, part: LabelledImages) -> LabelledImages:
-        from patterns.vision.classification.entities.images import LabelledImages
 
         return LabelledImages(self.preprocess.batch(part.images), part.labels)
 
 
 def _stage(model: str) -> type[NetworkClassifier]:
-    from patterns.vision.classification.stages.cnn import CnnClassifier
-    from patterns.vision.classification.stages.linear import LinearClassifier
-    from patterns.vision.classification.stages.mobilenet import MobileNetClassifier
 
     stages = (LinearClassifier, CnnClassifier, MobileNetClassifier)
     return {stage.name: stage for stage in stages}[model]
@@ -208,7 +199,6 @@ def _network(config: Config, splits: Splits) -> NetworkClassifier:
 
 
 def _augment(config: Config, *, mirror_safe: bool) -> Augment:
-    from patterns.vision.classification.stages.augment import Augment
 
     options = config.augment
     return Augment(

@@ -8,40 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, Field
-
 from common.artifacts import Run
-from common.serving import (
-    ImageBase64,
-    Service,
-    ServiceRequest,
-    ServiceResponse,
-    serve_main,
-)
+from common.serving import ImageBase64, Service, serve_main
+from common.serving.classifier import ClassificationResponse, TopLabelsRequest, responses
 from common.timing import StageTimes
 from patterns.vision.classification.config import NAME
 
 
-class ClassificationRequest(ServiceRequest):
+class ClassificationRequest(TopLabelsRequest):
     """One image."""
 
     image: ImageBase64
-    k: int = Field(
-        default=3, ge=1, le=1000, strict=True, description="how many labels to answer with"
-    )
-
-
-class Guess(BaseModel):
-    """A label and how likely it is."""
-
-    label: str
-    probability: float = Field(ge=0, le=1)
-
-
-class ClassificationResponse(ServiceResponse):
-    """The likeliest labels, best first; their probabilities are calibrated."""
-
-    labels: list[Guess]
 
 
 class ClassificationService(Service):
@@ -68,17 +45,7 @@ class ClassificationService(Service):
             images = [decode_image(request.image, row=row) for row, request in enumerate(requests)]
         with times("classify"):
             answers = self.pipeline.classify(images, k=max(request.k for request in requests))
-        return [
-            ClassificationResponse(
-                model_version=self.version,
-                stage_ms=times.milliseconds,
-                labels=[
-                    Guess(label=label, probability=min(1.0, share))
-                    for label, share in zip(answer.labels, answer.probabilities, strict=True)
-                ][: request.k],
-            )
-            for request, answer in zip(requests, answers, strict=True)
-        ]
+        return responses(requests, answers, version=self.version, times=times)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from patterns.vision.detection.config import Config
+from patterns.vision.detection.entities.images import BoxedImages
 
 if TYPE_CHECKING:
     from data.tables import DetectionImages, Source
@@ -26,30 +25,13 @@ PUBLIC, OFFLINE = "bccd", "simulated-cells"
 
 
 @dataclass(frozen=True)
-class Part:
-    """Images uint8 (h, w, 3) with boxes (n, 4) float32 in pixels and labels (n,) int64."""
-
-    images: list[np.ndarray]
-    boxes: list[np.ndarray]
-    labels: list[np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def rows(self) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        """The three lists, as stages take them."""
-        return self.images, self.boxes, self.labels
-
-
-@dataclass(frozen=True)
 class Splits:
     """The three parts and what they are made of."""
 
     source: Source
-    train: Part
-    valid: Part
-    test: Part
+    train: BoxedImages
+    valid: BoxedImages
+    test: BoxedImages
     label_names: tuple[str, ...]
     notices: tuple[str, ...] = ()
 
@@ -82,7 +64,7 @@ def split(table: DetectionImages, config: Config) -> Splits:
     parts = {}
     for name in ("train", "valid", "test"):
         rows = table.split[name]
-        part = Part(
+        part = BoxedImages(
             [table.images[row] for row in rows],
             [table.boxes[row] for row in rows],
             [table.labels[row] for row in rows],

@@ -10,19 +10,16 @@ model once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from common.evaluation.latency import Latency, measure
 from common.evaluation.report import Report, Table
 from patterns.vision.detection.config import NAME
+from patterns.vision.detection.data import Splits
+from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.evaluation.accuracy import COLUMNS, Measured, by_class, headline
 from patterns.vision.detection.evaluation.counting import counting
 from patterns.vision.detection.evaluation.size import by_size
 from patterns.vision.detection.figures import draw
-
-if TYPE_CHECKING:
-    from patterns.vision.detection.data import Part, Splits
-    from patterns.vision.detection.pipeline import Pipeline
+from patterns.vision.detection.pipeline import Pipeline
 
 BUDGET_MS = 100.0
 TIMED_IMAGES = 200
@@ -57,7 +54,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     return report
 
 
-def _latency(pipeline: Pipeline, test: Part) -> list[Latency]:
+def _latency(pipeline: Pipeline, test: BoxedImages) -> list[Latency]:
     """Time one image after the other: the network, post-processing, and all of it."""
     detector = pipeline.detector
     chosen = [test.images[row % len(test)] for row in range(min(TIMED_IMAGES, 5 * len(test)))]

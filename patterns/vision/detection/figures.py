@@ -15,13 +15,13 @@ import numpy as np
 
 from common.evaluation.detection import DetectionScore
 from common.evaluation.report import Report, add_canvas, figure
+from patterns.vision.detection.entities.images import BoxedImages
+from patterns.vision.detection.pipeline import Pipeline
 from patterns.vision.detection.stages.postprocess import Detections, match
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from patterns.vision.detection.data import Part
-    from patterns.vision.detection.pipeline import Pipeline
 
 COLOURS = ("tab:red", "tab:blue", "tab:green", "tab:orange", "tab:purple", "tab:cyan")
 
@@ -31,7 +31,7 @@ def draw(
     pipeline: Pipeline,
     score: DetectionScore,
     kept: Sequence[Detections],
-    part: Part,
+    part: BoxedImages,
 ) -> None:
     """Draw all figures; `kept` are the detections of the part's images."""
     _draw_curves(report, score, pipeline.label_names)
@@ -58,7 +58,12 @@ def _draw_curves(report: Report, score: DetectionScore, names: Sequence[str]) ->
 
 
 def _draw_images(
-    report: Report, kept: Sequence[Detections], part: Part, names: Sequence[str], *, most: int = 9
+    report: Report,
+    kept: Sequence[Detections],
+    part: BoxedImages,
+    names: Sequence[str],
+    *,
+    most: int = 9,
 ) -> None:
     """Show evenly spaced test images from the best to the worst by F1."""
     from matplotlib.figure import Figure
@@ -109,7 +114,7 @@ def _f1(found: Detections, boxes: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _draw_counts(
-    report: Report, kept: Sequence[Detections], part: Part, names: Sequence[str]
+    report: Report, kept: Sequence[Detections], part: BoxedImages, names: Sequence[str]
 ) -> None:
     """Draw found against labelled counts."""
     caption = "Objects found against objects labelled in each image; on the diagonal, it counts."

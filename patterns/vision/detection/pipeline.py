@@ -16,15 +16,17 @@ import numpy as np
 
 from common.atomic import write_json
 from patterns.vision.detection.config import Config
+from patterns.vision.detection.data import Splits
+from patterns.vision.detection.stages.augment import Augmentation
+from patterns.vision.detection.stages.blobs import Blobs
+from patterns.vision.detection.stages.postprocess import Detections
+from patterns.vision.detection.stages.thresholds import Thresholds
+from patterns.vision.detection.stages.yolo import Yolo
+from patterns.vision.images import image_profile, read_image
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from patterns.vision.detection.data import Splits
-    from patterns.vision.detection.stages.blobs import Blobs
-    from patterns.vision.detection.stages.postprocess import Detections
-    from patterns.vision.detection.stages.thresholds import Thresholds
-    from patterns.vision.detection.stages.yolo import Yolo
 
 FLOOR = 0.01  # least score that counts for average precision
 
@@ -50,9 +52,6 @@ class Pipeline:
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages for the classes of `splits`."""
-        from patterns.vision.detection.stages.blobs import Blobs
-        from patterns.vision.detection.stages.thresholds import Thresholds
-
         return cls(
             baseline=Blobs(),
             detector=_detector(config, len(splits.label_names)),
@@ -100,8 +99,6 @@ class Pipeline:
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Describe the training images by a few numbers each, for drift monitoring."""
-        from patterns.vision.images import image_profile
-
         return image_profile(splits.train.images)
 
     def save(self, folder: Path) -> None:
@@ -121,11 +118,6 @@ class Pipeline:
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote; neither the data nor the configuration is needed."""
-        from patterns.vision.detection.stages.blobs import Blobs
-        from patterns.vision.detection.stages.thresholds import Thresholds
-        from patterns.vision.detection.stages.yolo import Yolo
-        from patterns.vision.images import read_image
-
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
             baseline=Blobs.load(folder),
@@ -141,9 +133,6 @@ class Pipeline:
 
 def _detector(config: Config, classes: int) -> Yolo:
     """Make the network and its training, with seeded weights."""
-    from patterns.vision.detection.stages.augment import Augmentation
-    from patterns.vision.detection.stages.yolo import Yolo
-
     network, training, augment = config.network, config.training, config.augment
     return Yolo(
         classes=classes,

@@ -26,6 +26,7 @@ import numpy as np
 
 from common.evaluation.splits import grouped_split
 from patterns.vision.segmentation.config import Config
+from patterns.vision.segmentation.entities.images import MaskedImages
 
 if TYPE_CHECKING:
     from data.tables import SegmentationImages, Source
@@ -35,28 +36,13 @@ CORRELATION, CHANGE, FLAT = 0.9, 1.5, 2.0
 
 
 @dataclass(frozen=True)
-class Part:
-    """Images uint8 (H, W, 3), label maps uint16 (H, W), the slide and modality of each image."""
-
-    images: list[np.ndarray]
-    masks: list[np.ndarray]
-    groups: np.ndarray
-    """int64 (N,): images of one group are tiles of one slide."""
-    kinds: list[str]
-    """grey or stained."""
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-
-@dataclass(frozen=True)
 class Splits:
     """The three parts; the notices say how much of the test part has a neighbour in training."""
 
     source: Source
-    train: Part
-    valid: Part
-    test: Part
+    train: MaskedImages
+    valid: MaskedImages
+    test: MaskedImages
     notices: tuple[str, ...] = ()
 
 
@@ -90,7 +76,7 @@ def split(table: SegmentationImages, config: Config) -> Splits:
     shares = ((1 - test) * (1 - valid), (1 - test) * valid, test)
     chosen, rare = _split_by_kind(together, kinds, shares, seed=config.seed)
     parts = [
-        Part(
+        MaskedImages(
             [images[i] for i in rows],
             [masks[i] for i in rows],
             mosaics[rows],

@@ -9,19 +9,15 @@ images are run through the network once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from common.evaluation.latency import measure
 from common.evaluation.report import Report
 from patterns.vision.segmentation.config import NAME
+from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.evaluation.accuracy import headline
 from patterns.vision.segmentation.evaluation.found import compare
 from patterns.vision.segmentation.evaluation.slices import by_slice
 from patterns.vision.segmentation.figures import draw
-
-if TYPE_CHECKING:
-    from patterns.vision.segmentation.data import Splits
-    from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.pipeline import Pipeline
 
 BUDGET_MS = 500.0
 TIMED_IMAGES = 40

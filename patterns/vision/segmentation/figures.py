@@ -7,19 +7,15 @@ training went.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from common.evaluation.report import Report, add_canvas, figure
+from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
-
-if TYPE_CHECKING:
-    from patterns.vision.segmentation.data import Part
-    from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.pipeline import Pipeline
 
 
-def draw(report: Report, pipeline: Pipeline, test: Part, base: Found, final: Found) -> None:
+def draw(report: Report, pipeline: Pipeline, test: MaskedImages, base: Found, final: Found) -> None:
     """Draw all figures."""
     _draw_images(report, test, base, final)
     _draw_counts(report, test, base, final)
@@ -27,7 +23,7 @@ def draw(report: Report, pipeline: Pipeline, test: Part, base: Found, final: Fou
     _draw_training(report, pipeline)
 
 
-def _draw_images(report: Report, test: Part, base: Found, final: Found) -> None:
+def _draw_images(report: Report, test: MaskedImages, base: Found, final: Found) -> None:
     """Show the worst, some middling and the best images with their outlines."""
     from matplotlib.figure import Figure
 
@@ -63,7 +59,7 @@ def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return drawn
 
 
-def _draw_counts(report: Report, test: Part, base: Found, final: Found) -> None:
+def _draw_counts(report: Report, test: MaskedImages, base: Found, final: Found) -> None:
     true = count_objects(test.masks)
     caption = "Objects counted against objects there are; on the diagonal, the count is right."
     with figure(report, "counts", caption) as axes:
@@ -78,7 +74,7 @@ def _draw_counts(report: Report, test: Part, base: Found, final: Found) -> None:
         axes.legend()
 
 
-def _draw_scores(report: Report, test: Part, base: Found, final: Found) -> None:
+def _draw_scores(report: Report, test: MaskedImages, base: Found, final: Found) -> None:
     caption = "How the IoU is spread over test images: the left tail is what a mean hides."
     bins = np.linspace(0, 1, 26).tolist()
     with figure(report, "IoU by image", caption) as axes:

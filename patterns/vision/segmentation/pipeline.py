@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.atomic import write_json
+from patterns.vision.images import image_profile, read_image
 from patterns.vision.segmentation.config import Config
+from patterns.vision.segmentation.data import Splits
+from patterns.vision.segmentation.stages.augment import CropAugment
+from patterns.vision.segmentation.stages.postprocess import Postprocess
+from patterns.vision.segmentation.stages.preprocess import as_colour
+from patterns.vision.segmentation.stages.threshold import OtsuThreshold
+from patterns.vision.segmentation.stages.training import Segmenter
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from patterns.vision.segmentation.data import Splits
-    from patterns.vision.segmentation.stages.postprocess import Postprocess
-    from patterns.vision.segmentation.stages.threshold import OtsuThreshold
-    from patterns.vision.segmentation.stages.training import Segmenter
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,6 @@ class Pipeline:
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages; no size of theirs depends on `splits`."""
-        from patterns.vision.segmentation.stages.postprocess import Postprocess
-        from patterns.vision.segmentation.stages.threshold import OtsuThreshold
-
         return cls(
             baseline=OtsuThreshold(),
             network=_network(config) if config.model == "unet" else None,
@@ -94,8 +93,6 @@ class Pipeline:
 
     def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the probability (H, W) that each pixel belongs to an object."""
-        from patterns.vision.segmentation.stages.preprocess import as_colour
-
         colour = [as_colour(image) for image in images]
         if self.network is None:
             return [mask.astype(np.float32) for mask in self.baseline.predict(colour)]
@@ -111,8 +108,6 @@ class Pipeline:
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Describe the training images by a few numbers each, for drift monitoring."""
-        from patterns.vision.images import image_profile
-
         return image_profile(splits.train.images)
 
     def save(self, folder: Path) -> None:
@@ -133,11 +128,6 @@ class Pipeline:
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote; neither the data nor the configuration is needed."""
-        from patterns.vision.images import read_image
-        from patterns.vision.segmentation.stages.postprocess import Postprocess
-        from patterns.vision.segmentation.stages.threshold import OtsuThreshold
-        from patterns.vision.segmentation.stages.training import Segmenter
-
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
             baseline=OtsuThreshold(),
@@ -152,9 +142,6 @@ class Pipeline:
 
 def _network(config: Config) -> Segmenter:
     """Make the network and its training, with seeded weights."""
-    from patterns.vision.segmentation.stages.augment import CropAugment
-    from patterns.vision.segmentation.stages.training import Segmenter
-
     augment, training = config.augment, config.training
     return Segmenter(
         width=config.unet.width,

@@ -16,7 +16,8 @@ import numpy as np
 
 from common.evaluation.report import Row, Table
 from patterns.vision.segmentation.config import Config, SplitOptions
-from patterns.vision.segmentation.data import Part, split
+from patterns.vision.segmentation.data import split
+from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation.accuracy import headline
 from patterns.vision.segmentation.evaluation.found import compare
 from patterns.vision.segmentation.pipeline import Pipeline
@@ -54,7 +55,7 @@ class Dsb96:
         )
         return [replace(ours, name=self.name, rows=(*ours.rows, *published), caption=caption)]
 
-    def _small(self, part: Part) -> Part:
+    def _small(self, part: MaskedImages) -> MaskedImages:
         pairs = [
             shrink(image, mask, side=self.side)
             for image, mask in zip(part.images, part.masks, strict=True)

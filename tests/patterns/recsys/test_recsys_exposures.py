@@ -51,5 +51,7 @@ def test_rankers_learn_from_exposures_and_are_judged_on_candidates(trained) -> N
     judged = pipeline.judged_
     assert judged.ranked.item_ids.shape == (len(judged.requests), config.candidates.keep)
     assert 0.0 < pipeline.ranking.quality_["lightgbm"] < 1.0
-    with pytest.raises(ValueError, match=r"ranking.examples: .* this data has none"):
+    with pytest.raises(
+        ValueError, match=r"ranking.examples: .* this data has none.*--ranking.examples"
+    ):
         pipeline.fit_ranker(replace(splits, shown=None))

@@ -257,7 +257,7 @@ def test_objectives_put_what_is_worth_more_first(
 @every_ranker
 def test_objectives_without_values_name_the_remedy(make: Make) -> None:
     for objective in ("watch", "rating"):
-        with pytest.raises(ValueError, match=r"--ranking.objective ctr"):
+        with pytest.raises(ValueError, match=r"^objective: .* use ctr"):
             make(objective=objective).fit(planted(0))
     with pytest.raises(ValueError, match="lowest is -1"):
         make(objective="rating").fit(valued(0, (-1.0, 5.0)))

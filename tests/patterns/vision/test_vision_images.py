@@ -43,9 +43,8 @@ def test_the_rotation_of_a_photo_is_applied() -> None:
     [
         ("???", 422),
         ("aGVsbG8=", 415),
-        (as_base64(Image.fromarray(IMAGE), "GIF"), 415),
+        (as_base64(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), 415),
         (encode_png(IMAGE)[:200], 415),
-        (encode_png(np.full((4, 4), 40_000, np.uint16)), 415),
         (as_base64(Image.new("L", (5000, 5000))), 413),
         (as_base64(Image.new("1", (20_000, 20_000))), 413),
     ],

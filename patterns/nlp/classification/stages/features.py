@@ -115,6 +115,7 @@ class FeatureClassifier:
     def save(self, folder: Path) -> None:
         """Write the features' and the network's files."""
         assert self.module_ is not None and self.encoder_ is not None, "fit it first"
+        (folder / "features").mkdir()
         self.encoder_.save(folder / "features")
         save_file(self.module_.state_dict(), folder / WEIGHTS)
         facts = {"classes": self.classes, "hidden": self.hidden, "dropout": self.dropout}

@@ -125,8 +125,8 @@ class Ranking:
         if second == "watch" or second == "rating":
             if not _usable(worth.get(second, np.zeros(0))):
                 raise ValueError(
-                    f"ranking.second: {second} needs values that are known, none below 0, of what"
-                    " was clicked, and there are none; use --ranking.second none"
+                    f"second: {second} needs values that are known, none below 0, of what was"
+                    " clicked, and there are none; use none"
                 )
             return second
         if second == "none":

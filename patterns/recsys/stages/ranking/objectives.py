@@ -55,14 +55,13 @@ class Worth:
         known = rows.values[(rows.labels > 0) & ~np.isnan(rows.values)].astype(np.float64)
         if not len(known):
             raise ValueError(
-                f"ranking.objective: {objective} needs the value (rating or minutes) of some items"
-                " that were clicked, and none is known; use --ranking.objective ctr, or data with"
-                " ratings"
+                f"objective: {objective} needs the value (rating or minutes) of some items that"
+                " were clicked, and none is known; use ctr, or data with ratings"
             )
         if known.min() < 0:
             raise ValueError(
-                f"ranking.objective: {objective} weighs by value, and the lowest is"
-                f" {known.min():g}; shift the values to 0 or more, or use --ranking.objective ctr"
+                f"objective: {objective} weighs by value, and the lowest is {known.min():g};"
+                " shift the values to 0 or more, or use ctr"
             )
         spread = max(float(known.std()), 1e-6)
         return cls(objective, float(known.mean()), spread, float(known.min()), float(known.max()))

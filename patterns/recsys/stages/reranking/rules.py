@@ -2,7 +2,7 @@
 
 A cap limits the items of one group (a franchise, a director, a genre) on a page. Caps are kept
 while the page is filled, so the page stays full as long as any candidate keeps them. When none
-does, the page is filled with the next best all the same, and `violations` counts it.
+does, the page is filled with the next best all the same.
 
 Shapes: `B` requests, `N` items, `K` candidates, `L` page.
 """
@@ -43,16 +43,6 @@ class Rules:
                 count += groups == held[:, place : place + 1]
             allowed &= (count < cap.most) | (groups < 0)
         return allowed
-
-    def violations(self, page: np.ndarray) -> np.ndarray:
-        """Count the items of each page (B, L) that stand above a cap: (B,)."""
-        above = np.zeros(len(page), dtype=np.int64)
-        for cap in self.caps:
-            groups = _groups(cap, page)
-            for place in range(page.shape[1]):
-                earlier = (groups[:, :place] == groups[:, place : place + 1]).sum(axis=1)
-                above += (groups[:, place] >= 0) & (earlier >= cap.most)
-        return above
 
 
 def genre_cap(genres: np.ndarray, most: int) -> Rules | None:

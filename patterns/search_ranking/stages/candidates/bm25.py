@@ -182,7 +182,6 @@ class BM25:
 
     def save(self, folder: Path) -> None:
         """Write one npz a field, and the fields with their weights as JSON."""
-        folder.mkdir(parents=True, exist_ok=True)
         fields = {name: vars(field) for name, field in self.fields.items()}
         write_json(folder / "bm25.json", {"fields": fields, "weights": self.weights})
         for name, index in self.indices_.items():

@@ -74,10 +74,10 @@ class Dense:
 
     def save(self, folder: Path) -> None:
         """Write the vectors, the FAISS index and the encoder of queries."""
-        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "dense.json", {"index": self.index})
         np.savez(folder / "vectors.npz", vectors=self.vectors_)
         self.index_.save(folder / "documents.faiss")
+        (folder / "encoder").mkdir()
         self.query_encoder_.save(folder / "encoder")
 
     @classmethod

@@ -65,7 +65,6 @@ class Hybrid:
 
     def save(self, folder: Path) -> None:
         """Write what was chosen as JSON."""
-        folder.mkdir(parents=True, exist_ok=True)
         chosen = {"constant": self.constant_, "lexical_weight": self.lexical_weight_}
         write_json(folder / "hybrid.json", chosen)
 

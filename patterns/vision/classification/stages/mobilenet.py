@@ -69,7 +69,7 @@ class MobileNetClassifier(NetworkClassifier):
             reason = f"{type(problem).__name__}: {problem}"
             self.notice_ = (
                 "MobileNetV3 was trained from scratch: ImageNet weights are not available"
-                f" ({reason}); give --mobilenet.weights FILE.safetensors to use your own copy"
+                f" ({reason}); give `weights` a FILE.safetensors to use your own copy"
             )
         return module
 

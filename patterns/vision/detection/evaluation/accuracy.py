@@ -8,19 +8,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.evaluation.bootstrap import interval
 from common.evaluation.detection import DetectionScore, mean_average_precision
 from common.evaluation.report import Estimate, Row, Table, Value
+from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.evaluation.counting import count_errors
+from patterns.vision.detection.pipeline import Pipeline
 from patterns.vision.detection.stages.postprocess import Detections, match
-
-if TYPE_CHECKING:
-    from patterns.vision.detection.data import Part
-    from patterns.vision.detection.pipeline import Pipeline
 
 RESAMPLES = 200
 COLUMNS = ("mAP@.5", "mAP@.5:.95", "precision", "recall", "count error", "weights")
@@ -35,7 +32,9 @@ class Measured:
     high: np.ndarray
 
     @classmethod
-    def of(cls, found: Sequence[Detections], part: Part, classes: int, *, seed: int) -> Measured:
+    def of(
+        cls, found: Sequence[Detections], part: BoxedImages, classes: int, *, seed: int
+    ) -> Measured:
         """Score detections and resample images; a class that a resample lacks is left out."""
         rng = np.random.default_rng(seed)
         results: list[np.ndarray] = []
@@ -56,7 +55,9 @@ class Measured:
         return Estimate(float(value), self.low[place], self.high[place])
 
 
-def average_precision(found: Sequence[Detections], part: Part, classes: int) -> DetectionScore:
+def average_precision(
+    found: Sequence[Detections], part: BoxedImages, classes: int
+) -> DetectionScore:
     """Return COCO's score of the detections of a part's images."""
     return mean_average_precision(
         [each.boxes for each in found],
@@ -72,7 +73,7 @@ def headline(
     name: str,
     measured: Measured,
     kept: Sequence[Detections],
-    part: Part,
+    part: BoxedImages,
     *,
     weights: int | None,
     seed: int,
@@ -94,7 +95,7 @@ def headline(
 
 
 def by_class(
-    pipeline: Pipeline, base: Measured, own: Measured, kept: Sequence[Detections], part: Part
+    pipeline: Pipeline, base: Measured, own: Measured, kept: Sequence[Detections], part: BoxedImages
 ) -> Table:
     """Return the average precision of each class that has a true box."""
     classes, score = len(pipeline.label_names), own.score
@@ -121,7 +122,7 @@ def by_class(
     return Table("by class", columns, tuple(rows), caption)
 
 
-def _tally(kept: Sequence[Detections], part: Part) -> tuple[int, int, int]:
+def _tally(kept: Sequence[Detections], part: BoxedImages) -> tuple[int, int, int]:
     """Count right detections, all detections, and true boxes."""
     right = sum(
         int((match(each, boxes, labels) >= 0).sum())

@@ -6,20 +6,18 @@ Shapes: I images, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.evaluation.bootstrap import interval
 from common.evaluation.report import Estimate, Row, Table
+from patterns.vision.detection.data import Splits
+from patterns.vision.detection.entities.images import BoxedImages
+from patterns.vision.detection.pipeline import Pipeline
 from patterns.vision.detection.stages.postprocess import Detections
 
-if TYPE_CHECKING:
-    from patterns.vision.detection.data import Part, Splits
-    from patterns.vision.detection.pipeline import Pipeline
 
-
-def count_errors(kept: Sequence[Detections], part: Part, classes: int) -> np.ndarray:
+def count_errors(kept: Sequence[Detections], part: BoxedImages, classes: int) -> np.ndarray:
     """Return the absolute difference of found and true counts, image by class (I, C)."""
     return np.abs(_counts([each.labels for each in kept], classes) - _counts(part.labels, classes))
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.evaluation.detection import box_iou
 from common.evaluation.report import Row, Table
+from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.stages.postprocess import Detections, match
 
-if TYPE_CHECKING:
-    from patterns.vision.detection.data import Part
 
-
-def by_size(kept: Sequence[Detections], part: Part) -> Table:
+def by_size(kept: Sequence[Detections], part: BoxedImages) -> Table:
     """Return recall and fit by the side of the true box, in fifths of all boxes."""
     side = np.concatenate(
         [np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1)) for boxes in part.boxes]

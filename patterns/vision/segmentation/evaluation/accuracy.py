@@ -5,17 +5,14 @@ Intervals resample whole slides, since tiles of one slide are not independent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from common.evaluation.bootstrap import interval_of
 from common.evaluation.report import Estimate, Row, Table, Value
+from patterns.vision.segmentation.data import Splits
+from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
-
-if TYPE_CHECKING:
-    from patterns.vision.segmentation.data import Part, Splits
-    from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.pipeline import Pipeline
 
 COLUMNS = ("IoU", "pooled IoU", "Dice", "objects found", "count error", "weights")
 
@@ -39,7 +36,7 @@ def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, fin
 
 
 def _row(
-    name: str, found: Found, test: Part, *, weights: int, seed: int, baseline: bool = False
+    name: str, found: Found, test: MaskedImages, *, weights: int, seed: int, baseline: bool = False
 ) -> Row:
     true = count_objects(test.masks)
     error = np.abs(found.counts - true) / np.maximum(true, 1)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.evaluation import segmentation as metrics
-
-if TYPE_CHECKING:
-    from patterns.vision.segmentation.data import Part
-    from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.entities.images import MaskedImages
+from patterns.vision.segmentation.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Found:
     pooled_iou: float
 
 
-def compare(pipeline: Pipeline, test: Part) -> tuple[Found, Found, Found]:
+def compare(pipeline: Pipeline, test: MaskedImages) -> tuple[Found, Found, Found]:
     """Judge the baseline, the pipeline without splitting touching objects, and all of it."""
     post = pipeline.postprocess
     otsu = pipeline.baseline.predict(test.images)
@@ -43,7 +40,7 @@ def compare(pipeline: Pipeline, test: Part) -> tuple[Found, Found, Found]:
     )
 
 
-def judge(test: Part, labels: list[np.ndarray]) -> Found:
+def judge(test: MaskedImages, labels: list[np.ndarray]) -> Found:
     """Compare label maps with the truth, image by image."""
     said = [each > 0 for each in labels]
     true = [each > 0 for each in test.masks]

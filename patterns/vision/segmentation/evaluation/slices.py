@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from common.evaluation.report import Row, Table
+from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 
-if TYPE_CHECKING:
-    from patterns.vision.segmentation.data import Part
 
-
-def by_slice(test: Part, base: Found, final: Found) -> Table:
+def by_slice(test: MaskedImages, base: Found, final: Found) -> Table:
     """Slice by modality and by how many objects an image holds."""
     true = count_objects(test.masks)
     kinds = np.array(test.kinds)

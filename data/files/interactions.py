@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from data.csv_columns import (
+from data.files.columns import (
     check_column,
     file_source,
     filled,

@@ -6,14 +6,13 @@ or row, what was found and what to do. Nothing is repaired in silence; what is o
 as repeated rows, is kept and said in the table's notice.
 """
 
-from data.from_csv import texts_from_csv, transactions_from_csv
-from data.from_folder import (
-    detection_from_voc,
-    images_from_folder,
-    search_from_beir,
-    segmentation_from_folder,
-)
-from data.interactions_csv import interactions_from_csv
+from data.files.boxes import detection_from_voc
+from data.files.images import images_from_folder
+from data.files.interactions import interactions_from_csv
+from data.files.masks import segmentation_from_folder
+from data.files.search import search_from_beir
+from data.files.texts import texts_from_csv
+from data.files.transactions import transactions_from_csv
 
 __all__ = [
     "detection_from_voc",

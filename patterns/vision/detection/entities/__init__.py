@@ -1,0 +1,1 @@
+"""Nouns that data and stages share: images with their labels."""
