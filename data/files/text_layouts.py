@@ -83,7 +83,9 @@ def read_jsonl(path: Path, wanted: Wanted, first: Labelled | None = None) -> Lab
         else:
             faults.add(row, f"not a JSON object. Write one as {_EXAMPLE}.")
     if not objects:
-        raise ValueError(f"{path}: it holds no JSON object; one a line is needed, such as {_EXAMPLE}.")
+        raise ValueError(
+            f"{path}: it holds no JSON object; one a line is needed, such as {_EXAMPLE}."
+        )
     fields = list(dict.fromkeys(name for each in objects for name in each))
     used = set(wanted.names(fields).values())
     for row, each in zip(rows, objects, strict=True):
@@ -113,11 +115,13 @@ def read_fasttext(path: Path, wanted: Wanted, first: Labelled | None = None) -> 
             what = "no label" if not labels else f"{len(labels)} labels"
             faults.add(row, f"{what}; a line begins with one {_LABEL}…. Correct or remove it.")
     if not found:
-        raise ValueError(f"{path}: no line begins with one {_LABEL}…. For a table give --dataset csv.")
+        raise ValueError(
+            f"{path}: no line begins with one {_LABEL}…. For a table give --dataset csv."
+        )
     faults.check()
-    texts, labels, rows = zip(*found, strict=True)
-    frame = pl.DataFrame({"text": texts, "label": labels})
-    table = TextTable(path, frame, np.array(rows), True, (said,) if said else ())
+    frame = pl.DataFrame(found, schema=["text", "label", "row"], orient="row")
+    rows = frame.drop_in_place("row").to_numpy()
+    table = TextTable(path, frame, rows, True, (said,) if said else ())
     return _of_table(table, Wanted(options=wanted.options), first)
 
 
@@ -191,7 +195,8 @@ class _Folder:
                 f" label. Name the folder that holds them by {flag('path')}."
             )
         if self.others:
-            said.append(f"{len(self.others):,} files that are no texts are not read, such as {self.others[0]}.")
+            count, one = len(self.others), self.others[0]
+            said.append(f"{count:,} files that are no texts are not read, such as {one}.")
         if self.foreign:
             said.append(f"{len(self.foreign):,} files are not UTF-8. {self.foreign[0]}")
         schema = dict.fromkeys(("text", "label", "place"), pl.String)
@@ -209,7 +214,7 @@ class _Folder:
 
 
 def _class_files(path: Path) -> list[tuple[Path, str]]:
-    """Find files named after labels: `pos.txt` and `neg.txt`, or `polarity.pos` and `polarity.neg`."""
+    """Find files named after labels: `pos.txt` and `neg.txt`, or `films.pos` and `films.neg`."""
     files = sorted(each for each in path.iterdir() if each.is_file() and each.name[0] != ".")
     named = [file for file in files if file.suffix.lower() == ".txt" and not _is_about(file)]
     if len(named) > 1:
@@ -224,7 +229,9 @@ def _class_files(path: Path) -> list[tuple[Path, str]]:
 
 def _is_about(file: Path) -> bool:
     """Whether a file is about the data: a readme, a licence, a list of labels."""
-    return re.match(r"(readme|licen[cs]e|classes|labels|notice)", file.stem, re.IGNORECASE) is not None
+    return (
+        re.match(r"(readme|licen[cs]e|classes|labels|notice)", file.stem, re.IGNORECASE) is not None
+    )
 
 
 def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Labelled:
@@ -238,7 +245,9 @@ def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Label
     else:
         parts = pl.DataFrame({argument: read.texts[argument] for argument in text})
         joined = parts.select(
-            pl.concat_list(pl.all()).list.eval(pl.element().filter(pl.element() != "")).list.join(" ")
+            pl.concat_list(pl.all())
+            .list.eval(pl.element().filter(pl.element() != ""))
+            .list.join(" ")
         ).to_series()
         read.fault("text", joined == "", "and the other columns of the text are empty too")
     frame = pl.DataFrame({"text": joined, "label": read.filled("label")})

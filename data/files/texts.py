@@ -64,7 +64,10 @@ def texts_from_files(
     said += _alike(names)
     if "test" not in parts:
         parts |= _drawn_test(parts["train"], test_share, seed)
-        said.append(f"No test part was given: {test_share:.0%} of each label were drawn for it.")
+        if test_share:
+            said.append(
+                f"No test part was given: {test_share:.0%} of each label were drawn for it."
+            )
     return _table(list(files.values()), parts, names, said)
 
 

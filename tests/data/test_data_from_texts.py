@@ -87,7 +87,9 @@ def test_every_layout_gives_the_same_texts(tmp_path: Path, make) -> None:
     )
 
 
-@pytest.mark.parametrize("names", ["train valid test", "training dev testing", "x-train x-val x-test"])
+@pytest.mark.parametrize(
+    "names", ["train valid test", "training dev testing", "x-train x-val x-test"]
+)
 def test_a_folder_of_parts_is_kept_as_it_is(tmp_path: Path, names: str) -> None:
     for name in names.split():
         write(tmp_path / "tables" / f"{name}.csv", HEADED.replace("door", name))
@@ -178,7 +180,11 @@ def test_labels_that_differ_in_case_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layout", "content", "message"),
     [
-        ("csv", "text,label\na,x\n,y\n  ,y\nb,\n", r"(?s)2 faults.*row 3: .*empty \(2 such.*row 5: "),
+        (
+            "csv",
+            "text,label\na,x\n,y\n  ,y\nb,\n",
+            r"(?s)2 faults.*row 3: .*empty \(2 such.*row 5: ",
+        ),
         ("csv", "text,label\na,x\nb,x\n", "all 2 training texts have the label 'x'"),
         ("csv", "text,kind\na,x\nb,y\n", r"no column 'label'.*--data\.label.*'text', 'kind'"),
         ("csv", '{"text": "a", "label": "x"}\n', "Give --dataset jsonl"),

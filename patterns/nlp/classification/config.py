@@ -94,7 +94,8 @@ class EncoderOptions:
 @dataclass(frozen=True)
 class Config(RunConfig):
     """Text classification; `--dataset` takes banking77, simulated-intents, or for your own texts
-    csv, jsonl, fasttext or folder."""
+    csv, jsonl, fasttext or folder.
+    """
 
     own_datasets = ("csv", "jsonl", "fasttext", "folder")
     own_files = ("path", "train", "valid", "test")

@@ -130,7 +130,9 @@ def _keyed(frame: pl.DataFrame) -> pl.DataFrame:
     """Add the text without case and punctuation as its key."""
     plain = pl.col("text").str.to_lowercase().str.replace_all(r"[\W_]+", " ").str.strip_chars()
     # a text of signs alone has nothing left: it stands for itself
-    return frame.with_columns(pl.when(plain == "").then(pl.col("text")).otherwise(plain).alias("key"))
+    return frame.with_columns(
+        pl.when(plain == "").then(pl.col("text")).otherwise(plain).alias("key")
+    )
 
 
 def _without(frame: pl.DataFrame, others: list[pl.DataFrame]) -> pl.DataFrame:
@@ -153,7 +155,9 @@ def _check_counts(train: Texts, label_names: tuple[str, ...], *, least: int) -> 
     rare = np.flatnonzero(counts < least)
     if not len(rare):
         return
-    listed = ", ".join(f"{label_names[label]!r} has {counts[label]}" for label in rare[:MOST_LABELS])
+    listed = ", ".join(
+        f"{label_names[label]!r} has {counts[label]}" for label in rare[:MOST_LABELS]
+    )
     more = f" and {len(rare) - MOST_LABELS:,} labels more" if len(rare) > MOST_LABELS else ""
     raise ValueError(
         f"training texts that neither repeat another nor stand in the test part: label {listed}"

@@ -78,8 +78,8 @@ def headline_table(pipeline: Pipeline, splits: Splits, models: dict[str, np.ndar
     caption = (
         f"{len(splits.test):,} test texts, {len(splits.label_names)} labels; 95 % bootstrap"
         f" intervals; temperature {pipeline.temperature_:.2f} from {len(splits.valid):,}"
-        f" validation texts; milliseconds of one text alone, from the string to its logits; the last"
-        " row is served."
+        f" validation texts; milliseconds of one text alone, from the string to its logits; the"
+        " last row is what serves."
     )
     return Table("text classification", (*HEADLINE, "p50 ms", "p99 ms"), tuple(rows), caption)
 

@@ -240,8 +240,8 @@ class Pipeline:
 
     def _on_training(self) -> list[str]:
         """Say what of the training texts the encoder did not read."""
-        assert self.encoder is not None and self.encoder.tokens_ is not None
-        stage, said = self.encoder, []
+        stage, said = self.encoder, list[str]()
+        assert stage is not None and stage.tokens_ is not None
         if stage.cut_share_:
             said.append(
                 f"{stage.cut_share_:.1%} of the training texts are longer than"
