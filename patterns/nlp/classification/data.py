@@ -176,7 +176,7 @@ def _notices(table: TextClassification, kept: int) -> list[str]:
     labels = _keyed(table.train).group_by("key").agg(pl.col("label").n_unique())
     torn = int((labels["label"] > 1).sum())
     if torn:
-        said.append(f"{torn:,} training texts stand there with different labels; the first counts.")
+        said.append(f"{torn:,} times the same text has different labels; the first counts")
     return said
 
 

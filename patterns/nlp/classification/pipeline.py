@@ -80,6 +80,7 @@ class Pipeline:
         self.model_: EncoderClassifier | FeatureClassifier | None = None  # beyond the baseline
         self.served_: Predictor | None = None
         self.kind_ = ""  # key of SERVABLE: what `served_` is
+        self.example_ = ""  # a training text of usual length, to try the service with
         self.valid_scores_: dict[str, float] = {}  # kind -> score on the validation texts
         self.parity_: Parity | None = None
         self.temperature_ = 1.0
@@ -103,6 +104,8 @@ class Pipeline:
         assert self.baseline is not None
         with as_flags(texts="data.text"):
             self._offer(self.baseline.fit(splits.train, splits.valid), "tfidf", splits)
+        by_length = sorted(splits.train.texts, key=len)
+        self.example_ = by_length[len(by_length) // 2]
         said = unspaced_notice(splits.train.texts)
         self.notices += [f"{self.baseline.name}: {said}"] if said else []
         return self
@@ -210,6 +213,7 @@ class Pipeline:
             "seed": self.seed,
             "temperature": self.temperature_,
             "notices": self.notices,
+            "example": self.example_,
         }
         write_json(folder / "pipeline.json", content)
 
@@ -219,7 +223,7 @@ class Pipeline:
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(label_names=content["label_names"], k=content["k"], seed=content["seed"])
         pipeline.kind_, pipeline.temperature_ = content["kind"], content["temperature"]
-        pipeline.notices = content["notices"]
+        pipeline.notices, pipeline.example_ = content["notices"], content["example"]
         module, name = SERVABLE[pipeline.kind_]
         stage: type[Predictor] = getattr(import_module(f"{STAGES}.{module}"), name)
         pipeline.served_ = stage.load(folder)

@@ -120,9 +120,7 @@ def test_a_validation_part_that_comes_with_the_data_is_kept() -> None:
     assert len(parts.train) == 9 and "my card number 3 and more" not in parts.train.texts
     assert parts.test.texts == test["text"].to_list()
     assert parts.train.labels.tolist() == [0] * 8 + [1]
-    assert parts.notices[1] == (
-        "1 training texts stand there with different labels; the first counts."
-    )
+    assert parts.notices[1] == "1 times the same text has different labels; the first counts"
     assert parts.notices[-1].startswith("1 of 2 test texts (50.0%) differ from a training text")
 
 
@@ -280,6 +278,9 @@ def test_the_main_makes_an_artifact_that_answers_over_http(tmp_path: Path) -> No
         assert [guess["label"] for guess in body["labels"]] == answer.labels
         assert body["label"] == answer.labels[0]
         assert body["probability"] == pytest.approx(answer.probabilities[0])
+        assert service.example["text"] in {
+            text for text in split(load(FEATURES), FEATURES).train.texts
+        }
         for bad in ({"text": ""}, {"text": "   "}, {}, {"text": text, "k": 0}, {"text": 7}):
             response = client.post("/predict", json=bad)
             assert 400 <= response.status_code < 500
