@@ -98,19 +98,24 @@ class Cells:
         """Raise for the first row that has more or fewer cells than row 1."""
         first = int(np.argmin(self.blank))
         wrong = (self.widths != self.widths[first]) & ~self.blank
-        if wrong.any():
-            row = int(np.argmax(wrong))
+        if not wrong.any():
+            return
+        row = int(np.argmax(wrong))
+        if wrong.sum() == (~self.blank).sum() - 1 and len(set(self.widths[wrong])) == 1:
             raise ValueError(
-                f"{self.path}, row {row + 1}: {counted(self.widths[row])} between {sign}, row "
-                f"{first + 1} has {self.widths[first]} ({int(wrong.sum()):,} such rows): "
-                f"{self._shown(row)!r}. Correct the row"
-                + (
-                    ", put cells that hold the delimiter in quotation marks,"
-                    if self.quoted or chr(self.delimiter) in ",;"
-                    else ""
-                )
-                + f" or give another {flag('delimiter')}."
+                f"{self.path}, row {first + 1}: {counted(self.widths[first])} between {sign}, all "
+                f"other rows have {self.widths[row]}: {self._shown(first)!r}. Give each column its "
+                f"name there, remove the row if it is no header, or give another "
+                f"{flag('delimiter')}."
             )
+        quotes = ", put cells that hold the delimiter in quotation marks,"
+        quotes = quotes if self.quoted or chr(self.delimiter) in ",;" else ""
+        more = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
+        raise ValueError(
+            f"{self.path}, row {row + 1}: {counted(self.widths[row])} between {sign}, row "
+            f"{first + 1} has {self.widths[first]}{more}: {self._shown(row)!r}. Correct the row"
+            f"{quotes} or give another {flag('delimiter')}."
+        )
 
     def _shown(self, row: int) -> str:
         if not self.regular:
@@ -162,12 +167,14 @@ def _regular(codes: np.ndarray, marks: np.ndarray, delimiter: int) -> bool:
     """Tell whether each quotation mark opens or closes a whole cell, or is one of two inside."""
     if len(marks) % 2:
         return False
-    padded = np.concatenate([[NEWLINE], codes, [NEWLINE]])  # the byte of mark m is padded[m + 1]
     opening, closing = marks[0::2], marks[1::2]
     twin = opening[1:] == closing[:-1] + 1
-    edges = np.array([NEWLINE, delimiter])
-    opens = np.isin(padded[opening], edges) | np.concatenate([[False], twin])
-    closes = np.isin(padded[closing + 2], edges) | np.concatenate([twin, [False]])
+    before = codes[np.maximum(opening - 1, 0)]
+    after = codes[np.minimum(closing + 1, len(codes) - 1)]
+    opens = (before == NEWLINE) | (before == delimiter) | (opening == 0)
+    closes = (after == NEWLINE) | (after == delimiter) | (closing == len(codes) - 1)
+    opens[1:] |= twin
+    closes[:-1] |= twin
     return bool(opens.all() and closes.all())
 
 

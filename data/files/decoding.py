@@ -30,6 +30,13 @@ _OTHER_KINDS = (
     (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
     (b"%PDF", "a PDF"),
     (b"SQLite format 3", "an SQLite database"),
+    (b'{"', "JSON"),
+    (b"[{", "JSON"),
+    (b"<", "a web page or XML"),
+)
+_REMEDIES = (
+    (b"version https://git-lfs", "a pointer of Git LFS. Fetch the file itself (git lfs pull)."),
+    (b"__label__", "rows as fastText writes them. Write the label, a tab and the text."),
 )
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.decompress),
@@ -57,9 +64,13 @@ def read_bytes(path: Path) -> bytes:
         raise ValueError(
             f"{path}: cannot be unpacked ({error}). Copy or fetch it again."
         ) from error
+    begin = b"".join(data[:4096].split(maxsplit=2)[:2]) if data[:1] in b"[{" else data[:64].lstrip()
     for start, kind in _OTHER_KINDS:
-        if data.startswith(start):
-            raise ValueError(f"{path}: {kind}, not a text file. Save the table as CSV.")
+        if begin.startswith(start):
+            raise ValueError(f"{path}: {kind}, not a table of rows. Save it as CSV.")
+    for start, remedy in _REMEDIES:
+        if begin.startswith(start):
+            raise ValueError(f"{path}: {remedy}")
     return data
 
 
@@ -69,7 +80,7 @@ def _only_member(path: Path, data: bytes) -> bytes:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         names = [name for name in names if not name.startswith("__MACOSX/")]
         if "[Content_Types].xml" in names:
-            raise ValueError(f"{path}: an Excel workbook, not a text file. Save the table as CSV.")
+            raise ValueError(f"{path}: an Excel workbook, not a table of rows. Save it as CSV.")
         if len(names) != 1:
             raise ValueError(f"{path}: {len(names)} files in one archive. Unpack it and name one.")
         return archive.read(names[0])
