@@ -76,7 +76,11 @@ class Cells:
         return records
 
     def _check_long_rows(self) -> None:
-        """Refuse rows of several lines that look like rows of their own: a mark is missing."""
+        """Refuse a row of several lines that look like rows of their own: a mark is missing.
+
+        Only where its two marks are all there are: other marks show that the writer knows how to
+        quote. Two lines of two columns say too little to refuse, and are told.
+        """
         width = int(self.widths[int(np.argmin(self.blank))])
         codes = np.frombuffer(self.data, np.uint8)
         breaks = np.flatnonzero(codes == NEWLINE)
@@ -84,7 +88,9 @@ class Cells:
         for place in islice(np.flatnonzero(inside > 0), 10_000):
             lines = self.data[self.starts[place] : self.ends[place]].split(b"\n")
             alike = all(line.count(bytes([self.delimiter])) == width - 1 for line in lines)
-            if not alike or width == 1:
+            marks = [line.count(b'"') for line in lines]
+            lone = marks[0] == marks[-1] == 1 and not any(marks[1:-1])
+            if not (alike and lone) or width == 1:
                 continue
             if len(lines) > 2 or width > 2:
                 raise ValueError(

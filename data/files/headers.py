@@ -105,7 +105,7 @@ def _example(cells: list[str], wanted: Mapping[str, str]) -> list[str]:
     """Guess the names of the columns from row 1: the text is the longest cell, a time looks so."""
     left = dict(wanted)
     names: list[str | None] = [None] * len(cells)
-    if "text" in left:
+    if "text" in left and "label" in left:
         longest = max(range(len(cells)), key=lambda place: len(cells[place]))
         names[longest] = left.pop("text")
     times = [place for place, cell in enumerate(cells) if _TIME.fullmatch(cell)]
