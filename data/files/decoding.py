@@ -100,7 +100,7 @@ def to_utf8(path: Path, data: bytes, encoding: str = "auto") -> tuple[bytes, str
     utf8 = text.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
     if b"\r" in utf8:
         utf8 = utf8.replace(b"\r\n", b"\n")
-        if b"\n" not in utf8:
+        if b"\r" in utf8.partition(b"\n")[0]:  # an old Mac's
             utf8 = utf8.replace(b"\r", b"\n")
     if b"\0" in utf8:
         row = utf8[: utf8.index(b"\0")].count(b"\n") + 1

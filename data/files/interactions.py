@@ -150,7 +150,8 @@ class _Description:
             TableOptions(
                 delimiter=options.delimiter, columns=self.columns, encoding=options.encoding
             ),
-            wanted={each: each for each in (self.id_column, *self.known)},
+            wanted={self.kind: self.id_column}
+            | ({"title": "title"} if "title" in self.known else {}),
             columns_argument=f"{self.kind}s_columns",
         )
         has = table.frame.columns
