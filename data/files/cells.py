@@ -54,7 +54,7 @@ class Cells:
 
     def _by_csv(self) -> list[list[str]]:
         """Read with the csv module, which takes a quotation mark inside of a cell as it is."""
-        text = self.data.decode("utf-8", "surrogatepass")
+        text = self.data.decode()
         sign = chr(self.delimiter)
         spaced = f'{sign} "' in text
         limit = csv.field_size_limit(sys.maxsize)
@@ -135,7 +135,7 @@ class Cells:
         place = int(np.argmin(self.blank))
         if not self.regular:
             return self.records[place]
-        text = self.data[self.starts[place] : self.ends[place]].decode("utf-8", "surrogatepass")
+        text = self.data[self.starts[place] : self.ends[place]].decode()
         if not self.quoted:
             return text.split(chr(self.delimiter))
         return next(csv.reader(io.StringIO(text, newline=""), delimiter=chr(self.delimiter)))

@@ -127,6 +127,7 @@ def test_quotes_and_line_breaks_inside_of_cells(file):
         ("<html></html>", r"own\.csv: a web page or XML, not a table of rows"),
         ("version https://git-lfs.github.com/spec/v1\n", r"own\.csv: a pointer of Git LFS"),
         ("__label__a x y\n", r"own\.csv: rows as fastText writes them"),
+        (b"a" * 257 + b"ustar", r"own\.csv: a tar archive"),
         ("id,text\na,1\nb,\0\n", r"own\.csv, row 3: it holds a NUL"),
     ],
 )
