@@ -13,7 +13,6 @@ import io
 import lzma
 import re
 import zipfile
-import zlib
 from pathlib import Path
 
 from data.files.faults import flag
@@ -25,11 +24,18 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_OTHER_KINDS = (
-    (b"PAR1", "a Parquet file"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
-    (b"%PDF", "a PDF"),
-    (b"SQLite format 3", "an SQLite database"),
+_NO_TEXTS = (
+    (rb"PAR1", "a Parquet file"),
+    (rb"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (rb"%PDF", "a PDF"),
+    (rb"SQLite format 3", "an SQLite database"),
+    (rb"(?s:.){257}ustar", "a tar archive"),
+    (rb"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file itself)"),
+)
+_NO_TABLES = (
+    (rb'\s*\{\s*"|\s*\[\s*\{', "JSON"),
+    (rb"(?i:\s*<(!doctype|html|\?xml))", "a web page or XML"),
+    (rb"__label__", "rows as fastText writes them (give each a tab between label and text)"),
 )
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.decompress),
@@ -40,27 +46,34 @@ _ASCII = bytes(range(128))
 _LONG_RUNS = re.compile(rb"[\x80-\xff]{3,}")
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content, unpacked if it is compressed; raise for what is no text file."""
+def read_bytes(path: Path, *, table: bool = True) -> bytes:
+    """Return the content, unpacked if it is compressed; raise for what is no text, or no table."""
     if path.is_dir():
         raise ValueError(f"{path}: a folder. Name the file in it.")
     if not path.is_file():
         raise ValueError(f"{path}: no such file. Name an existing CSV file.")
-    data = path.read_bytes()
+    data = _unpacked(path, path.read_bytes())
+    for start, kind in (*_NO_TEXTS, *(_NO_TABLES if table else ())):
+        if re.match(start, data):
+            expected = (
+                "a table of rows. Save the table as CSV" if table else "text. Save it as text"
+            )
+            raise ValueError(f"{path}: {kind}, not {expected}.")
+    return data
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
     try:
         for start, unpack in _UNPACKERS:
             if data.startswith(start):
                 return unpack(data)
-        if data.startswith(b"PK\x03\x04"):
-            return _only_member(path, data)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        return _only_member(path, data) if data.startswith(b"PK\x03\x04") else data
+    except ValueError:
+        raise
+    except Exception as error:  # each library has its own, and none for a missing password
         raise ValueError(
-            f"{path}: cannot be unpacked ({error}). Copy or fetch it again."
+            f"{path}: cannot be unpacked ({error}). Copy or fetch it again, or unpack it yourself."
         ) from error
-    for start, kind in _OTHER_KINDS:
-        if data.startswith(start):
-            raise ValueError(f"{path}: {kind}, not a text file. Save the table as CSV.")
-    return data
 
 
 def _only_member(path: Path, data: bytes) -> bytes:
@@ -69,7 +82,9 @@ def _only_member(path: Path, data: bytes) -> bytes:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         names = [name for name in names if not name.startswith("__MACOSX/")]
         if "[Content_Types].xml" in names:
-            raise ValueError(f"{path}: an Excel workbook, not a text file. Save the table as CSV.")
+            raise ValueError(
+                f"{path}: an Excel workbook, not a table of rows. Save the table as CSV."
+            )
         if len(names) != 1:
             raise ValueError(f"{path}: {len(names)} files in one archive. Unpack it and name one.")
         return archive.read(names[0])
@@ -86,10 +101,10 @@ def to_utf8(path: Path, data: bytes, encoding: str = "auto") -> tuple[bytes, str
             text = data.decode(found)
         except UnicodeDecodeError:
             text, said = _not_unicode(path, data, found)
-    utf8 = text.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+    utf8 = text.removeprefix("\ufeff").encode()
     if b"\r" in utf8:
         utf8 = utf8.replace(b"\r\n", b"\n")
-        if b"\n" not in utf8:
+        if b"\r" in utf8.partition(b"\n")[0]:  # an old Mac's
             utf8 = utf8.replace(b"\r", b"\n")
     if b"\0" in utf8:
         row = utf8[: utf8.index(b"\0")].count(b"\n") + 1

@@ -68,13 +68,13 @@ class Labelled:
 def read_csv(path: Path, wanted: Wanted, first: Labelled | None = None) -> Labelled:
     """Read a table; `first` is the training table, whose names count by place where they differ."""
     _refuse_other_layouts(path)
-    table = read_table(path, wanted.options, example=tuple(wanted.names(()).values()))
+    table = read_table(path, wanted.options, wanted=wanted.names(()))
     return _of_table(table, wanted, first)
 
 
 def read_jsonl(path: Path, wanted: Wanted, first: Labelled | None = None) -> Labelled:
     """Read objects, one a line or all in one list; every field becomes text."""
-    data, said = to_utf8(path, read_bytes(path), wanted.options.encoding)
+    data, said = to_utf8(path, read_bytes(path, table=False), wanted.options.encoding)
     faults, objects, rows = Faults(path), list[dict[str, Any]](), list[int]()
     for row, found in _json_values(path, data.decode("utf-8", "surrogatepass"), faults):
         if isinstance(found, dict):
@@ -97,13 +97,12 @@ def read_jsonl(path: Path, wanted: Wanted, first: Labelled | None = None) -> Lab
         {name: [_as_text(each.get(name)) for each in objects] for name in fields},
         schema=dict.fromkeys(fields, pl.String),
     )
-    notes = (said,) if said else ()
-    return _of_table(TextTable(path, frame, np.array(rows), True, notes), wanted, first)
+    return _of_table(_with_names(path, frame, np.array(rows), said), wanted, first)
 
 
 def read_fasttext(path: Path, wanted: Wanted, first: Labelled | None = None) -> Labelled:
     """Read lines that begin with `__label__` and the label; a line of several labels is refused."""
-    data, said = to_utf8(path, read_bytes(path), wanted.options.encoding)
+    data, said = to_utf8(path, read_bytes(path, table=False), wanted.options.encoding)
     faults, found = Faults(path), list[tuple[str, str, int]]()
     for row, line in enumerate(data.decode("utf-8", "surrogatepass").split("\n"), start=1):
         words = line.split()
@@ -121,7 +120,7 @@ def read_fasttext(path: Path, wanted: Wanted, first: Labelled | None = None) -> 
     faults.check()
     frame = pl.DataFrame(found, schema=["text", "label", "row"], orient="row")
     rows = frame.drop_in_place("row").to_numpy()
-    table = TextTable(path, frame, rows, True, (said,) if said else ())
+    table = _with_names(path, frame, rows, said)
     return _of_table(table, Wanted(options=wanted.options), first)
 
 
@@ -205,7 +204,7 @@ class _Folder:
 
     def _read(self, file: Path) -> str | None:
         try:
-            data, said = to_utf8(file, read_bytes(file), self.encoding)
+            data, said = to_utf8(file, read_bytes(file, table=False), self.encoding)
         except ValueError as problem:
             self.faults.add(None, str(problem))
             return None
@@ -232,6 +231,12 @@ def _is_about(file: Path) -> bool:
     return (
         re.match(r"(readme|licen[cs]e|classes|labels|notice)", file.stem, re.IGNORECASE) is not None
     )
+
+
+def _with_names(path: Path, frame: pl.DataFrame, rows: np.ndarray, said: str | None) -> TextTable:
+    """Return a table whose columns have their names from the layout."""
+    notes = (said,) if said else ()
+    return TextTable(path, frame, rows, True, {}, "columns", notes)
 
 
 def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Labelled:

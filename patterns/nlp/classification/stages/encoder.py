@@ -75,7 +75,7 @@ class EncoderClassifier:
         model: str = "auto",
         classes: int = 2,
         epochs: int = 0,
-        budget: int = 1_000_000,
+        budget: int = 900_000,
         batch_size: int = 64,
         learning_rate: float = 0.0,
         head_factor: float = 5.0,
