@@ -65,6 +65,7 @@ def interactions_from_csv(
         | {"device": device, "watch_seconds": watch_seconds},
         options,
         verbatim=("user", "item"),
+        optional=("device", "watch_seconds"),
     )
     frame = _events(read, limits, options)
     names = names or {}
@@ -160,6 +161,8 @@ class _Description:
         read = Columns(
             table, {self.kind: self.id_column} | told, verbatim=(self.kind,), without_flag=told
         )
+        if options.incomplete == "skip":
+            read.skip_incomplete([self.kind])
         described = {met.name: read.unique(self.kind)}
         described |= {ours: _attribute(read, ours) for ours in told}
         read.check()
