@@ -67,7 +67,8 @@ class Labelled:
 
 def read_csv(path: Path, wanted: Wanted, first: Labelled | None = None) -> Labelled:
     """Read a table; `first` is the training table, whose names count by place where they differ."""
-    _refuse_other_layouts(path)
+    if not wanted.options.columns:
+        _refuse_other_layouts(path)
     table = read_table(path, wanted.options, wanted=wanted.names(()))
     return _of_table(table, wanted, first)
 
@@ -139,7 +140,7 @@ def read_folder(path: Path, wanted: Wanted, first: Labelled | None = None) -> La
         for file in sorted(folder.rglob("*"))
         if file.is_file() and not file.name.startswith(".")
     ]
-    reader = _Folder(path, wanted.options.encoding)
+    reader = _Folder(path, wanted.options)
     for file, label in files:
         reader.add_text(file, label)
     for file, label in [] if files else _class_files(path):
@@ -159,13 +160,13 @@ READERS: Mapping[str, Callable[[Path, Wanted, Labelled | None], Labelled]] = {
 class _Folder:
     """Collects the texts of a folder, and everything that is wrong with its files."""
 
-    def __init__(self, path: Path, encoding: str) -> None:
-        self.path, self.encoding = path, encoding
+    def __init__(self, path: Path, options: TableOptions) -> None:
+        self.path, self.options = path, options
         self.faults = Faults(path)
         self.rows: list[tuple[str, str, str]] = []
         self.foreign: list[str] = []  # notes on files that are not UTF-8
         self.others: list[str] = []
-        self.blank = 0
+        self.blank = 0  # files without text that are skipped
 
     def add_text(self, file: Path, label: str) -> None:
         """Take a file as one text."""
@@ -175,7 +176,7 @@ class _Folder:
             return
         text, place = self._read(file), str(file.relative_to(self.path))
         if text is not None and not text.strip():
-            self.faults.add(None, f"{place} holds no text. Fill it in or remove it.")
+            self._blank(place)
         elif text is not None:
             self.rows.append((text.strip(), label, place))
 
@@ -196,15 +197,24 @@ class _Folder:
         if self.others:
             count, one = len(self.others), self.others[0]
             said.append(f"{count:,} files that are no texts are not read, such as {one}.")
+        if self.blank:
+            said.append(f"{self.blank:,} files without text were skipped.")
         if self.foreign:
             said.append(f"{len(self.foreign):,} files are not UTF-8. {self.foreign[0]}")
         schema = dict.fromkeys(("text", "label", "place"), pl.String)
         frame = pl.DataFrame(self.rows, schema=schema, orient="row")
         return Labelled(self.path, frame, said=tuple(said))
 
+    def _blank(self, place: str) -> None:
+        if self.options.incomplete == "skip":
+            self.blank += 1
+            return
+        skip = f"skip such files by {flag('incomplete')} skip"
+        self.faults.add(None, f"{place} holds no text. Fill it in, remove it, or {skip}.")
+
     def _read(self, file: Path) -> str | None:
         try:
-            data, said = to_utf8(file, read_bytes(file, table=False), self.encoding)
+            data, said = to_utf8(file, read_bytes(file, table=False), self.options.encoding)
         except ValueError as problem:
             self.faults.add(None, str(problem))
             return None
@@ -243,8 +253,10 @@ def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Label
     """Take texts and labels out of a table; an empty one is a fault."""
     columns = tuple(table.frame.columns)
     names, renamed = _by_place(table, wanted.names(columns), first)
-    read = Columns(table, names)
     text = [argument for argument in names if argument.startswith("text")]
+    read = Columns(table, names, without_flag=text[1:])
+    if wanted.options.incomplete == "skip":
+        read.skip_incomplete([each for each in names if each not in text or len(text) == 1])
     if len(text) == 1:
         joined = read.filled("text")
     else:
@@ -259,7 +271,7 @@ def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Label
     if "split" in names:
         frame = frame.with_columns(split=read.filled("split"))
     read.check()
-    places = pl.Series([f"row {row}" for row in table.rows], dtype=pl.String)
+    places = pl.Series([f"row {row}" for row in read.table.rows], dtype=pl.String)
     return Labelled(
         table.path, frame.with_columns(place=places), columns, (*read.notes(), *renamed)
     )

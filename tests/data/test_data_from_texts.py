@@ -234,6 +234,30 @@ def test_everything_wrong_in_a_folder_is_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_texts_that_are_empty_may_be_skipped(tmp_path: Path) -> None:
+    wanted = Wanted(options=TableOptions(incomplete="skip"))
+    table = read(write(tmp_path / "own.csv", HEADED + " ,open\nx,\n"), wanted=wanted)
+    assert pairs(table.train, table) == ROWS
+    assert "2 rows were skipped for an empty 'text' (1) or 'label' (1)" in (
+        table.source.notice or ""
+    )
+    for name, text in (("open/1", "open"), ("open/2", " "), ("shut/1", "shut")):
+        write(tmp_path / "own" / f"{name}.txt", text)
+    table = read(tmp_path / "own", "folder", wanted=wanted)
+    assert pairs(table.train, table) == [("open", "open"), ("shut", "shut")]
+    assert table.source.notice == "1 files without text were skipped."
+
+
+def test_rows_are_named_as_they_stand_in_the_file_though_others_were_skipped(
+    tmp_path: Path,
+) -> None:
+    train = write(tmp_path / "a.csv", HEADED)
+    test = write(tmp_path / "b.csv", "text,label\n,open\ny,lock\n")
+    wanted = Wanted(options=TableOptions(incomplete="skip"))
+    with pytest.raises(ValueError, match=r"'lock' \(row 3\)"):
+        read(train, test=test, wanted=wanted)
+
+
 def test_files_of_a_folder_in_another_encoding_are_said_once(tmp_path: Path) -> None:
     for place, label in enumerate(("open", "shut")):
         write(tmp_path / label / f"{place}.txt", "Tür öffnen und schließen, bitte", "cp1252")
