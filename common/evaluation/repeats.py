@@ -22,8 +22,9 @@ SHORT, LONG = 4, 30  # words: shorter texts are near to too many
 
 def near_repeats(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """Tell which of `texts` (N,) are near to, or the same as, one of `others`."""
-    known = {form for text in others for form in _forms(text)}
-    return np.array([any(form in known for form in _forms(text)) for text in texts], bool)
+    wanted = {form for text in texts for form in _forms(text)}
+    seen = {form for text in others for form in _forms(text) if form in wanted}
+    return np.array([any(form in seen for form in _forms(text)) for text in texts], bool)
 
 
 def _forms(text: str) -> Iterator[int]:

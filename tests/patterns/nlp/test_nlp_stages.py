@@ -15,6 +15,7 @@ from planted import intents, tiny_transformer
 from common.encoders import Tokens, length_batches
 from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.pipeline import Pipeline
+from patterns.nlp.classification.stages import tfidf
 from patterns.nlp.classification.stages.encoder import EncoderClassifier
 from patterns.nlp.classification.stages.export import OnnxClassifier, export, parity
 from patterns.nlp.classification.stages.features import FeatureClassifier
@@ -61,6 +62,15 @@ def test_tfidf_learns_and_chooses_its_strength(parts: Parts) -> None:
     assert stage.strength_ in (3.0, 10.0, 30.0)
     assert accuracy(stage, parts[1]) > 0.95
     assert stage.predict([]).shape == (0, 5)
+
+
+def test_tfidf_has_fewer_words_where_classes_are_many(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tfidf, "COEFFICIENTS", 60)
+    stage = TfidfClassifier(strengths=(3.0,)).fit(*parts)
+    assert len(stage.model_[0].vocabulary_) == 60 // 5
+    assert stage.predict(["a"]).shape == (1, 5)
 
 
 def test_tfidf_keeps_vowel_signs_in_their_words() -> None:

@@ -24,6 +24,7 @@ from patterns.nlp.classification.stages.score import score
 
 FILE = "tfidf.skops"
 STRENGTHS = (3.0, 10.0, 30.0)
+COEFFICIENTS = 20_000_000  # words times classes; the solver holds twenty copies of them
 # Types accepted beyond those of sklearn and numpy that skops trusts by itself: none is needed.
 ALLOWED_TYPES: tuple[str, ...] = ()
 
@@ -41,17 +42,21 @@ class TfidfClassifier:
         self.model_: Any = None
 
     def fit(self, train: Texts, valid: Texts) -> Self:
-        """Fit once per C and keep the one with the best validation score."""
+        """Fit once per C and keep the one with the best validation score.
+
+        With very many classes there are fewer words than `max_features`, to bound memory.
+        """
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from threadpoolctl import threadpool_limits
 
+        classes = len(np.unique(train.labels))
         vectorizer = TfidfVectorizer(
             sublinear_tf=True,
             ngram_range=(1, 2),
             min_df=2 if len(train) > 2000 else 1,
-            max_features=self.max_features,
+            max_features=min(self.max_features, max(1, COEFFICIENTS // classes)),
             token_pattern=word_pattern(),
         )
         try:
