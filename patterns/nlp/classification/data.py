@@ -13,7 +13,7 @@ split. Texts that differ by one word are kept and counted in a notice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,31 +65,26 @@ def load(config: Config) -> TextClassification:
 
 
 def split(table: TextClassification, config: Config) -> Splits:
-    """Keep the test part; clean the training part and cut a validation part from it.
+    """Keep the test part; clean the training part and cut a validation part from it if needed.
 
-    Raises `ValueError` where a class has too few training texts for two parts.
+    Raises `ValueError` where a label has too few training texts, unless `split.rare` drops it.
     """
-    held_out = [table.test] if table.valid is None else [table.test, table.valid]
-    clean = _without(table.train, held_out).unique("key", keep="first", maintain_order=True)
-    train = _texts(clean)
+    said: list[str] = []
+    if config.split.rare == "leave-out":
+        table, said = _without_rare(table)
+    clean = _clean(table)
+    train, classes = _texts(clean), len(table.label_names)
+    _check_counts(train, table)
     if table.valid is None:
-        _check_counts(train, table.label_names, least=2)
-        train, valid = _drawn_valid(train, config, classes=len(table.label_names))
+        train, valid = _drawn_valid(train, config, classes=classes)
     else:
-        _check_counts(train, table.label_names, least=1)
         valid = _texts(_without(table.valid, [table.test]))
         if not len(valid):
             raise ValueError("valid: every validation text stands in the test part; give others")
-    train = _limited(train, config, classes=len(table.label_names))
+    train = _limited(train, config, classes=classes)
     test = _texts(table.test)
-    return Splits(
-        source=table.source,
-        train=train,
-        valid=valid,
-        test=test,
-        label_names=table.label_names,
-        notices=(*_notices(table, clean.height), *_near(train, test)),
-    )
+    notices = (*said, *_repeats(table, len(clean), len(valid)), *_near(train, test))
+    return Splits(table.source, train, valid, test, table.label_names, notices)
 
 
 def _own_files(config: Config) -> TextClassification:
@@ -149,34 +144,74 @@ def _chosen(part: Texts, rows: np.ndarray) -> Texts:
     return Texts([part.texts[row] for row in rows], part.labels[rows])
 
 
-def _check_counts(train: Texts, label_names: tuple[str, ...], *, least: int) -> None:
+def _clean(table: TextClassification) -> pl.DataFrame:
+    """Return the training texts that stand in no other part, each once."""
+    held_out = [table.test] if table.valid is None else [table.test, table.valid]
+    return _without(table.train, held_out).unique("key", keep="first", maintain_order=True)
+
+
+def _rare(train: Texts, table: TextClassification) -> np.ndarray:
+    """Return the labels with too few training texts: one must learn, and one may be needed more."""
+    counts = np.bincount(train.labels, minlength=len(table.label_names))
+    return np.flatnonzero(counts < (2 if table.valid is None else 1))
+
+
+def _check_counts(train: Texts, table: TextClassification) -> None:
     """Raise for all labels that have too few training texts."""
-    counts = np.bincount(train.labels, minlength=len(label_names))
-    rare = np.flatnonzero(counts < least)
+    rare = _rare(train, table)
     if not len(rare):
         return
-    listed = ", ".join(
-        f"{label_names[label]!r} has {counts[label]}" for label in rare[:MOST_LABELS]
-    )
+    counts = np.bincount(train.labels, minlength=len(table.label_names))
+    named = (f"{table.label_names[label]!r} has {counts[label]}" for label in rare[:MOST_LABELS])
     more = f" and {len(rare) - MOST_LABELS:,} labels more" if len(rare) > MOST_LABELS else ""
     raise ValueError(
-        f"training texts that neither repeat another nor stand in the test part: label {listed}"
-        f"{more}; a label needs {least} or more: add some, or leave those labels out"
+        "training texts that neither repeat another nor stand in the test part: label"
+        f" {', '.join(named)}{more}; a label needs {2 if table.valid is None else 1} or more: add"
+        " some, or leave such labels out by --split.rare leave-out"
     )
 
 
-def _notices(table: TextClassification, kept: int) -> list[str]:
-    """Say which training texts repeat others, and under how many labels."""
+def _without_rare(table: TextClassification) -> tuple[TextClassification, list[str]]:
+    """Leave the labels that are too rare out of every part, and say which."""
+    rare = _rare(_texts(_clean(table)), table)
+    kept = [label for label in range(len(table.label_names)) if label not in set(rare.tolist())]
+    if not len(rare) or len(kept) < 2:
+        return table, []
+    numbers = {label: number for number, label in enumerate(kept)}
+
+    def part(frame: pl.DataFrame) -> pl.DataFrame:
+        label = pl.col("label").replace_strict(numbers, return_dtype=pl.Int32)
+        return frame.filter(pl.col("label").is_in(kept)).with_columns(label)
+
+    names = [table.label_names[label] for label in rare]
+    listed = ", ".join(map(repr, names[:MOST_LABELS])) + ("…" if len(names) > MOST_LABELS else "")
+    before = table.train.height + table.test.height
+    table = replace(
+        table,
+        train=part(table.train),
+        valid=None if table.valid is None else part(table.valid),
+        test=part(table.test),
+        label_names=tuple(table.label_names[label] for label in kept),
+    )
+    left = before - table.train.height - table.test.height
+    return table, [f"{len(names):,} rare labels and their {left:,} texts are left out: {listed}"]
+
+
+def _repeats(table: TextClassification, kept: int, valid: int) -> list[str]:
+    """Say which texts stand in two parts or twice, and under how many labels."""
     said = []
     repeats = table.train.height - kept
     if repeats:
         said.append(
             f"{repeats:,} training texts repeat another or stand in the test part too: left out"
         )
+    if table.valid is not None and valid < table.valid.height:
+        lost = table.valid.height - valid
+        said.append(f"{lost:,} validation texts stand in the test part too: left out")
     labels = _keyed(table.train).group_by("key").agg(pl.col("label").n_unique())
     torn = int((labels["label"] > 1).sum())
     if torn:
-        said.append(f"{torn:,} times the same text has different labels; the first counts")
+        said.append(f"texts that have more than one label: {torn:,}; the first label counts")
     return said
 
 

@@ -104,6 +104,19 @@ def test_a_class_with_one_text_is_named() -> None:
         split(table, Config())
 
 
+def test_rare_labels_are_left_out_of_all_parts_where_asked_for() -> None:
+    rows = [(f"text {n}", n % 3) for n in range(12)] + [("rare one", 3), ("other", 4), ("Other", 4)]
+    source = Source("t", "file", "t", "t", {}, "t")
+    test = parts_of([("new", 4), ("newer", 2), ("newest", 3)])
+    table = TextClassification(source, parts_of(rows), test, ("a", "b", "c", "rare", "twice"))
+    with pytest.raises(ValueError, match=r"'rare' has 1, 'twice' has 1;.*--split\.rare leave-out"):
+        split(table, Config())
+    parts = split(table, Config(split=SplitOptions(rare="leave-out")))
+    assert parts.label_names == ("a", "b", "c") and len(parts.train) + len(parts.valid) == 12
+    assert (parts.test.texts, parts.test.labels.tolist()) == (["newer"], [2])
+    assert parts.notices[0] == "2 rare labels and their 5 texts are left out: 'rare', 'twice'"
+
+
 def parts_of(rows: list[tuple[str, int]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"text": pl.String, "label": pl.Int32}, orient="row")
 
@@ -120,7 +133,8 @@ def test_a_validation_part_that_comes_with_the_data_is_kept() -> None:
     assert len(parts.train) == 9 and "my card number 3 and more" not in parts.train.texts
     assert parts.test.texts == test["text"].to_list()
     assert parts.train.labels.tolist() == [0] * 8 + [1]
-    assert parts.notices[1] == "1 times the same text has different labels; the first counts"
+    assert parts.notices[1] == "1 validation texts stand in the test part too: left out"
+    assert parts.notices[2] == "texts that have more than one label: 1; the first label counts"
     assert parts.notices[-1].startswith("1 of 2 test texts (50.0%) differ from a training text")
 
 
