@@ -105,6 +105,8 @@ class TextClassification:
     test: pl.DataFrame
     """The same columns."""
     label_names: tuple[str, ...]
+    valid: pl.DataFrame | None = None
+    """The same columns; None where a validation part has to be drawn."""
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,17 @@ from data.files.images import images_from_folder
 from data.files.interactions import interactions_from_csv
 from data.files.masks import segmentation_from_folder
 from data.files.search import search_from_beir
-from data.files.texts import texts_from_csv
+from data.files.text_layouts import Wanted
+from data.files.texts import texts_from_files
 from data.files.transactions import transactions_from_csv
 
 __all__ = [
+    "Wanted",
     "detection_from_voc",
     "images_from_folder",
     "interactions_from_csv",
     "search_from_beir",
     "segmentation_from_folder",
-    "texts_from_csv",
+    "texts_from_files",
     "transactions_from_csv",
 ]
