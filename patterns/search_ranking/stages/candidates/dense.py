@@ -41,10 +41,12 @@ class Dense:
         """Encode and index `texts`; row numbers are the document numbers of every answer.
 
         Documents are encoded in bf16 where the hardware is quick at it, queries never. What must
-        be said of the encoder stands in `notices_`.
+        be said of the encoder stands in `notices_`, the share of documents that it read in part
+        in `cut_share_`.
         """
         self.encoder.fit(texts)
         self.vectors_ = self.encoder.encode(texts, precision="auto")  # (N, D)
+        self.cut_share_ = self.encoder.cut_share
         self.index_ = VectorIndex(self.index).build(self.vectors_)
         self.query_encoder_, said = for_queries(self.encoder, texts[:100])
         self.notices_ = [text for text in (self.encoder.notice, said) if text]
