@@ -67,7 +67,8 @@ class TransformerEncoder(Encoder):
         self, texts: Sequence[str], batch_size: int = 64, *, precision: str = "fp32"
     ) -> np.ndarray:
         """Return (N, D) float32 unit rows; texts beyond `max_length` tokens are cut, `cut_share`
-        of them."""
+        of them.
+        """
         import torch
 
         from common.training import LengthLoader, cpu_has_fast_bf16

@@ -1,6 +1,6 @@
 """A search collection as BEIR lays it out: corpus.jsonl, queries.jsonl, qrels.tsv or qrels/.
 
-    corpus.jsonl         {"_id": "d1", "title": "…", "text": "…"} a line, further fields as they come
+    corpus.jsonl         {"_id": "d1", "title": "…", "text": "…"} a line, and further fields
     queries.jsonl        {"_id": "q1", "text": "…"} a line
     qrels/test.tsv       query id, document id and grade between tabs, with or without a header;
                          beside it train.tsv and dev.tsv, a split that is kept
@@ -86,7 +86,9 @@ def _read_qrels(root: Path, read: Read) -> None:
     parts = {path: part_of(path) for path in files}
     if not files:
         if not single.is_file():
-            raise ValueError(f"{single}: no such file. It should hold query id, document id, grade.")
+            raise ValueError(
+                f"{single}: no such file. It should hold query id, document id, grade."
+            )
         parts = {single: ""}
     elif single.is_file():
         read.said.append("qrels.tsv was left unread: the folder qrels/ gives the split.")
@@ -115,7 +117,9 @@ def qrels(path: Path, part: str, faults: Faults) -> Iterator[Judgment]:
             )  # fmt: skip
         elif grade is None:
             faults.add(
-                path, row, f"the grade {values[-1][:20]!r} is no whole number up to 127. Correct it."
+                path,
+                row,
+                f"the grade {values[-1][:20]!r} is no whole number up to 127. Correct it.",
             )
         else:
             yield Judgment(path, row, values[0], values[-2], grade, part)

@@ -24,9 +24,8 @@ def text_lines(path: Path, faults: Faults) -> Iterator[tuple[int, str]]:
 
     A byte order mark is left out. Lines that are not UTF-8 are passed over and become one fault.
     """
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     odd: list[tuple[int, str]] = []  # row and what is wrong there
-    with opened as stream:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
         for row, line in enumerate(stream, start=1):
             if row == 1 and line.startswith(_UTF_16):
                 faults.add(path, None, "is UTF-16. Save it as UTF-8.")

@@ -99,7 +99,9 @@ def _judgments(path: Path, read: Read) -> list[Judgment]:
     for row, values in rows:
         if len(values) < min(width, 3) or not all(re.fullmatch(r"-?[\d.]+", v) for v in values):
             read.faults.add(
-                path, row, f"{' '.join(values)[:60]!r} is not query, document and grade. Correct it."
+                path,
+                row,
+                f"{' '.join(values)[:60]!r} is not query, document and grade. Correct it.",
             )
     read.faults.check()
     if width >= 4 and all(float(values[1]) == 0 for _, values in rows):  # TREC's
@@ -111,9 +113,7 @@ def _judgments(path: Path, read: Read) -> list[Judgment]:
     return [Judgment(path, row, _id(q), _id(d), grade, "") for row, q, d, grade in found]
 
 
-def _graded(
-    rows: list[tuple[int, list[str]]], read: Read
-) -> list[tuple[int, str, str, int]]:
+def _graded(rows: list[tuple[int, list[str]]], read: Read) -> list[tuple[int, str, str, int]]:
     """Read `query document code`; several codes from -1 to 5 are Cranfield's, 1 the best."""
     codes = {int(float(values[2])) for _, values in rows}
     if len(codes - {0, -1}) > 1 and codes <= set(_CODES):

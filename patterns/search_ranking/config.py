@@ -68,7 +68,8 @@ class WorldOptions:
 @dataclass(frozen=True)
 class SplitOptions:
     """The split by query: queries with the same stems stay in one part. A split that a collection
-    brings is kept."""
+    brings is kept.
+    """
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.1
     """Share of the queries that every choice is made on; of the training queries where the
@@ -80,7 +81,8 @@ class SplitOptions:
 @dataclass(frozen=True)
 class WeightOptions:
     """Weight of each field of films in the lexical score; 0 leaves a field out. Your own documents
-    have `--data.fields`."""
+    have `--data.fields`.
+    """
 
     title: Weight = 0.4
     overview: Weight = 0.2
@@ -158,7 +160,8 @@ class RerankingOptions:
 @dataclass(frozen=True)
 class Config(RunConfig):
     """Search; `--dataset` also takes msrd, simulated-films, and for your own files beir, trec or
-    smart."""
+    smart.
+    """
 
     own_datasets = ("beir", "trec", "smart")
 

@@ -34,7 +34,7 @@ PUBLIC, OFFLINE = "msrd", "simulated-films"
 FEWEST = 20  # queries that can be cut in three
 ENOUGH = 50  # validation queries, where the training queries allow as many
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # of the train, valid and test queries
+Rows = tuple[np.ndarray, ...]  # of the train, valid and test queries
 
 
 @dataclass(frozen=True)

@@ -25,37 +25,38 @@ from common.text import unspaced_notice
 from common.timing import StageTimes
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.data import Splits
-from patterns.search_ranking.entities.documents import ALL, Schema, dense_texts, field_texts
-from patterns.search_ranking.entities.queries import JudgedQueries, Queries, without_own
+from patterns.search_ranking.entities.documents import Schema, dense_texts, field_texts, titles_of
+from patterns.search_ranking.entities.queries import JudgedQueries, Queries, check_words
 from patterns.search_ranking.entities.results import EXPLAINED, Hit, Results, hits_of
 from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
 from patterns.search_ranking.stages.candidates.dense import Dense
 from patterns.search_ranking.stages.candidates.hybrid import Hybrid, recall_of
+from patterns.search_ranking.stages.candidates.sources import (
+    ALONE,
+    BLOCK,
+    BY_FIELD,
+    CONSTANTS,
+    DENSE,
+    HYBRID,
+    MIXES,
+    Sources,
+)
 from patterns.search_ranking.stages.features import Features, names_of
+from patterns.search_ranking.stages.preference import preferred
 from patterns.search_ranking.stages.ranking import LambdaMart
 from patterns.search_ranking.stages.reasons import reasons, stories_of
 from patterns.search_ranking.stages.reranking import Reranker
 from patterns.search_ranking.stages.rules import Condition, Rules, allowed_by, read_rules
-from patterns.search_ranking.stages.training_set import MOST, RankingSet, at_most, with_unjudged
-
-CELLS = 50_000_000  # queries x documents scored at a time, to bound the memory
-BLOCK = 256  # queries at a time, at most
-DEPTH, PAGE = 100, 10  # of the lists that are compared, and of a page
-BY_FIELD, DENSE, HYBRID, RANKED = "BM25, by field", "dense", "hybrid", "+ ranking"
-# one list, its documents first; those of the other follow, for a page longer than the list
-ALONE = {
-    BY_FIELD: Hybrid(lexical_weight=1 - 1e-9),
-    DENSE: Hybrid(lexical_weight=1e-9),
-}
-FILM_CONSTANTS = (1.2, 0.75)
-CONSTANTS = (FILM_CONSTANTS, (0.9, 0.4), (1.5, 0.9), (2.0, 0.75))
-MIXES: tuple[dict[str, float], ...] = (
-    {ALL: 1.0},
-    {"title": 0.3, ALL: 1.0},
-    {"title": 1.0, ALL: 1.0},
-    {"title": 0.5, "text": 1.0},
-    {"title": 1.0, "text": 1.0},
+from patterns.search_ranking.stages.training_set import (
+    CUT_NOTICE,
+    MOST,
+    RankingSet,
+    at_most,
+    with_unjudged,
 )
+
+DEPTH, PAGE = 100, 10  # of the lists that are compared, and of a page
+RANKED = "+ ranking"
 
 
 class Pipeline:
@@ -79,6 +80,7 @@ class Pipeline:
     ) -> None:
         self.schema = schema
         self.bm25, self.dense, self.hybrid = bm25, dense, hybrid
+        self.sources = Sources(bm25=bm25, dense=dense)
         self.features = Features(bm25=bm25, dense=dense, schema=schema)
         self.ranker, self.reranker = ranker, reranker
         self.per_source, self.keep, self.unjudged, self.seed = per_source, keep, unjudged, seed
@@ -94,8 +96,8 @@ class Pipeline:
         length = options.max_length or (64 if films else 256)
         encoder = load_encoder(options.encoder, max_length=length, device=config.device)
         constants, mixes = _choices(config, splits.schema)
-        fields = {name: Field(kind, *constants[0]) for name, (kind, _) in
-                  splits.schema.indexed.items()}  # fmt: skip
+        indexed = splits.schema.indexed.items()
+        fields = {name: Field(analyser, *constants[0]) for name, (analyser, _) in indexed}
         rules = read_rules(page.rules) if page.rules else ()
         Rules(rules=rules).fit(splits.documents)
         return cls(
@@ -128,8 +130,8 @@ class Pipeline:
         texts = dense_texts(splits.documents, self.schema)
         self.notices = [text for text in (unspaced_notice(texts),) if text]
         self.bm25.fit(field_texts(splits.documents, self.schema))
-        if len(self.constants) * len(self.mixes) > 1:
-            self._choose_bm25(splits)
+        both = JudgedQueries.joined([splits.valid, splits.train])
+        self.sources.fit(both, constants=self.constants, mixes=self.mixes, seed=self.seed)
         self.dense.fit(texts)
         self.notices += self.dense.notices_
         if self.dense.cut_share_:
@@ -141,28 +143,12 @@ class Pipeline:
         self.example = next(plain, splits.valid.texts[0])
         return self._prepare(splits.documents)
 
-    def _choose_bm25(self, splits: Splits) -> None:
-        """Compare constants and weights by NDCG@10 on a sample of training and valid queries."""
-        both = JudgedQueries.joined([splits.valid, splits.train])
-        most = max(100, min(1000, 2 * CELLS // max(1, self.bm25.count)))
-        sample = np.sort(np.random.default_rng(self.seed).permutation(len(both))[:most])
-        judged = both.part(sample)
-
-        def ndcg_of(bm25: BM25) -> float:
-            found = self._lexical(judged.texts, PAGE + 1)
-            return float(judged.ndcg_of(without_own(found, judged.own, PAGE).item_ids, PAGE).mean())
-
-        self.bm25.choose(ndcg_of, constants=self.constants, mixes=self.mixes)
-
     def _prepare(self, documents: pl.DataFrame) -> Pipeline:
         """Build the state that depends on documents, their index and their vectors alone."""
         self.documents = documents
         self.features.fit(documents)
         self.reranker.prepare(documents, self.dense.vectors_)
-        body = [name for name in self.schema.texts if name != "title"][:1]
-        start = pl.concat_str(*body).str.slice(0, 80) if body else pl.lit("")
-        title = pl.when(pl.col("title") == "").then(start).otherwise(pl.col("title"))
-        self.titles_ = documents.select(title.alias("title"))["title"]
+        self.titles_ = titles_of(documents, self.schema)
         return self
 
     def fit_fusion(self, splits: Splits) -> Pipeline:
@@ -172,25 +158,17 @@ class Pipeline:
         the list; your own documents by NDCG@10, since the merged list may well be the page.
         """
         valid = splits.valid
-        lexical, nearest = self.sources(self.encode(valid.texts, valid.own))
-        if self.schema.films:
-            relevant = valid.relevant()
-            self.goal_ = f"Recall@{self.keep}"
-            self.hybrid.fit(
-                lexical,
-                nearest,
-                lambda found: float(recall_of(found, relevant, self.keep).mean()),
-                self.keep,
-            )
-        else:
-            self.goal_ = f"NDCG@{PAGE}"
-            self.hybrid.fit(
-                lexical,
-                nearest,
-                lambda found: float(valid.ndcg_of(found.item_ids, PAGE).mean()),
-                self.keep,
-                scaled=True,
-            )
+        queries = self.encode(valid.texts, valid.own)
+        lexical, nearest = self.sources.retrieve(queries, self.per_source)
+        relevant = valid.relevant()
+
+        def quality_of(found: Candidates) -> float:
+            if self.schema.films:
+                return float(recall_of(found, relevant, self.keep).mean())
+            return float(valid.ndcg_of(found.item_ids, PAGE).mean())
+
+        self.goal_ = f"Recall@{self.keep}" if self.schema.films else f"NDCG@{PAGE}"
+        self.hybrid.fit(lexical, nearest, quality_of, self.keep, scaled=not self.schema.films)
         return self
 
     def fit_ranker(self, splits: Splits) -> Pipeline:
@@ -198,13 +176,11 @@ class Pipeline:
 
         The rows stay in `training_set_` and `valid_set_`, for the ablation and the profile.
         """
-        train, cut = at_most(splits.train, MOST - self.unjudged, seed=self.seed)
-        valid, also = at_most(splits.valid, MOST - self.unjudged, seed=self.seed)
+        most = MOST - self.unjudged
+        train, cut = at_most(splits.train, most, seed=self.seed)
+        valid, also = at_most(splits.valid, most, seed=self.seed)
         if cut + also:
-            self.notices.append(
-                f"{cut + also:,} queries have more judgments than the {MOST:,} rows that LightGBM "
-                "takes: for the ranker those of grade 0 were sampled."
-            )
+            self.notices.append(CUT_NOTICE.format(cut + also))
         self.training_set_ = self.ranking_set(train)
         self.valid_set_ = self.ranking_set(valid)
         self.ranker.fit(self.training_set_, self.valid_set_)
@@ -222,12 +198,8 @@ class Pipeline:
         self.valid_ndcgs_ = {
             name: float(valid.ndcg_of(found.item_ids, PAGE).mean()) for name, found in lists.items()
         }
-        self.served_ = max(lists, key=lambda name: self.valid_ndcgs_[name])
-        if self.served_ != RANKED:
-            self.notices.append(
-                f"Pages are ordered by {self.served_}, not by the ranker: NDCG@{PAGE} on validation "
-                f"{self.valid_ndcgs_[self.served_]:.4f} against {self.valid_ndcgs_[RANKED]:.4f}."
-            )
+        self.served_, said = preferred(self.valid_ndcgs_, RANKED)
+        self.notices += [said] if said else []
         self.reranker.fit(
             valid.texts,
             lists[self.served_],
@@ -246,48 +218,15 @@ class Pipeline:
         """Compute the features of the judged documents, in blocks as wide as their longest list."""
         parts = []
         for members in queries.blocks(BLOCK):
-            rows = judged.rows[members]
-            columns = (rows >= 0).any(axis=0)
-            features = self.describe(queries.part(members), rows[:, columns])
-            grades = judged.grades[members][:, columns]
-            parts.append(RankingSet.of(features, grades, rows[:, columns]))
+            part = judged.part(members).narrow()
+            features = self.describe(queries.part(members), part.rows)
+            parts.append(RankingSet.of(features, part.grades, part.rows))
         return RankingSet.joined(parts)
 
     def encode(self, texts: Sequence[str], own: np.ndarray | None = None) -> Queries:
-        """Encode query texts; `own` (B,) are the rows of documents that the queries themselves are."""
+        """Encode query texts; `own` (B,) are rows of documents that they must not find."""
         known = np.full(len(texts), -1, np.int64) if own is None else own
         return Queries(tuple(texts), self.dense.encode(texts), known)
-
-    def _lexical(
-        self,
-        texts: Sequence[str],
-        k: int,
-        *,
-        weights: Mapping[str, float] | None = None,
-        allowed: np.ndarray | None = None,
-    ) -> Candidates:
-        """Return BM25's list in blocks of queries whose scores fit in memory."""
-        size = max(1, min(BLOCK, CELLS // max(1, self.bm25.count)))
-        found = [
-            self.bm25.retrieve(texts[at : at + size], k, weights=weights, allowed=allowed)
-            for at in range(0, len(texts), size)
-        ]
-        return Candidates.concatenate(found, width=min(k, self.bm25.count))
-
-    def whole_text(self, queries: Queries) -> Candidates:
-        """Return the list of the baseline: BM25 over all fields as one text, `DEPTH` long."""
-        found = self._lexical(queries.texts, DEPTH + 1, weights={ALL: 1.0})
-        return without_own(found, queries.own, DEPTH)
-
-    def sources(
-        self, queries: Queries, depth: int | None = None, allowed: np.ndarray | None = None
-    ) -> tuple[Candidates, Candidates]:
-        """Return the lexical and the dense list, `depth` each."""
-        k = min(depth or self.per_source, self.documents.height)
-        more = k + int((queries.own >= 0).any())
-        lexical = self._lexical(queries.texts, more, allowed=allowed)
-        nearest = self.dense.retrieve(queries.vectors, more, allowed=allowed)
-        return without_own(lexical, queries.own, k), without_own(nearest, queries.own, k)
 
     def retrieve(
         self,
@@ -299,12 +238,13 @@ class Pipeline:
     ) -> Fused:
         """Return merged candidates, `keep` or, where more are asked for, k of them."""
         keep = max(self.keep, k or 0)
-        lexical, nearest = self.sources(queries, max(self.per_source, keep), allowed)
+        depth = max(self.per_source, keep)
+        lexical, nearest = self.sources.retrieve(queries, depth, allowed=allowed)
         return (merge or self.hybrid).merge(lexical, nearest, keep)
 
     def lists(self, queries: Queries) -> dict[str, Candidates]:
         """Return the lists that may order a page, the simplest first, `DEPTH` or `keep` long."""
-        lexical, nearest = self.sources(queries)
+        lexical, nearest = self.sources.retrieve(queries, self.per_source)
         merged = self.hybrid.merge(lexical, nearest, max(DEPTH, self.keep)).candidates
         return {
             BY_FIELD: lexical.head(DEPTH),
@@ -318,7 +258,7 @@ class Pipeline:
         return self.features.transform(queries.texts, queries.vectors, rows)
 
     def found(self, queries: Queries, k: int, allowed: np.ndarray | None = None) -> Fused:
-        """Return the candidates of a page, in the order of `served_` where that is not the ranker's."""
+        """Return the candidates of a page, ordered as served where that is not by the ranker."""
         return self.retrieve(queries, k, allowed, merge=ALONE.get(self.served_))
 
     def order(self, queries: Queries, candidates: Candidates) -> Candidates:
@@ -347,9 +287,7 @@ class Pipeline:
         """
         if k < 1:
             raise ValueError(f"k: {k} is out of range; ask for at least 1 result")
-        for text in texts:
-            if not any(letter.isalnum() for letter in text):
-                raise ValueError(f"query: {text!r} has no word to search for; give one")
+        check_words(texts)
         allowed = allowed_by(filters, self.documents)
         times = StageTimes()
         with times("candidates"):
@@ -367,15 +305,8 @@ class Pipeline:
         """Give the reasons of the first few of one query's documents: rows (K,), -1 padded."""
         shown = rows[rows >= 0][:EXPLAINED]
         features = self.describe(query, shown[None])[0]  # (≤10, F)
-        stories = stories_of(self.schema)
-        values = [dict(zip(self.features.names, row.tolist(), strict=True)) for row in features]
-        if self.served_ != RANKED:
-            return [reasons(each, None, stories) for each in values]
-        gains = [
-            dict(zip(self.features.names, row.tolist(), strict=True))
-            for row in self.ranker.contributions(features)
-        ]
-        return [reasons(*pair, stories) for pair in zip(values, gains, strict=True)]
+        account = self.ranker.contributions(features) if self.served_ == RANKED else None
+        return reasons(features, account, self.features.names, stories_of(self.schema))
 
     def _hits(self, queries: Queries, row: int, page: Candidates, found: Fused) -> list[Hit]:
         """Put one page together, with provenance and reasons."""
@@ -427,15 +358,12 @@ def _choices(
 ) -> tuple[list[tuple[float, float]], list[dict[str, float]]]:
     """Return the constants and field weights of BM25 to choose from; those of films are settled."""
     options, own = config.candidates, config.data.field_weights()
-    pairs = (FILM_CONSTANTS,) if schema.films else CONSTANTS
-    constants = [
-        (k1 if options.k1 is None else options.k1, b if options.b is None else options.b)
-        for k1, b in pairs
-    ]
+    constants = {
+        (k1 if options.k1 is None else options.k1, b if options.b is None else options.b): None
+        for k1, b in (CONSTANTS[:1] if schema.films else CONSTANTS)
+    }
     if own:
-        mixes = [own]
-    elif schema.films:
-        mixes = [dict(vars(options.weights))]
-    else:
-        mixes = [dict(mix) for mix in MIXES]
-    return list(dict.fromkeys(constants)), mixes
+        return list(constants), [own]
+    if schema.films:
+        return list(constants), [dict(vars(options.weights))]
+    return list(constants), [dict(mix) for mix in MIXES]

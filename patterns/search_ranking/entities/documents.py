@@ -47,7 +47,9 @@ class Schema:
         facets = tuple(name for name, kind in kinds.items() if kind == pl.List(pl.String))
         numbers = tuple(name for name, kind in kinds.items() if kind.is_numeric())
         texts = tuple(name for name in kinds if name not in facets and name not in numbers)
-        indexed = {name: ("stems" if name == "title" else "english", (name,)) for name in texts}
+        indexed: dict[str, tuple[str, tuple[str, ...]]] = {
+            name: ("stems" if name == "title" else "english", (name,)) for name in texts
+        }
         indexed |= {name: ("stems", (name,)) for name in facets}
         indexed[ALL] = ("english", (*texts, *facets))
         return cls(texts, facets, numbers, indexed, texts)
@@ -129,3 +131,11 @@ def _sentence(values: Sequence[Any]) -> str:
         else:
             parts.append(value or "")
     return ". ".join(part for part in parts if part)
+
+
+def titles_of(documents: pl.DataFrame, schema: Schema) -> list[str]:
+    """Return the title of each document; without one, how its text begins."""
+    body = next((name for name in schema.texts if name != "title"), "title")
+    start = pl.col(body).str.slice(0, 80)
+    title = pl.when(pl.col("title") == "").then(start).otherwise(pl.col("title"))
+    return documents.select(title.alias("title"))["title"].to_list()

@@ -6,7 +6,7 @@ Shapes: B queries, M judged documents a query (-1 padded), K ranked documents, D
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from common.evaluation import ranking
 from common.retrieval import MISSING, Candidates, ordered
 
-
+NONE = np.zeros(0, np.int64)
 GAIN: Literal["linear", "exponential"] = "linear"  # of a grade, trained and reported: trec_eval's
 
 
@@ -26,11 +26,11 @@ class JudgedQueries:
     texts: tuple[str, ...]
     rows: np.ndarray  # (B, M) int64, -1 padded
     grades: np.ndarray  # (B, M) int8, 0 where padded
-    own: np.ndarray = field(default=None)  # type: ignore[assignment] # (B,) row of the document
-    # that the query is, which must not be among its results; -1 (the default) where there is none
+    own: np.ndarray = NONE  # (B,) row of the document that the query itself is, which must not be
+    # among its results; -1 where there is none, which is the default
 
     def __post_init__(self) -> None:
-        if self.own is None:
+        if self.own is NONE:
             object.__setattr__(self, "own", np.full(len(self.texts), MISSING, np.int64))
 
     def __len__(self) -> int:
@@ -66,8 +66,8 @@ class JudgedQueries:
         """Tell whether no document was judged not relevant."""
         return bool((self.grades[self.rows != MISSING] > 0).all())
 
-    def part(self, members: np.ndarray) -> JudgedQueries:
-        """Return the queries at `members`, an index array or a mask."""
+    def part(self, members: np.ndarray | slice) -> JudgedQueries:
+        """Return the queries at `members`: an index array, a mask or a slice."""
         places = np.arange(len(self))[members]
         return JudgedQueries(
             tuple(self.query_ids[place] for place in places),
@@ -76,6 +76,11 @@ class JudgedQueries:
             self.grades[places],
             self.own[places],
         )
+
+    def narrow(self) -> JudgedQueries:
+        """Return the same queries without columns of padding alone."""
+        used = (self.rows != MISSING).any(axis=0)
+        return replace(self, rows=self.rows[:, used], grades=self.grades[:, used])
 
     @classmethod
     def joined(cls, parts: Sequence[JudgedQueries]) -> JudgedQueries:
@@ -86,7 +91,9 @@ class JudgedQueries:
         return cls(
             sum((part.query_ids for part in parts), ()),
             sum((part.texts for part in parts), ()),
-            np.concatenate([np.pad(part.rows, pad, constant_values=MISSING) for part, pad in pairs]),
+            np.concatenate(
+                [np.pad(part.rows, pad, constant_values=MISSING) for part, pad in pairs]
+            ),
             np.concatenate([np.pad(part.grades, pad) for part, pad in pairs]),
             np.concatenate([part.own for part in parts]),
         )
@@ -118,3 +125,10 @@ def without_own(found: Candidates, own: np.ndarray, k: int) -> Candidates:
         return found.head(k)
     kept = found.where(found.item_ids != own[:, None])
     return ordered(kept.item_ids, kept.scores).head(k)
+
+
+def check_words(texts: Sequence[str]) -> None:
+    """Raise `ValueError` for a query without a letter or digit."""
+    for text in texts:
+        if not any(letter.isalnum() for letter in text):
+            raise ValueError(f"query: {text!r} has no word to search for; give one")

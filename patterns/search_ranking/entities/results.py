@@ -47,7 +47,7 @@ def hits_of(
     ranks: Mapping[int, tuple[int, ...]],
     told: Sequence[Sequence[str]],
 ) -> list[Hit]:
-    """Put the page of one query together: documents, titles (N,), ranks in both sources, reasons of the first.
+    """Put the page of one query together: titles (N,), ranks in both sources, reasons.
 
     A rank of 0 and a score that is no number become None.
     """

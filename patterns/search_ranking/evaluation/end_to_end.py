@@ -19,7 +19,8 @@ from common.evaluation.bootstrap import interval, paired_difference
 from common.evaluation.report import Estimate, Row, Table, Value
 from common.retrieval import Candidates
 from patterns.search_ranking.entities.queries import GAIN, JudgedQueries, Queries
-from patterns.search_ranking.pipeline import BY_FIELD, DENSE, DEPTH, HYBRID, PAGE, RANKED, Pipeline
+from patterns.search_ranking.pipeline import DEPTH, PAGE, RANKED, Pipeline
+from patterns.search_ranking.stages.candidates.sources import BY_FIELD, DENSE, HYBRID
 
 BASELINE = "BM25, whole text"
 JUDGED, FULL = "NDCG@10 judged", "NDCG@10 full"
@@ -39,7 +40,7 @@ def lists_of(pipeline: Pipeline, queries: Queries) -> dict[str, Candidates]:
 
     The last is what is served: the list that validation preferred, re-ranked.
     """
-    lists = {BASELINE: pipeline.whole_text(queries), **pipeline.lists(queries)}
+    lists = {BASELINE: pipeline.sources.whole_text(queries, DEPTH), **pipeline.lists(queries)}
     page = pipeline.rerank(queries, lists[pipeline.served_], DEPTH)
     return {**lists, served_page(pipeline): page}
 
@@ -106,7 +107,7 @@ def what_is_served(pipeline: Pipeline) -> Table:
         for name, value in pipeline.valid_ndcgs_.items()
     ]
     caption = (
-        "The whole corpus is searched, unjudged documents are not relevant; the best list is served,"
+        "The whole corpus is searched; unjudged documents are not relevant. The best is served,"
         f" re-ranked with a trade-off of {pipeline.reranker.trade_off_:g}."
     )
     return Table("what is served", ("valid NDCG@10", "served"), tuple(rows), caption)

@@ -17,7 +17,9 @@ def price_of_a_rule(
 ) -> Table:
     """Tabulate what diversity and each kind of rule costs, the order of the list itself first."""
     chosen = pipeline.reranker.trade_off_
-    plain = "the ranker's order" if pipeline.served_ == RANKED else f"the order of {pipeline.served_}"
+    plain = (
+        "the ranker's order" if pipeline.served_ == RANKED else f"the order of {pipeline.served_}"
+    )
     variants: dict[str, tuple[float, tuple[Rule, ...]]] = {
         plain: (1.0, ()),
         f"MMR, trade-off {chosen}": (chosen, ()),

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from patterns.search_ranking.entities.documents import ALL, Schema
 
 Story = tuple[tuple[str, ...], str]  # features that tell one story -> how it is told
@@ -53,34 +55,51 @@ def stories_of(schema: Schema) -> tuple[Story, ...]:
         return (*_TITLE, (whole, _WHOLE), *_FILMS)
     own = [name for name in schema.indexed if name not in ("title", "text", ALL)]
     fields = [((f"bm25_{name}",), f"its {_plain(name)} matches") for name in own]
-    numbers = [
-        ((f"value_{name}",), f"{_plain(name)} {{value:g}}") for name in schema.numbers
-    ]
+    numbers = [((f"value_{name}",), f"{_plain(name)} {{value:g}}") for name in schema.numbers]
     whole = ("coverage_all", "bm25_all", "bm25_text")
     return (*_TITLE, (whole, _WHOLE), *fields, *numbers)
 
 
 def reasons(
-    values: Mapping[str, float],
-    gains: Mapping[str, float] | None,
+    features: np.ndarray,
+    account: np.ndarray | None,
+    names: Sequence[str],
     stories: Sequence[Story],
     *,
     most: int = 3,
-) -> list[str]:
-    """Return the strongest stories of one document: value and contribution of each feature.
+) -> list[list[str]]:
+    """Return the strongest stories of each document: features and contributions (K, F).
 
     Without contributions the first true matches of query and document are told.
     """
-    if gains is None:
-        matches = [story for story in stories if not _of_document(story[0][0])]
-        return [_told(story, values) for story in matches if _true(story[0], values)][:most]
+    told = []
+    for row, values in enumerate(features.tolist()):
+        known = dict(zip(names, values, strict=True))
+        if account is None:
+            told.append(_matches(known, stories)[:most])
+        else:
+            gains = dict(zip(names, account[row].tolist(), strict=True))
+            told.append(_strongest(known, gains, stories)[:most])
+    return told
+
+
+def _matches(values: Mapping[str, float], stories: Sequence[Story]) -> list[str]:
+    """Tell what of query and document agrees, in the order of the stories."""
+    matches = [story for story in stories if not _of_document(story[0][0])]
+    return [_told(story, values) for story in matches if _true(story[0], values)]
+
+
+def _strongest(
+    values: Mapping[str, float], gains: Mapping[str, float], stories: Sequence[Story]
+) -> list[str]:
+    """Tell what raised the score, the most first."""
     told = []
     for story in stories:
         gain = sum(gains[name] for name in story[0])
         if gain > 0.02 and _true(story[0], values):
             told.append((gain, _told(story, values)))
     told.sort(key=lambda each: -each[0])
-    return [words for _, words in told[:most]]
+    return [words for _, words in told]
 
 
 def _of_document(name: str) -> bool:

@@ -55,10 +55,10 @@ class Condition:
             )
         if self.below is None and self.above is None:
             raise ValueError(f"{self.field}: a condition needs value, below or above")
-        numbers = documents[self.field].to_numpy().astype(float)
+        values = documents[self.field].to_numpy().astype(float)
         low = -np.inf if self.above is None else self.above
         high = np.inf if self.below is None else self.below
-        return (numbers > low) & (numbers < high)
+        return (values > low) & (values < high)
 
     def _holds(self, documents: pl.DataFrame) -> np.ndarray:
         """Compare without regard to case; raises for a value that no document has."""

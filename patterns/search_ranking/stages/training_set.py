@@ -4,7 +4,7 @@ Judged documents alone all share words with their query; candidates of the dense
 ranker that never saw such a document orders it badly. So a few unjudged candidates a query join the
 training set as not relevant. Most of them are, since a query has few relevant documents.
 
-LightGBM takes `MOST` rows a query. Of a query with more, judgments of grade 0 are sampled away first.
+LightGBM takes `MOST` rows a query; of a query with more, judgments of grade 0 are sampled.
 
 Shapes: B queries, K candidates, M judged documents a query, P pairs in all, F features.
 """
@@ -20,8 +20,11 @@ import numpy as np
 from common.retrieval import MISSING
 from patterns.search_ranking.entities.queries import JudgedQueries
 
-
 MOST = 10_000
+CUT_NOTICE = (
+    "{:,} queries have more judgments than the 10,000 rows that LightGBM takes: for the ranker"
+    " those of grade 0 were sampled."
+)
 
 
 @dataclass(frozen=True)
