@@ -18,7 +18,7 @@ from typing import Any
 
 from data.files.collection import Fields, Judgment, Read, collection, grade_of, part_of
 from data.files.collection_layouts import check_layout
-from data.files.faults import Faults
+from data.files.faults import FaultsOfFiles
 from data.files.lines import existing, text_lines
 from data.tables import SearchCollection
 
@@ -36,12 +36,12 @@ def search_from_beir(folder: str | Path, fields: Fields | None = None) -> Search
     return collection(read, fields or Fields())
 
 
-def documents_of(path: Path, faults: Faults) -> list[tuple[Path, int, dict[str, Any]]]:
+def documents_of(path: Path, faults: FaultsOfFiles) -> list[tuple[Path, int, dict[str, Any]]]:
     """Return the documents of a file with one JSON object per line."""
     return list(_rows(path, faults))
 
 
-def _rows(path: Path, faults: Faults) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+def _rows(path: Path, faults: FaultsOfFiles) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     """Yield (file, row, object) with `_id` and `text`; what is no such object becomes a fault."""
     if not path.is_file():
         raise ValueError(f"{path}: no such file. It should hold one JSON object per line.")
@@ -72,7 +72,7 @@ def _flat(found: dict[str, Any]) -> dict[str, Any]:
                     } if isinstance(inner, dict) else found  # fmt: skip
 
 
-def _query(faults: Faults, path: Path, row: int, found: dict[str, Any]) -> tuple[str, str]:
+def _query(faults: FaultsOfFiles, path: Path, row: int, found: dict[str, Any]) -> tuple[str, str]:
     text = found["text"]
     if text is not None and not isinstance(text, str | int | float):
         faults.add(path, row, f"the query is {text!r:.60}, which is no text. Correct it.")
@@ -101,7 +101,7 @@ def _read_qrels(root: Path, read: Read) -> None:
         read.judgments += qrels(path, part, read.faults)
 
 
-def qrels(path: Path, part: str, faults: Faults) -> Iterator[Judgment]:
+def qrels(path: Path, part: str, faults: FaultsOfFiles) -> Iterator[Judgment]:
     """Yield the judgments of a file: query id, document id and grade, or TREC's four columns."""
     for row, line in text_lines(path, faults):
         values = [each.strip() for each in (line.split("\t") if "\t" in line else line.split())]

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from data.files.columns import file_source
-from data.files.faults import Faults
+from data.files.faults import FaultsOfFiles
 from data.files.lines import is_text
 from data.tables import SearchCollection
 
@@ -54,7 +54,7 @@ class Read:
     queries: list[tuple[Path, int, str, str]] = field(default_factory=list)  # id and text
     judgments: list[Judgment] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    faults: Faults = field(default_factory=Faults)
+    faults: FaultsOfFiles = field(default_factory=FaultsOfFiles)
     identical_ids: bool = False  # a query with the id of a document is that document, as in BEIR
 
 
@@ -126,7 +126,7 @@ def _documents(read: Read, fields: Fields) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=kinds)
 
 
-def _text(faults: Faults, path: Path, row: int, document: dict[str, Any], name: str) -> str:
+def _text(faults: FaultsOfFiles, path: Path, row: int, document: dict[str, Any], name: str) -> str:
     """Return the text of a field; a list is joined, null is empty."""
     value = document.get(name)
     entries = value if isinstance(value, list) else [value]
@@ -142,7 +142,9 @@ def _text(faults: Faults, path: Path, row: int, document: dict[str, Any], name: 
     return text
 
 
-def _facet(faults: Faults, path: Path, row: int, document: dict[str, Any], name: str) -> list[str]:
+def _facet(
+    faults: FaultsOfFiles, path: Path, row: int, document: dict[str, Any], name: str
+) -> list[str]:
     """Return the values of a category; a list may hold several."""
     value = document.get(name)
     entries = value if isinstance(value, list) else [value]
@@ -151,7 +153,7 @@ def _facet(faults: Faults, path: Path, row: int, document: dict[str, Any], name:
 
 
 def _number(
-    faults: Faults, path: Path, row: int, document: dict[str, Any], name: str
+    faults: FaultsOfFiles, path: Path, row: int, document: dict[str, Any], name: str
 ) -> float | None:
     """Return a number; null and an empty text are missing."""
     value = document.get(name)

@@ -1,36 +1,56 @@
-"""All faults of a user's files at once, so that nobody has to start ten times to find ten."""
+"""What is wrong in a user's file, collected, so that all of it is told at once."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-SHOWN = 10
+MOST = 10  # faults that one message lists
+
+
+def flag(argument: str) -> str:
+    """Return the flag by which every pattern passes this argument of a reader on."""
+    return "--data." + argument.replace("_", "-")
 
 
 class Faults:
-    """Collects faults, each a sentence with file, row and remedy; `check` raises if there are any.
+    """The faults of one file, told by `check` in one error."""
 
-    The first `SHOWN` are told, the others counted.
-    """
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: list[tuple[int | None, str]] = []
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.told: list[tuple[Path, str]] = []
-
-    def add(self, path: Path, row: int | None, fault: str) -> None:
-        """Note a fault of a file, and of a row of it if given."""
-        self.count += 1
-        if len(self.told) < SHOWN:
-            self.told.append((path, f"row {row}: {fault}" if row is not None else fault))
+    def add(self, row: int | None, text: str) -> None:
+        """Keep a fault; `row` is counted as in the file, None for one of the whole file."""
+        self.found.append((row, text))
 
     def check(self) -> None:
-        """Raise `ValueError` with all faults noted so far."""
-        if not self.count:
-            return
-        path, fault = self.told[0]
-        text = f"{path}, {fault}" if fault.startswith("row ") else f"{path}: {fault}"
-        for before, (path, fault) in zip(self.told, self.told[1:], strict=False):
-            text += f" {fault[0].upper()}{fault[1:]}" if path == before[0] else f" {path}: {fault}"
-        if self.count > len(self.told):
-            text += f" And {self.count - len(self.told):,} more."
-        raise ValueError(text)
+        """Raise if there is any, with its row, value and remedy, in the order of the rows."""
+        if self.found:
+            raise ValueError(self.told())
+
+    def told(self) -> str:
+        """Return all faults as one text: a line, or a list of at most `MOST`."""
+        ordered = sorted(self.found, key=lambda fault: fault[0] or 0)
+        if len(ordered) == 1:
+            row, text = ordered[0]
+            return f"{self.path}{'' if row is None else f', row {row}'}: {text}"
+        lines = [text if row is None else f"row {row}: {text}" for row, text in ordered]
+        if len(lines) > MOST:
+            lines[MOST:] = [f"and {len(lines) - MOST:,} more"]
+        return "\n  ".join([f"{self.path}: {len(ordered)} faults", *lines])
+
+
+class FaultsOfFiles:
+    """The faults of several files that belong together, told by `check` in one error."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, Faults] = {}
+
+    def add(self, path: Path, row: int | None, text: str) -> None:
+        """Keep a fault of a file, as `Faults.add` does."""
+        self.files.setdefault(path, Faults(path)).add(row, text)
+
+    def check(self) -> None:
+        """Raise if there is any, file by file."""
+        if self.files:
+            raise ValueError("\n".join(faults.told() for faults in self.files.values()))

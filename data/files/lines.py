@@ -1,4 +1,4 @@
-"""Lines of a user's text file, decoded as UTF-8 or refused by row."""
+"""Lines of a user's text files: UTF-8 or refused by row, and of older files in any encoding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.files.faults import Faults
+from data.files.decoding import to_utf8
+from data.files.faults import FaultsOfFiles
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -19,7 +20,7 @@ def existing(path: Path) -> Path:
     return packed
 
 
-def text_lines(path: Path, faults: Faults) -> Iterator[tuple[int, str]]:
+def text_lines(path: Path, faults: FaultsOfFiles) -> Iterator[tuple[int, str]]:
     """Yield (row, line) of a file, plain or packed by gzip; row 1 is the first.
 
     A byte order mark is left out. Lines that are not UTF-8 are passed over and become one fault.
@@ -44,9 +45,21 @@ def text_lines(path: Path, faults: Faults) -> Iterator[tuple[int, str]]:
                    f"{save}.")  # fmt: skip
 
 
-def whole_text(path: Path, faults: Faults) -> str:
-    """Return a file as one text, with the faults of its lines noted."""
-    return "\n".join(text for _, text in text_lines(path, faults))
+def old_text(path: Path, said: list[str]) -> str:
+    """Return a file of a time before UTF-8, its encoding found and `said`, its line ends `\\n`."""
+    utf8, found = to_utf8(path, unpacked(path))
+    said += [found] if found else []
+    return utf8.decode()
+
+
+def old_lines(path: Path, said: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield (row, line) of such a file; row 1 is the first."""
+    yield from enumerate(old_text(path, said).split("\n"), start=1)
+
+
+def unpacked(path: Path) -> bytes:
+    """Return the bytes of a file, plain or packed by gzip."""
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 def is_text(value: str) -> bool:

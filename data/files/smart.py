@@ -19,8 +19,7 @@ from typing import Any
 
 from data.files.collection import Fields, Judgment, Read, collection
 from data.files.collection_layouts import check_layout
-from data.files.faults import Faults
-from data.files.lines import text_lines
+from data.files.lines import old_lines
 from data.tables import SearchCollection
 
 _NAMES = {
@@ -38,9 +37,9 @@ def search_from_smart(folder: str | Path, fields: Fields | None = None) -> Searc
     read = Read(paths=[documents, queries, judged])
     read.documents = [
         (documents, row, {"_id": _id(name), **found})
-        for name, row, found in _records(documents, read.faults)
+        for name, row, found in _records(documents, read)
     ]
-    found = _records(queries, read.faults)
+    found = _records(queries, read)
     read.queries = [(queries, row, _id(name), each.get("text", "")) for name, row, each in found]
     read.judgments = _judgments(judged, read)
     _number_queries(read)
@@ -71,15 +70,15 @@ def _is_smart(path: Path) -> bool:
         return stream.read(20).lstrip(b"\xef\xbb\xbf \r\n").startswith(b".I")
 
 
-def _records(path: Path, faults: Faults) -> list[tuple[str, int, dict[str, Any]]]:
+def _records(path: Path, read: Read) -> list[tuple[str, int, dict[str, Any]]]:
     """Return id, row and fields of each record; a mark that is unknown is text."""
     records: list[tuple[str, int, dict[str, Any]]] = []
     name = ""
-    for row, line in text_lines(path, faults):
+    for row, line in old_lines(path, read.said):
         mark = _MARK.fullmatch(line.rstrip())
         if mark and mark[1] == "I":
             if not mark[2].strip():
-                faults.add(path, row, "'.I' without a number. Add it.")
+                read.faults.add(path, row, "'.I' without a number. Add it.")
             records.append((mark[2].strip(), row, {}))
             name = ""
         elif mark and mark[1] in _NAMES and not mark[2]:
@@ -88,13 +87,13 @@ def _records(path: Path, faults: Faults) -> list[tuple[str, int, dict[str, Any]]
             found = records[-1][2]
             found[name] = f"{found.get(name, '')}\n{line}".strip()
         elif line.strip():
-            faults.add(path, row, f"{line[:60]!r} stands before any .I and .W. Correct it.")
+            read.faults.add(path, row, f"{line[:60]!r} stands before any .I and .W. Correct it.")
     return records
 
 
 def _judgments(path: Path, read: Read) -> list[Judgment]:
     """Read the judgments in whichever of the three forms all rows have."""
-    rows = [(row, line.split()) for row, line in text_lines(path, read.faults) if line.strip()]
+    rows = [(row, line.split()) for row, line in old_lines(path, read.said) if line.strip()]
     width = max((len(values) for _, values in rows), default=0)
     for row, values in rows:
         if len(values) < min(width, 3) or not all(re.fullmatch(r"-?[\d.]+", v) for v in values):

@@ -21,8 +21,7 @@ from typing import Any
 from data.files.beir import documents_of, qrels
 from data.files.collection import Fields, Read, collection, part_of
 from data.files.collection_layouts import check_layout
-from data.files.faults import Faults
-from data.files.lines import text_lines, whole_text
+from data.files.lines import old_lines, old_text
 from data.tables import SearchCollection
 
 _INNER = ("docs", "documents", "corpus", "collection")
@@ -39,9 +38,9 @@ def search_from_trec(folder: str | Path, fields: Fields | None = None) -> Search
     judged, topics, documents = _files(root)
     read = Read(paths=[*documents, *topics, *judged])
     for path in documents:
-        read.documents += _documents(path, read.faults)
+        read.documents += _documents(path, read)
     for path in topics:
-        read.queries += _topics(path, read.faults)
+        read.queries += _topics(path, read)
     parts = {path: part_of(path) for path in judged}
     for path, part in parts.items():
         read.judgments += qrels(path, part if len(judged) > 1 else "", read.faults)
@@ -74,19 +73,19 @@ def _holds_documents(path: Path) -> bool:
         return b"<doc" in stream.read(2000).lower()
 
 
-def _documents(path: Path, faults: Faults) -> list[tuple[Path, int, dict[str, Any]]]:
+def _documents(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]:
     name = path.name.removesuffix(".gz")
     if name.endswith((".jsonl", ".json")):
-        return documents_of(path, faults)
+        return documents_of(path, read.faults)
     if name.endswith(".tsv"):
-        rows = _two_columns(path, faults)
+        rows = _two_columns(path, read)
         return [(path, row, {"_id": first, "text": text}) for row, first, text in rows]
-    return _marked_up(path, faults)
+    return _marked_up(path, read)
 
 
-def _marked_up(path: Path, faults: Faults) -> list[tuple[Path, int, dict[str, Any]]]:
+def _marked_up(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]:
     """Return the <DOC> elements of a file; each needs a <DOCNO>."""
-    whole = whole_text(path, faults)
+    whole = old_text(path, read.said)
     found = []
     for match in _DOCUMENT.finditer(whole):
         row = whole.count("\n", 0, match.start()) + 1
@@ -96,27 +95,27 @@ def _marked_up(path: Path, faults: Faults) -> list[tuple[Path, int, dict[str, An
             inner[key] = f"{inner.get(key, '')} {_plain(value)}".strip()
         name = inner.pop("docno", "") or inner.pop("docid", "")
         if not name:
-            faults.add(path, row, "a <DOC> without a <DOCNO>. Add it.")
+            read.faults.add(path, row, "a <DOC> without a <DOCNO>. Add it.")
         title = next((inner.pop(key) for key in _TITLES if key in inner), "")
         text = " ".join(inner.pop(key) for key in _TEXTS if key in inner)
         found.append((path, row, {"_id": name, "title": title, "text": text, **inner}))
     if not found:
-        faults.add(path, None, "holds no <DOC> … </DOC>. Correct or remove the file.")
+        read.faults.add(path, None, "holds no <DOC> … </DOC>. Correct or remove the file.")
     return found
 
 
-def _topics(path: Path, faults: Faults) -> list[tuple[Path, int, str, str]]:
+def _topics(path: Path, read: Read) -> list[tuple[Path, int, str, str]]:
     """Return file, row, id and title of each topic."""
-    whole = whole_text(path, faults)
+    whole = old_text(path, read.said)
     if "<top" not in whole.lower():
-        return [(path, row, name, text) for row, name, text in _two_columns(path, faults)]
+        return [(path, row, name, text) for row, name, text in _two_columns(path, read)]
     found = []
     for match in _TOPIC.finditer(whole):
         row = whole.count("\n", 0, match.start()) + 1
         number = re.search(r"number\s*=\s*[\"']?([\w.-]+)", match[1], re.I)
         name = number[1] if number else _part(match[2], "num").removeprefix("Number:").strip()
         if not name:
-            faults.add(path, row, "a topic without a number. Add <num>.")
+            read.faults.add(path, row, "a topic without a number. Add <num>.")
         text = _part(match[2], "title") or _part(match[2], "query") or _part(match[2], "desc")
         found.append((path, row, name, text.removeprefix("Topic:").strip()))
     return found
@@ -128,13 +127,13 @@ def _part(topic: str, tag: str) -> str:
     return _plain(found[1]) if found else ""
 
 
-def _two_columns(path: Path, faults: Faults) -> list[tuple[int, str, str]]:
+def _two_columns(path: Path, read: Read) -> list[tuple[int, str, str]]:
     """Return row, id and text of each line `id<tab>text`."""
     found = []
-    for row, line in text_lines(path, faults):
+    for row, line in old_lines(path, read.said):
         name, tab, text = line.partition("\t")
         if not tab and line.strip():
-            faults.add(path, row, f"{line[:60]!r} is not an id and a text with a tab between. "
+            read.faults.add(path, row, f"{line[:60]!r} is not an id and a text with a tab between. "
                        "Correct it.")  # fmt: skip
         elif line.strip():
             found.append((row, name.strip(), text.strip()))
