@@ -61,7 +61,7 @@ def _rows(path: Path, faults: FaultsOfFiles) -> Iterator[tuple[Path, int, dict[s
             faults.add(path, row, f"no {absent or '_id'!r}. Add it.")
             continue
         yield path, row, _flat(found)
-    if not count:
+    if not count and path not in faults.files:
         faults.add(path, None, "contains no rows. It needs one JSON object per line.")
 
 

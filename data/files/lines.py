@@ -46,7 +46,7 @@ def text_lines(path: Path, faults: FaultsOfFiles) -> Iterator[tuple[int, str]]:
 
 
 def old_text(path: Path, said: list[str]) -> str:
-    """Return a file of a time before UTF-8, its encoding found and `said`, its line ends `\\n`."""
+    """Return a file of a time before UTF-8, its encoding found and `said`."""
     utf8, found = to_utf8(path, unpacked(path))
     said += [found] if found else []
     return utf8.decode()

@@ -6,7 +6,7 @@ Shapes: B queries, M judged documents a query (-1 padded), K ranked documents, D
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,8 +14,11 @@ import numpy as np
 from common.evaluation import ranking
 from common.retrieval import MISSING, Candidates, ordered
 
-NONE = np.zeros(0, np.int64)
 GAIN: Literal["linear", "exponential"] = "linear"  # of a grade, trained and reported: trec_eval's
+
+
+def _none() -> np.ndarray:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class JudgedQueries:
     texts: tuple[str, ...]
     rows: np.ndarray  # (B, M) int64, -1 padded
     grades: np.ndarray  # (B, M) int8, 0 where padded
-    own: np.ndarray = NONE  # (B,) row of the document that the query itself is, which must not be
-    # among its results; -1 where there is none, which is the default
+    own: np.ndarray = field(default_factory=_none)
+    """(B,) row of the document that a query itself is, which it must not find; -1, the default,
+    where there is none."""
 
     def __post_init__(self) -> None:
-        if self.own is NONE:
+        if not len(self.own):
             object.__setattr__(self, "own", np.full(len(self.texts), MISSING, np.int64))
 
     def __len__(self) -> int:
