@@ -11,7 +11,7 @@ Shapes: `B` queries, `K` candidates, `M` judged documents a query, `N` documents
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,8 +66,7 @@ class Pipeline:
         self,
         *,
         schema: Schema,
-        bm25: BM25,
-        dense: Dense,
+        sources: Sources,
         hybrid: Hybrid,
         ranker: LambdaMart,
         reranker: Reranker,
@@ -75,16 +74,12 @@ class Pipeline:
         keep: int,
         unjudged: int = 0,
         seed: int = 0,
-        constants: Sequence[tuple[float, float]] = (),
-        mixes: Sequence[Mapping[str, float]] = (),
     ) -> None:
-        self.schema = schema
-        self.bm25, self.dense, self.hybrid = bm25, dense, hybrid
-        self.sources = Sources(bm25=bm25, dense=dense)
-        self.features = Features(bm25=bm25, dense=dense, schema=schema)
+        self.schema, self.sources, self.hybrid = schema, sources, hybrid
+        self.bm25, self.dense = sources.bm25, sources.dense
+        self.features = Features(bm25=self.bm25, dense=self.dense, schema=schema)
         self.ranker, self.reranker = ranker, reranker
         self.per_source, self.keep, self.unjudged, self.seed = per_source, keep, unjudged, seed
-        self.constants, self.mixes = constants, mixes  # of BM25, to choose from; none: as it is
         self.served_ = RANKED
         self.notices: list[str] = []
 
@@ -92,18 +87,18 @@ class Pipeline:
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages for the fields of the documents; rules are checked on them."""
         options, ranking, page = config.candidates, config.ranking, config.reranking
-        films = splits.schema.films
-        length = options.max_length or (64 if films else 256)
+        length = options.max_length or (64 if splits.schema.films else 256)
         encoder = load_encoder(options.encoder, max_length=length, device=config.device)
         constants, mixes = _choices(config, splits.schema)
         indexed = splits.schema.indexed.items()
         fields = {name: Field(analyser, *constants[0]) for name, (analyser, _) in indexed}
         rules = read_rules(page.rules) if page.rules else ()
         Rules(rules=rules).fit(splits.documents)
+        bm25 = BM25(fields=fields, weights=mixes[0])
+        dense = Dense(encoder=encoder, index=options.index)
         return cls(
             schema=splits.schema,
-            bm25=BM25(fields=fields, weights=mixes[0]),
-            dense=Dense(encoder=encoder, index=options.index),
+            sources=Sources(bm25=bm25, dense=dense, constants=constants, mixes=mixes),
             hybrid=Hybrid(),
             ranker=LambdaMart(
                 names=names_of(splits.schema),
@@ -118,29 +113,21 @@ class Pipeline:
             keep=options.keep,
             unjudged=ranking.unjudged,
             seed=config.seed,
-            constants=constants,
-            mixes=mixes,
         )
 
     def fit_candidates(self, splits: Splits) -> Pipeline:
         """Index and encode the corpus; choose BM25's constants and weights where there are several.
 
-        The choice is made on training and validation queries, which BM25 has learned nothing from.
+        The choice is made on training and validation queries: BM25 has learned nothing from them.
         """
         texts = dense_texts(splits.documents, self.schema)
         self.notices = [text for text in (unspaced_notice(texts),) if text]
         self.bm25.fit(field_texts(splits.documents, self.schema))
         both = JudgedQueries.joined([splits.valid, splits.train])
-        self.sources.fit(both, constants=self.constants, mixes=self.mixes, seed=self.seed)
+        self.sources.fit(both, seed=self.seed)
         self.dense.fit(texts)
         self.notices += self.dense.notices_
-        if self.dense.cut_share_:
-            self.notices.append(
-                f"{self.dense.cut_share_:.0%} of the documents are longer than the encoder reads; "
-                "--candidates.max-length sets its length in tokens."
-            )
-        plain = (text for text in splits.valid.texts if text.replace(" ", "").isalnum())
-        self.example = next(plain, splits.valid.texts[0])
+        self.example = splits.valid.plainest()
         return self._prepare(splits.documents)
 
     def _prepare(self, documents: pl.DataFrame) -> Pipeline:
@@ -160,15 +147,15 @@ class Pipeline:
         valid = splits.valid
         queries = self.encode(valid.texts, valid.own)
         lexical, nearest = self.sources.retrieve(queries, self.per_source)
-        relevant = valid.relevant()
+        relevant, films = valid.relevant(), self.schema.films
 
         def quality_of(found: Candidates) -> float:
-            if self.schema.films:
+            if films:
                 return float(recall_of(found, relevant, self.keep).mean())
-            return float(valid.ndcg_of(found.item_ids, PAGE).mean())
+            return valid.mean_ndcg(found, PAGE)
 
-        self.goal_ = f"Recall@{self.keep}" if self.schema.films else f"NDCG@{PAGE}"
-        self.hybrid.fit(lexical, nearest, quality_of, self.keep, scaled=not self.schema.films)
+        self.goal_ = f"Recall@{self.keep}" if films else f"NDCG@{PAGE}"
+        self.hybrid.fit(lexical, nearest, quality_of, self.keep, scaled=not films)
         return self
 
     def fit_ranker(self, splits: Splits) -> Pipeline:
@@ -179,8 +166,7 @@ class Pipeline:
         most = MOST - self.unjudged
         train, cut = at_most(splits.train, most, seed=self.seed)
         valid, also = at_most(splits.valid, most, seed=self.seed)
-        if cut + also:
-            self.notices.append(CUT_NOTICE.format(cut + also))
+        self.notices += [CUT_NOTICE.format(cut + also)] if cut + also else []
         self.training_set_ = self.ranking_set(train)
         self.valid_set_ = self.ranking_set(valid)
         self.ranker.fit(self.training_set_, self.valid_set_)
@@ -195,16 +181,11 @@ class Pipeline:
         """
         valid = splits.valid
         lists = self.lists(self.encode(valid.texts, valid.own))
-        self.valid_ndcgs_ = {
-            name: float(valid.ndcg_of(found.item_ids, PAGE).mean()) for name, found in lists.items()
-        }
+        self.valid_ndcgs_ = {name: valid.mean_ndcg(found, PAGE) for name, found in lists.items()}
         self.served_, said = preferred(self.valid_ndcgs_, RANKED)
         self.notices += [said] if said else []
-        self.reranker.fit(
-            valid.texts,
-            lists[self.served_],
-            lambda page: float(valid.ndcg_of(page.item_ids, PAGE).mean()),
-        )
+        order = lists[self.served_]
+        self.reranker.fit(valid.texts, order, lambda page: valid.mean_ndcg(page, PAGE))
         return self
 
     def ranking_set(self, judged: JudgedQueries) -> RankingSet:
@@ -341,15 +322,14 @@ class Pipeline:
         saved = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
             schema=Schema.from_json(saved["schema"]),
-            bm25=BM25.load(folder / "bm25"),
-            dense=Dense.load(folder / "dense"),
+            sources=Sources(bm25=BM25.load(folder / "bm25"), dense=Dense.load(folder / "dense")),
             hybrid=Hybrid.load(folder / "hybrid"),
             ranker=LambdaMart.load(folder / "ranker"),
             reranker=Reranker.load(folder / "reranker"),
             **saved["settings"],
         )
-        pipeline.notices, pipeline.served_ = saved["notices"], saved["served"]
-        pipeline.example = saved["example"]
+        pipeline.notices, pipeline.example = saved["notices"], saved["example"]
+        pipeline.served_ = saved["served"]
         return pipeline._prepare(pl.read_parquet(folder / "documents.parquet"))
 
 

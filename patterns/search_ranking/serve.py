@@ -71,7 +71,7 @@ class SearchResult(BaseModel):
 
     doc_id: str
     title: str
-    score: float | None = Field(description="the ranker's score; null for a pinned document")
+    score: float | None = Field(description="of the list that orders the page; null if pinned")
     lexical_rank: int | None = Field(description="place in the BM25 list; null if not in it")
     dense_rank: int | None = Field(description="place in the dense list; null if not in it")
     reasons: list[str] = Field(description="what raised it most; given for the first ten")

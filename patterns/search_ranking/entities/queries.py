@@ -59,6 +59,15 @@ class JudgedQueries:
         """Score ranked documents (B, K) by NDCG@k, (B,); unjudged ones count as not relevant."""
         return ranking.ndcg(self.gains_of(item_ids), self.grades, k, gain=GAIN)
 
+    def mean_ndcg(self, found: Candidates, k: int) -> float:
+        """Return the mean NDCG@k of lists."""
+        return float(self.ndcg_of(found.item_ids, k).mean())
+
+    def plainest(self) -> str:
+        """Return a query to show: the first of letters, digits and spaces alone, else the first."""
+        plain = (text for text in self.texts if text.replace(" ", "").isalnum())
+        return next(plain, self.texts[0])
+
     @property
     def comparable(self) -> bool:
         """Tell whether any query has judged documents of two grades: only such can be ordered."""

@@ -41,15 +41,19 @@ class Dense:
         """Encode and index `texts`; row numbers are the document numbers of every answer.
 
         Documents are encoded in bf16 where the hardware is quick at it, queries never. What must
-        be said of the encoder stands in `notices_`, the share of documents that it read in part
-        in `cut_share_`.
+        be said of the encoder stands in `notices_`.
         """
         self.encoder.fit(texts)
         self.vectors_ = self.encoder.encode(texts, precision="auto")  # (N, D)
-        self.cut_share_ = self.encoder.cut_share
+        cut = self.encoder.cut_share
         self.index_ = VectorIndex(self.index).build(self.vectors_)
         self.query_encoder_, said = for_queries(self.encoder, texts[:100])
         self.notices_ = [text for text in (self.encoder.notice, said) if text]
+        if cut:
+            self.notices_.append(
+                f"{cut:.0%} of the documents are longer than the encoder's max_length: it reads "
+                "their beginning."
+            )
         return self
 
     def encode(self, queries: Sequence[str]) -> np.ndarray:

@@ -38,19 +38,20 @@ ALONE = {BY_FIELD: Hybrid(lexical_weight=1 - 1e-9), DENSE: Hybrid(lexical_weight
 class Sources:
     """BM25 and dense retrieval of the same documents."""
 
-    def __init__(self, *, bm25: BM25, dense: Dense) -> None:
-        self.bm25, self.dense = bm25, dense
-
-    def fit(
+    def __init__(
         self,
-        judged: JudgedQueries,
         *,
-        constants: Sequence[tuple[float, float]],
-        mixes: Sequence[Mapping[str, float]],
-        seed: int,
-    ) -> Sources:
+        bm25: BM25,
+        dense: Dense,
+        constants: Sequence[tuple[float, float]] = (),
+        mixes: Sequence[Mapping[str, float]] = (),
+    ) -> None:
+        self.bm25, self.dense = bm25, dense
+        self.constants, self.mixes = constants, mixes  # of BM25, to choose from
+
+    def fit(self, judged: JudgedQueries, *, seed: int) -> Sources:
         """Choose k1, b and field weights of the fitted BM25 by NDCG on a sample of the queries."""
-        if len(constants) * len(mixes) < 2:
+        if len(self.constants) * len(self.mixes) < 2:
             return self
         most = max(100, min(1000, 2 * CELLS // max(1, self.bm25.count)))
         sample = np.random.default_rng(seed).permutation(len(judged))[:most]
@@ -58,9 +59,9 @@ class Sources:
 
         def ndcg_of(_: BM25) -> float:
             found = without_own(self.lexical(asked.texts, CUTOFF + 1), asked.own, CUTOFF)
-            return float(asked.ndcg_of(found.item_ids, CUTOFF).mean())
+            return asked.mean_ndcg(found, CUTOFF)
 
-        self.bm25.choose(ndcg_of, constants=constants, mixes=mixes)
+        self.bm25.choose(ndcg_of, constants=self.constants, mixes=self.mixes)
         return self
 
     def lexical(
