@@ -35,7 +35,6 @@ _NO_TEXTS = (
 _NO_TABLES = (
     (rb'\s*\{\s*"|\s*\[\s*\{', "JSON"),
     (rb"(?i:\s*<(!doctype|html|\?xml))", "a web page or XML"),
-    (rb"__label__", "rows as fastText writes them (give each a tab between label and text)"),
 )
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.decompress),
