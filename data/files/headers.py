@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from data.files.cells import counted
 from data.files.faults import flag
 
 _MOST_NAMES = 12
@@ -20,8 +21,9 @@ def given_names(path: Path, first: list[str], columns: tuple[str, ...], argument
     names = split_names(columns)
     if len(names) != len(first):
         raise ValueError(
-            f"{path}: {len(names)} names of columns were given, row 1 has {len(first)} cells: "
-            f"{listed(first)}. Give one name for each by {flag(argument)}."
+            f"{path}: {len(names)} names of columns were given, row 1 has {counted(len(first))}: "
+            f"{listed(first)}. Give one name for each by {flag(argument)}, or another "
+            f"{flag('delimiter')}."
         )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

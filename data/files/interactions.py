@@ -65,6 +65,7 @@ def interactions_from_csv(
         | {"device": device, "watch_seconds": watch_seconds},
         options,
         verbatim=("user", "item"),
+        optional=("device", "watch_seconds"),
     )
     frame = _events(read, limits, options)
     names = names or {}
@@ -150,7 +151,8 @@ class _Description:
             TableOptions(
                 delimiter=options.delimiter, columns=self.columns, encoding=options.encoding
             ),
-            wanted={each: each for each in (self.id_column, *self.known)},
+            wanted={self.kind: self.id_column}
+            | ({"title": "title"} if "title" in self.known else {}),
             columns_argument=f"{self.kind}s_columns",
         )
         has = table.frame.columns
@@ -159,6 +161,8 @@ class _Description:
         read = Columns(
             table, {self.kind: self.id_column} | told, verbatim=(self.kind,), without_flag=told
         )
+        if options.incomplete == "skip":
+            read.skip_incomplete([self.kind])
         described = {met.name: read.unique(self.kind)}
         described |= {ours: _attribute(read, ours) for ours in told}
         read.check()
