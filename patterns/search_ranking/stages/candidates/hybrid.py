@@ -10,7 +10,7 @@ Here both are chosen in `fit`: by Recall@k where a ranker orders the list afterw
 where the list may be the page. Where one source is the stronger one, an even vote would throw good
 documents out. Ties go to the paper's values first. By NDCG@10, a sum of the scores, each scaled to
 0 … 1 within its list, is tried too (Bruch, Gai and Ingber, TOIS 2023): it keeps how far apart two
-documents are, which ranks forget. The merged list keeps, per document, its rank in each source: the answer's provenance.
+documents are, which ranks forget. The merged list keeps the rank of each document in each source.
 """
 
 from __future__ import annotations
