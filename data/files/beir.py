@@ -12,7 +12,7 @@ Each file may be packed by gzip. Thakur et al. 2021, "BEIR".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +29,26 @@ def search_from_beir(folder: str | Path, fields: Fields | None = None) -> Search
     read = Read(identical_ids=True)
     corpus, queries = existing(root / "corpus.jsonl"), existing(root / "queries.jsonl")
     read.paths += [corpus, queries]
-    read.documents = list(_rows(corpus, read.faults))
-    found = _rows(queries, read.faults)
-    read.queries = [(path, row, *_query(read.faults, path, row, each)) for path, row, each in found]
+    read.documents = list(json_rows(corpus, read.faults))
+    found = json_rows(queries, read.faults)
+    read.queries = [
+        (path, row, *query_of(read.faults, path, row, each)) for path, row, each in found
+    ]
     _read_qrels(root, read)
     return collection(read, fields or Fields())
 
 
-def documents_of(path: Path, faults: FaultsOfFiles) -> list[tuple[Path, int, dict[str, Any]]]:
-    """Return the documents of a file with one JSON object per line."""
-    return list(_rows(path, faults))
+def json_rows(
+    path: Path,
+    faults: FaultsOfFiles,
+    *,
+    ids: Sequence[str] = ("_id",),
+    texts: Sequence[str] = ("text",),
+) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    """Yield (file, row, object) with `_id` and `text`, under the first name of each that it has.
 
-
-def _rows(path: Path, faults: FaultsOfFiles) -> Iterator[tuple[Path, int, dict[str, Any]]]:
-    """Yield (file, row, object) with `_id` and `text`; what is no such object becomes a fault."""
+    What is no such object becomes a fault.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: no such file. It should hold one JSON object per line.")
     count = 0
@@ -56,6 +62,9 @@ def _rows(path: Path, faults: FaultsOfFiles) -> Iterator[tuple[Path, int, dict[s
             faults.add(path, row, f"not JSON ({error}). Correct it.")
             continue
         found = found if isinstance(found, dict) else {}
+        for ours, names in (("_id", ids), ("text", texts)):
+            theirs = next((name for name in names if name in found), ours)
+            found |= {ours: found.pop(theirs)} if theirs in found else {}
         absent = next((key for key in ("_id", "text") if key not in found), None)
         if absent or found["_id"] is None or isinstance(found["_id"], dict | list):
             faults.add(path, row, f"no {absent or '_id'!r}. Add it.")
@@ -72,7 +81,8 @@ def _flat(found: dict[str, Any]) -> dict[str, Any]:
                     } if isinstance(inner, dict) else found  # fmt: skip
 
 
-def _query(faults: FaultsOfFiles, path: Path, row: int, found: dict[str, Any]) -> tuple[str, str]:
+def query_of(faults: FaultsOfFiles, path: Path, row: int, found: dict[str, Any]) -> tuple[str, str]:
+    """Return id and text of a query; null is empty, and what is no text becomes a fault."""
     text = found["text"]
     if text is not None and not isinstance(text, str | int | float):
         faults.add(path, row, f"the query is {text!r:.60}, which is no text. Correct it.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data.files.folders import checked_folder
+from data.files.folders import checked_folder, folders
 
 NAMES = {
     "beir": "BEIR's (corpus.jsonl, queries.jsonl, qrels)",
@@ -21,6 +21,12 @@ def check_layout(folder: Path, expected: str) -> Path:
         raise ValueError(
             f"{root}: the files are laid out as {NAMES[found]}. Give --dataset {found}."
         )
+    inner = [root / name for name in folders(root)] if expected != "trec" and not found else []
+    for folder in inner:
+        if layout_of(folder) == expected:
+            raise ValueError(
+                f"{root}: the collection lies in {folder.name}. Give --data.path {folder}."
+            )
     return root
 
 

@@ -40,7 +40,10 @@ def search_from_smart(folder: str | Path, fields: Fields | None = None) -> Searc
         for name, row, found in _records(documents, read)
     ]
     found = _records(queries, read)
-    read.queries = [(queries, row, _id(name), each.get("text", "")) for name, row, each in found]
+    read.queries = [
+        (queries, row, _id(name), each.get("text") or each.get("title", ""))
+        for name, row, each in found
+    ]
     read.judgments = _judgments(judged, read)
     _number_queries(read)
     return collection(read, fields or Fields())

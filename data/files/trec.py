@@ -2,8 +2,8 @@
 
     qrels…                `topic 0 document grade` a line; several files named train, dev, test are
                           a split that is kept
-    topics…, queries…     <top> <num> Number: 301 <title> …, or <topic number="1"> <query> …,
-                          or topic id and text between a tab
+    topics…, queries…     <top> <num> Number: 301 <title> …, or <topic number="1"> <query> …, one
+                          JSON object a line, or topic id and text between a tab
     all other files       <DOC> <DOCNO> … <TITLE> … <TEXT> …, one JSON object a line, or a .tsv of
                           id and text; in the folder itself or in docs/, corpus/ or collection/
 
@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data.files.beir import documents_of, qrels
+from data.files.beir import json_rows, qrels, query_of
 from data.files.collection import Fields, Read, collection, part_of
 from data.files.collection_layouts import check_layout
 from data.files.lines import old_lines, old_text
@@ -29,6 +29,8 @@ _DOCUMENT = re.compile(r"<doc\b[^>]*>(.*?)</doc>", re.S | re.I)
 _ELEMENT = re.compile(r"<([a-z][\w.-]*)\b[^>]*>(.*?)</\1\s*>", re.S | re.I)
 _TOPIC = re.compile(r"<top(?:ic)?\b([^>]*)>(.*?)</top(?:ic)?>", re.S | re.I)
 _TITLES = ("title", "headline", "head", "hl", "ttl", "ti")
+_IDS = ("_id", "doc_id", "docno", "docid", "id")
+_TOPIC_IDS = ("_id", "query_id", "qid", "topic_id", "number", "id")
 _TEXTS = ("text", "body", "abstract", "contents")
 
 
@@ -76,7 +78,7 @@ def _holds_documents(path: Path) -> bool:
 def _documents(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]:
     name = path.name.removesuffix(".gz")
     if name.endswith((".jsonl", ".json")):
-        return documents_of(path, read.faults)
+        return list(json_rows(path, read.faults, ids=_IDS, texts=_TEXTS))
     if name.endswith(".tsv"):
         rows = _two_columns(path, read)
         return [(path, row, {"_id": first, "text": text}) for row, first, text in rows]
@@ -106,6 +108,9 @@ def _marked_up(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]
 
 def _topics(path: Path, read: Read) -> list[tuple[Path, int, str, str]]:
     """Return file, row, id and title of each topic."""
+    if path.name.removesuffix(".gz").endswith((".jsonl", ".json")):
+        rows = json_rows(path, read.faults, ids=_TOPIC_IDS, texts=("text", "query", "title"))
+        return [(path, row, *query_of(read.faults, path, row, each)) for _, row, each in rows]
     whole = old_text(path, read.said)
     if "<top" not in whole.lower():
         return [(path, row, name, text) for row, name, text in _two_columns(path, read)]

@@ -139,23 +139,24 @@ class Pipeline:
         return self
 
     def fit_fusion(self, splits: Splits) -> Pipeline:
-        """Choose how the two lists are merged (`valid_quality_`).
+        """Choose how the two lists are merged, by `goal_` (`hybrid.valid_quality_`).
 
-        Films go by Recall at `keep`, since thousands of judged queries train the ranker that orders
-        the list; your own documents by NDCG@10, since the merged list may well be the page.
+        Films go by Recall at `keep` on validation, since a ranker of many judged queries follows;
+        your own documents by NDCG@10 on all but test queries, since the list may be the page.
         """
-        valid = splits.valid
-        queries = self.encode(valid.texts, valid.own)
-        lexical, nearest = self.sources.retrieve(queries, self.per_source)
-        relevant, films = valid.relevant(), self.schema.films
+        films = self.schema.films
+        both = [splits.valid] if films else [splits.valid, splits.train]
+        judged = JudgedQueries.joined(both).sample(len(splits.valid) if films else 1000, self.seed)
+        queries, relevant = self.encode(judged.texts, judged.own), judged.relevant()
 
         def quality_of(found: Candidates) -> float:
             if films:
                 return float(recall_of(found, relevant, self.keep).mean())
-            return valid.mean_ndcg(found, PAGE)
+            return judged.mean_ndcg(found, PAGE)
 
         self.goal_ = f"Recall@{self.keep}" if films else f"NDCG@{PAGE}"
-        self.hybrid.fit(lexical, nearest, quality_of, self.keep, scaled=not films)
+        lists = self.sources.retrieve(queries, self.per_source)
+        self.hybrid.fit(*lists, quality_of, self.keep, scaled=not films)
         return self
 
     def fit_ranker(self, splits: Splits) -> Pipeline:

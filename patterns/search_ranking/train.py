@@ -38,7 +38,7 @@ def main(config: Config) -> Path:
     with console.stage("fusion") as stage:
         pipeline.fit_fusion(splits)
         hybrid = pipeline.hybrid
-        stage.note(f"valid {pipeline.goal_} {hybrid.valid_quality_:.4f}")
+        stage.note(f"{pipeline.goal_} {hybrid.valid_quality_:.4f}")
         how = "scaled scores" if hybrid.constant_ is None else f"constant {hybrid.constant_:g}"
         stage.note(f"{how}, lexical weight {hybrid.lexical_weight_}")
     with console.stage("ranking") as stage:

@@ -182,6 +182,22 @@ def test_trec_of_tables_with_a_split(tmp_path):
         search_from_trec(tmp_path)
 
 
+def test_trec_of_json_lines_by_their_usual_names(tmp_path):
+    write(tmp_path / "docs.jsonl", lines([{"docno": "d1", "contents": "one", "year": 1}]))
+    write(tmp_path / "topics.jsonl", lines([{"qid": 7, "query": "first"}]))
+    write(tmp_path / "qrels", "7 0 d1 1\n")
+    table = search_from_trec(tmp_path, Fields(numbers=("year",)))
+    assert table.documents.rows() == [("d1", "", "one", 1.0)]
+    assert table.queries.rows() == [("7", "first")]
+
+
+def test_a_collection_one_folder_further_in_is_named(beir, tmp_path_factory):
+    outer = tmp_path_factory.mktemp("outer")
+    beir.rename(outer / "scifact")
+    with pytest.raises(ValueError, match=r"lies in scifact\. Give --data\.path .*scifact"):
+        search_from_beir(outer)
+
+
 def test_malformed_trec_is_named(trec):
     write(trec / "docs" / "ft.trec", "<DOC>\n<TEXT>a</TEXT>\n</DOC>\n")
     with pytest.raises(ValueError, match=r"ft\.trec, row 1: a <DOC> without a <DOCNO>"):

@@ -90,6 +90,10 @@ class JudgedQueries:
             self.own[places],
         )
 
+    def sample(self, most: int, seed: int) -> JudgedQueries:
+        """Return at most so many of the queries, in their order."""
+        return self.part(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
+
     def narrow(self) -> JudgedQueries:
         """Return the same queries without columns of padding alone."""
         used = (self.rows != MISSING).any(axis=0)

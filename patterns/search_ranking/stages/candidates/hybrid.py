@@ -6,12 +6,11 @@ merged by rank, reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 200
     score(d) = w / (c + rank_lexical(d)) + (1 - w) / (c + rank_dense(d))
 
 A large constant c lets many middling ranks outweigh one top rank; the paper takes 60 and w = ½.
-Here both are chosen on the validation queries in `fit`: by Recall@k where a ranker orders the list
-afterwards, by NDCG@10 where the list may be the page. Where one source is the stronger one, an even
-vote would throw good documents out. Ties go to the paper's values first. By NDCG@10, a sum of the
-scores, each scaled to 0 … 1 within its list, is tried too (Bruch, Gai and Ingber, TOIS 2023): it
-keeps how far apart two documents are, which ranks forget.
-The merged list keeps, per document, its rank in each source: the answer's provenance.
+Here both are chosen in `fit`: by Recall@k where a ranker orders the list afterwards, by NDCG@10
+where the list may be the page. Where one source is the stronger one, an even vote would throw good
+documents out. Ties go to the paper's values first. By NDCG@10, a sum of the scores, each scaled to
+0 … 1 within its list, is tried too (Bruch, Gai and Ingber, TOIS 2023): it keeps how far apart two
+documents are, which ranks forget. The merged list keeps the rank of each document in each source.
 """
 
 from __future__ import annotations

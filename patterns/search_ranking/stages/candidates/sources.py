@@ -54,8 +54,7 @@ class Sources:
         if len(self.constants) * len(self.mixes) < 2:
             return self
         most = max(100, min(1000, 2 * CELLS // max(1, self.bm25.count)))
-        sample = np.random.default_rng(seed).permutation(len(judged))[:most]
-        asked = judged.part(np.sort(sample))
+        asked = judged.sample(most, seed)
 
         def ndcg_of(_: BM25) -> float:
             found = without_own(self.lexical(asked.texts, CUTOFF + 1), asked.own, CUTOFF)
