@@ -49,6 +49,11 @@ def test_rating_and_timestamp_may_be_absent(csv):
     assert table.interactions["timestamp"].dtype == pl.Int64
 
 
+def test_a_column_that_is_named_twice_is_said(csv):
+    table = interactions_from_csv(csv("user_id,x\na,1\nb,2\n"), item="user_id")
+    assert table.source.notice.startswith("Column 'user_id' is read as user and as item.")
+
+
 def test_repeated_rows_are_kept_and_said(csv):
     table = interactions_from_csv(csv("user_id,item_id\na,x\na,x\na,x\nb,y\n"))
     assert table.interactions.height == 4
