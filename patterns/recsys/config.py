@@ -31,10 +31,17 @@ class DataOptions:
     """Column of the rating, if there is one; without it every row counts the same."""
     rating_range: tuple[float, float] | None = None
     """Lowest and highest rating there may be; others are refused."""
-    timestamp: str = "timestamp"
-    """Column of the time, in seconds."""
+    timestamp: str | None = None
+    """Column of the time, in seconds; by default `timestamp`, if there is one."""
+    weight: str | None = None
+    """Column of a count (plays, quantity) that weighs events, if there is one."""
     device: str | None = None
     """Column of the device, if there is one."""
+    context: tuple[str, ...] = ()
+    """Further columns of the events, as categories that the ranker reads and a request may give."""
+    repeats: Literal["auto", "keep", "once"] = "auto"
+    """Whether what a user has had may be recommended again (keep: groceries, music) or is left out
+    (once: films); auto decides by the share of events that repeat a pair."""
     watch_seconds: str | None = None
     """Column of the seconds watched, if there is one."""
     users: Path | None = None
@@ -60,12 +67,15 @@ class WorldOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """The global split in time: train, then validation, then test."""
+    """How the events are cut into train, validation and test."""
 
+    by: Literal["auto", "time", "user"] = "auto"
+    """time: once for everyone; user: each user's events, the latest held out; auto: in time, or
+    without times a random share of each user's events."""
     valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.15
-    """Share of the events, by time, on which rankers are fitted and choices are made."""
+    """Share of the events on which rankers are fitted and choices are made."""
     test_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.15
-    """Share of the events, the latest, read once for the report."""
+    """Share of the events, the latest or held out of each user, read once for the report."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class CandidateOptions:
     """Candidates that each source gives."""
     keep: Annotated[int, Interval(ge=1, le=10_000)] = 200
     """Candidates that go to the ranker after the merge."""
+    shares: Literal["chosen", "equal"] = "chosen"
+    """What each source counts in the merge: chosen on validation, or all alike."""
     half_life_days: Annotated[float, Interval(ge=0.01, le=100_000)] = 30.0
     """Days after which an event counts half in popularity."""
     als_factors: Annotated[int, Interval(ge=1, le=1024)] = 64
@@ -116,6 +128,9 @@ class RankingOptions:
 
     model: Literal["best", "lightgbm", "wide-deep", "deepfm", "xdeepfm"] = "best"
     """The ranker to serve; `best` fits all and takes the best one on validation."""
+    serve: Literal["best", "ranked"] = "best"
+    """What is served: what validation prefers of popularity, the best source, the merged and the
+    ranked list; or the ranked one whatever it says (so too with another objective than ctr)."""
     examples: Literal["candidates", "exposures"] = "candidates"
     """What rankers learn from: candidates of the sources, or what was shown and clicked by the log
     (simulated-movies has one)."""

@@ -157,7 +157,7 @@ def _warm_requests(pipeline: Pipeline, cold: ColdStart) -> tuple[Requests, csr_m
     """Ask for users that the sources know, whose answers are the held-out items of theirs."""
     users, items = len(pipeline.catalogue.user_ids), len(pipeline.catalogue.item_ids)
     seen = cold.users.train.matrix(users, items)
-    theirs = cold.events.part(np.isin(cold.events.items, cold.items)).matrix(users, items)
+    theirs = cold.events.part(np.isin(cold.events.items, cold.items)).pairs(users, items)
     rows = np.flatnonzero((np.diff(theirs.indptr) > 0) & (np.diff(seen.indptr) > 0))
     if len(rows) > MOST_ASKED:
         rng = np.random.default_rng(pipeline.seed)
