@@ -77,23 +77,25 @@ class RunConfig(CheckedConfig):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto, cpu or cuda."""
 
-    own_dataset: ClassVar[str] = "csv"
-    """The `--dataset` that reads the user's own files."""
+    own_datasets: ClassVar[tuple[str, ...]] = ("csv",)
+    """What `--dataset` calls the user's own files, by their layout."""
     own_files: ClassVar[tuple[str, ...]] = ("path",)
-    """Fields of section `data` that name them; the first is needed."""
+    """Fields of section `data` that name them."""
+    own_needed: ClassVar[tuple[str, ...]] = ("path",)
+    """Those of them of which one must be given."""
 
     def __post_init__(self) -> None:
         """Check the fields; a user's own files and `--dataset` belong together."""
         super().__post_init__()
-        own, needed = self.own_dataset, self.own_files[0]
-        data = getattr(self, "data", None)
+        data, own = getattr(self, "data", None), " or ".join(self.own_datasets)
         given = [name for name in self.own_files if getattr(data, name, None) is not None]
-        if self.dataset == own and needed not in given:
+        if self.dataset in self.own_datasets and not set(given) & set(self.own_needed):
+            needed = [f"data.{name}" for name in self.own_needed]
             raise ValueError(
-                f"data.{needed}: --dataset {own} reads your own data; give --data.{needed}"
-                " (--help says what it must contain)"
+                f"{needed[0]}: --dataset {self.dataset} reads your own data; give"
+                f" {' or '.join(map(_flag, needed))} (--help says what it must contain)"
             )
-        if given and self.dataset != own:
+        if given and self.dataset not in self.own_datasets:
             raise ValueError(
                 f"data.{given[0]}: read with --dataset {own} only, but dataset is {self.dataset};"
                 f" add --dataset {own}, or leave out {_flag(f'data.{given[0]}')}"

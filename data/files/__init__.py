@@ -8,13 +8,14 @@ as repeated rows, is kept and said in the table's notice.
 
 from data.files.boxes import detection_from_voc
 from data.files.images import images_from_folder
-from data.files.interactions import interactions_from_csv
+from data.files.interactions import EventColumns, interactions_from_csv
 from data.files.masks import segmentation_from_folder
 from data.files.search import search_from_beir
 from data.files.texts import texts_from_csv
 from data.files.transactions import transactions_from_csv
 
 __all__ = [
+    "EventColumns",
     "detection_from_voc",
     "images_from_folder",
     "interactions_from_csv",

@@ -1,7 +1,8 @@
-"""Interactions out of a user's CSV files: events, and what is known of users and items.
+"""Interactions out of a user's tables: events, and what is known of users and items.
 
-The events are one file. Two more may tell of users and items; each has one row an id, in a column
-named as in the events. What they say is optional, column by column and cell by cell:
+The events are one file, or one for each part of a split. Two more may tell of users and items; each
+has one row an id, in a column named as in the events. What they say is optional, column by column
+and cell by cell:
 
     users   age (years), gender, occupation
     items   title, genres (separated by "|"), year, text, runtime_minutes
@@ -13,178 +14,202 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from data.files.columns import (
-    check_column,
-    file_source,
-    filled,
-    first_row,
-    numbers,
-    read_columns,
-    read_text,
-    repeated,
-    seconds,
-)
+from common.own_files import TableOptions, TimedTableOptions
+from data.files.columns import Columns, file_source, repeated
+from data.files.dates import span_of
+from data.files.reader import read_table
 from data.tables import Interactions
 
 YEARS = (1970, 2100)
 """An event outside of these years is a mistake, such as a time in milliseconds."""
+LEAST_WEIGHT = 1e-9
 USER_COLUMNS = ("age", "gender", "occupation")
 ITEM_COLUMNS = ("title", "genres", "year", "text", "runtime_minutes")
 # lowest, highest value of the columns that are whole numbers
 _RANGES = {"age": (0, 150), "year": (0, 3000), "runtime_minutes": (0, 100_000)}
 
 
+@dataclass(frozen=True)
+class EventColumns:
+    """How the columns of the events are called; None where there is none."""
+
+    user: str = "user_id"
+    item: str = "item_id"
+    rating: str | None = None
+    timestamp: str | None = None
+    """Without it `timestamp`, where there is one."""
+    weight: str | None = None
+    """A count above 0."""
+    device: str | None = None
+    watch_seconds: str | None = None
+    context: tuple[str, ...] = ()
+    """Columns that are kept as they are, under their names."""
+    rating_range: tuple[float, float] | None = None
+    """Lowest and highest rating there may be; without it any number is taken."""
+
+    def read(self, path: Path, options: TimedTableOptions) -> tuple[pl.DataFrame, list[str]]:
+        """Return the events of one file, and what must be said; rating and time may be null."""
+        limits = _rating_range(self.rating_range)
+        table = read_table(path, options, example=(self.user, self.item))
+        found = "timestamp" if "timestamp" in table.frame.columns else None
+        names = {"user": self.user, "item": self.item, "rating": self.rating}
+        names |= {"timestamp": self.timestamp or found, "weight": self.weight}
+        names |= {"device": self.device, "watch_seconds": self.watch_seconds}
+        names |= {f"context:{name}": name for name in self.context}
+        read = Columns(table, names, verbatim=("user", "item"))
+        frame = _events(read, limits, options)
+        return frame, read.notes()
+
+
 def interactions_from_csv(
-    path: str | Path,
+    path: str | Path | Mapping[str, str | Path],
     *,
-    user: str = "user_id",
-    item: str = "item_id",
-    rating: str | None = None,
-    timestamp: str | None = None,
-    device: str | None = None,
-    watch_seconds: str | None = None,
-    rating_range: tuple[float, float] | None = None,
-    users_path: str | Path | None = None,
-    items_path: str | Path | None = None,
-    columns: Mapping[str, str] | None = None,
+    users: str | Path | None = None,
+    items: str | Path | None = None,
+    names: Mapping[str, str] | None = None,
+    users_columns: tuple[str, ...] = (),
+    items_columns: tuple[str, ...] = (),
+    options: TimedTableOptions | None = None,
+    **columns: Any,
 ) -> Interactions:
-    """Read who met what; the names are those of columns, or None where there is none.
+    """Read who met what, of one file, or of one for each part: train, valid and test.
 
-    A timestamp is seconds since 1970 or an ISO date, within YEARS; `device` and `watch_seconds` may
-    be empty in some rows. A rating outside of `rating_range` is refused; without a range any number
-    is taken. `columns` gives the names in the other files where they are not ours, such as
-    {"text": "plot"}. Repeated rows are kept and said, and so is an id that the other file lacks.
+    `columns` are those of `EventColumns`. A timestamp is read as `options` say, within YEARS;
+    device, contexts and seconds watched may be empty in some rows. `users` and `items` are further
+    files: `names` gives their columns whose name is not ours, such as {"text": "plot"}, and
+    `users_columns`, `items_columns` all of them where there is no header. Repeated rows are kept
+    and said, and so is an id that the other file lacks.
     """
-    path = Path(path)
-    names = {"user_id": user, "item_id": item, "rating": rating, "timestamp": timestamp}
-    names |= {"device": device, "watch_seconds": watch_seconds}
-    raw = read_columns(path, names, verbatim=("user_id", "item_id"))
-    frame = pl.DataFrame(
-        {
-            "user_id": filled(path, raw["user_id"], user),
-            "item_id": filled(path, raw["item_id"], item),
-            "rating": _ratings(path, raw, rating, rating_range),
-            "timestamp": _times(path, raw, timestamp),
-        }
+    events, options = EventColumns(**columns), options or TimedTableOptions()
+    parts = {name: Path(part) for name, part in path.items()} if isinstance(path, Mapping) else {}
+    paths = list(parts.values()) or [Path(path)]  # type: ignore[arg-type]
+    read = [events.read(each, options) for each in paths]
+    frames = [
+        frame if not parts else frame.with_columns(part=pl.lit(name))
+        for (frame, _), name in zip(read, parts or [""], strict=True)
+    ]
+    frame = pl.concat(frames)
+    said = [repeated(frame), *(note for _, notes in read for note in notes)]
+    names = names or {}
+    _check_mapping(names, users, items)
+    of_users = _Description("user", events.user, users, USER_COLUMNS, users_columns)
+    of_items = _Description("item", events.item, items, ITEM_COLUMNS, items_columns)
+    known_users, said_users = of_users.read(frame["user_id"], names, options)
+    known_items, said_items = of_items.read(frame["item_id"], names, options)
+    rows = (
+        f"{frame.height:,} interactions, {known_users.height:,} users, {known_items.height:,} items"
     )
-    if device:
-        frame = frame.with_columns(raw["device"].replace("", None))
-    if watch_seconds:
-        watched = numbers(path, raw["watch_seconds"], watch_seconds, optional=True)
-        frame = frame.with_columns(watched.cast(pl.Float32))
-    columns = columns or {}
-    _check_mapping(columns, users_path, items_path)
-    users, new_users = _described(frame["user_id"], users_path, user, USER_COLUMNS, columns)
-    items, new_items = _described(frame["item_id"], items_path, item, ITEM_COLUMNS, columns)
-    rows = f"{frame.height:,} interactions, {users.height:,} users, {items.height:,} items"
-    said = [repeated(frame), new_users, new_items]
-    paths = [path, *(Path(other) for other in (users_path, items_path) if other)]
-    source = file_source(paths, rows=rows, notice=" ".join(filter(None, said)) or None)
-    return Interactions(source, frame, users, _completed(items))
+    if not frame["timestamp"].null_count():
+        rows += f", {span_of(frame['timestamp'])}"
+    told = dict.fromkeys(filter(None, [*said, *said_users, *said_items]))
+    paths += [Path(other) for other in (users, items) if other]
+    source = file_source(paths, rows=rows, notice=" ".join(told) or None)
+    return Interactions(source, frame, known_users, _completed(known_items))
 
 
-def _ratings(
-    path: Path, raw: pl.DataFrame, column: str | None, limits: tuple[float, float] | None
-) -> pl.Series:
-    """Convert ratings to f32; null where there is no column of them."""
-    if column is None:
-        return pl.Series([None] * raw.height, dtype=pl.Float32)
+def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptions) -> pl.DataFrame:
+    """Convert the columns of the events; rating and timestamp are null where there is none."""
+    columns = {"user_id": read.filled("user"), "item_id": read.filled("item")}
+    unknown = pl.Series([None] * len(columns["user_id"]))
+    low, high = limits
+    columns["rating"] = read.numbers("rating", low=low, high=high) if "rating" in read else unknown
+    known = "timestamp" in read
+    columns["timestamp"] = read.seconds("timestamp", options, years=YEARS) if known else unknown
+    if "weight" in read:
+        columns["weight"] = read.numbers("weight", low=LEAST_WEIGHT)
+    if "device" in read:
+        columns["device"] = read.optional("device")
+    if "watch_seconds" in read:
+        columns["watch_seconds"] = read.numbers("watch_seconds", optional=True)
+    contexts = [argument for argument in read.names if argument.startswith("context:")]
+    columns |= {argument.removeprefix("context:"): read.optional(argument) for argument in contexts}
+    read.check()
+    kinds = {"rating": pl.Float32, "timestamp": pl.Int64, "watch_seconds": pl.Float32}
+    kinds |= {"weight": pl.Float32}
+    return pl.DataFrame(columns).cast({name: kinds[name] for name in columns if name in kinds})
+
+
+def _rating_range(limits: tuple[float, float] | None) -> tuple[float, float]:
+    """Check the range of ratings; without one any number is taken."""
     low, high = limits or (-1e9, 1e9)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(
             f"rating_range: {low:g}, {high:g} is not a range. Give the lowest rating first."
         )
-    return numbers(path, raw["rating"], column, low=low, high=high).cast(pl.Float32)
-
-
-def _times(path: Path, raw: pl.DataFrame, column: str | None) -> pl.Series:
-    """Convert times to i64 seconds; null where there is no column of them."""
-    if column is None:
-        return pl.Series([None] * raw.height, dtype=pl.Int64)
-    return seconds(path, raw["timestamp"], column, years=YEARS)
+    return low, high
 
 
 def _check_mapping(
-    columns: Mapping[str, str], users_path: str | Path | None, items_path: str | Path | None
+    names: Mapping[str, str], users: str | Path | None, items: str | Path | None
 ) -> None:
     """Refuse a mapping that would have no effect."""
-    for ours in columns:
+    for ours in names:
         if ours not in (*USER_COLUMNS, *ITEM_COLUMNS):
             known = ", ".join((*USER_COLUMNS, *ITEM_COLUMNS))
-            raise ValueError(f"columns: {ours!r} is not known. Choose from {known}.")
-        needed, name = (
-            (users_path, "users_path") if ours in USER_COLUMNS else (items_path, "items_path")
-        )
+            raise ValueError(f"names: {ours!r} is not known. Choose from {known}.")
+        needed, name = (users, "users") if ours in USER_COLUMNS else (items, "items")
         if needed is None:
-            raise ValueError(f"columns: {ours!r} is in a separate file. Give {name} too.")
+            raise ValueError(f"names: {ours!r} is in a separate file. Give {name} too.")
 
 
-def _described(
-    met: pl.Series,
-    path: str | Path | None,
-    id_column: str,
-    known: tuple[str, ...],
-    columns: Mapping[str, str],
-) -> tuple[pl.DataFrame, str | None]:
-    """Return a row for each id of the file, then of the events, and a notice of those it lacks."""
-    ids = pl.DataFrame({met.name: met.unique(maintain_order=True)})
-    if path is None:
-        return ids, None
-    path = Path(path)
-    text = read_text(path)
-    check_column(path, text, id_column)
-    described = {met.name: _unique(path, filled(path, text[id_column], id_column), id_column)}
-    for ours in known:
-        name = columns.get(ours, ours)
-        if ours in columns:
-            check_column(path, text, name)
-        if name in text.columns:
-            described[ours] = _attribute(path, text[name].str.strip_chars(), name, ours)
-    frame = pl.DataFrame(described)
-    lacking = ids.join(frame, on=met.name, how="anti", maintain_order="left")
-    notice = (
-        f"{lacking.height:,} of {ids.height:,} {id_column} of the events are not in {path.name}; "
-        "nothing else is known of them."
-        if lacking.height
-        else None
-    )
-    return pl.concat([frame, lacking], how="diagonal"), notice
+@dataclass(frozen=True)
+class _Description:
+    """A file that tells of users or of items."""
+
+    kind: str
+    """user or item, which is also the argument that names the column of its id."""
+    id_column: str
+    path: str | Path | None
+    known: tuple[str, ...]
+    """What it may tell."""
+    columns: tuple[str, ...]
+    """All of its columns, where it has no header."""
+
+    def read(
+        self, met: pl.Series, names: Mapping[str, str], options: TableOptions
+    ) -> tuple[pl.DataFrame, list[str]]:
+        """Return a row for each id of the file, then of the events, and what must be said."""
+        ids = pl.DataFrame({met.name: met.unique(maintain_order=True)})
+        if self.path is None:
+            return ids, []
+        path = Path(self.path)
+        own = TableOptions(columns=self.columns, encoding=options.encoding)
+        table = read_table(path, own, example=(self.id_column, *self.known))
+        has = table.frame.columns
+        told = {ours: names.get(ours, ours) for ours in self.known}
+        told = {ours: name for ours, name in told.items() if ours in names or name in has}
+        read = Columns(table, {self.kind: self.id_column} | told, verbatim=(self.kind,))
+        described = {met.name: read.unique(self.kind)}
+        described |= {ours: _attribute(read, ours) for ours in told}
+        read.check()
+        frame = pl.DataFrame(described)
+        lacking = ids.join(frame, on=met.name, how="anti", maintain_order="left")
+        said = read.notes()
+        if lacking.height:
+            said.append(
+                f"{lacking.height:,} of {ids.height:,} {self.id_column} of the events are not in "
+                f"{path.name}; nothing else is known of them."
+            )
+        return pl.concat([frame, lacking], how="diagonal"), said
 
 
-def _unique(path: Path, ids: pl.Series, column: str) -> pl.Series:
-    """Return the ids, or raise for the first that stands twice."""
-    again = ~ids.is_first_distinct()
-    if again.any():
-        row = first_row(again)
-        raise ValueError(
-            f"{path}, row {row}: column {column!r} holds {ids[row - 2]!r}, as row "
-            f"{first_row(ids == ids[row - 2])} does. Keep one row per id."
-        )
-    return ids
-
-
-def _attribute(path: Path, values: pl.Series, column: str, ours: str) -> pl.Series:
+def _attribute(read: Columns, ours: str) -> pl.Series:
     """Convert one column by its meaning; what is empty becomes null, or no genres."""
     if ours in _RANGES:
         low, high = _RANGES[ours]
-        found = numbers(path, values, column, low=low, high=high, optional=True)
-        broken = (found != found.floor()).fill_null(False)
-        if broken.any():
-            row = first_row(broken)
-            raise ValueError(
-                f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, not a whole "
-                "number. Correct the row."
-            )
-        return found.cast(pl.Int32)
+        numbers = read.numbers(ours, low=low, high=high, optional=True, whole=True)
+        return numbers.cast(pl.Int32, strict=False)
     if ours == "genres":
         names = pl.element().str.strip_chars()
-        split = values.fill_null("").str.split("|").list.eval(names.filter(names != ""))
+        split = read.texts[ours].str.split("|").list.eval(names.filter(names != ""))
         return split.list.unique(maintain_order=True)
-    return values.replace("", None)
+    return read.optional(ours)
 
 
 def _completed(items: pl.DataFrame) -> pl.DataFrame:

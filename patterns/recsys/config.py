@@ -13,16 +13,23 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from common.config import RunConfig
+from common.own_files import TimedTableOptions
 
 NAME = "recsys"
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(TimedTableOptions):
     """Where files of your own lie and how their columns are called (`--dataset csv`)."""
 
     path: Path | None = None
-    """CSV file of interactions; needed with `--dataset csv`."""
+    """CSV file of interactions; this or `train` is needed with `--dataset csv`."""
+    train: Path | None = None
+    """CSV file of the events to learn from, if your data is split already; `test` goes with it."""
+    valid: Path | None = None
+    """CSV file of your validation events; without it they are cut out of `train`."""
+    test: Path | None = None
+    """CSV file of your test events."""
     user: str = "user_id"
     """Column of the user's id."""
     item: str = "item_id"
@@ -32,7 +39,8 @@ class DataOptions:
     rating_range: tuple[float, float] | None = None
     """Lowest and highest rating there may be; others are refused."""
     timestamp: str | None = None
-    """Column of the time, in seconds; by default `timestamp`, if there is one."""
+    """Column of the time, as dates or seconds since 1970; by default `timestamp`, if there is
+    one."""
     weight: str | None = None
     """Column of a count (plays, quantity) that weighs events, if there is one."""
     device: str | None = None
@@ -48,6 +56,10 @@ class DataOptions:
     """CSV file of users with their id and any of age, gender, occupation."""
     items: Path | None = None
     """CSV file of items with their id and any of title, genres, year, text, runtime_minutes."""
+    users_columns: tuple[str, ...] = ()
+    """Names of all columns of `users`, if it has no header row."""
+    items_columns: tuple[str, ...] = ()
+    """Names of all columns of `items`, if it has no header row."""
     texts: Literal["own", "msrd"] = "own"
     """Texts of films: what the dataset has, or the overviews of msrd too, joined by TMDB id
     (movielens-latest-small has it)."""
@@ -185,7 +197,8 @@ class RerankingOptions:
 class Config(RunConfig):
     """All of the recommender; `--dataset` also takes movielens-1m, movielens-latest-small, csv."""
 
-    own_files = ("path", "users", "items")
+    own_files = ("path", "train", "valid", "test", "users", "items")
+    own_needed = ("path", "train")
 
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)

@@ -15,7 +15,7 @@ Shapes: `E` events.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from patterns.recsys.entities.coding import codes_of, events_of, recoded, recode
 from patterns.recsys.entities.events import DAY, Events, as_pairs, new_to
 from patterns.recsys.entities.exposures import Exposures
 from patterns.recsys.entities.requests import Requests
-from patterns.recsys.entities.windows import cut
+from patterns.recsys.entities.windows import PARTS, cut
 
 if TYPE_CHECKING:
     from data.tables import Interactions, Source
@@ -173,10 +173,10 @@ def continued(old: Catalogue, splits: Splits, *, run: str) -> Splits:
 def coded_as(old: Catalogue, splits: Splits) -> Splits:
     """Code attributes and contexts as the ranker learned them; a new value is unknown to it."""
     new = splits.catalogue
-    parts = {
-        name: recoded_events(getattr(splits, name), new, old) for name in ("train", "valid", "test")
-    }
-    return replace(splits, catalogue=recoded(new, old), **parts)
+    train, valid, test = (
+        recoded_events(part, new, old) for part in (splits.train, splits.valid, splits.test)
+    )
+    return replace(splits, catalogue=recoded(new, old), train=train, valid=valid, test=test)
 
 
 def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
@@ -215,7 +215,9 @@ def _truth(table: Interactions, catalogue: Catalogue) -> Truth | None:
         return None
     from data.simulated.movies import DEVICES
 
-    return Truth(table, np.array([0, *(DEVICES.index(each) for each in catalogue.contexts[DEVICE])]))
+    return Truth(
+        table, np.array([0, *(DEVICES.index(each) for each in catalogue.contexts[DEVICE])])
+    )
 
 
 def _telling_ratings(frame: pl.DataFrame) -> tuple[pl.DataFrame, str | None]:
@@ -242,9 +244,7 @@ def _repeats(frame: pl.DataFrame, wanted: str) -> tuple[bool, str | None]:
 
 def _many_values(frame: pl.DataFrame, catalogue: Catalogue) -> str | None:
     """Say which context columns have more values than are told apart."""
-    found = {
-        name: frame[name].n_unique() for name in catalogue.contexts if name in frame.columns
-    }
+    found = {name: frame[name].n_unique() for name in catalogue.contexts if name in frame.columns}
     many = [f"{name} ({count:,})" for name, count in found.items() if count > VALUES + 1]
     if not many:
         return None
@@ -271,20 +271,22 @@ def _check_asked(catalogue: Catalogue, train: Events, valid: Events, test: Event
 
 
 def _own_file(config: DataOptions) -> Interactions:
-    from data.files import interactions_from_csv
+    from data.files import EventColumns, interactions_from_csv
 
-    assert config.path is not None
+    parts = {name: path for name in PARTS if (path := getattr(config, name)) is not None}
+    if parts and (config.path is not None or not {"train", "test"} <= parts.keys()):
+        raise ValueError(
+            "data.train: a split of your own is --data.train and --data.test, with --data.valid if"
+            " there is one, instead of --data.path"
+        )
     return interactions_from_csv(
-        config.path,
-        user=config.user,
-        item=config.item,
-        rating=config.rating,
-        rating_range=config.rating_range,
-        timestamp=config.timestamp,
-        device=config.device,
-        watch_seconds=config.watch_seconds,
-        users_path=config.users,
-        items_path=config.items,
+        parts or config.path,  # type: ignore[arg-type]
+        users=config.users,
+        items=config.items,
+        users_columns=config.users_columns,
+        items_columns=config.items_columns,
+        options=config,
+        **{each.name: getattr(config, each.name) for each in fields(EventColumns)},
     )
 
 

@@ -92,7 +92,9 @@ def left_out(catalogue: Catalogue) -> str | None:
         "content (titles or texts of items)": catalogue.has_texts,
     }
     names = [name for name, known in lacking.items() if not known]
-    return f"Left out, since the data does not have what they read: {', '.join(names)}." if names else None
+    if not names:
+        return None
+    return f"Left out, since the data does not have what they read: {', '.join(names)}."
 
 
 def _ranking(config: Config, items: int) -> Ranking:
@@ -143,8 +145,8 @@ class Pipeline:
             ranking=trained.ranking if trained else _ranking(config, len(catalogue.item_ids)),
             reranker=reranker.with_genres(catalogue.genres),
             exploration=Exploration(slots=config.reranking.explore, seed=seed), survey=Survey(),
-            examples=config.ranking.examples, shares=config.candidates.shares,
-            serve=config.ranking.serve if config.ranking.objective == "ctr" else "ranked", seed=seed,
+            examples=config.ranking.examples, shares=config.candidates.shares, seed=seed,
+            serve=config.ranking.serve if config.ranking.objective == "ctr" else "ranked",
         )._as(trained)  # fmt: skip
 
     def _as(self, trained: Pipeline | None) -> Pipeline:

@@ -39,7 +39,7 @@ class Requests:
     """(B, C) int64 codes of the device and of further context columns, 0 where not known."""
     users: np.ndarray = field(default_factory=no_column)
     """(B,) int64 who asks, -1 unknown; no model reads it."""
-    barred: csr_matrix = None  # type: ignore[assignment]
+    barred: csr_matrix = None
     """(B, N) 1 where an item must not be recommended; by default what is seen."""
 
     def __post_init__(self) -> None:
@@ -180,7 +180,7 @@ def latest_by_user(events: Events, users: int) -> np.ndarray:
 
 
 def _rows_of(events: Events, begins: np.ndarray, ends: np.ndarray, width: int) -> csr_matrix:
-    """Return the matrix (B, N) of the slices [begin, end) of `events`, each as a user of its own."""
+    """Return the matrix (B, N) of the slices [begin, end) of `events`, each as of one user."""
     sizes = ends - begins
     offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     places = np.repeat(begins, sizes) + offsets

@@ -14,7 +14,7 @@ from patterns.recsys.stages.merging import merge
 
 def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
     """Return the list of every source and of every stage, the baseline first."""
-    rows = []
+    rows: list[Row] = []
     for name, found in asked.lists.items():
         label = name
         if name == RERANKED:
@@ -38,7 +38,7 @@ def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
 
 def choice_table(pipeline: Pipeline) -> Table:
     """Return what validation said of the lists that might be served."""
-    rows = []
+    rows: list[Row] = []
     for name, ndcg in pipeline.choice.items():
         label = f"{name} (served)" if name == pipeline.served else name
         rows.append(Row(label, {"valid NDCG@10": ndcg}, baseline=not rows))

@@ -97,7 +97,10 @@ class Features:
             columns += list(_nearness(space, requests.recent[:, :LAST], item_ids))
         columns += [np.broadcast_to(row[:, None], item_ids.shape) for row in _context(requests)]
         for lift, codes in zip(self.lifts_, requests.contexts.T[1:], strict=False):
-            columns += [np.broadcast_to(codes[:, None], item_ids.shape), lift[codes[:, None], item_ids]]
+            columns += [
+                np.broadcast_to(codes[:, None], item_ids.shape),
+                lift[codes[:, None], item_ids],
+            ]
         return np.stack(columns, axis=2).astype(np.float32)
 
     def describe(

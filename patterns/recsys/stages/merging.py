@@ -56,9 +56,7 @@ def found_by(item_ids: np.ndarray, merged: Fused) -> np.ndarray:
     return bits
 
 
-def merge(
-    lists: Sequence[Candidates], *, k: int, shares: Sequence[float] | None = None
-) -> Fused:
+def merge(lists: Sequence[Candidates], *, k: int, shares: Sequence[float] | None = None) -> Fused:
     """Merge lists of equal `B` by the sources' `shares`, equal ones by default."""
     shares = [1.0] * len(lists) if shares is None else shares
     quotas, weights = quotas_of(shares, k)
@@ -73,9 +71,7 @@ def quotas_of(shares: Sequence[float], k: int) -> tuple[list[int], list[float]]:
     return [int(k * share / total) for share in shares], [s or NEXT_TO_NOTHING for s in shares]
 
 
-def choose_shares(
-    lists: Sequence[Candidates], answers: csr_matrix, *, k: int
-) -> list[float]:
+def choose_shares(lists: Sequence[Candidates], answers: csr_matrix, *, k: int) -> list[float]:
     """Return the shares (S,) under which the merged lists have the largest NDCG@k.
 
     One share after the other is moved to the best of `SHARES`, `PASSES` times at most.

@@ -65,9 +65,7 @@ class Window:
     catalogue: Catalogue
     seed: int
 
-    def task(
-        self, sources: Sources, features: Features, *, choose_shares: bool = False
-    ) -> Task:
+    def task(self, sources: Sources, features: Features, *, choose_shares: bool = False) -> Task:
         """Ask for candidates at the moments of the window; raise where no user can be held out.
 
         With `choose_shares` it is chosen here what each source counts in the merge.

@@ -76,7 +76,10 @@ class ALS(MatrixSource, VectorSource):
         vectors = np.zeros((len(requests), items.shape[1]), dtype=np.float32)
         for row in range(len(requests)):
             own = slice(seen.indptr[row], seen.indptr[row + 1])
-            known, worth = items[seen.indices[own]], self.confidence * seen.data[own]  # (n, D), (n,)
+            known, worth = (
+                items[seen.indices[own]],
+                self.confidence * seen.data[own],
+            )  # (n, D), (n,)
             if len(known):
                 system = self.gram_ + known.T @ ((worth - 1)[:, None] * known) + ridge
                 vectors[row] = np.linalg.solve(system, worth @ known)

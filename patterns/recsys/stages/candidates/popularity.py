@@ -2,8 +2,9 @@
 
     score(i) = sum over events e of item i of log2(1 + w_e) 2^(-(now - t_e) / half_life)
 
-with w_e the weight of the event (plays, quantity), 1 where none is known. A plain count is the limit of an endless half-life. It is not personal
-except that what the user has seen is left out, and that is enough to be a strong baseline: see the first row of the report.
+with w_e the weight of the event (plays, quantity), 1 where none is known. A plain count is the
+limit of an endless half-life. It is not personal except that what the user has seen is left out,
+and that is enough to be a strong baseline: see the first row of the report.
 
 Shapes: `B` requests, `N` items, `K` candidates, `E` events.
 """

@@ -163,8 +163,8 @@ class Sources:
         for member in self.members:
             (folder / member.name).mkdir()
             member.save(folder / member.name)
-        settings: dict[str, Any] = {"members": self.names, "per_source": self.per_source, "keep": self.keep}
-        settings["shares"] = self.shares_
+        settings: dict[str, Any] = {"members": self.names, "shares": self.shares_}
+        settings |= {"per_source": self.per_source, "keep": self.keep}
         write_json(folder / "sources.json", settings)
 
     @classmethod
