@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PUBLIC, OFFLINE = "movielens-100k", "simulated-movies"
 LEAST = 10  # users
+LEAST_ASKED = 3  # of them in the validation window
 MANY_REPEATS = 0.2  # share of the events from which on repeats are recommended
 
 
@@ -258,7 +259,7 @@ def _check_asked(catalogue: Catalogue, train: Events, valid: Events, test: Event
     """Raise where too few users can be asked, before anything is fitted."""
     shape = len(catalogue.user_ids), len(catalogue.item_ids)
     past = train.pairs(*shape)
-    for name, window, least in (("validation", valid, LEAST), ("test", test, 1)):
+    for name, window, least in (("validation", valid, LEAST_ASKED), ("test", test, 1)):
         chosen = window.pairs(*shape)
         asked = int((np.diff(new_to(catalogue.barred(past), chosen).indptr) > 0).sum())
         if asked < least:

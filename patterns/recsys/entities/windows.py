@@ -20,6 +20,7 @@ import polars as pl
 from common.evaluation.splits import temporal_split, within_groups_split
 
 PARTS = ("train", "valid", "test")
+NO_TIMES = "The events have no times that differ"
 By = Literal["auto", "time", "user"]
 
 
@@ -85,7 +86,7 @@ def _by_user(
             " --data.user names the column of the users"
         ) from cause
     drawn = "the latest" if timed else "random ones"
-    why = "" if timed else "The events have no times that differ. "
+    why = "" if timed else f"{NO_TIMES} (--data.timestamp names their column). "
     notice = (
         f"{why}Of each user's events {shares[1]:.0%} are held out for validation and"
         f" {shares[2]:.0%} for test, {drawn}; half-lives, recency and the hour do nothing."
@@ -110,10 +111,8 @@ def _given(
     times = [frame["timestamp"].gather(part) for part in rows]
     if timed and all(a.max() <= b.min() for a, b in zip(times, times[1:], strict=False)):  # type: ignore[operator]
         return Windows(frame, rows, timed=True, notices=tuple(said))
-    said.append(
-        "The given parts do not follow each other in time: half-lives, recency and the hour do"
-        " nothing."
-    )
+    why = "The given parts do not follow each other in time" if timed else NO_TIMES
+    said.append(f"{why}: half-lives, recency and the hour do nothing.")
     return Windows(_numbered(frame, rows), rows, timed=False, notices=tuple(said))
 
 

@@ -52,9 +52,9 @@ task = Window(past, window, catalogue, 0).task(sources, features)
 ranking = Ranking(items=ITEMS, models=("lightgbm",), second="none", trees=5)
 ranking.fit(task.examples, names=features.names_of(sources, catalogue), judge=task.ndcg)
 ranking = saved_and_loaded(ranking)
-judged = task.lists(task.examples.examples.labels)
+ranked = task.ranked(task.examples.examples.labels)
 reranker = Reranker(ndcg_budget=0.5)
-reranker.fit(judged.ranked, judged.answers, catalogue.genres, seen=judged.requests.seen)
+reranker.fit(ranked, task.answers, catalogue.genres, seen=task.requests.seen)
 reranker = saved_and_loaded(reranker)
 exploration = saved_and_loaded(Exploration(slots=1).fit(np.zeros(ITEMS)))
 survey = saved_and_loaded(Survey(least_users=5).fit(past, users=USERS, items=ITEMS))
@@ -68,7 +68,7 @@ page = reranker.rerank(type(merged.candidates)(merged.candidates.item_ids, score
 explored = exploration.explore(page, 5, request_ids=requests.users, days=np.zeros(3, np.int64))
 print(json.dumps({
     "sources": sources.names,
-    "ndcg": task.ndcg(ranking.score(task.examples.examples.features, task.item_ids)),
+    "ndcg": task.ndcg(ranking.score(task.examples.examples.features, task.merged.item_ids)),
     "page": explored.items.item_ids.tolist(),
     "seen": [histories.seen[row].indices.tolist() for row in range(3)],
     "asks": survey.ask({}),
