@@ -56,12 +56,14 @@ class EventColumns:
     def read(self, path: Path, options: TimedTableOptions) -> tuple[pl.DataFrame, list[str]]:
         """Return the events of one file, and what must be said; rating and time may be null."""
         limits = _rating_range(self.rating_range)
-        table = read_table(path, options, example=(self.user, self.item))
-        found = "timestamp" if "timestamp" in table.frame.columns else None
         names = {"user": self.user, "item": self.item, "rating": self.rating}
-        names |= {"timestamp": self.timestamp or found, "weight": self.weight}
+        names |= {"timestamp": self.timestamp, "weight": self.weight}
         names |= {"device": self.device, "watch_seconds": self.watch_seconds}
         names |= {f"context:{name}": name for name in self.context}
+        wanted = {argument: name for argument, name in names.items() if name is not None}
+        table = read_table(path, options, wanted=wanted)
+        if self.timestamp is None and "timestamp" in table.frame.columns:
+            names["timestamp"] = "timestamp"
         read = Columns(table, names, verbatim=("user", "item"))
         frame = _events(read, limits, options)
         return frame, read.notes()
