@@ -65,6 +65,8 @@ class EventColumns:
         if self.timestamp is None and "timestamp" in table.frame.columns:
             names["timestamp"] = "timestamp"
         read = Columns(table, names, verbatim=("user", "item"))
+        if options.incomplete == "skip":
+            read.skip_incomplete([each for each in read.names if not _may_be_empty(each)])
         frame = _events(read, limits, options)
         return frame, read.notes()
 
@@ -104,15 +106,22 @@ def interactions_from_csv(
     of_items = _Description("item", events.item, items, ITEM_COLUMNS, items_columns)
     known_users, said_users = of_users.read(frame["user_id"], names, options)
     known_items, said_items = of_items.read(frame["item_id"], names, options)
-    rows = (
-        f"{frame.height:,} interactions, {known_users.height:,} users, {known_items.height:,} items"
-    )
-    if not frame["timestamp"].null_count():
-        rows += f", {span_of(frame['timestamp'])}"
+    rows = _in_words(frame, known_users, known_items)
     told = dict.fromkeys(filter(None, [*said, *said_users, *said_items]))
     paths += [Path(other) for other in (users, items) if other]
     source = file_source(paths, rows=rows, notice=" ".join(told) or None)
     return Interactions(source, frame, known_users, _completed(known_items))
+
+
+def _in_words(frame: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> str:
+    """Say how much was read, and of which span of time, where there are times."""
+    said = f"{frame.height:,} interactions, {users.height:,} users, {items.height:,} items"
+    times = frame["timestamp"].drop_nulls()
+    return f"{said}, {span_of(times)}" if len(times) else said
+
+
+def _may_be_empty(argument: str) -> bool:
+    return argument in ("device", "watch_seconds") or argument.startswith("context:")
 
 
 def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptions) -> pl.DataFrame:
@@ -196,6 +205,8 @@ class _Description:
         read = Columns(
             table, {self.kind: self.id_column} | told, verbatim=(self.kind,), without_flag=told
         )
+        if options.incomplete == "skip":
+            read.skip_incomplete([self.kind])
         described = {met.name: read.unique(self.kind)}
         described |= {ours: _attribute(read, ours) for ours in told}
         read.check()
