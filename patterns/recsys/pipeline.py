@@ -203,6 +203,16 @@ class Pipeline:
             self.served = RANKED
         return lists
 
+    def _preferred(self) -> str | None:
+        """Say that another list than the ranked one is served, and why."""
+        if self.served == RANKED:
+            return None
+        better, ranked = self.choice[self.served], self.choice[RANKED]
+        return (
+            f"On validation {self.served} has an NDCG@10 of {better:.4f} and the ranked list of"
+            f" {ranked:.4f}: {self.served} is served (--ranking.serve ranked for the other)."
+        )
+
     def fit_reranker(self, splits: Splits) -> Pipeline:
         """Choose the trade-off of diversity on the lists `judged_` that `fit_ranker` left."""
         lists, genres = self.judged_, splits.catalogue.genres
@@ -229,7 +239,8 @@ class Pipeline:
         users, items = self.histories_.seen.shape
         self.exploration.fit(np.bincount(events.items, minlength=items))
         self.survey.fit(events, users=users, items=items)
-        self.notices = [*self.sources.notices, *filter(None, [left_out(known)])]
+        said = left_out(known), self._preferred()
+        self.notices = [*self.sources.notices, *filter(None, said)]
         return self
 
     def retrieve(self, requests: Requests) -> Fused:

@@ -30,6 +30,7 @@ def test_what_validation_prefers_is_served(tmp_path: Path, monkeypatch: pytest.M
     pipeline.fit_ranker(splits).fit_reranker(splits).refresh(splits)
     assert pipeline.served == max(pipeline.choice, key=lambda name: pipeline.choice[name])
     assert pipeline.served != "+ ranking" and list(pipeline.choice)[0] == "popularity"
+    assert any(f"{pipeline.served} is served" in notice for notice in pipeline.notices)
     request = pipeline.requests_for(np.arange(3), [[]] * 3)
     page = pipeline.rank(request, pipeline.retrieve(request)).head(10).item_ids
     first = pipeline.first
