@@ -6,16 +6,15 @@ is declared on it: its type, a `Literal` if it is a choice, its range, and its h
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 300
 
 `run` turns this into a command line: `--preset` picks the starting point, every other flag
-overrides one field of it, and whatever is wrong with the input ends in one clear line and exit code
-2 instead of a traceback. A configuration checks itself and its sections when it is created, so
-one made in code has the same ranges, and no name is written twice.
+overrides one field of it, and whatever goes wrong ends in one clear line (`exits`). A configuration
+checks itself and its sections when it is created, so one made in code has the same ranges, and no
+name is written twice.
 
 Dataclass configs with flags made by tyro are an idea of CleanRL.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
@@ -41,15 +40,7 @@ from typing import (
 
 from annotated_types import Interval, Len, MultipleOf
 
-from common import console
-
-REMEDIES = {
-    errno.ENOENT: "create it, or name an existing path",
-    errno.EISDIR: "name a file instead of a folder",
-    errno.ENOTDIR: "name a folder instead of a file",
-    errno.EIO: "check the disk, its quota and the limit on the size of files",
-    errno.EFBIG: "raise the limit on the size of files, or point --runs at another disk",
-}
+from common import exits
 
 
 @dataclass(frozen=True)
@@ -207,21 +198,12 @@ def run(
 ) -> None:
     """Parse the command line over one of `presets`, call `main`, and exit.
 
-    Exit codes: 0 done, 2 the input was wrong (said in one line), 130 interrupted. Set
-    `ML_PATTERNS_DEBUG=1` to see the traceback behind an error.
+    `exits` has the exit codes and what each error says; `ML_PATTERNS_DEBUG=1` shows tracebacks.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     set_openmp_waiting()
-    try:
+    with exits.one_line():
         main(parse(presets, description=description, argv=arguments))
-    except KeyboardInterrupt:
-        console.error("interrupted; no half-written file was left")
-        sys.exit(130)
-    except (ValueError, OSError, ImportError) as problem:
-        if os.environ.get("ML_PATTERNS_DEBUG"):
-            raise
-        console.error(_in_words(problem))
-        sys.exit(2)
 
 
 def set_openmp_waiting() -> None:
@@ -308,14 +290,3 @@ def _flag(field: str) -> str:
 
 def _bound(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
-
-
-def _in_words(problem: Exception) -> str:
-    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" while writing {problem.filename}" if problem.filename else ""
-        return f"the disk is full{where}; free some space, or point --runs at another disk"
-    if isinstance(problem, OSError) and problem.errno is not None:
-        remedy = REMEDIES.get(problem.errno, "check the path and its permissions, or name another")
-        where = f"{problem.filename}: " if problem.filename else ""
-        return f"{where}{str(problem.strerror).lower()}; {remedy}"
-    return str(problem) or type(problem).__name__

@@ -10,7 +10,7 @@ Shapes: `B` requests, `K` candidates, `N` items, `F` features.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +121,14 @@ class Pipeline:
     def __init__(
         self, *, catalogue: Catalogue, sources: Sources, features: Features, ranking: Ranking,
         reranker: Reranker, exploration: Exploration, survey: Survey, examples: str = "candidates",
-        shares: str = "chosen", serve: str = "best", served: str = RANKED, seed: int = 0,
-        choice: Mapping[str, float] | None = None,
+        shares: str = "chosen", serve: str = "best", seed: int = 0,
     ) -> None:  # fmt: skip
         self.catalogue, self.sources, self.features = catalogue, sources, features
         self.ranking, self.reranker = ranking, reranker
         self.exploration, self.survey = exploration, survey
         self.examples, self.shares, self.serve, self.seed = examples, shares, serve, seed
-        self.served = served
-        self.choice = dict(choice or {})  # NDCG@10 on validation of what might be served
+        self.served_ = RANKED
+        self.valid_ndcgs_: dict[str, float] = {}  # NDCG@10 of the lists that might be served
         self.pages: Pages | None = None
         self.notices: list[str] = []
 
@@ -153,7 +152,7 @@ class Pipeline:
         """Take what `trained` chose on validation: the sources' shares, and what is served."""
         if trained is not None:
             self.sources.shares_ = trained.sources.shares_
-            self.served, self.choice = trained.served, trained.choice
+            self.served_, self.valid_ndcgs_ = trained.served_, trained.valid_ndcgs_
         return self
 
     def fit_candidates(
@@ -180,7 +179,7 @@ class Pipeline:
             )  # fmt: skip
         self.inputs_ = (learned or task.examples).examples.flat().features
         lists = self._choose(task)
-        self.judged_ = JudgedLists(task.requests, lists[self.served], task.answers)
+        self.judged_ = JudgedLists(task.requests, lists[self.served_], task.answers)
         return self
 
     def _choose(self, task: Task) -> dict[str, Candidates]:
@@ -197,20 +196,20 @@ class Pipeline:
             for name in dict.fromkeys((first, best))
         }
         lists |= {MERGED: task.merged, RANKED: task.ranked(self.ranking.held_out_scores_)}
-        self.choice = {name: task.quality(found) for name, found in lists.items()}
-        self.served = max(self.choice, key=self.choice.__getitem__)
+        self.valid_ndcgs_ = {name: task.quality(found) for name, found in lists.items()}
+        self.served_ = max(self.valid_ndcgs_, key=self.valid_ndcgs_.__getitem__)
         if self.serve == "ranked":
-            self.served = RANKED
+            self.served_ = RANKED
         return lists
 
     def _preferred(self) -> str | None:
         """Say that another list than the ranked one is served, and why."""
-        if self.served == RANKED:
+        if self.served_ == RANKED:
             return None
-        better, ranked = self.choice[self.served], self.choice[RANKED]
+        better, ranked = self.valid_ndcgs_[self.served_], self.valid_ndcgs_[RANKED]
         return (
-            f"On validation {self.served} has an NDCG@10 of {better:.4f} and the ranked list of"
-            f" {ranked:.4f}: {self.served} is served (--ranking.serve ranked for the other)."
+            f"On validation {self.served_} has an NDCG@10 of {better:.4f} and the ranked list of"
+            f" {ranked:.4f}: {self.served_} is served (--ranking.serve ranked for the other)."
         )
 
     def fit_reranker(self, splits: Splits) -> Pipeline:
@@ -250,7 +249,7 @@ class Pipeline:
     @property
     def first(self) -> str | None:
         """The source whose own list is served; None where it is the merged or the ranked one."""
-        return self.served if self.served in self.sources.names else None
+        return self.served_ if self.served_ in self.sources.names else None
 
     def describe(self, requests: Requests, merged: Fused) -> np.ndarray:
         """Return the ranker's features of candidates: (B, K, F)."""
@@ -267,7 +266,7 @@ class Pipeline:
 
     def rank(self, requests: Requests, merged: Fused, ranker: Any = None) -> Candidates:
         """Order candidates by the ranker, or by `ranker`; as merged where no ranker is served."""
-        if self.served != RANKED and ranker is None:
+        if self.served_ != RANKED and ranker is None:
             return merged.candidates
         item_ids, features = merged.candidates.item_ids, self.describe(requests, merged)
         return ordered(item_ids, self.ranking.score(features, item_ids, ranker))
@@ -306,14 +305,17 @@ class Pipeline:
             self.reranker, self.exploration, self.survey,
         ):  # fmt: skip
             stage.save(folder)
-        names = ("examples", "shares", "serve", "served", "choice", "seed", "notices")
-        write_json(folder / "pipeline.json", {name: getattr(self, name) for name in names})
+        names = ("examples", "shares", "serve", "seed", "notices")
+        chosen = {"served": self.served_, "valid_ndcgs": self.valid_ndcgs_}
+        settings = {name: getattr(self, name) for name in names}
+        write_json(folder / "pipeline.json", settings | chosen)
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote, and the pages of the nightly job where there are some."""
         settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         notices = settings.pop("notices")
+        served, ndcgs = settings.pop("served"), settings.pop("valid_ndcgs")
         pipeline = cls(
             catalogue=Catalogue.load(folder), sources=Sources.load(folder),
             features=Features.load(folder), ranking=Ranking.load(folder),
@@ -321,5 +323,6 @@ class Pipeline:
             survey=Survey.load(folder), **settings,
         )  # fmt: skip
         pipeline.histories_, pipeline.notices = Histories.load(folder), notices
+        pipeline.served_, pipeline.valid_ndcgs_ = served, ndcgs
         pipeline.pages = Pages.load(folder, pipeline.catalogue)
         return pipeline

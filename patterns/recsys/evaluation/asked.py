@@ -56,7 +56,7 @@ def ask(pipeline: Pipeline, splits: Splits) -> Asked:
     lists = dict(zip(sources.names, sources.lists(requests, DEEP), strict=True))
     lists[MERGED] = merged.candidates
     lists[RANKED] = ordered(item_ids, pipeline.ranking.score(features, item_ids))
-    served = lists.get(pipeline.served, merged.candidates)
+    served = lists.get(pipeline.served_, merged.candidates)
     if pipeline.first is not None:  # its list, filled up by the others where it is short
         served = sources.merged(own, first=pipeline.first).candidates
     lists[RERANKED] = pipeline.rerank(served, DEEP, requests)

@@ -16,11 +16,9 @@ def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
     """Return the list of every source and of every stage, the baseline first."""
     rows: list[Row] = []
     for name, found in asked.lists.items():
-        label = name
-        if name == RERANKED:
-            base = "" if pipeline.served == RANKED else f"{pipeline.served} "
-            label = f"{base}{name} (served)"
-        rows.append(scorer.row(label, found, baseline=not rows))
+        if name == RERANKED and pipeline.served_ != RANKED:
+            name = f"{pipeline.served_} {name}"
+        rows.append(scorer.row(name, found, baseline=not rows))
     sampled = " sampled from all" if len(asked.requests) == MOST_ASKED else ""
     caption = (
         f"{len(asked.requests):,} test users{sampled}, one request each; the whole catalogue of"
@@ -39,17 +37,17 @@ def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
 def choice_table(pipeline: Pipeline) -> Table:
     """Return what validation said of the lists that might be served."""
     rows: list[Row] = []
-    for name, ndcg in pipeline.choice.items():
-        label = f"{name} (served)" if name == pipeline.served else name
-        rows.append(Row(label, {"valid NDCG@10": ndcg}, baseline=not rows))
+    for name, ndcg in pipeline.valid_ndcgs_.items():
+        cells: Cells = {"valid NDCG@10": ndcg, "served": "yes" if name == pipeline.served_ else ""}
+        rows.append(Row(name, cells, baseline=not rows))
     points = pipeline.reranker.curve_
     chosen = [each for each in points if each.trade_off == pipeline.reranker.trade_off_]
-    rows.append(Row("the same, re-ranked", {"valid NDCG@10": chosen[0].ndcg}))
+    rows.append(Row("the one served, re-ranked", {"valid NDCG@10": chosen[0].ndcg}))
     caption = (
         "The best is served; the ranked list is by rankers that had not seen the user. Re-ranking"
         " then trades a little of it for diversity, within its budget."
     )
-    return Table("what is served", ("valid NDCG@10",), tuple(rows), caption)
+    return Table("what is served", ("valid NDCG@10", "served"), tuple(rows), caption)
 
 
 def best_source(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> str:
@@ -66,10 +64,10 @@ def gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
         (f"ranked over {best}", RANKED, best),
         ("ranked over merged", RANKED, MERGED),
     ]
-    if pipeline.served == RANKED:
+    if pipeline.served_ == RANKED:
         pairs.append(("re-ranked over ranked", RERANKED, RANKED))
     else:
-        pairs.append((f"re-ranked over {pipeline.served}", RERANKED, pipeline.served))
+        pairs.append((f"re-ranked over {pipeline.served_}", RERANKED, pipeline.served_))
     rows = []
     for name, after, before in pairs:
         change = paired_difference(ndcg[after], ndcg[before], seed=pipeline.seed)

@@ -17,9 +17,6 @@ def metrics(trained) -> dict[str, Any]:
     return json.loads((trained.run.path / "metrics.json").read_text(encoding="utf-8"))
 
 
-SERVED = "+ re-ranking (served)"
-
-
 def rows(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["name"]: row["values"] for row in table["rows"]}
 
@@ -27,7 +24,7 @@ def rows(table: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_the_headline_has_each_source_and_each_stage_after_the_baseline(metrics, trained) -> None:
     first = metrics["tables"][0]
     names = [row["name"] for row in first["rows"]]
-    assert names == [*trained.pipeline.sources.names, "merged", "+ ranking", SERVED]
+    assert names == [*trained.pipeline.sources.names, "merged", "+ ranking", "+ re-ranking"]
     assert [row["baseline"] for row in first["rows"]] == [True] + [False] * 9
     assert tuple(first["columns"]) == (*COLUMNS, "true liking@10")
     for values in rows(first).values():
@@ -45,7 +42,7 @@ def test_a_figure_is_that_of_the_artifact_on_the_test_window(metrics, trained) -
     for name, found in (
         ("popularity", pipeline.sources["popularity"].retrieve(requests, 100)),
         ("+ ranking", ranked),
-        (SERVED, pipeline.rerank(ranked, 100, requests)),
+        ("+ re-ranking", pipeline.rerank(ranked, 100, requests)),
     ):
         judged = judge(found.item_ids, answers)
         value = ndcg(judged.relevance, judged.ideal, 10).mean()
@@ -57,7 +54,7 @@ def test_ranking_beats_popularity_and_reranking_is_more_diverse(metrics) -> None
     quality = rows(metrics["tables"][0])
     value = {name: row["NDCG@10"]["value"] for name, row in quality.items()}
     assert value["+ ranking"] > value["popularity"]
-    assert quality[SERVED]["ILS@10"] <= quality["+ ranking"]["ILS@10"]
+    assert quality["+ re-ranking"]["ILS@10"] <= quality["+ ranking"]["ILS@10"]
     assert quality["+ ranking"]["Recall@100"] == quality["merged"]["Recall@100"]
 
 

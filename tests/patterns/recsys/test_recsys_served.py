@@ -28,9 +28,11 @@ def test_what_validation_prefers_is_served(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Ranking, "fit", spoilt)
     pipeline.fit_ranker(splits).fit_reranker(splits).refresh(splits)
-    assert pipeline.served == max(pipeline.choice, key=lambda name: pipeline.choice[name])
-    assert pipeline.served != "+ ranking" and list(pipeline.choice)[0] == "popularity"
-    assert any(f"{pipeline.served} is served" in notice for notice in pipeline.notices)
+    assert pipeline.served_ == max(
+        pipeline.valid_ndcgs_, key=lambda name: pipeline.valid_ndcgs_[name]
+    )
+    assert pipeline.served_ != "+ ranking" and list(pipeline.valid_ndcgs_)[0] == "popularity"
+    assert any(f"{pipeline.served_} is served" in notice for notice in pipeline.notices)
     request = pipeline.requests_for(np.arange(3), [[]] * 3)
     page = pipeline.rank(request, pipeline.retrieve(request)).head(10).item_ids
     first = pipeline.first
@@ -39,14 +41,12 @@ def test_what_validation_prefers_is_served(tmp_path: Path, monkeypatch: pytest.M
     np.testing.assert_array_equal(page, expected.item_ids)
     pipeline.save(tmp_path)
     again = Pipeline.load(tmp_path)
-    assert (again.served, again.choice) == (pipeline.served, pipeline.choice)
+    assert (again.served_, again.valid_ndcgs_) == (pipeline.served_, pipeline.valid_ndcgs_)
     table = choice_table(pipeline)
-    assert [row.name for row in table.rows if "(served)" in row.name] == [
-        f"{pipeline.served} (served)"
-    ]
+    assert [row.name for row in table.rows if row.values.get("served")] == [pipeline.served_]
     forced = replace(TINY, ranking=replace(TINY.ranking, serve="ranked"))
     told = Pipeline.from_config(forced, splits).fit_candidates(splits).fit_ranker(splits)
-    assert told.served == "+ ranking"
+    assert told.served_ == "+ ranking"
 
 
 def test_sources_get_the_share_that_validation_gives_them() -> None:
