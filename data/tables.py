@@ -54,7 +54,9 @@ class Interactions:
     """user_id: str, item_id: str, rating: f32, timestamp: i64 in seconds since 1970 (UTC); rating
     and timestamp are null where the source has none, and a rating also where an event came without
     one. Where the source knows them: device: str or null, watch_seconds: f32 or null, session_id:
-    i64. An event is a rating or a view; a pair may occur more than once in a user's own file."""
+    i64, weight: f32 above 0 (plays, quantity), part: train, valid or test of a split of the user's,
+    and further columns of the user's. An event is a rating or a view; a pair may occur more than
+    once in a user's own file."""
     users: pl.DataFrame
     """user_id: str, one row a user, then what is known, null where it is not: age: integer years,
     gender: str, occupation: str, and of a dataset zip_code: str, joined: date. Age is the lower end

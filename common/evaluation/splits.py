@@ -2,9 +2,9 @@
 
 A test figure predicts production only if the split repeats what production does to the data: new
 rows of the same kind (`random`, `stratified` where classes are rare), new groups (`grouped`: an
-unseen query, patient or customer), or the future (`temporal`, `expanding_window`). Every function
-answers index arrays into the caller's rows, disjoint, and together all rows (only a `gap` in time
-leaves rows out):
+unseen query, patient or customer), more of the same groups (`within_groups`), or the future
+(`temporal`, `expanding_window`). Every function answers index arrays into the caller's rows,
+disjoint, and together all rows (only a `gap` in time leaves rows out):
 
     train, valid, test = random_split(len(table), (0.7, 0.15, 0.15), seed=0)
     for train, valid in k_fold(len(table), 5, seed=0): …
@@ -75,6 +75,38 @@ def grouped_split(
         part_of_group[members] = part
     part_of_row = part_of_group[group_rows]
     return tuple(np.flatnonzero(part_of_row == part) for part in range(len(fractions)))
+
+
+def within_groups_split(
+    groups: ArrayLike, fractions: Fractions = THREE_WAY, *, seed: int = 0
+) -> tuple[Integers, ...]:
+    """Every group goes to all parts by its share: its last rows, as they stand, to the last part.
+
+    Shares of small groups hold over all groups together (a random start, even steps), but each
+    keeps at least one row in the first part. `groups` (N,) of any sortable type: the user of each
+    row. Shuffle the rows before, or sort them by time.
+    """
+    group_rows, count = _groups(groups)
+    _cuts(len(group_rows), fractions, what="rows")
+    sizes = np.bincount(group_rows, minlength=count)
+    order = np.argsort(group_rows, kind="stable")
+    ends = np.cumsum(sizes)[group_rows[order]]
+    from_end = ends - 1 - np.arange(len(order))  # 0 is the last row of its group
+    rng, taken = np.random.default_rng(seed), np.zeros(count, dtype=np.int64)
+    part_of_row = np.zeros(len(order), dtype=np.int64)
+    for part in reversed(range(1, len(fractions))):
+        steps = np.floor(np.append(0, np.cumsum(sizes)) * fractions[part] + rng.random())
+        wanted = np.minimum(np.diff(steps).astype(np.int64), sizes - 1 - taken)
+        upper = (taken + wanted)[group_rows[order]]
+        part_of_row[order[(from_end >= taken[group_rows[order]]) & (from_end < upper)]] = part
+        taken += wanted
+    parts = tuple(np.flatnonzero(part_of_row == part) for part in range(len(fractions)))
+    if not all(len(part) for part in parts):
+        raise ValueError(
+            f"groups: {count} groups of {len(order)} rows are too small to cut each into fractions"
+            f" {tuple(fractions)}: use larger groups, or a random split"
+        )
+    return parts
 
 
 def temporal_split(

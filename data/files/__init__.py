@@ -10,7 +10,7 @@ from data.files.beir import search_from_beir
 from data.files.boxes import detection_from_voc
 from data.files.collection import Fields
 from data.files.images import images_from_folder
-from data.files.interactions import interactions_from_csv
+from data.files.interactions import EventColumns, interactions_from_csv
 from data.files.masks import segmentation_from_folder
 from data.files.smart import search_from_smart
 from data.files.text_layouts import Wanted
@@ -19,8 +19,9 @@ from data.files.transactions import transactions_from_csv
 from data.files.trec import search_from_trec
 
 __all__ = [
-    "Wanted",
+    "EventColumns",
     "Fields",
+    "Wanted",
     "detection_from_voc",
     "images_from_folder",
     "interactions_from_csv",

@@ -8,8 +8,11 @@ MOST = 10  # faults that one message lists
 
 
 def flag(argument: str) -> str:
-    """Return the flag by which every pattern passes this argument of a reader on."""
-    return "--data." + argument.replace("_", "-")
+    """Return the flag by which every pattern passes this argument of a reader on.
+
+    An argument of several columns is `context:hour` for one of them.
+    """
+    return "--data." + argument.partition(":")[0].replace("_", "-")
 
 
 class Faults:

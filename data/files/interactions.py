@@ -1,7 +1,8 @@
 """Interactions out of a user's tables: events, and what is known of users and items.
 
-The events are one file. Two more may tell of users and items; each has one row an id, in a column
-named as in the events. What they say is optional, column by column and cell by cell:
+The events are one file, or one for each part of a split. Two more may tell of users and items; each
+has one row an id, in a column named as in the events. What they say is optional, column by column
+and cell by cell:
 
     users   age (years), gender, occupation
     items   title, genres (separated by "|"), year, text, runtime_minutes
@@ -15,69 +16,100 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from common.own_files import TableOptions, TimedTableOptions
-from data.files.columns import Columns, file_source, read_columns, repeated
+from data.files.columns import Columns, file_source, repeated
 from data.files.dates import span_of
 from data.files.reader import read_table
 from data.tables import Interactions
 
 YEARS = (1970, 2100)
 """An event outside of these years is a mistake, such as a time in milliseconds."""
+LEAST_WEIGHT = 1e-9
 USER_COLUMNS = ("age", "gender", "occupation")
 ITEM_COLUMNS = ("title", "genres", "year", "text", "runtime_minutes")
 # lowest, highest value of the columns that are whole numbers
 _RANGES = {"age": (0, 150), "year": (0, 3000), "runtime_minutes": (0, 100_000)}
 
 
+@dataclass(frozen=True)
+class EventColumns:
+    """How the columns of the events are called; None where there is none."""
+
+    user: str = "user_id"
+    item: str = "item_id"
+    rating: str | None = None
+    timestamp: str | None = None
+    """Without it `timestamp`, where there is one."""
+    weight: str | None = None
+    """A count above 0."""
+    device: str | None = None
+    watch_seconds: str | None = None
+    context: tuple[str, ...] = ()
+    """Columns that are kept as they are, under their names."""
+    rating_range: tuple[float, float] | None = None
+    """Lowest and highest rating there may be; without it any number is taken."""
+
+    def read(self, path: Path, options: TimedTableOptions) -> tuple[pl.DataFrame, list[str]]:
+        """Return the events of one file, and what must be said; rating and time may be null."""
+        limits = _rating_range(self.rating_range)
+        names = {"user": self.user, "item": self.item, "rating": self.rating}
+        names |= {"timestamp": self.timestamp, "weight": self.weight}
+        names |= {"device": self.device, "watch_seconds": self.watch_seconds}
+        names |= {f"context:{name}": name for name in self.context}
+        wanted = {argument: name for argument, name in names.items() if name is not None}
+        table = read_table(path, options, wanted=wanted)
+        if self.timestamp is None and "timestamp" in table.frame.columns:
+            names["timestamp"] = "timestamp"
+        read = Columns(table, names, verbatim=("user", "item"))
+        if options.incomplete == "skip":
+            read.skip_incomplete([each for each in read.names if not _may_be_empty(each)])
+        frame = _events(read, limits, options)
+        return frame, read.notes()
+
+
 def interactions_from_csv(
-    path: str | Path,
+    path: str | Path | Mapping[str, str | Path],
     *,
-    user: str = "user_id",
-    item: str = "item_id",
-    rating: str | None = None,
-    timestamp: str | None = None,
-    device: str | None = None,
-    watch_seconds: str | None = None,
-    rating_range: tuple[float, float] | None = None,
     users: str | Path | None = None,
     items: str | Path | None = None,
     names: Mapping[str, str] | None = None,
     users_columns: tuple[str, ...] = (),
     items_columns: tuple[str, ...] = (),
     options: TimedTableOptions | None = None,
+    **columns: Any,
 ) -> Interactions:
-    """Read who met what; the arguments name columns, None where there is none.
+    """Read who met what, of one file, or of one for each part: train, valid and test.
 
-    A timestamp is read as `options` say, within YEARS; `device` and `watch_seconds` may be empty
-    in some rows. A rating outside of `rating_range` is refused; without one any number is taken.
-    `users` and `items` are further files: `names` gives their columns whose name is not ours, such
-    as {"text": "plot"}, and `users_columns`, `items_columns` all of them where there is no header.
-    Repeated rows are kept and said, and so is an id that the other file lacks.
+    `columns` are those of `EventColumns`. A timestamp is read as `options` say, within YEARS;
+    device, contexts and seconds watched may be empty in some rows. `users` and `items` are further
+    files: `names` gives their columns whose name is not ours, such as {"text": "plot"}, and
+    `users_columns`, `items_columns` all of them where there is no header. Repeated rows are kept
+    and said, and so is an id that the other file lacks.
     """
-    path, options = Path(path), options or TimedTableOptions()
-    limits = _rating_range(rating_range)
-    read = read_columns(
-        path,
-        {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        | {"device": device, "watch_seconds": watch_seconds},
-        options,
-        verbatim=("user", "item"),
-        optional=("device", "watch_seconds"),
-    )
-    frame = _events(read, limits, options)
+    events, options = EventColumns(**columns), options or TimedTableOptions()
+    parts = {name: Path(part) for name, part in path.items()} if isinstance(path, Mapping) else {}
+    paths = list(parts.values()) or [Path(path)]  # type: ignore[arg-type]
+    read = [events.read(each, options) for each in paths]
+    frames = [
+        frame if not parts else frame.with_columns(part=pl.lit(name))
+        for (frame, _), name in zip(read, parts or [""], strict=True)
+    ]
+    frame = pl.concat(frames)
+    said = [repeated(frame), *(note for _, notes in read for note in notes)]
     names = names or {}
     _check_mapping(names, users, items)
-    of_users = _Description("user", user, users, USER_COLUMNS, users_columns)
-    of_items = _Description("item", item, items, ITEM_COLUMNS, items_columns)
+    of_users = _Description("user", events.user, users, USER_COLUMNS, users_columns)
+    of_items = _Description("item", events.item, items, ITEM_COLUMNS, items_columns)
     known_users, said_users = of_users.read(frame["user_id"], names, options)
     known_items, said_items = of_items.read(frame["item_id"], names, options)
     rows = _in_words(frame, known_users, known_items)
-    said = [repeated(frame), *read.notes(), *said_users, *said_items]
-    paths = [path, *(Path(other) for other in (users, items) if other)]
-    source = file_source(paths, rows=rows, notice=" ".join(filter(None, said)) or None)
+    told = dict.fromkeys(filter(None, [*said, *said_users, *said_items]))
+    paths += [Path(other) for other in (users, items) if other]
+    source = file_source(paths, rows=rows, notice=" ".join(told) or None)
     return Interactions(source, frame, known_users, _completed(known_items))
 
 
@@ -88,6 +120,10 @@ def _in_words(frame: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> 
     return f"{said}, {span_of(times)}" if len(times) else said
 
 
+def _may_be_empty(argument: str) -> bool:
+    return argument in ("device", "watch_seconds") or argument.startswith("context:")
+
+
 def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptions) -> pl.DataFrame:
     """Convert the columns of the events; rating and timestamp are null where there is none."""
     columns = {"user_id": read.filled("user"), "item_id": read.filled("item")}
@@ -96,12 +132,17 @@ def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptio
     columns["rating"] = read.numbers("rating", low=low, high=high) if "rating" in read else unknown
     known = "timestamp" in read
     columns["timestamp"] = read.seconds("timestamp", options, years=YEARS) if known else unknown
+    if "weight" in read:
+        columns["weight"] = read.numbers("weight", low=LEAST_WEIGHT)
     if "device" in read:
         columns["device"] = read.optional("device")
     if "watch_seconds" in read:
         columns["watch_seconds"] = read.numbers("watch_seconds", optional=True)
+    contexts = [argument for argument in read.names if argument.startswith("context:")]
+    columns |= {argument.removeprefix("context:"): read.optional(argument) for argument in contexts}
     read.check()
     kinds = {"rating": pl.Float32, "timestamp": pl.Int64, "watch_seconds": pl.Float32}
+    kinds |= {"weight": pl.Float32}
     return pl.DataFrame(columns).cast({name: kinds[name] for name in columns if name in kinds})
 
 

@@ -23,7 +23,13 @@ class DataOptions(TimedTableOptions):
     """Where files of your own lie and how their columns are called (`--dataset csv`)."""
 
     path: Path | None = None
-    """CSV file of interactions; needed with `--dataset csv`."""
+    """CSV file of interactions; this or `train` is needed with `--dataset csv`."""
+    train: Path | None = None
+    """CSV file of the events to learn from, if your data is split already; `test` goes with it."""
+    valid: Path | None = None
+    """CSV file of your validation events; without it they are cut out of `train`."""
+    test: Path | None = None
+    """CSV file of your test events."""
     user: str = "user_id"
     """Column of the user's id."""
     item: str = "item_id"
@@ -32,10 +38,18 @@ class DataOptions(TimedTableOptions):
     """Column of the rating, if there is one; without it every row counts the same."""
     rating_range: tuple[float, float] | None = None
     """Lowest and highest rating there may be; others are refused."""
-    timestamp: str = "timestamp"
-    """Column of the time: dates, or seconds since 1970."""
+    timestamp: str | None = None
+    """Column of the time, as dates or seconds since 1970; by default `timestamp`, if there is
+    one."""
+    weight: str | None = None
+    """Column of a count (plays, quantity) that weighs events, if there is one."""
     device: str | None = None
     """Column of the device, if there is one."""
+    context: tuple[str, ...] = ()
+    """Further columns of the events, as categories that the ranker reads and a request may give."""
+    repeats: Literal["auto", "keep", "once"] = "auto"
+    """Whether what a user has had may be recommended again (keep: groceries, music) or is left out
+    (once: films); auto decides by the share of events that repeat a pair."""
     watch_seconds: str | None = None
     """Column of the seconds watched, if there is one."""
     users: Path | None = None
@@ -65,12 +79,15 @@ class WorldOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """The global split in time: train, then validation, then test."""
+    """How the events are cut into train, validation and test."""
 
+    by: Literal["auto", "time", "user"] = "auto"
+    """time: once for everyone; user: each user's events, the latest held out; auto: in time, or
+    without times a random share of each user's events."""
     valid_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.15
-    """Share of the events, by time, on which rankers are fitted and choices are made."""
+    """Share of the events on which rankers are fitted and choices are made."""
     test_share: Annotated[float, Interval(ge=0.01, le=0.45)] = 0.15
-    """Share of the events, the latest, read once for the report."""
+    """Share of the events, the latest or held out of each user, read once for the report."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,8 @@ class CandidateOptions:
     """Candidates that each source gives."""
     keep: Annotated[int, Interval(ge=1, le=10_000)] = 200
     """Candidates that go to the ranker after the merge."""
+    shares: Literal["chosen", "equal"] = "chosen"
+    """What each source counts in the merge: chosen on validation, or all alike."""
     half_life_days: Annotated[float, Interval(ge=0.01, le=100_000)] = 30.0
     """Days after which an event counts half in popularity."""
     als_factors: Annotated[int, Interval(ge=1, le=1024)] = 64
@@ -121,6 +140,9 @@ class RankingOptions:
 
     model: Literal["best", "lightgbm", "wide-deep", "deepfm", "xdeepfm"] = "best"
     """The ranker to serve; `best` fits all and takes the best one on validation."""
+    serve: Literal["best", "ranked"] = "best"
+    """What is served: what validation prefers of popularity, the best source, the merged and the
+    ranked list; or the ranked one whatever it says (so too with another objective than ctr)."""
     examples: Literal["candidates", "exposures"] = "candidates"
     """What rankers learn from: candidates of the sources, or what was shown and clicked by the log
     (simulated-movies has one)."""
@@ -175,7 +197,8 @@ class RerankingOptions:
 class Config(RunConfig):
     """All of the recommender; `--dataset` also takes movielens-1m, movielens-latest-small, csv."""
 
-    own_files = ("path", "users", "items")
+    own_files = ("path", "train", "valid", "test", "users", "items")
+    own_needed = ("path", "train")
 
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)

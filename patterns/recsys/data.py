@@ -2,7 +2,8 @@
 
 A row is an event: a user interacted with an item at a time. What a user chooses after a moment is
 the label of a request at that moment (`entities/requests`). The data is cut twice in time, for
-everyone at once, so that nothing later teaches about anything earlier:
+everyone at once, so that nothing later teaches about anything earlier; without times, of each user
+by share (`entities/windows`):
 
     train   candidate sources learn here
     valid   rankers are fitted and every choice is made here
@@ -14,7 +15,7 @@ Shapes: `E` events.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,15 +23,20 @@ import numpy as np
 import polars as pl
 
 from patterns.recsys.config import Config, DataOptions
-from patterns.recsys.entities.catalogue import Catalogue
-from patterns.recsys.entities.events import DAY, Events
+from patterns.recsys.entities.catalogue import DEVICE, VALUES, Catalogue
+from patterns.recsys.entities.coding import codes_of, events_of, recoded, recoded_events
+from patterns.recsys.entities.events import DAY, Events, as_pairs, new_to
 from patterns.recsys.entities.exposures import Exposures
 from patterns.recsys.entities.requests import Requests
+from patterns.recsys.entities.windows import PARTS, cut
 
 if TYPE_CHECKING:
     from data.tables import Interactions, Source
 
 PUBLIC, OFFLINE = "movielens-100k", "simulated-movies"
+LEAST = 10  # users
+LEAST_ASKED = 3  # of them in the validation window
+MANY_REPEATS = 0.2  # share of the events from which on repeats are recommended
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Truth:
         """Return minutes watched and the share watched to the end of pages (B, k): two (B,)."""
         from data.simulated.movies import expected_viewing
 
-        devices = self.devices[requests.devices]
+        devices = self.devices[requests.contexts[:, 0]]
         return expected_viewing(self.table, requests.users, self._day(requests), devices, pages)
 
     def _day(self, requests: Requests) -> np.ndarray:
@@ -125,82 +131,54 @@ def _described(table: Interactions, config: DataOptions) -> Interactions:
 
 
 def split(table: Interactions, config: Config) -> Splits:
-    """Cut the events in time; those of one second stay on one side."""
-    from common.evaluation.splits import temporal_split
-
-    frame = _checked(table.interactions).sort("timestamp", "user_id", "item_id")
-    valid_share, test_share = config.split.valid_share, config.split.test_share
-    train_share = 1.0 - valid_share - test_share
-    items = _texts_until(table, frame["timestamp"].quantile(train_share))
-    catalogue = Catalogue.from_table(items, table.users, frame)
-    events = Events(
-        _codes(frame["user_id"], catalogue.user_ids),
-        _codes(frame["item_id"], catalogue.item_ids),
-        frame["rating"].fill_null(float("nan")).to_numpy().astype(np.float32),
-        frame["timestamp"].to_numpy().astype(np.int64),
-        *_context(frame, catalogue),
-    )
-    shares = (train_share, valid_share, test_share)
-    try:
-        parts = temporal_split(events.times, shares)
-    except ValueError as cause:
-        raise ValueError(
-            f"timestamp: {frame['timestamp'].n_unique():,} distinct times cannot be cut into"
-            f" windows of {shares[0]:.2g}, {shares[1]:.2g} and {shares[2]:.2g} of the events;"
-            " give events that are spread over time, or other shares by"
-            " --split.valid-share and --split.test-share"
-        ) from cause
-    train, valid, test = (events.part(rows) for rows in parts)
-    shown = _shown(table, catalogue)
+    """Cut the events into windows (`entities/windows`) and code them."""
+    frame = _checked(table.interactions, config.data)
+    shares = config.split.valid_share, config.split.test_share
+    shares_of_all = (1.0 - sum(shares), *shares)
+    windows = cut(frame, by=config.split.by, shares=shares_of_all, seed=config.seed)
+    frame, flat = _telling_ratings(windows.frame)
+    moment = frame["timestamp"].quantile(shares_of_all[0]) if windows.timed else 0
+    repeats, said = _repeats(frame, config.data.repeats)
+    catalogue = Catalogue.from_table(
+        _texts_until(table, moment), table.users, frame, contexts=config.data.context,
+        timed=windows.timed, repeats=repeats,
+    )  # fmt: skip
+    events = events_of(frame, catalogue)
+    train, valid, test = (events.part(rows) for rows in windows.rows)
+    _check_asked(catalogue, train, valid, test)
+    shown = _shown(table, catalogue) if windows.timed else None
     shown = shown and shown.within(valid)
-    return Splits(table.source, catalogue, train, valid, test, shown, _truth(table, catalogue))
+    truth = _truth(table, catalogue) if windows.timed else None
+    notices = (*windows.notices, *filter(None, (said, flat, _many_values(frame, catalogue))))
+    return Splits(table.source, catalogue, train, valid, test, shown, truth, notices)
 
 
 def continued(old: Catalogue, splits: Splits, *, run: str) -> Splits:
     """Return `splits` coded as the run of the catalogue `old`, whose data they must continue.
 
-    New users and items are welcome; other items, genres or kinds of attributes are refused, since
-    the ranker of `run` was not made for them.
+    New users and items are welcome; other items, genres, kinds of attributes or context columns are
+    refused, since the ranker of `run` was not made for them.
     """
     new = splits.catalogue
     same = np.array_equal(new.item_ids[: len(old.item_ids)], old.item_ids)
-    if not same or new.segment_names != old.segment_names or new.genre_names != old.genre_names:
+    kinds = ("segment_names", "genre_names", "timed")
+    same &= all(getattr(new, name) == getattr(old, name) for name in kinds)
+    if not same or list(new.contexts) != list(old.contexts):
         raise ValueError(
             f"dataset: {splits.source.name} does not continue the data of the run {run}: its items,"
-            " genres or kinds of attributes differ; give the dataset that it was trained on, or"
-            " train again"
+            " genres, kinds of attributes, context columns or kind of split differ; give the"
+            " dataset that it was trained on, or train again"
         )
     return coded_as(old, splits)
 
 
 def coded_as(old: Catalogue, splits: Splits) -> Splits:
-    """Code attributes and devices as the ranker learned them; a new value is unknown to it."""
+    """Code attributes and contexts as the ranker learned them; a new value is unknown to it."""
     new = splits.catalogue
-    segments = np.zeros_like(new.segments)
-    for place, name in enumerate(new.segment_names):
-        codes = np.arange(new.segment_sizes[place])  # an age is a band in any data
-        if name != "age":
-            codes = _translated(new.values_of(name), old.values_of(name))
-        segments[:, place] = codes[new.segments[:, place]]
-    catalogue = replace(
-        new,
-        segments=segments,
-        segment_sizes=old.segment_sizes,
-        segment_values=old.segment_values,
-        device_names=old.device_names,
-    )
-    devices = _translated(new.device_names, old.device_names)
     train, valid, test = (
-        replace(part, devices=devices[part.devices])
-        for part in (splits.train, splits.valid, splits.test)
+        recoded_events(part, new, old) for part in (splits.train, splits.valid, splits.test)
     )
-    return replace(splits, catalogue=catalogue, train=train, valid=valid, test=test)
-
-
-def _translated(new: tuple[str, ...], old: tuple[str, ...]) -> np.ndarray:
-    """Return the old code of each new one, 0 for the unknown and for what is new."""
-    known = {value: code for code, value in enumerate(old, start=1)}
-    return np.array([0, *(known.get(value, 0) for value in new)])
+    return replace(splits, catalogue=recoded(new, old), train=train, valid=valid, test=test)
 
 
 def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
@@ -210,8 +188,8 @@ def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
         return None
     frame = frame.sort("session_id", "position")
     return Exposures(
-        _codes(frame["user_id"], catalogue.user_ids),
-        _codes(frame["item_id"], catalogue.item_ids),
+        codes_of(frame["user_id"], catalogue.user_ids),
+        codes_of(frame["item_id"], catalogue.item_ids),
         frame["timestamp"].to_numpy().astype(np.int64),
         frame["session_id"].to_numpy().astype(np.int64),
         frame["clicked"].to_numpy(),
@@ -239,48 +217,92 @@ def _truth(table: Interactions, catalogue: Catalogue) -> Truth | None:
         return None
     from data.simulated.movies import DEVICES
 
-    return Truth(table, np.array([0, *(DEVICES.index(each) for each in catalogue.device_names)]))
+    return Truth(
+        table, np.array([0, *(DEVICES.index(each) for each in catalogue.contexts[DEVICE])])
+    )
 
 
-def _context(frame: pl.DataFrame, catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray]:
-    """Return minutes watched, NaN unknown, and the device's code, 0 unknown."""
-    minutes = np.full(frame.height, np.nan)
-    devices = np.zeros(frame.height, np.int64)
-    if "watch_seconds" in frame.columns:
-        minutes = frame["watch_seconds"].cast(pl.Float64).fill_null(float("nan")).to_numpy() / 60
-    if "device" in frame.columns:
-        code = {name: place for place, name in enumerate(catalogue.device_names, start=1)}
-        devices = frame["device"].replace_strict(code, default=0, return_dtype=pl.Int64).to_numpy()
-    return minutes.astype(np.float32), devices
+def _telling_ratings(frame: pl.DataFrame) -> tuple[pl.DataFrame, str | None]:
+    """Leave ratings that are all the same out, and say so."""
+    known = frame["rating"].fill_nan(None).drop_nulls().unique()
+    if len(known) != 1:
+        return frame, None
+    notice = f"All ratings are {known[0]:g}: they tell nothing apart and are left out."
+    return frame.with_columns(rating=pl.lit(None, dtype=pl.Float32)), notice
+
+
+def _repeats(frame: pl.DataFrame, wanted: str) -> tuple[bool, str | None]:
+    """Return whether what a user has had is recommended again, and why, where events repeat."""
+    share = 1.0 - frame.select("user_id", "item_id").n_unique() / frame.height
+    repeats = share >= MANY_REPEATS if wanted == "auto" else wanted == "keep"
+    if not share and not repeats:
+        return False, None
+    way, other = ("may be recommended again", "once") if repeats else ("is left out", "keep")
+    return repeats, (
+        f"{share:.1%} of the events repeat an earlier pair of user and item: what a user has had"
+        f" {way} (--data.repeats {other} for the other way)."
+    )
+
+
+def _many_values(frame: pl.DataFrame, catalogue: Catalogue) -> str | None:
+    """Say which context columns have more values than are told apart."""
+    found = {name: frame[name].n_unique() for name in catalogue.contexts if name in frame.columns}
+    many = [f"{name} ({count:,})" for name, count in found.items() if count > VALUES + 1]
+    if not many:
+        return None
+    return (
+        f"Of the values of {', '.join(many)} the {VALUES} most frequent are told apart, the others"
+        " count as unknown."
+    )
+
+
+def _check_asked(catalogue: Catalogue, train: Events, valid: Events, test: Events) -> None:
+    """Raise where too few users can be asked, before anything is fitted."""
+    shape = len(catalogue.user_ids), len(catalogue.item_ids)
+    past = train.pairs(*shape)
+    for name, window, least in (("validation", valid, LEAST_ASKED), ("test", test, 1)):
+        chosen = window.pairs(*shape)
+        asked = int((np.diff(new_to(catalogue.barred(past), chosen).indptr) > 0).sum())
+        if asked < least:
+            raise ValueError(
+                f"events: {asked} users interacted with something new in the {name} window, too few"
+                f" to judge by (at least {least}); give data of more users, or a larger"
+                " --split.valid-share and --split.test-share"
+            )
+        past = as_pairs(past + chosen)
 
 
 def _own_file(config: DataOptions) -> Interactions:
-    from data.files import interactions_from_csv
+    from data.files import EventColumns, interactions_from_csv
 
-    assert config.path is not None
+    parts = {name: path for name in PARTS if (path := getattr(config, name)) is not None}
+    if parts and (config.path is not None or not {"train", "test"} <= parts.keys()):
+        raise ValueError(
+            "data.train: a split of your own is --data.train and --data.test, with --data.valid if"
+            " there is one, instead of --data.path"
+        )
     return interactions_from_csv(
-        config.path,
-        user=config.user,
-        item=config.item,
-        rating=config.rating,
-        rating_range=config.rating_range,
-        timestamp=config.timestamp,
-        device=config.device,
-        watch_seconds=config.watch_seconds,
+        parts or config.path,  # type: ignore[arg-type]
         users=config.users,
         items=config.items,
         users_columns=config.users_columns,
         items_columns=config.items_columns,
         options=config,
+        **{each.name: getattr(config, each.name) for each in fields(EventColumns)},
     )
 
 
-def _checked(frame: pl.DataFrame) -> pl.DataFrame:
-    if frame["timestamp"].null_count():
-        raise ValueError(
-            f"timestamp: {frame['timestamp'].null_count():,} events have none, and the split is in"
-            " time; use a dataset with times (movielens-1m needs the official archive)"
-        )
+def _checked(frame: pl.DataFrame, config: DataOptions) -> pl.DataFrame:
+    """Return the events with the columns that are optional; raise where they cannot be used."""
+    for name in ("rating", "timestamp"):
+        if name not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, dtype=pl.Float64).alias(name))
+    for name in config.context:
+        if name not in frame.columns:
+            raise ValueError(
+                f"data.context: the events have no column {name!r}, only"
+                f" {', '.join(map(repr, frame.columns))}; name one of them"
+            )
     late = frame.filter(pl.col("timestamp") > time.time() + DAY)
     if late.height:
         latest = datetime.fromtimestamp(int(late["timestamp"].max()), UTC)  # type: ignore[arg-type]
@@ -288,13 +310,14 @@ def _checked(frame: pl.DataFrame) -> pl.DataFrame:
             f"timestamp: {late.height:,} events lie in the future, the last on {latest:%Y-%m-%d};"
             " all ages are counted from the latest event, so correct or remove them"
         )
+    for column, least in (("user_id", LEAST), ("item_id", 2)):
+        count = frame[column].n_unique()
+        if count < least:
+            raise ValueError(
+                f"{column}: {count} in {frame.height:,} events, too few to recommend from; give"
+                f" data of at least {least}, and check that --data.{column[:4]} names the right"
+                " column"
+            )
     if frame.height < 100:
         raise ValueError(f"interactions: {frame.height} events are too few; give at least 100")
     return frame
-
-
-def _codes(values: pl.Series, known: np.ndarray) -> np.ndarray:
-    """Return the row number of each value in `known`, which holds all of them."""
-    table = pl.DataFrame({"value": known, "code": np.arange(len(known))})
-    frame = pl.DataFrame({"value": values.cast(pl.String)})
-    return frame.join(table, on="value", how="left", maintain_order="left")["code"].to_numpy()

@@ -10,12 +10,13 @@ from __future__ import annotations
 from common.evaluation.report import Report
 from patterns.recsys.config import NAME
 from patterns.recsys.data import Splits
-from patterns.recsys.evaluation.asked import ask
+from patterns.recsys.evaluation.asked import RERANKED, ask
 from patterns.recsys.evaluation.cold import hold_out, new_items_table, new_users_table
 from patterns.recsys.evaluation.latency import latencies
 from patterns.recsys.evaluation.pages import online_table, pages_table
 from patterns.recsys.evaluation.quality import (
     best_source,
+    choice_table,
     gains_table,
     left_out_table,
     quality_table,
@@ -24,7 +25,7 @@ from patterns.recsys.evaluation.rankers import rankers_table, ratings_table
 from patterns.recsys.evaluation.scorer import Scorer
 from patterns.recsys.evaluation.slices import slice_tables
 from patterns.recsys.figures import draw
-from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.pipeline import MERGED, RANKED, Pipeline
 
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
@@ -33,18 +34,19 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     scorer = Scorer(pipeline, asked, splits)
     ndcg = {name: scorer.ndcg(found) for name, found in asked.lists.items()}
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.printed = 2
+    report.printed = 3
     report.tables = [
-        quality_table(asked, scorer),
+        quality_table(pipeline, asked, scorer),
+        choice_table(pipeline),
         gains_table(pipeline, ndcg),
         left_out_table(pipeline, asked, scorer),
         rankers_table(pipeline, asked, scorer),
-        pages_table(pipeline, scorer, asked.lists["+ ranking"]),
+        *([pages_table(pipeline, scorer, asked.served)] if scorer.has_genres else []),
         *slice_tables(pipeline, asked.requests, ndcg),
     ]
     if scorer.truth is not None:
         first, best = pipeline.sources.names[0], best_source(pipeline, ndcg)
-        steps = dict.fromkeys((first, best, "merged", "+ ranking", "+ re-ranking"))
+        steps = dict.fromkeys((first, best, MERGED, RANKED, RERANKED))
         report.tables.append(online_table(scorer, {name: asked.lists[name] for name in steps}))
     if (ratings := ratings_table(splits)) is not None:
         report.tables.append(ratings)

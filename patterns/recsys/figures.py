@@ -21,7 +21,8 @@ def draw(
     """Draw all figures."""
     _funnel(report, scorer, lists)
     _ablation(report, scorer, lists)
-    _diversity(report, pipeline)
+    if scorer.has_genres:
+        _diversity(report, pipeline)
     if pipeline.ranking.pareto_:
         _objectives(report, pipeline)
     if cold is not None:

@@ -119,19 +119,22 @@ def _continued(config: NightlyConfig, before: Run) -> NightlyConfig:
     trained = before.manifest["config"]
     kept: Any = {name: replace(getattr(config, name), **trained[name]) for name in KEPT}
     config = replace(config, **kept)
-    files = {key: trained["data"][key] for key in ("path", "users", "items")}
-    named = {key: value and Path(value) for key, value in files.items()}
+    files = {key: trained["data"][key] for key in NightlyConfig.own_files}
+    named: dict[str, Any] = {key: value and Path(value) for key, value in files.items()}
+    named["context"] = tuple(trained["data"]["context"])
     if config.dataset != "auto":
         given = {key: value for key, value in vars(config.data).items() if value != _UNSET[key]}
         if config.dataset == trained["dataset"]:  # columns are called as they were
             given = trained["data"] | named | given
-        return replace(config, data=replace(config.data, **given))
+        data = replace(config.data, **given)
+        return replace(config, data=data, split=replace(config.split, **trained["split"]))
     chosen = trained["dataset"]
     return replace(
         config,
         dataset=before.manifest["dataset"]["name"] if chosen == "auto" else chosen,
         data=replace(config.data, **(trained["data"] | named)),
         world=replace(config.world, **trained["world"]),
+        split=replace(config.split, **trained["split"]),
         seed=trained["seed"],
     )
 

@@ -26,9 +26,10 @@ from patterns.recsys.data import Splits
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import DAY, Events
 from patterns.recsys.entities.histories import Histories
-from patterns.recsys.entities.lists import Recommendations
+from patterns.recsys.entities.lists import JudgedLists, Recommendations
 from patterns.recsys.entities.pages import Pages
 from patterns.recsys.entities.requests import Requests
+from patterns.recsys.stages.candidates.again import Again
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.content import Content
 from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN
@@ -44,11 +45,13 @@ from patterns.recsys.stages.merging import found_by
 from patterns.recsys.stages.ranking.choice import MODELS, Ranking
 from patterns.recsys.stages.reranking.exploration import Exploration
 from patterns.recsys.stages.reranking.reranker import Reranker
-from patterns.recsys.stages.training import Window
+from patterns.recsys.stages.training import Task, Window
+
+MERGED, RANKED = "merged", "+ ranking"  # lists that may be served, beside those of the sources
 
 
-def sources_of(config: Config) -> Sources:
-    """Make the sources, the baseline first; to leave one out, take it off the list."""
+def sources_of(config: Config, catalogue: Catalogue) -> Sources:
+    """Make the sources that have what they read, the baseline first."""
     own, device, seed = config.candidates, config.device, config.seed
     popularity = Popularity(half_life_days=own.half_life_days)
     als = ALS(
@@ -61,19 +64,37 @@ def sources_of(config: Config) -> Sources:
         index=own.index, device=device, seed=seed,
     )  # fmt: skip
     content = Content(encoder=own.encoder, index=own.index)
-    members: list[Source] = [
-        popularity,
-        SegmentPopularity(half_life_days=own.half_life_days),
-        als,
-        ItemKNN(neighbours=own.neighbours, shrinkage=own.shrinkage),
-        EASE(regularization=own.ease_regularization, most=own.ease_items),
-        towers,
-        content,
+    described = catalogue.has_texts or catalogue.has_genres
+    new = NewItems(
+        als=als.unfitted(), content=content if catalogue.has_texts else None,
+        popularity=popularity.unfitted(),
+    )  # fmt: skip
+    stands: list[tuple[Source, bool]] = [
+        (popularity, True),
+        (SegmentPopularity(half_life_days=own.half_life_days), catalogue.has_attributes),
+        (Again(), catalogue.repeats),
+        (als, True),
+        (ItemKNN(neighbours=own.neighbours, shrinkage=own.shrinkage), True),
+        (EASE(regularization=own.ease_regularization, most=own.ease_items), True),
+        (towers, True),
+        (content, catalogue.has_texts),
+        # what nobody knows yet is for the slots that explore
+        (new, bool(config.reranking.explore) and described),
     ]
-    if config.reranking.explore:  # what nobody knows yet is for the slots that explore
-        new = NewItems(als=als.unfitted(), content=content, popularity=popularity.unfitted())
-        members.append(new)
+    members = [source for source, stand in stands if stand]
     return Sources(members=members, per_source=own.per_source, keep=own.keep)
+
+
+def left_out(catalogue: Catalogue) -> str | None:
+    """Say which sources do not stand for want of the data that they read."""
+    lacking = {
+        "segment-popularity (attributes of users)": catalogue.has_attributes,
+        "content (titles or texts of items)": catalogue.has_texts,
+    }
+    names = [name for name, known in lacking.items() if not known]
+    if not names:
+        return None
+    return f"Left out, since the data does not have what they read: {', '.join(names)}."
 
 
 def _ranking(config: Config, items: int) -> Ranking:
@@ -100,12 +121,14 @@ class Pipeline:
     def __init__(
         self, *, catalogue: Catalogue, sources: Sources, features: Features, ranking: Ranking,
         reranker: Reranker, exploration: Exploration, survey: Survey, examples: str = "candidates",
-        seed: int = 0,
+        shares: str = "chosen", serve: str = "best", seed: int = 0,
     ) -> None:  # fmt: skip
         self.catalogue, self.sources, self.features = catalogue, sources, features
         self.ranking, self.reranker = ranking, reranker
         self.exploration, self.survey = exploration, survey
-        self.examples, self.seed = examples, seed
+        self.examples, self.shares, self.serve, self.seed = examples, shares, serve, seed
+        self.served_ = RANKED
+        self.valid_ndcgs_: dict[str, float] = {}  # NDCG@10 of the lists that might be served
         self.pages: Pages | None = None
         self.notices: list[str] = []
 
@@ -117,12 +140,20 @@ class Pipeline:
         catalogue, seed = splits.catalogue, trained.seed if trained else config.seed
         reranker = trained.reranker if trained else _reranker(config)
         return cls(
-            catalogue=catalogue, sources=sources_of(config), features=Features(),
+            catalogue=catalogue, sources=sources_of(config, catalogue), features=Features(),
             ranking=trained.ranking if trained else _ranking(config, len(catalogue.item_ids)),
             reranker=reranker.with_genres(catalogue.genres),
             exploration=Exploration(slots=config.reranking.explore, seed=seed), survey=Survey(),
-            examples=config.ranking.examples, seed=seed,
-        )  # fmt: skip
+            examples=config.ranking.examples, shares=config.candidates.shares, seed=seed,
+            serve=config.ranking.serve if config.ranking.objective == "ctr" else "ranked",
+        )._as(trained)  # fmt: skip
+
+    def _as(self, trained: Pipeline | None) -> Pipeline:
+        """Take what `trained` chose on validation: the sources' shares, and what is served."""
+        if trained is not None:
+            self.sources.shares_ = trained.sources.shares_
+            self.served_, self.valid_ndcgs_ = trained.served_, trained.valid_ndcgs_
+        return self
 
     def fit_candidates(
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
@@ -137,7 +168,9 @@ class Pipeline:
         window = Window(splits.train, splits.valid, self.catalogue, self.seed)
         with as_flags(events="split.valid_share", log="ranking.examples",
                       objective="ranking.objective", second="ranking.second"):  # fmt: skip
-            task, learned = window.task(self.sources, self.features), None
+            chosen = self.shares == "chosen"
+            task = window.task(self.sources, self.features, choose_shares=chosen)
+            learned = None
             if self.examples == "exposures":
                 learned = window.shown(splits.shown, self.sources, self.features)
             self.ranking.fit(
@@ -145,8 +178,39 @@ class Pipeline:
                 checkpoints=checkpoints, resume=resume,
             )  # fmt: skip
         self.inputs_ = (learned or task.examples).examples.flat().features
-        self.judged_ = task.lists(self.ranking.held_out_scores_)
+        lists = self._choose(task)
+        self.judged_ = JudgedLists(task.requests, lists[self.served_], task.answers)
         return self
+
+    def _choose(self, task: Task) -> dict[str, Candidates]:
+        """Choose what is served of the lists of the validation window, and return them all.
+
+        Among equals the simplest, which stands first, is served. The ranked list is by rankers that
+        had not seen the user.
+        """
+        named = dict(zip(self.sources.names, task.lists, strict=True))
+        quality = {name: task.quality(found) for name, found in named.items()}
+        first, best = self.sources.names[0], max(quality, key=quality.__getitem__)
+        lists = {
+            name: self.sources.merged(task.lists, first=name).candidates
+            for name in dict.fromkeys((first, best))
+        }
+        lists |= {MERGED: task.merged, RANKED: task.ranked(self.ranking.held_out_scores_)}
+        self.valid_ndcgs_ = {name: task.quality(found) for name, found in lists.items()}
+        self.served_ = max(self.valid_ndcgs_, key=self.valid_ndcgs_.__getitem__)
+        if self.serve == "ranked":
+            self.served_ = RANKED
+        return lists
+
+    def _preferred(self) -> str | None:
+        """Say that another list than the ranked one is served, and why."""
+        if self.served_ == RANKED:
+            return None
+        better, ranked = self.valid_ndcgs_[self.served_], self.valid_ndcgs_[RANKED]
+        return (
+            f"On validation {self.served_} has an NDCG@10 of {better:.4f} and the ranked list of"
+            f" {ranked:.4f}: {self.served_} is served (--ranking.serve ranked for the other)."
+        )
 
     def fit_reranker(self, splits: Splits) -> Pipeline:
         """Choose the trade-off of diversity on the lists `judged_` that `fit_ranker` left."""
@@ -167,16 +231,25 @@ class Pipeline:
         known = self.catalogue
         self.histories_ = Histories.of(events, known)
         self.sources.fit(events, known, checkpoints=checkpoints, resume=resume)
-        self.features.fit(events, genres=known.genres, years=known.years, runtimes=known.runtimes)
+        self.features.fit(
+            events, genres=known.genres, years=known.years, runtimes=known.runtimes,
+            sizes=[len(values) + 1 for values in list(known.contexts.values())[1:]],
+        )  # fmt: skip
         users, items = self.histories_.seen.shape
         self.exploration.fit(np.bincount(events.items, minlength=items))
         self.survey.fit(events, users=users, items=items)
-        self.notices = list(self.sources.notices)
+        said = left_out(known), self._preferred()
+        self.notices = [*self.sources.notices, *filter(None, said)]
         return self
 
     def retrieve(self, requests: Requests) -> Fused:
-        """Merge the sources' candidates: (B, keep)."""
-        return self.sources.retrieve(requests)
+        """Merge the sources' candidates: (B, keep); where a source is served, its list first."""
+        return self.sources.retrieve(requests, first=self.first)
+
+    @property
+    def first(self) -> str | None:
+        """The source whose own list is served; None where it is the merged or the ranked one."""
+        return self.served_ if self.served_ in self.sources.names else None
 
     def describe(self, requests: Requests, merged: Fused) -> np.ndarray:
         """Return the ranker's features of candidates: (B, K, F)."""
@@ -192,7 +265,9 @@ class Pipeline:
         return pl.DataFrame(self.inputs_, schema=self.feature_names())
 
     def rank(self, requests: Requests, merged: Fused, ranker: Any = None) -> Candidates:
-        """Order candidates by the ranker that serves, or by `ranker`."""
+        """Order candidates by the ranker, or by `ranker`; as merged where no ranker is served."""
+        if self.served_ != RANKED and ranker is None:
+            return merged.candidates
         item_ids, features = merged.candidates.item_ids, self.describe(requests, merged)
         return ordered(item_ids, self.ranking.score(features, item_ids, ranker))
 
@@ -230,14 +305,17 @@ class Pipeline:
             self.reranker, self.exploration, self.survey,
         ):  # fmt: skip
             stage.save(folder)
-        names = ("examples", "seed", "notices")
-        write_json(folder / "pipeline.json", {name: getattr(self, name) for name in names})
+        names = ("examples", "shares", "serve", "seed", "notices")
+        chosen = {"served": self.served_, "valid_ndcgs": self.valid_ndcgs_}
+        settings = {name: getattr(self, name) for name in names}
+        write_json(folder / "pipeline.json", settings | chosen)
 
     @classmethod
     def load(cls, folder: Path) -> Pipeline:
         """Read what `save` wrote, and the pages of the nightly job where there are some."""
         settings = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         notices = settings.pop("notices")
+        served, ndcgs = settings.pop("served"), settings.pop("valid_ndcgs")
         pipeline = cls(
             catalogue=Catalogue.load(folder), sources=Sources.load(folder),
             features=Features.load(folder), ranking=Ranking.load(folder),
@@ -245,5 +323,6 @@ class Pipeline:
             survey=Survey.load(folder), **settings,
         )  # fmt: skip
         pipeline.histories_, pipeline.notices = Histories.load(folder), notices
+        pipeline.served_, pipeline.valid_ndcgs_ = served, ndcgs
         pipeline.pages = Pages.load(folder, pipeline.catalogue)
         return pipeline

@@ -23,6 +23,7 @@ from common.artifacts import Run
 from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
 from common.timing import StageTimes
 from patterns.recsys.config import NAME
+from patterns.recsys.entities.catalogue import DEVICE
 
 ANSWERS = {"liked": 1, "disliked": -1, "unknown": 0}
 
@@ -38,6 +39,11 @@ class RecommendRequest(ServiceRequest):
     )
     k: int = Field(default=10, ge=1, le=1000, strict=True, description="length of the page")
     device: str | None = Field(default=None, max_length=100, description="what the page is for")
+    context: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="values of the context columns that the model was trained with, by their names",
+    )
     age: int | None = Field(default=None, ge=0, le=150, description="of a new user, in years")
     gender: str | None = Field(default=None, max_length=100, description="of a new user")
     occupation: str | None = Field(default=None, max_length=100, description="of a new user")
@@ -77,7 +83,7 @@ class RecommendResponse(ServiceResponse):
 
 
 class RecommendService(Service):
-    """Recommends films to a user, known or new, from what they chose before and since."""
+    """Recommends items to a user, known or new, from what they chose before and since."""
 
     name = NAME
     Request = RecommendRequest
@@ -91,8 +97,12 @@ class RecommendService(Service):
         catalogue = self.pipeline.catalogue
         self.users = {name: row for row, name in enumerate(catalogue.user_ids.tolist())}
         self.items = {name: row for row, name in enumerate(catalogue.item_ids.tolist())}
-        self.devices = {name: code for code, name in enumerate(catalogue.device_names, start=1)}
-        self.example = {"user_id": str(catalogue.user_ids[0]), "k": 5}
+        self.example: dict[str, Any] = {"user_id": str(catalogue.user_ids[0]), "k": 5}
+        context = {name: values[0] for name, values in catalogue.contexts.items() if values}
+        if device := context.pop(DEVICE, None):
+            self.example["device"] = device
+        if context:
+            self.example["context"] = context
 
     def predict(self, requests: Sequence[RecommendRequest]) -> list[RecommendResponse]:
         """Look up what was made at night, and compute the rest, pages of one length together.
@@ -119,7 +129,7 @@ class RecommendService(Service):
         pages = self.pipeline.pages
         if pages is None or self.pipeline.exploration.slots:
             return False  # explored places are drawn anew, with their propensities
-        fresh = request.recent or request.device or request.survey
+        fresh = request.recent or request.device or request.context or request.survey
         return self._row(request) >= 0 and not fresh and request.k <= pages.items.shape[1]
 
     def _row(self, request: RecommendRequest) -> int:
@@ -167,7 +177,7 @@ class RecommendService(Service):
             [recent for _, recent in asking],
             now=int(time.time()),
             segments=np.stack([self._segments(request) for request in requests]),
-            devices=np.array([self.devices.get(each.device or "", 0) for each in requests]),
+            contexts=np.stack([self._context(each) for each in requests]),
         )
         pages = pipeline.recommend(asked, length)
         responses = []
@@ -187,6 +197,13 @@ class RecommendService(Service):
                 )
             )
         return responses
+
+    def _context(self, request: RecommendRequest) -> Any:
+        """Return the codes (C,) of the device and the context columns; 0 is unknown."""
+        known = dict(request.context)
+        if request.device:
+            known[DEVICE] = request.device
+        return self.pipeline.catalogue.context_of(known)
 
     def _rows(self, request: RecommendRequest, row: int) -> list[int]:
         """Return the recent items, those liked in the survey first."""

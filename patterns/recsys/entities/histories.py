@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Histories:
     """The histories of all users of a catalogue."""
 
-    seen: csr_matrix  # (U, N) 0 or 1
+    seen: csr_matrix  # (U, N) of `Events.matrix`
     recent: np.ndarray  # (U, H) int64, newest first, -1 padded
     now: int  # second of the latest event
 
@@ -45,7 +45,7 @@ class Histories:
 
     def counts(self) -> np.ndarray:
         """Return the number of users of each item (N,)."""
-        return np.asarray(self.seen.sum(axis=0)).ravel()
+        return np.bincount(self.seen.indices, minlength=self.seen.shape[1])
 
     def requests_for(
         self,
@@ -55,11 +55,12 @@ class Histories:
         *,
         now: int | None = None,
         segments: np.ndarray | None = None,
-        devices: np.ndarray | None = None,
+        contexts: np.ndarray | None = None,
     ) -> Requests:
         """Make requests of `users` (B,), rows or -1, who interacted with the `extra` items since.
 
-        `segments` (B, S) are read of unknown users, `devices` (B,) of all; 0 is unknown.
+        `segments` (B, S) are read of unknown users, `contexts` (B, C) of all; 0 is unknown.
+        Where the data has no times, `now` is not read.
         """
         known = np.maximum(users, 0)
         told = np.zeros_like(catalogue.segments[known]) if segments is None else segments
@@ -71,16 +72,22 @@ class Histories:
                 seen.rows[row], seen.data[row] = [], []
             if items:
                 recent[row] = np.concatenate([items[::-1], recent[row]])[:RECENT]
-                seen[row, items] = 1.0
-        times = np.full(len(users), self.now if now is None else now, dtype=np.int64)
-        devices = np.zeros(len(users), dtype=np.int64) if devices is None else devices
-        return Requests(told, times, recent, seen.tocsr(), devices, users)
+                seen[row, items] = np.maximum(seen[row, items].toarray(), 1.0)
+        times = np.full(len(users), self.now, dtype=np.int64)
+        if now is not None and catalogue.timed:
+            times[:] = now
+        if contexts is None:
+            contexts = np.zeros((len(users), len(catalogue.contexts)), dtype=np.int64)
+        known_items = seen.tocsr()
+        barred = catalogue.barred(known_items)
+        return Requests(told, times, recent, known_items, contexts, users, barred)
 
     def save(self, folder: Path) -> None:
         """Write the histories as one npz without objects."""
         np.savez(
             folder / "histories.npz",
-            items=self.seen.indices, ends=self.seen.indptr, shape=np.array(self.seen.shape),
+            items=self.seen.indices, ends=self.seen.indptr, worth=self.seen.data,
+            shape=np.array(self.seen.shape),
             recent=self.recent, now=np.array(self.now),
         )  # fmt: skip
 
@@ -90,7 +97,6 @@ class Histories:
         from scipy.sparse import csr_matrix
 
         with np.load(folder / "histories.npz") as arrays:
-            items = arrays["items"]
-            parts = (np.ones(len(items), np.float32), items, arrays["ends"])
+            parts = arrays["worth"], arrays["items"], arrays["ends"]
             seen = csr_matrix(parts, shape=tuple(arrays["shape"]))
             return cls(seen, arrays["recent"], int(arrays["now"]))

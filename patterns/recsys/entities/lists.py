@@ -29,7 +29,10 @@ class Recommendations:
 
 @dataclass(frozen=True)
 class JudgedLists:
-    """Lists of the validation window, each ordered by a ranker that had not seen the user."""
+    """Lists of the validation window as they are served.
+
+    They are by a ranker that had not seen the user, or as the sources gave them.
+    """
 
     requests: Requests
     ranked: Candidates

@@ -6,7 +6,8 @@ answer. So a user who first appears in a window is a request too, with a short h
 one who appears out of nowhere has an empty one: the cold start is part of the figures. Events in
 the same second as the moment belong to the answer, never to the history.
 
-Shapes: `B` requests, `N` items, `U` users, `E` events, `H` recent items, `S` user attributes.
+Shapes: `B` requests, `N` items, `U` users, `E` events, `H` recent items, `S` user attributes,
+`C` context columns.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from common.retrieval import MISSING
 from patterns.recsys.entities.catalogue import Catalogue, no_column
-from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.events import Events, as_pairs, new_to, worth_of
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -33,18 +34,22 @@ class Requests:
     segments: np.ndarray  # (B, S) int64
     times: np.ndarray  # (B,) int64 seconds
     recent: np.ndarray  # (B, H) int64, newest first, -1 padded
-    seen: csr_matrix  # (B, N) 1 where the item is in the history
-    devices: np.ndarray = field(default_factory=no_column)
-    """(B,) int64 code of the device, 0 where not known."""
+    seen: csr_matrix  # (B, N) how much of each item is in the history, as `Events.matrix` counts
+    contexts: np.ndarray = field(default_factory=no_column)
+    """(B, C) int64 codes of the device and of further context columns, 0 where not known."""
     users: np.ndarray = field(default_factory=no_column)
     """(B,) int64 who asks, -1 unknown; no model reads it."""
+    barred: csr_matrix = None
+    """(B, N) 1 where an item must not be recommended; by default what is seen."""
 
     def __post_init__(self) -> None:
         """Fill in what is not known."""
         if not len(self.users):
             object.__setattr__(self, "users", np.full(len(self.times), MISSING))
-        if not len(self.devices):
-            object.__setattr__(self, "devices", np.zeros(len(self.times), np.int64))
+        if not len(self.contexts):
+            object.__setattr__(self, "contexts", np.zeros((len(self.times), 1), np.int64))
+        if self.barred is None:
+            object.__setattr__(self, "barred", self.seen)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -103,15 +108,16 @@ def requests_at_times(
     keys = by_user.users * span + (by_user.times - first)
     where = np.searchsorted(keys, users * span + np.maximum(times - first, 0))
     known = where < ends
-    devices = np.where(known, by_user.devices[np.where(known, where, 0)], 0)  # of what is next
-    items = len(catalogue.item_ids)
+    next_one = by_user.contexts[np.where(known, where, 0)]
+    seen = _rows_of(by_user, begins, where, len(catalogue.item_ids))
     return Requests(
         catalogue.segments[users],
         times,
         recent_items(by_user.items, begins, where),
-        _rows_of(by_user.items, begins, where, items),
-        devices,
+        seen,
+        np.where(known[:, None], next_one, 0),
         users,
+        catalogue.barred(seen),
     )
 
 
@@ -124,17 +130,18 @@ def _requests_at(
     catalogue: Catalogue,
     items: int,
 ) -> tuple[Requests, csr_matrix, np.ndarray]:
-    seen = _rows_of(by_user.items, begins[who], where, items)
-    answers = _rows_of(by_user.items, where, begins[who + 1], items)
-    answers = answers - answers.multiply(seen)  # a repeat is not a discovery
-    answers.eliminate_zeros()
+    seen = _rows_of(by_user, begins[who], where, items)
+    barred = catalogue.barred(seen)
+    answers = as_pairs(_rows_of(by_user, where, begins[who + 1], items))
+    answers = new_to(barred, answers)  # a repeat is a discovery only where repeats are recommended
     requests = Requests(
         catalogue.segments[who],
         times,
         recent_items(by_user.items, begins[who], where),
         seen,
-        by_user.devices[where],
+        by_user.contexts[where],
         who,
+        barred,
     )
     kept = np.flatnonzero(np.diff(answers.indptr))
     return requests.part(kept), answers[kept], who[kept]
@@ -156,8 +163,9 @@ def events_with_history(
     """
     by_user = events.part(np.lexsort((events.times, events.users)))
     begins = np.searchsorted(by_user.users, np.arange(len(catalogue.user_ids)))[by_user.users]
-    before = _first_of_second(by_user, np.arange(len(by_user)), begins)
-    rows = np.arange(len(by_user))
+    rows = before = np.arange(len(by_user))
+    if catalogue.timed:  # else what stands before it in a random order
+        before = _first_of_second(by_user, rows, begins)
     if most is not None and most < len(by_user):
         rows = np.sort(np.argsort(by_user.times, kind="stable")[-most:])
     recent = recent_items(by_user.items, begins[rows], before[rows])
@@ -171,18 +179,14 @@ def latest_by_user(events: Events, users: int) -> np.ndarray:
     return recent_items(by_user.items, bounds[:-1], bounds[1:])
 
 
-def _rows_of(items: np.ndarray, begins: np.ndarray, ends: np.ndarray, width: int) -> csr_matrix:
-    """Return a 0/1 matrix (B, N) whose rows are the slices [begin, end) of `items`."""
-    from scipy.sparse import csr_matrix
-
+def _rows_of(events: Events, begins: np.ndarray, ends: np.ndarray, width: int) -> csr_matrix:
+    """Return the matrix (B, N) of the slices [begin, end) of `events`, each as of one user."""
     sizes = ends - begins
     offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    columns = items[np.repeat(begins, sizes) + offsets]
+    places = np.repeat(begins, sizes) + offsets
     rows = np.repeat(np.arange(len(sizes)), sizes)
-    ones = np.ones(len(columns), dtype=np.float32)
-    matrix = csr_matrix((ones, (rows, columns)), shape=(len(sizes), width))
-    matrix.data[:] = 1.0
-    return matrix
+    shape = len(sizes), width
+    return worth_of(rows, events.items[places], events.weights[places], shape=shape)
 
 
 def _first_of_second(by_user: Events, where: np.ndarray, begins: np.ndarray) -> np.ndarray:

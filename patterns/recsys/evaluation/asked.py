@@ -17,12 +17,13 @@ import numpy as np
 from common.retrieval import Candidates, Fused, ordered
 from patterns.recsys.data import Splits
 from patterns.recsys.entities.requests import Requests, requests_within
-from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.pipeline import MERGED, RANKED, Pipeline
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 DEEP = 500
+RERANKED = "+ re-ranking"
 MOST_ASKED = 5_000  # test users; more are sampled down to this many
 
 
@@ -37,6 +38,8 @@ class Asked:
     features: np.ndarray  # (B, K, F) of the merged candidates
     lists: dict[str, Candidates]
     """The deep list of each source and the list after each stage, the baseline first."""
+    served: Candidates
+    """The list that is re-ranked and served."""
 
 
 def ask(pipeline: Pipeline, splits: Splits) -> Asked:
@@ -51,7 +54,10 @@ def ask(pipeline: Pipeline, splits: Splits) -> Asked:
     features = pipeline.describe(requests, merged)
     item_ids = merged.candidates.item_ids
     lists = dict(zip(sources.names, sources.lists(requests, DEEP), strict=True))
-    lists["merged"] = merged.candidates
-    lists["+ ranking"] = ordered(item_ids, pipeline.ranking.score(features, item_ids))
-    lists["+ re-ranking"] = pipeline.rerank(lists["+ ranking"], DEEP, requests)
-    return Asked(requests, answers, own, merged, features, lists)
+    lists[MERGED] = merged.candidates
+    lists[RANKED] = ordered(item_ids, pipeline.ranking.score(features, item_ids))
+    served = lists.get(pipeline.served_, merged.candidates)
+    if pipeline.first is not None:  # its list, filled up by the others where it is short
+        served = sources.merged(own, first=pipeline.first).candidates
+    lists[RERANKED] = pipeline.rerank(served, DEEP, requests)
+    return Asked(requests, answers, own, merged, features, lists, served)

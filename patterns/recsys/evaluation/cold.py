@@ -79,7 +79,8 @@ def new_users_table(pipeline: Pipeline, cold: ColdStart) -> Table | None:
         for place, (name, values) in enumerate(found.items())
     ]
     for name, value in _surveyed(pipeline, cold).items():
-        rows.append(Row(name, {columns[0]: value}))
+        if not np.isnan(value):  # else all answers were asked about
+            rows.append(Row(name, {columns[0]: value}))
     caption = (
         f"{len(cold.users.users)} users held out whole, asked again with their first n items; the"
         " answers are what follows their tenth. At n = 0 only attributes are known. The"
@@ -111,8 +112,8 @@ def _ndcg(candidates: Candidates, cold: ColdStart, answers: csr_matrix | None = 
     """Mean NDCG@10; users without an answer left do not count."""
     truth = cold.users.answers if answers is None else answers
     judged = ranking.judge(candidates.head(PAGE).item_ids, truth)
-    values = ranking.ndcg(judged.relevance, judged.ideal, PAGE)
-    return float(values[judged.total_relevant > 0].mean())
+    values = ranking.ndcg(judged.relevance, judged.ideal, PAGE)[judged.total_relevant > 0]
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def new_items_table(pipeline: Pipeline, cold: ColdStart) -> Table | None:
@@ -157,7 +158,7 @@ def _warm_requests(pipeline: Pipeline, cold: ColdStart) -> tuple[Requests, csr_m
     """Ask for users that the sources know, whose answers are the held-out items of theirs."""
     users, items = len(pipeline.catalogue.user_ids), len(pipeline.catalogue.item_ids)
     seen = cold.users.train.matrix(users, items)
-    theirs = cold.events.part(np.isin(cold.events.items, cold.items)).matrix(users, items)
+    theirs = cold.events.part(np.isin(cold.events.items, cold.items)).pairs(users, items)
     rows = np.flatnonzero((np.diff(theirs.indptr) > 0) & (np.diff(seen.indptr) > 0))
     if len(rows) > MOST_ASKED:
         rng = np.random.default_rng(pipeline.seed)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patterns.recsys.entities.catalogue import Catalogue
-from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.events import Events, new_to
 from patterns.recsys.entities.requests import Requests, recent_items
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ def cold_users(
     last = np.minimum(bounds[:-1] + max(known), bounds[1:]) - 1  # (U,) the last known event
     moment = np.where(last >= bounds[:-1], mine.times[last], -np.inf)
     late = mine.part((place >= max(known)) & (mine.times > moment[mine.users]))
-    answers = late.matrix(users, items)
-    answers = answers - answers.multiply(starts[max(known)])
-    answers.eliminate_zeros()
+    answers = late.pairs(users, items)
+    answers = new_to(catalogue.barred(starts[max(known)]), answers)
     held = np.flatnonzero(np.diff(answers.indptr))
     first = late.times[np.searchsorted(late.users, held)]
     begins = bounds[held]
@@ -73,6 +72,7 @@ def cold_users(
             first,
             recent_items(mine.items, begins, begins + n),
             start[held],
+            barred=catalogue.barred(start[held]),
         )
         for n, start in starts.items()
     }

@@ -51,7 +51,8 @@ def night_table(
 
 def reachable(pipeline: Pipeline, top: int) -> np.ndarray:
     """Return the longest page that each user can get (U,), of what is not seen yet."""
-    unseen = len(pipeline.catalogue.item_ids) - pipeline.histories_.lengths()
+    barred = pipeline.catalogue.barred(pipeline.histories_.seen)
+    unseen = len(pipeline.catalogue.item_ids) - np.diff(barred.indptr)
     return np.minimum(min(top, pipeline.sources.keep), unseen)
 
 

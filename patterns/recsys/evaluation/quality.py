@@ -6,30 +6,48 @@ import numpy as np
 
 from common.evaluation.bootstrap import paired_difference
 from common.evaluation.report import Estimate, Row, Table
-from patterns.recsys.evaluation.asked import MOST_ASKED, Asked
+from patterns.recsys.evaluation.asked import MOST_ASKED, RERANKED, Asked
 from patterns.recsys.evaluation.scorer import PAGE, Cells, Scorer
-from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.pipeline import MERGED, RANKED, Pipeline
 from patterns.recsys.stages.merging import merge
 
 
-def quality_table(asked: Asked, scorer: Scorer) -> Table:
+def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
     """Return the list of every source and of every stage, the baseline first."""
-    rows = [
-        scorer.row(name, found, baseline=not place)
-        for place, (name, found) in enumerate(asked.lists.items())
-    ]
+    rows: list[Row] = []
+    for name, found in asked.lists.items():
+        if name == RERANKED and pipeline.served_ != RANKED:
+            name = f"{pipeline.served_} {name}"
+        rows.append(scorer.row(name, found, baseline=not rows))
     sampled = " sampled from all" if len(asked.requests) == MOST_ASKED else ""
     caption = (
         f"{len(asked.requests):,} test users{sampled}, one request each; the whole catalogue of"
-        f" {scorer.items:,} items is ranked. ILS is the mean cosine of genres within a page:"
-        f" lower is more diverse. From `merged` on a list holds"
-        f" {asked.lists['merged'].item_ids.shape[1]} items."
+        f" {scorer.items:,} items is ranked. From `merged` on a list holds"
+        f" {asked.merged.candidates.item_ids.shape[1]} items."
     )
+    if "ILS@10" in scorer.columns:
+        caption += " ILS is the mean cosine of genres within a page: lower is more diverse."
     if scorer.liking is not None:
-        seen = np.asarray(asked.requests.seen.toarray() > 0)
+        seen = np.asarray(asked.requests.barred.toarray() > 0)
         best = np.sort(np.where(seen, -np.inf, scorer.liking), axis=1)[:, -PAGE:]
         caption += f" The best possible page has a true liking of {best.mean():.3f} stars."
     return Table("quality", scorer.columns, tuple(rows), caption)
+
+
+def choice_table(pipeline: Pipeline) -> Table:
+    """Return what validation said of the lists that might be served."""
+    rows: list[Row] = []
+    for name, ndcg in pipeline.valid_ndcgs_.items():
+        cells: Cells = {"valid NDCG@10": ndcg, "served": "yes" if name == pipeline.served_ else ""}
+        rows.append(Row(name, cells, baseline=not rows))
+    points = pipeline.reranker.curve_
+    chosen = [each for each in points if each.trade_off == pipeline.reranker.trade_off_]
+    rows.append(Row("the one served, re-ranked", {"valid NDCG@10": chosen[0].ndcg}))
+    caption = (
+        "The best is served; the ranked list is by rankers that had not seen the user. Re-ranking"
+        " then trades a little of it for diversity, within its budget."
+    )
+    return Table("what is served", ("valid NDCG@10", "served"), tuple(rows), caption)
 
 
 def best_source(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> str:
@@ -42,11 +60,14 @@ def gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
     first, best = pipeline.sources.names[0], best_source(pipeline, ndcg)
     pairs = [
         (f"best source ({best}) over {first}", best, first),
-        (f"merged over {best}", "merged", best),
-        (f"ranked over {best}", "+ ranking", best),
-        ("ranked over merged", "+ ranking", "merged"),
-        ("re-ranked over ranked", "+ re-ranking", "+ ranking"),
+        (f"merged over {best}", MERGED, best),
+        (f"ranked over {best}", RANKED, best),
+        ("ranked over merged", RANKED, MERGED),
     ]
+    if pipeline.served_ == RANKED:
+        pairs.append(("re-ranked over ranked", RERANKED, RANKED))
+    else:
+        pairs.append((f"re-ranked over {pipeline.served_}", RERANKED, pipeline.served_))
     rows = []
     for name, after, before in pairs:
         change = paired_difference(ndcg[after], ndcg[before], seed=pipeline.seed)
@@ -68,13 +89,18 @@ def left_out_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
         rest = [*asked.own[:place], *asked.own[place + 1 :]]
         if not rest:
             continue
-        found = scorer.recall(merge(rest, k=keep).candidates, keep)
+        shares = [*pipeline.sources.shares_[:place], *pipeline.sources.shares_[place + 1 :]]
+        found = scorer.recall(merge(rest, k=keep, shares=shares).candidates, keep)
         change = paired_difference(found, whole, seed=pipeline.seed)
         cells: Cells = {
             column: float(whole.mean() + change.value),
             "change": Estimate(change.value, change.low, change.high),
             "alone": float(scorer.recall(own, keep).mean()),
+            "share": pipeline.sources.shares_[place],
         }
         rows.append(Row(f"without {name}", cells))
-    caption = f"`alone`: the source's own {pipeline.sources.per_source} items."
-    return Table("sources left out", (column, "change", "alone"), tuple(rows), caption)
+    caption = (
+        f"`alone`: the source's own {pipeline.sources.per_source} items. `share`: what it counts in"
+        " the merge, chosen on validation; with 0 it only fills up."
+    )
+    return Table("sources left out", (column, "change", "alone", "share"), tuple(rows), caption)

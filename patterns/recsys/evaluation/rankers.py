@@ -22,9 +22,9 @@ def rankers_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
     rows = []
     for ranker in ranking.rankers_:
         ranked = ordered(item_ids, ranking.score(asked.features, item_ids, ranker))
-        served = " (served)" if ranker is ranking.ranker_ else ""
-        rows.append(scorer.row(ranker.name + served, ranked))
-    caption = "The ranker to serve was chosen on validation users, not here."
+        chosen = " (chosen)" if ranker is ranking.ranker_ else ""
+        rows.append(scorer.row(ranker.name + chosen, ranked))
+    caption = "The ranker was chosen on validation users, not here."
     return Table("rankers", scorer.columns, tuple(rows), caption)
 
 

@@ -34,7 +34,10 @@ class Scorer:
         self.seed = pipeline.seed
         self.truth = splits.truth
         self.liking = None if self.truth is None else self.truth.liking(self.requests)  # (B, N)
-        self.columns = COLUMNS if self.liking is None else (*COLUMNS, "true liking@10")
+        self.has_genres = pipeline.catalogue.has_genres
+        self.columns = tuple(name for name in COLUMNS if self.has_genres or name != "ILS@10")
+        if self.liking is not None:
+            self.columns += ("true liking@10",)
 
     def per_user(self, ranked: Candidates) -> dict[str, np.ndarray]:
         """Return each metric per request (B,)."""

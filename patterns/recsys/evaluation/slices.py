@@ -1,4 +1,4 @@
-"""For whom is it good: by length of history, by attributes, by device?
+"""For whom is it good: by length of history, by attributes, by device and other context?
 
 Shapes: `B` requests.
 """
@@ -12,6 +12,7 @@ from patterns.recsys.entities.requests import Requests
 from patterns.recsys.pipeline import Pipeline
 
 LONG_HISTORY = 50
+MOST_VALUES = 10  # of a context column
 Slices = dict[str, np.ndarray]
 """Name of a slice -> its requests (B,) bool."""
 
@@ -19,11 +20,12 @@ Slices = dict[str, np.ndarray]
 def slice_tables(
     pipeline: Pipeline, requests: Requests, ndcg: dict[str, np.ndarray]
 ) -> list[Table]:
-    """Return NDCG@10 (B,) of every list on each slice that has users."""
-    return [
+    """Return NDCG@10 (B,) of every list on each slice that has users; no table without slices."""
+    tables = [
         _table("NDCG@10 by history", ndcg, _by_history(requests)),
         _table("NDCG@10 by who and where", ndcg, _by_attributes(pipeline, requests)),
     ]
+    return [table for table in tables if table.rows]
 
 
 def _by_history(requests: Requests) -> Slices:
@@ -37,7 +39,7 @@ def _by_history(requests: Requests) -> Slices:
 
 
 def _by_attributes(pipeline: Pipeline, requests: Requests) -> Slices:
-    """Cut by gender, by age where it is known, and by device."""
+    """Cut by gender and age where they are known, by device and further context columns."""
     catalogue = pipeline.catalogue
     found: Slices = {}
     for place, name in enumerate(catalogue.segment_names):
@@ -47,8 +49,9 @@ def _by_attributes(pipeline: Pipeline, requests: Requests) -> Slices:
             found |= {value: codes == code for code, value in told}
         if name == "age":
             found |= {"age under 25": (codes > 0) & (codes < 3), "age 25 and over": codes >= 3}
-    for code, name in enumerate(catalogue.device_names, start=1):
-        found[f"device={name}"] = requests.devices == code
+    for place, (column, values) in enumerate(catalogue.contexts.items()):
+        for code, value in enumerate(values[:MOST_VALUES], start=1):
+            found[f"{column}={value}"] = requests.contexts[:, place] == code
     return found
 
 

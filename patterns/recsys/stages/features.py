@@ -2,18 +2,21 @@
 
 The ranker sees what the sources think (score and rank), what the item is (counts, age, rating),
 what the user is (attributes, length of history), when and on which device it is, and how the two
-meet: similarity of genres, and nearness of the candidate to the latest items of the history. Item
+meet: similarity of genres, and nearness of the candidate to the latest items of the history. Of
+each further context column of the events it sees the code and how much likelier the item is under
+it. Item
 statistics are fitted on the same events as the sources, so nothing later than the fit reaches a
 feature.
 
-Shapes: `B` requests, `K` candidates, `N` items, `F` features, `G` genres, `H` recent items.
+Shapes: `B` requests, `K` candidates, `N` items, `F` features, `G` genres, `H` recent items,
+`C` context columns, `V` codes of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from patterns.recsys.stages.candidates.sources import Sources
 
 LAST = 10
+CONTEXT_PRIOR = 100.0  # events
 ITEM_COLUMNS = ("log count", "recent share", "days out", "mean rating", "year", "minutes")
 
 
@@ -43,8 +47,12 @@ class Features:
         genres: np.ndarray,
         years: np.ndarray,
         runtimes: np.ndarray | None = None,
+        sizes: Sequence[int] = (),
     ) -> Self:
-        """Count the items of `events`; genres (N, G), years and runtimes (N,) describe them."""
+        """Count the items of `events`; genres (N, G), years and runtimes (N,) describe them.
+
+        `sizes` (C,) are the numbers of codes of the context columns after the first, the device.
+        """
         size = len(genres)
         now = events.times.max(initial=0)
         count = np.bincount(events.items, minlength=size)
@@ -63,6 +71,8 @@ class Features:
             axis=1,
         ).astype(np.float32)  # (N, 6)
         self.genres_ = unit_rows(genres).astype(np.float32)  # (N, G)
+        own = zip(events.contexts.T[1:], sizes, strict=False)
+        self.lifts_ = [_lift(codes, events.items, (count, size)) for codes, count in own]
         return self
 
     def build(
@@ -86,6 +96,11 @@ class Features:
         for space in vectors.values():
             columns += list(_nearness(space, requests.recent[:, :LAST], item_ids))
         columns += [np.broadcast_to(row[:, None], item_ids.shape) for row in _context(requests)]
+        for lift, codes in zip(self.lifts_, requests.contexts.T[1:], strict=False):
+            columns += [
+                np.broadcast_to(codes[:, None], item_ids.shape),
+                lift[codes[:, None], item_ids],
+            ]
         return np.stack(columns, axis=2).astype(np.float32)
 
     def describe(
@@ -98,18 +113,23 @@ class Features:
     def names_of(self, sources: Sources, catalogue: Catalogue) -> list[str]:
         """Name the columns of `describe`."""
         opinions = dict.fromkeys(sources.names)
-        return self.names(opinions, sources.spaces(), catalogue.segment_names)
+        contexts = tuple(catalogue.contexts)[1:]
+        return self.names(opinions, sources.spaces(), catalogue.segment_names, contexts)
 
     @staticmethod
     def names(
-        scores: Mapping[str, object], vectors: Mapping[str, object], segments: Sequence[str]
+        scores: Mapping[str, object],
+        vectors: Mapping[str, object],
+        segments: Sequence[str],
+        contexts: Sequence[str] = (),
     ) -> list[str]:
-        """Name the columns of `build`."""
+        """Name the columns of `build`; `contexts` are the columns after the device."""
         names = ["votes"]
         names += [f"{source} {what}" for source in scores for what in ("score", "rank")]
         names += [*ITEM_COLUMNS, "genre similarity"]
         names += [f"{space} {what}" for space in vectors for what in ("nearest", "mean nearness")]
-        return [*names, "history", "hour", "weekend", "device", *segments]
+        names += ["history", "hour", "weekend", "device", *segments]
+        return names + [f"context {name}{what}" for name in contexts for what in ("", " lift")]
 
     def _genre_similarity(self, profile: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
         """Return the cosine of the user's genres (B, G) and the candidate's: (B, K)."""
@@ -117,7 +137,8 @@ class Features:
 
     def save(self, folder: Path) -> None:
         """Write the item statistics."""
-        np.savez(folder / "features.npz", items=self.items_, genres=self.genres_)
+        lifts: dict[str, Any] = {f"lift{n}": lift for n, lift in enumerate(self.lifts_)}
+        np.savez(folder / "features.npz", items=self.items_, genres=self.genres_, **lifts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -125,6 +146,7 @@ class Features:
         stage = cls()
         with np.load(folder / "features.npz") as arrays:
             stage.items_, stage.genres_ = arrays["items"], arrays["genres"]
+            stage.lifts_ = [arrays[f"lift{n}"] for n in range(len(arrays.files) - 2)]
         return stage
 
 
@@ -137,6 +159,21 @@ def _shrunk_mean(events: Events, size: int, prior: float) -> np.ndarray:
     count = np.bincount(items, minlength=size)
     total = np.bincount(items, weights=ratings, minlength=size)
     return (total + prior * ratings.mean()) / (count + prior)
+
+
+def _lift(codes: np.ndarray, items: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return how much likelier each item is under each code of a context: the log, (V, N).
+
+    Shares are pulled to the overall ones as if by `CONTEXT_PRIOR` more events; code 0, unknown, and
+    an item without events have 0.
+    """
+    cells = np.zeros(shape)
+    np.add.at(cells, (codes, items), 1.0)
+    overall = cells.sum(axis=0) / max(len(items), 1)  # (N,)
+    shrunk = (cells + CONTEXT_PRIOR * overall) / (cells.sum(axis=1, keepdims=True) + CONTEXT_PRIOR)
+    lift = np.log(np.divide(shrunk, overall, out=np.ones(shape), where=overall > 0))
+    lift[0] = 0.0
+    return lift.astype(np.float32)
 
 
 def _rank(opinion: np.ndarray, item_ids: np.ndarray) -> np.ndarray:
@@ -163,4 +200,4 @@ def _context(requests: Requests) -> list[np.ndarray]:
     history = np.log1p(np.diff(requests.seen.indptr))
     hour = requests.times % DAY // 3600
     weekend = (requests.times // DAY + 3) % 7 >= 5  # 1970 began on a Thursday
-    return [history, hour, weekend, requests.devices, *requests.segments.T]
+    return [history, hour, weekend, requests.contexts[:, 0], *requests.segments.T]

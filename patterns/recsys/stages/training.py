@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.evaluation.ranking import judge, ndcg
-from common.retrieval import ordered
+from common.retrieval import Candidates, ordered
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.exposures import Exposures, shelves
-from patterns.recsys.entities.lists import JudgedLists
 from patterns.recsys.entities.requests import Requests, requests_within
 from patterns.recsys.stages.candidates.sources import Sources
 from patterns.recsys.stages.features import Features
@@ -38,18 +37,23 @@ class Task:
     """Candidates to put in order, and what is right."""
 
     requests: Requests
-    item_ids: np.ndarray  # (B, K)
+    merged: Candidates  # (B, K)
     answers: csr_matrix  # (B, N) 0 or 1
     examples: TrainingSet
+    lists: list[Candidates]  # of each source
 
     def ndcg(self, scores: np.ndarray) -> float:
-        """Return the mean NDCG@10 of the order by `scores` (B, K)."""
-        judged = judge(ordered(self.item_ids, scores).item_ids, self.answers)
-        return float(ndcg(judged.relevance, judged.ideal, 10).mean())
+        """Return the mean NDCG@10 of the merged candidates in the order of `scores` (B, K)."""
+        return self.quality(self.ranked(scores))
 
-    def lists(self, scores: np.ndarray) -> JudgedLists:
-        """Return the lists in the order of `scores` (B, K), for whoever chooses by them."""
-        return JudgedLists(self.requests, ordered(self.item_ids, scores), self.answers)
+    def ranked(self, scores: np.ndarray) -> Candidates:
+        """Return the merged candidates in the order of `scores` (B, K)."""
+        return ordered(self.merged.item_ids, scores)
+
+    def quality(self, lists: Candidates) -> float:
+        """Return the mean NDCG@10 of any lists of the requests."""
+        judged = judge(lists.item_ids, self.answers)
+        return float(ndcg(judged.relevance, judged.ideal, 10).mean())
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,11 @@ class Window:
     catalogue: Catalogue
     seed: int
 
-    def task(self, sources: Sources, features: Features) -> Task:
-        """Ask for candidates at the moments of the window; raise where no user can be held out."""
+    def task(self, sources: Sources, features: Features, *, choose_shares: bool = False) -> Task:
+        """Ask for candidates at the moments of the window; raise where no user can be held out.
+
+        With `choose_shares` it is chosen here what each source counts in the merge.
+        """
         requests, answers, users = requests_within(
             self.past, self.events, self.catalogue,
             moments=MOMENTS, most=MOST_REQUESTS, seed=self.seed,
@@ -73,11 +80,14 @@ class Window:
                 " validation window, too few to hold some out; make it longer, or give data of more"
                 " users"
             )
-        merged = sources.retrieve(requests)
+        lists = sources.lists(requests)
+        if choose_shares:
+            sources.choose_shares(lists, answers)
+        merged = sources.merged(lists)
         item_ids = merged.candidates.item_ids
         described = features.describe(sources, requests, item_ids, merged.votes())
         examples = self._examples(described, item_ids, labels_of(item_ids, answers), users)
-        return Task(requests, item_ids, answers, examples)
+        return Task(requests, merged.candidates, answers, examples, lists)
 
     def shown(self, log: Exposures | None, sources: Sources, features: Features) -> TrainingSet:
         """Return what was shown in the window, and what of it was clicked."""

@@ -168,3 +168,19 @@ def test_expanding_window_walks_forward():
 def test_refusals_name_argument_and_remedy(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_within_groups_the_last_rows_of_each_go_to_the_later_parts():
+    rng = np.random.default_rng(0)
+    groups = rng.permutation(np.repeat(np.arange(200), rng.integers(1, 12, size=200)))
+    parts = splits.within_groups_split(groups, (0.7, 0.15, 0.15), seed=3)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(groups)))
+    assert set(groups[parts[0]]) == set(range(200))  # everybody keeps a row in the first part
+    for group in range(200):
+        own = [part[groups[part] == group] for part in parts]
+        flat = np.concatenate(own)
+        assert np.array_equal(flat, np.sort(flat))
+    shares = np.array([len(part) for part in parts]) / len(groups)
+    assert np.abs(shares - [0.7, 0.15, 0.15]).max() < 0.04
+    with pytest.raises(ValueError, match="too small"):
+        splits.within_groups_split(np.arange(50), (0.7, 0.3))

@@ -10,7 +10,7 @@ import pytest
 
 from common.artifacts import open_run
 from data.tables import Interactions, Source
-from patterns.recsys.config import Config, DataOptions
+from patterns.recsys.config import Config, DataOptions, SplitOptions
 from patterns.recsys.data import Splits, _described, load, split
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.serve import RecommendService
@@ -32,7 +32,7 @@ def table(times: list[int] | np.ndarray, seed: int = 0) -> Table:
     rng = np.random.default_rng(seed)
     frame = pl.DataFrame(
         {
-            "user_id": [f"u{n}" for n in rng.integers(9, size=len(times))],
+            "user_id": [f"u{n}" for n in rng.integers(12, size=len(times))],
             "item_id": [f"i{n}" for n in rng.integers(20, size=len(times))],
             "rating": pl.Series([None] * len(times), dtype=pl.Float32),
             "timestamp": pl.Series(times, dtype=pl.Int64),
@@ -78,11 +78,13 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
 def test_what_cannot_be_split_in_time_is_refused_in_words() -> None:
     for bad, words in (
         (table(np.arange(99)), "99 events are too few"),
-        (table([5] * 200), "1 distinct times cannot be cut"),
-        (table([None] * 10 + list(range(200))), "10 events have none"),
+        (table([5] * 200), "split.by: the times of the events are all the same"),
+        (table([5] * 199 + [6]), "2 distinct times cannot be cut"),
+        (table([None] * 10 + list(range(200))), "10 of 210 events have none"),
+        (table([None] * 200), "split.by: the times of the events are not known"),
     ):
         with pytest.raises(ValueError, match=words):
-            split(bad, Config())  # type: ignore[arg-type]
+            split(bad, replace(Config(), split=SplitOptions(by="time")))  # type: ignore[arg-type]
 
 
 def catalogue() -> Catalogue:
@@ -109,7 +111,7 @@ def catalogue() -> Catalogue:
 def test_the_catalogue_knows_what_the_tables_say_and_ids_of_events_besides() -> None:
     found = catalogue()
     assert found.item_ids.tolist() == ["b", "a", "映画"]
-    assert found.titles.tolist() == ["Amélie", "", ""]
+    assert found.titles.tolist() == ["Amélie", "a", "映画"]
     assert found.genre_names == ("Comedy", "Drama")
     assert found.genres.tolist() == [[1, 1], [0, 0], [0, 0]]
     np.testing.assert_array_equal(found.years, np.array([2001, np.nan, np.nan], np.float32))
@@ -132,12 +134,13 @@ def test_a_catalogue_loads_as_it_was_saved(tmp_path: Path) -> None:
 def test_a_world_without_attributes_is_a_catalogue_too() -> None:
     found = split(table(np.arange(200)), Config()).catalogue  # type: ignore[arg-type]
     assert found.genres.shape[1] == 1 and (found.genres == 0).all()
-    assert found.segments.shape == (9, 1) and found.segment_sizes == (1,)
+    assert found.segments.shape == (12, 1) and found.segment_sizes == (1,)
     assert np.isnan(found.years).all()
 
 
 def test_a_file_of_ones_own_is_trained_saved_and_served(smoke: Config, write_csv) -> None:
-    columns = DataOptions(write_csv(), user="who", item="what", rating=None, timestamp="when")
+    names = {"user": "who", "item": "what", "timestamp": "when"}
+    columns = DataOptions(write_csv(), **names, repeats="once")  # type: ignore[arg-type]
     ranking = replace(smoke.ranking, model="lightgbm")
     config = replace(smoke, dataset="csv", data=columns, ranking=ranking, runs=smoke.runs / "csv")
     run = open_run(main(config), name="recsys")

@@ -70,8 +70,8 @@ def test_slices_add_up_to_the_whole(metrics) -> None:
 
 def test_the_served_ranker_is_marked_and_is_the_one_in_the_artifact(metrics, trained) -> None:
     table = next(t for t in metrics["tables"] if t["name"] == "rankers")
-    served = [name for name in rows(table) if name.endswith(" (served)")]
-    assert served == [f"{trained.pipeline.ranking.ranker_.name} (served)"]
+    served = [name for name in rows(table) if name.endswith(" (chosen)")]
+    assert served == [f"{trained.pipeline.ranking.ranker_.name} (chosen)"]
 
 
 def test_every_stage_is_timed_against_its_budget(metrics) -> None:

@@ -1,11 +1,13 @@
 """Each kind of stage works in a folder that holds the stages, the entities and what they import."""
 
 import json
+import shutil
 
-from lifting import copy_stages, run_lifted
+from lifting import ROOT, copy_stages, run_lifted
 
 SCRIPT = """
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +54,9 @@ task = Window(past, window, catalogue, 0).task(sources, features)
 ranking = Ranking(items=ITEMS, models=("lightgbm",), second="none", trees=5)
 ranking.fit(task.examples, names=features.names_of(sources, catalogue), judge=task.ndcg)
 ranking = saved_and_loaded(ranking)
-judged = task.lists(task.examples.examples.labels)
+ranked = task.ranked(task.examples.examples.labels)
 reranker = Reranker(ndcg_budget=0.5)
-reranker.fit(judged.ranked, judged.answers, catalogue.genres, seen=judged.requests.seen)
+reranker.fit(ranked, task.answers, catalogue.genres, seen=task.requests.seen)
 reranker = saved_and_loaded(reranker)
 exploration = saved_and_loaded(Exploration(slots=1).fit(np.zeros(ITEMS)))
 survey = saved_and_loaded(Survey(least_users=5).fit(past, users=USERS, items=ITEMS))
@@ -68,7 +70,7 @@ page = reranker.rerank(type(merged.candidates)(merged.candidates.item_ids, score
 explored = exploration.explore(page, 5, request_ids=requests.users, days=np.zeros(3, np.int64))
 print(json.dumps({
     "sources": sources.names,
-    "ndcg": task.ndcg(ranking.score(task.examples.examples.features, task.item_ids)),
+    "ndcg": task.ndcg(ranking.score(task.examples.examples.features, task.merged.item_ids)),
     "page": explored.items.item_ids.tolist(),
     "seen": [histories.seen[row].indices.tolist() for row in range(3)],
     "asks": survey.ask({}),
@@ -84,3 +86,49 @@ def test_stages_run_when_copied_alone(tmp_path) -> None:
     assert found["asks"] is not None
     for page, seen in zip(found["page"], found["seen"], strict=True):
         assert len(page) == 5 and not set(page) & set(seen)
+
+
+OWN_LOAD = """
+import json
+import shutil
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from patterns.recsys.config import PRESETS
+from patterns.recsys.data import split
+from patterns.recsys.pipeline import Pipeline
+
+@dataclass(frozen=True)
+class Table:
+    interactions: pl.DataFrame
+    users: pl.DataFrame
+    items: pl.DataFrame
+    source: object = None
+    extra: dict = field(default_factory=dict)
+
+def load() -> Table:
+    rng = np.random.default_rng(0)
+    pairs = [(f"u{user}", f"i{2 * item + user % 2}") for user in range(40)
+             for item in rng.choice(15, 8, replace=False)]
+    events = pl.DataFrame(pairs, schema=["user_id", "item_id"], orient="row")
+    return Table(events, events.select("user_id").unique(), events.select("item_id").unique())
+
+config = PRESETS["smoke"]
+config = replace(config, ranking=replace(config.ranking, model="lightgbm"), device="cpu")
+splits = split(load(), config)
+pipeline = Pipeline.from_config(config, splits).fit_candidates(splits).fit_ranker(splits)
+pipeline.fit_reranker(splits).refresh(splits)
+page = pipeline.recommend(pipeline.requests_for(np.array([3]), [[]]), 5).items.item_ids[0]
+print(json.dumps([splits.catalogue.user_ids[3], splits.catalogue.item_ids[page].tolist()]))
+"""
+
+
+def test_a_pattern_runs_on_a_load_of_ones_own_without_the_folder_of_datasets(tmp_path) -> None:
+    for name in ("common", "patterns/recsys"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "patterns" / "__init__.py", tmp_path / "patterns")
+    user, page = json.loads(run_lifted(tmp_path, OWN_LOAD).splitlines()[-1])
+    taste = int(user[1:]) % 2
+    assert len(page) == 5 and all(int(item[1:]) % 2 == taste for item in page)

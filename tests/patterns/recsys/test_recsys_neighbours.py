@@ -131,9 +131,9 @@ def lists(seed: int = 0) -> list[Candidates]:
     return made
 
 
-def test_a_merge_without_quotas_is_rank_fusion() -> None:
+def test_a_merge_that_holds_all_is_rank_fusion() -> None:
     given = lists()
-    merged, fused = merge(given, k=60, quotas=[0, 0, 0]), reciprocal_rank_fusion(given, k=60)
+    merged, fused = merge(given, k=60), reciprocal_rank_fusion(given, k=60)
     assert np.array_equal(merged.candidates.item_ids, fused.candidates.item_ids)
     np.testing.assert_allclose(merged.candidates.scores, fused.candidates.scores, rtol=1e-6)
 

@@ -211,14 +211,14 @@ def test_attributes_and_devices_keep_the_codes_that_the_ranker_learned(trained) 
         segments=segments,
         segment_sizes=tuple(sizes),
         segment_values=(*splits.catalogue.values_of("gender"), *jobs),
-        device_names=("console", *splits.catalogue.device_names),
+        contexts={"device": ("console", *splits.catalogue.contexts["device"])},
     )
-    train = replace(splits.train, devices=splits.train.devices + 1)
+    train = replace(splits.train, contexts=splits.train.contexts + 1)
     again = coded_as(old, replace(splits, catalogue=changed, train=train))
     assert np.array_equal(again.catalogue.segments[1:], old.segments[1:])
     assert again.catalogue.segments[0, place] == 0  # nobody knew that job
     assert again.catalogue.segment_sizes == old.segment_sizes
-    assert np.array_equal(again.train.devices, splits.train.devices)
+    assert np.array_equal(again.train.contexts, splits.train.contexts)
 
 
 def test_a_night_does_not_publish_over_a_newer_run(config, trained) -> None:

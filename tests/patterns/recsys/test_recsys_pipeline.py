@@ -101,10 +101,11 @@ def test_a_missing_column_is_named_with_the_remedy(write_csv) -> None:
 
 
 def test_times_that_cannot_be_cut_are_named_with_the_remedy(tmp_path) -> None:
-    rows = "".join(f"u{row % 20},i{row % 30},4,1000\n" for row in range(300))
+    rows = "".join(f"u{row % 20},i{row % 30},4,1000000000\n" for row in range(300))
+    rows += "u1,i1,4,1000200000\n"
     (tmp_path / "same.csv").write_text("user_id,item_id,rating,timestamp\n" + rows)
     config = Config(dataset="csv", data=DataOptions(tmp_path / "same.csv"))
-    with pytest.raises(ValueError, match="timestamp: 1 distinct times .* spread over time"):
+    with pytest.raises(ValueError, match="timestamp: 2 distinct times .* --split.by user"):
         split(load(config), config)
 
 

@@ -1,5 +1,7 @@
 """What is known at a moment and what is the answer: nothing of the answer is ever known."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -150,9 +152,12 @@ def test_nothing_gives_no_request_or_an_empty_history(empty: str) -> None:
     assert requests.seen.nnz == 0
 
 
-def test_a_matrix_counts_repeated_events_once() -> None:
-    matrix = events((0, 1, 1), (0, 1, 2), (1, 0, 3)).matrix(3, 2)
-    assert matrix.toarray().tolist() == [[0, 1], [1, 0], [0, 0]]
+def test_a_matrix_counts_repeated_events_by_their_logarithm_and_pairs_once() -> None:
+    given = events((0, 1, 1), (0, 1, 2), (0, 1, 4), (1, 0, 3))
+    assert given.matrix(3, 2).toarray().tolist() == [[0, 2], [1, 0], [0, 0]]
+    assert given.pairs(3, 2).toarray().tolist() == [[0, 1], [1, 0], [0, 0]]
+    weighed = replace(given, weights=np.array([3, 3, 1, 7], np.float32))
+    assert weighed.matrix(3, 2).toarray().tolist() == [[0, 3], [3, 0], [0, 0]]
 
 
 def test_the_latest_events_keep_their_whole_history() -> None:

@@ -98,7 +98,7 @@ def source(request: pytest.FixtureRequest, fitted: dict[str, Source]) -> Source:
 
 def test_the_names_are_the_sources_own(fitted: dict[str, Source]) -> None:
     assert [source.name for source in fitted.values()] == list(fitted)
-    assert {kind.name for kind in KINDS} == set(fitted)
+    assert {kind.name for kind in KINDS} == {*fitted, "again"}  # again proposes what is seen
 
 
 def test_the_planted_taste_is_found(source: Source, world: World) -> None:
@@ -280,7 +280,7 @@ def test_new_items_are_placed_where_their_kind_is(fitted: dict[str, Source], wor
     asked = known.part(np.array([0]))
     seen = asked.seen.tolil()
     seen[0, NEW[0]] = 1.0
-    met = replace(asked, seen=csr_matrix(seen))
+    met = replace(asked, seen=csr_matrix(seen), barred=csr_matrix(seen))
     assert fitted["new-items"].retrieve(met, 2).item_ids.tolist() == [[NEW[1], MISSING]]
 
 
@@ -288,8 +288,8 @@ def pipeline_without(names: set[str], monkeypatch: pytest.MonkeyPatch, config: C
     """Fit a pipeline whose list of sources lacks some."""
     every = wiring.sources_of
 
-    def some(config: Config) -> Sources:
-        whole = every(config)
+    def some(config: Config, catalogue: Catalogue) -> Sources:
+        whole = every(config, catalogue)
         left = [source for source in whole if source.name not in names]
         return Sources(members=left, per_source=whole.per_source, keep=whole.keep)
 

@@ -2,11 +2,12 @@
 
     min over x, y   sum_ui c_ui (p_ui - x_u . y_i)^2 + lambda (sum_u |x_u|^2 + sum_i |y_i|^2)
 
-with p = 1 and c = alpha where user u interacted with item i, and p = 0, c = 1 elsewhere. Each half
+with p = 1 and c = alpha r_ui where user u had item i r_ui times (`Events.matrix`: 1 without weights
+or repeats), and p = 0, c = 1 elsewhere. Each half
 step has a closed form per row; the library `implicit` computes it in parallel. A user of a request
 need not be known: factors follow from the history by the very half step of training ("fold-in"),
 
-    x_u = (Y'Y + (alpha - 1) Y_u'Y_u + lambda I)^-1 alpha sum_{i in history} y_i.
+    x_u = (Y'Y + Y_u' (alpha R_u - I) Y_u + lambda I)^-1 alpha sum_{i in history} r_ui y_i.
 
 Source: Hu, Koren & Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008.
 """
@@ -52,7 +53,7 @@ class ALS(MatrixSource, VectorSource):
         self.seed = seed
 
     def fit_matrix(self, seen: csr_matrix) -> Self:
-        """Factorise the user-item matrix `seen` (U, N) of 0 and 1."""
+        """Factorise the user-item matrix `seen` (U, N) , see `Events.matrix`."""
         from implicit.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 
@@ -74,10 +75,14 @@ class ALS(MatrixSource, VectorSource):
         ridge = self.regularization * np.eye(items.shape[1])
         vectors = np.zeros((len(requests), items.shape[1]), dtype=np.float32)
         for row in range(len(requests)):
-            known = items[seen.indices[seen.indptr[row] : seen.indptr[row + 1]]]  # (n, D)
+            own = slice(seen.indptr[row], seen.indptr[row + 1])
+            known, worth = (
+                items[seen.indices[own]],
+                self.confidence * seen.data[own],
+            )  # (n, D), (n,)
             if len(known):
-                system = self.gram_ + (self.confidence - 1) * (known.T @ known) + ridge
-                vectors[row] = np.linalg.solve(system, self.confidence * known.sum(axis=0))
+                system = self.gram_ + known.T @ ((worth - 1)[:, None] * known) + ridge
+                vectors[row] = np.linalg.solve(system, worth @ known)
         return vectors
 
     def save(self, folder: Path) -> None:

@@ -90,7 +90,7 @@ class Content(VectorSource):
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Return the `k` unseen items of nearest text; none without a history."""
         users = self.user_vectors(requests)
-        found = self.items_.retrieve(users, requests.seen, k)
+        found = self.items_.retrieve(users, requests.barred, k)
         known = np.any(users, axis=1, keepdims=True)
         return found.where(known & (found.scores > 0))
 

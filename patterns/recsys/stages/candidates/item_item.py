@@ -48,25 +48,28 @@ class ItemItem(MatrixSource):
         """Return the `k` unseen items of largest score; one without any weight never appears."""
         parts = []
         for start in range(0, max(len(requests), 1), BLOCK):
-            seen = requests.seen[start : start + BLOCK]
-            scores = self.scores(seen)
-            parts.append(top_k(np.where(scores == 0, -np.inf, scores), k, exclude=seen))
+            rows = slice(start, start + BLOCK)
+            scores = self.scores(requests.seen[rows])
+            known = np.where(scores == 0, -np.inf, scores)
+            parts.append(top_k(known, k, exclude=requests.barred[rows]))
         return Candidates.concatenate(parts)
 
     def scores(self, seen: csr_matrix) -> np.ndarray:
         """Score the whole catalogue (B, N) for histories `seen` (B, N)."""
         if seen.shape[0] == 1 and not isinstance(self.weights_, np.ndarray):
-            return self._row(seen.indices)[None]
+            return self._row(seen.indices, seen.data)[None]
         return _dense(seen @ self.weights_)
 
-    def _row(self, items: np.ndarray) -> np.ndarray:
-        """Add up the weights of `items` (n,): (N,); quicker than a sparse product."""
+    def _row(self, items: np.ndarray, worth: np.ndarray) -> np.ndarray:
+        """Add up the weights of `items` (n,), times their `worth`: (N,); quicker than a product."""
         weights: Any = self.weights_
         slices = [slice(*weights.indptr[item : item + 2]) for item in items]
         if not slices:
             return np.zeros(weights.shape[1], dtype=np.float32)
         columns = np.concatenate([weights.indices[each] for each in slices])
-        values = np.concatenate([weights.data[each] for each in slices])
+        values = np.concatenate(
+            [weights.data[each] * value for each, value in zip(slices, worth, strict=True)]
+        )
         return np.bincount(columns, values, weights.shape[1]).astype(np.float32)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
@@ -135,7 +138,7 @@ class ItemKNN(ItemItem):
         from scipy.sparse import vstack
 
         columns = seen.T.tocsr()  # (N, U)
-        norm = np.sqrt(np.diff(columns.indptr)).astype(np.float32)
+        norm = np.sqrt(np.asarray(columns.multiply(columns).sum(axis=1)).ravel())
         blocks = []
         for start in range(0, columns.shape[0], BLOCK):
             together = (columns[start : start + BLOCK] @ seen).tocoo()  # (block, N)

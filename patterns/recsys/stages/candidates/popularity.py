@@ -1,9 +1,10 @@
 """Popularity: what everybody interacts with lately. The baseline, and the answer to no history.
 
-    score(i) = sum over events e of item i of 2^(-(now - t_e) / half_life)
+    score(i) = sum over events e of item i of log2(1 + w_e) 2^(-(now - t_e) / half_life)
 
-A plain count is the limit of an endless half-life. It is not personal except that what the user
-has seen is left out, and that is enough to be a strong baseline: see the first row of the report.
+with w_e the weight of the event (plays, quantity), 1 where none is known. A plain count is the
+limit of an endless half-life. It is not personal except that what the user has seen is left out,
+and that is enough to be a strong baseline: see the first row of the report.
 
 Shapes: `B` requests, `N` items, `K` candidates, `E` events.
 """
@@ -43,7 +44,7 @@ class Popularity(Source):
         resume: bool = False,
     ) -> Self:
         """Count the items of `events`, each event discounted by its age at the last of them."""
-        weights = decayed(events.times, self.half_life_days)
+        weights = decayed(events.times, self.half_life_days) * np.log2(1.0 + events.weights)
         size = len(catalogue.item_ids)
         return self._with(np.bincount(events.items, weights=weights, minlength=size))
 
@@ -58,7 +59,7 @@ class Popularity(Source):
             items = np.tile(self.order_[:width], (len(rows), 1))
             return Candidates(items, self.scores_[items])
 
-        return unseen(ranked, requests.seen, k)
+        return unseen(ranked, requests.barred, k)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""

@@ -61,7 +61,7 @@ class SegmentPopularity(Source):
         self._known.clear()
         items, segments = events.items, catalogue.segments[events.users]  # (E,), (E, S)
         sizes = catalogue.segment_sizes
-        weights = decayed(events.times, self.half_life_days)
+        weights = decayed(events.times, self.half_life_days) * np.log2(1.0 + events.weights)
         self.scores_ = np.bincount(items, weights=weights, minlength=len(catalogue.item_ids))
         self.priors_, lifts = [], []
         for codes, size in zip(segments.T, sizes, strict=True):
@@ -82,7 +82,7 @@ class SegmentPopularity(Source):
             items = np.array([order[:width] for order, _ in kinds])
             return Candidates(items, np.array([scores[:width] for _, scores in kinds]))
 
-        return unseen(ranked, requests.seen, k)
+        return unseen(ranked, requests.barred, k)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
         """Score any items (B, K); padding scores 0."""

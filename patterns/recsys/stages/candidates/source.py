@@ -1,7 +1,7 @@
 """The one interface of all candidate sources: what a source can do, and what it tells of itself.
 
     fit(events, catalogue)        learn, all from the same two arguments
-    retrieve(requests, k)         its own best unseen items
+    retrieve(requests, k)         its own best items of those not barred
     score(requests, item_ids)     its opinion of any items, whoever found them
     save(folder), load(folder)    no pickles
 
@@ -58,7 +58,7 @@ class Source(ABC):
 
     @abstractmethod
     def retrieve(self, requests: Requests, k: int) -> Candidates:
-        """Return the best `k` unseen items of each request; short lists end in padding."""
+        """Return the best `k` items that are not barred; short lists end in padding."""
 
     @abstractmethod
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
@@ -115,9 +115,9 @@ class MatrixSource(Source):
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Self:
-        """Learn from `events` as a matrix of 0 and 1."""
+        """Learn from `events` as a matrix of what each user had."""
         return self.fit_matrix(events.matrix(len(catalogue.user_ids), len(catalogue.item_ids)))
 
     @abstractmethod
     def fit_matrix(self, seen: csr_matrix) -> Self:
-        """Learn from the user-item matrix `seen` (U, N) of 0 and 1."""
+        """Learn from the user-item matrix `seen` (U, N), see `Events.matrix`."""

@@ -1,7 +1,7 @@
 """All candidate sources behind one verb: fitted together, asked together, merged with provenance.
 
     popularity -> segment popularity -> ALS -> item-kNN -> EASE -> two-tower -> content
-                              `per_source` items each, merged to `keep`
+                     `per_source` items each, merged to `keep` by shares
 
 The list is the pipeline's, usually from the simplest to the most elaborate, the baseline first.
 Every source also scores candidates that others found (`score_all`), because the ranker wants all
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from common.retrieval import Candidates, Fused
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests
+from patterns.recsys.stages.candidates.again import Again
 from patterns.recsys.stages.candidates.als import ALS
 from patterns.recsys.stages.candidates.content import Content
 from patterns.recsys.stages.candidates.item_item import EASE, ItemKNN
@@ -32,20 +33,32 @@ from patterns.recsys.stages.candidates.segment_popularity import SegmentPopulari
 from patterns.recsys.stages.candidates.source import EVIDENCE, Source
 from patterns.recsys.stages.candidates.two_tower import TwoTower
 from patterns.recsys.stages.cold_start.new_items import NewItems
-from patterns.recsys.stages.merging import merge
+from patterns.recsys.stages.merging import choose_shares, merge
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 KINDS: tuple[type[Source], ...] = (
-    Popularity, SegmentPopularity, ALS, ItemKNN, EASE, TwoTower, Content, NewItems,
+    Popularity, SegmentPopularity, Again, ALS, ItemKNN, EASE, TwoTower, Content, NewItems,
 )  # fmt: skip
 
 
 class Sources:
     """The candidate stage: any list of sources, of which the first is the baseline."""
 
-    def __init__(self, *, members: Sequence[Source], per_source: int, keep: int) -> None:
+    def __init__(
+        self,
+        *,
+        members: Sequence[Source],
+        per_source: int,
+        keep: int,
+        shares: Sequence[float] | None = None,
+    ) -> None:
+        """Take the sources and what each counts in the merge, equally much by default."""
         self.members = tuple(members)
         self.per_source = per_source
         self.keep = keep
+        self.shares_ = [1.0] * len(self.members) if shares is None else list(shares)
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self.members)
@@ -89,19 +102,27 @@ class Sources:
             member.unfitted(**changes.get(member.name, {})) if "events" in member.reads else member
             for member in self.members
         ]
-        return Sources(members=members, per_source=self.per_source, keep=self.keep)
+        return Sources(
+            members=members, per_source=self.per_source, keep=self.keep, shares=self.shares_
+        )
+
+    def choose_shares(self, lists: Sequence[Candidates], answers: csr_matrix) -> Sources:
+        """Choose what each source counts on `lists` whose `answers` (B, N) are known."""
+        self.shares_ = choose_shares(lists, answers, k=self.keep)
+        return self
 
     def lists(self, requests: Requests, k: int | None = None) -> list[Candidates]:
         """Return each source's own `k` candidates, `per_source` by default."""
         return [member.retrieve(requests, k or self.per_source) for member in self.members]
 
-    def merged(self, lists: list[Candidates]) -> Fused:
-        """Merge what `lists` gave."""
-        return merge(lists, k=self.keep)
+    def merged(self, lists: Sequence[Candidates], *, first: str | None = None) -> Fused:
+        """Merge what `lists` gave; with the name of a source, its list first and whole."""
+        shares = self.shares_ if first is None else [float(name == first) for name in self.names]
+        return merge(lists, k=self.keep, shares=shares)
 
-    def retrieve(self, requests: Requests) -> Fused:
-        """Return the candidates (B, keep) with who found them."""
-        return self.merged(self.lists(requests))
+    def retrieve(self, requests: Requests, *, first: str | None = None) -> Fused:
+        """Return the candidates (B, keep) with who found them, as `merged` does."""
+        return self.merged(self.lists(requests), first=first)
 
     def score_all(self, requests: Requests, item_ids: np.ndarray) -> dict[str, np.ndarray]:
         """Return each source's opinion of the candidates (B, K)."""
@@ -142,7 +163,8 @@ class Sources:
         for member in self.members:
             (folder / member.name).mkdir()
             member.save(folder / member.name)
-        settings = {"members": self.names, "per_source": self.per_source, "keep": self.keep}
+        settings: dict[str, Any] = {"members": self.names, "shares": self.shares_}
+        settings |= {"per_source": self.per_source, "keep": self.keep}
         write_json(folder / "sources.json", settings)
 
     @classmethod

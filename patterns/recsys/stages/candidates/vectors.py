@@ -80,7 +80,7 @@ class VectorSource(Source):
 
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Return the `k` unseen items of largest inner product; none without a history."""
-        found = self.items_.retrieve(self.user_vectors(requests), requests.seen, k)
+        found = self.items_.retrieve(self.user_vectors(requests), requests.barred, k)
         return found.where(np.diff(requests.seen.indptr) > 0)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ class NewItems(Source):
     def retrieve(self, requests: Requests, k: int) -> Candidates:
         """Return the `k` unseen new items of largest predicted preference, or expected trend."""
         new = self.placement_.new_
-        found = top_k(self.scores(requests)[:, new], k, exclude=requests.seen[:, new])
+        found = top_k(self.scores(requests)[:, new], k, exclude=requests.barred[:, new])
         return Candidates(new[found.item_ids], found.scores).where(found.item_ids >= 0)
 
     def score(self, requests: Requests, item_ids: np.ndarray) -> np.ndarray:
