@@ -46,16 +46,18 @@ def decode(
 
     Where the image will be `resized` to `shown_at` pixels, a large JPEG is decoded at 1/2, 1/4 or
     1/8 of its size, at twice `shown_at` or more, which takes a fraction of the time and memory.
-    Raises `TooLargeImage` above `largest` pixels, `UnreadableImage` for the rest; a message says
-    what is wrong without naming the file, which only the caller knows.
+    Raises `TooLargeImage` above `largest` pixels (four times as many in a file, if it is decoded
+    smaller), `UnreadableImage` for the rest; a message says what is wrong without naming the file,
+    which only the caller knows.
     """
     from PIL import ImageOps
 
     with _opened(encoded) as image:
-        if largest is not None and image.width * image.height > largest:
-            raise TooLargeImage(f"{image.width} x {image.height} pixels")
-        if shown_at is not None:
+        width, height = image.size
+        if shown_at is not None and (largest is None or width * height <= 4 * largest):
             image.draft(image.mode, (2 * shown_at, 2 * shown_at))
+        if largest is not None and image.width * image.height > largest:
+            raise TooLargeImage(f"{width} x {height} pixels")
         return _eight_bits(ImageOps.exif_transpose(image))
 
 

@@ -42,7 +42,7 @@ def images_from_folder(
     """Read images of one class a folder, or those that the CSV `labels` lists below `path`.
 
     `path` holds the class folders, or train/, val/ and test/ above them; `parts` gives folders of
-    classes one by one instead. Missing parts are drawn by `seed`, and `group` keeps images
+    classes one by one instead (`path` is then those of training). Missing parts are drawn by `seed`, and `group` keeps images
     together (`groups_by_name`). All images are made square: `size` pixels a side, 0 for the median
     of their longer sides up to `largest`. Grey if all of them are.
     """
@@ -51,7 +51,7 @@ def images_from_folder(
         assert path is not None, "the CSV of labels needs the folder of its images"
         found = files_in_list(labels, path, file_column=file_column, label_column=label_column)
     elif given:
-        found = files_in_parts(given)
+        found = files_in_parts({"train": path, **given} if path else given)
     else:
         assert path is not None
         found = files_in_folder(path)

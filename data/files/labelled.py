@@ -67,8 +67,8 @@ def files_in_folder(root: Path) -> LabelledFiles:
 def files_in_parts(parts: Mapping[str, Path]) -> LabelledFiles:
     """List the class folders of each part; those of training decide which classes there are."""
     found = LabelledFiles()
-    first = next(iter(parts.values()))
-    classes = _classes(parts.get("train", first))
+    first = parts["train"] if "train" in parts else parts[DRAWN]
+    classes = _classes(first)
     for part, root in parts.items():
         unseen = sorted(set(folders(checked_folder(root))) - set(classes))
         if unseen:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.evaluation.splits import stratified_split
-from data.files.labelled import DRAWN, PARTS
+from data.files.labelled import DRAWN
 
 COUNTER = re.compile(r"[ _.()-]*\d+[ )]*$")  # what numbers the images of a series
 PREFIX = "prefix"
@@ -115,16 +115,16 @@ def _check_enough(
     for number, name in enumerate(names):
         of_class = labels == number
         count = int(of_class.sum()) if groups is None else len(np.unique(groups[of_class]))
-        if count < max(1 + len(missing), 2):
+        if count < 1 + len(missing):
             _too_few(name, "images" if groups is None else "groups", missing, count)
 
 
 def _too_few(name: str, unit: str, missing: Sequence[str], count: int | None = None) -> None:
-    needed = max(1 + len(missing), 2)
     has = f"has {count} {unit}" if count is not None else f"has too few {unit}"
-    drawn = " and ".join(f"a {part} part" for part in missing) or "training"
+    drawn = " and ".join(f"a {part}" for part in missing)
+    since = f", since {drawn} part must be drawn from them" if missing else ""
+    flags = " and ".join(f"--data.{part}" for part in missing)
     raise ValueError(
-        f"class {name!r} {has} for training; {needed} or more are needed, since {drawn} "
-        "must be drawn from them. Add some, leave the class out, or give "
-        f"{' and '.join(f'--data.{part}' for part in missing or PARTS)}."
+        f"class {name!r} {has} for training; {1 + len(missing)} or more are needed{since}. Add "
+        f"some, or leave the class out{f', or give {flags}' if missing else ''}."
     )

@@ -97,6 +97,14 @@ class CnnOptions:
 
 
 @dataclass(frozen=True)
+class ResNet9Options:
+    """The network for small colour photographs."""
+
+    width: Annotated[int, Interval(ge=1, le=1024)] = 32
+    """Channels of the stem; the last layer has eight times as many."""
+
+
+@dataclass(frozen=True)
 class MobileNetOptions:
     """MobileNetV3-small."""
 
@@ -113,10 +121,12 @@ class Config(RunConfig):
     own_dataset = "folder"
     own_files = ("path", "train", "valid", "test", "labels", "group")
 
-    model: Literal["cnn", "mobilenet", "linear"] = "cnn"
-    """cnn (a small ResNet), mobilenet (MobileNetV3-small) or linear (the baseline alone)."""
+    model: Literal["auto", "cnn", "resnet9", "mobilenet", "linear"] = "auto"
+    """auto is resnet9 (a ResNet-9) for colour images, cnn (a small ResNet) for grey ones; mobilenet
+    (MobileNetV3-small) or linear (the baseline alone)."""
     image_size: Annotated[int, Interval(ge=0, le=1024)] = 0
-    """Side that images are scaled to; 0 keeps the data's within 16 to 96 pixels, 64 in a folder."""
+    """Side that images are scaled to; 0 keeps the data's, or your images' median one, within 16 to
+    96 pixels (128 for efficientnet-lite0)."""
     k: Annotated[int, Interval(ge=1, le=1000)] = 3
     """How many labels an answer carries."""
     data: DataOptions = field(default_factory=DataOptions)
@@ -124,6 +134,7 @@ class Config(RunConfig):
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     cnn: CnnOptions = field(default_factory=CnnOptions)
+    resnet9: ResNet9Options = field(default_factory=ResNet9Options)
     mobilenet: MobileNetOptions = field(default_factory=MobileNetOptions)
 
 
