@@ -42,9 +42,9 @@ def images_from_folder(
     """Read images of one class a folder, or those that the CSV `labels` lists below `path`.
 
     `path` holds the class folders, or train/, val/ and test/ above them; `parts` gives folders of
-    classes one by one instead (`path` is then those of training). Missing parts are drawn by `seed`, and `group` keeps images
-    together (`groups_by_name`). All images are made square: `size` pixels a side, 0 for the median
-    of their longer sides up to `largest`. Grey if all of them are.
+    classes one by one instead (`path` is then those of training). Missing parts are drawn by
+    `seed`, and `group` keeps images together (`groups_by_name`). All images are made square: `size`
+    pixels a side, 0 for the median of their longer sides up to `largest`. Grey if all of them are.
     """
     given = {part: root for part, root in (parts or {}).items() if root is not None}
     if labels is not None:
