@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 from annotated_types import Interval, Len
 
 from common.config import RunConfig
+from common.own_files import TableOptions
 
 NAME = "vision/classification"
 Width = Annotated[int, Interval(ge=1, le=4096)]
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(TableOptions):
     """Where your own images are."""
 
     path: Path | None = None
