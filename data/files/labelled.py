@@ -153,7 +153,10 @@ def _add(found: LabelledFiles, folder: Path, label: str, part: str) -> None:
 def _check_none_empty(root: Path, classes: tuple[str, ...], found: LabelledFiles) -> None:
     empty = [name for name in classes if name not in set(found.labels)]
     if empty:
-        raise ValueError(f"{root / empty[0]}: no image in it. Add some or remove the folder.")
+        folder = root / empty[0]
+        other = sorted({path.suffix for path in found.other if path.is_relative_to(folder)})
+        instead = f", only {', '.join(other)}: save them as PNG or JPEG" if other else ""
+        raise ValueError(f"{folder}: no image in it{instead}. Add some or remove the folder.")
 
 
 def _walk(folder: Path) -> Iterator[Path]:

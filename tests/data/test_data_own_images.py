@@ -152,7 +152,10 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 sub-folders; .* Give --data.path .*inner"):
         images_from_folder(tmp_path)
     (tmp_path / "inner" / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty: no image in it"):
+    with pytest.raises(ValueError, match="empty: no image in it. Add"):
+        images_from_folder(tmp_path / "inner")
+    (tmp_path / "inner" / "empty" / "1.heic").write_bytes(b"of a phone")
+    with pytest.raises(ValueError, match=r"empty: no image in it, only \.heic: save them as PNG"):
         images_from_folder(tmp_path / "inner")
 
 
