@@ -7,6 +7,7 @@ named at once.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -104,13 +105,14 @@ def _decoded(files: Sequence[Path], size: int) -> np.ndarray:
     images = np.zeros((len(files), size, size, 3), np.uint8)
     broken: list[str] = []
     colour = False
-    rows = console.progress(range(len(files)), "reading images", len(files))
-    for row in rows:
-        try:
-            images[row] = resized(decode(files[row].read_bytes(), shown_at=size), size)
-            colour = colour or bool((images[row] != images[row][..., :1]).any())
-        except UnreadableImage as problem:
-            broken.append(f"{files[row]} ({problem})")
+    with warnings.catch_warnings():  # Pillow's, of damaged EXIF and of large images
+        warnings.simplefilter("ignore")
+        for row in console.progress(range(len(files)), "reading images", len(files)):
+            try:
+                images[row] = resized(decode(files[row].read_bytes(), shown_at=size), size)
+                colour = colour or bool((images[row] != images[row][..., :1]).any())
+            except UnreadableImage as problem:
+                broken.append(f"{files[row]} ({problem})")
     if broken:
         more = f" and {len(broken) - MOST_NAMED:,} more" if len(broken) > MOST_NAMED else ""
         raise ValueError(
