@@ -129,9 +129,9 @@ class EfficientNetOptions:
 class Config(RunConfig):
     """Image classification; `--dataset` takes fashion-mnist, digits or folder."""
 
-    own_dataset = "folder"
     own_files = ("path", "train", "valid", "test", "labels", "group")
     own_needed = ("path", "train")
+    own_datasets = ("folder",)
 
     model: Literal["auto", "cnn", "resnet9", "mobilenet", "efficientnet-lite0", "linear"] = "auto"
     """auto is resnet9 (a ResNet-9) for colour images, cnn (a small ResNet) for grey ones; mobilenet
