@@ -78,7 +78,7 @@ class TrainingOptions:
     """None is the model's own number: 10, efficientnet-lite0 5."""
     least_steps: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Small data sets get more epochs, until the network has taken this many steps; None is the
-    model's own number: 1000, resnet9 1600, efficientnet-lite0 200."""
+    model's own number: 1000, resnet9 1500, efficientnet-lite0 200."""
     batch_size: Annotated[int, Interval(ge=2, le=65_536)] = 128
     learning_rate: Annotated[float, Interval(ge=1e-7, le=10)] | None = None
     """Peak of the schedule; None is the model's own: .003, efficientnet-lite0 .001."""
