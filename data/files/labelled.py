@@ -95,7 +95,7 @@ def files_in_list(
 
     A column `split` (train, valid, test) keeps a split, a column `group` keeps images together.
     """
-    table = read_table(path, options, example=(file, label))
+    table = read_table(path, options, wanted={"file": file, "label": label})
     there = [name for name in ("split", "group") if name in table.frame.columns]
     optional: dict[str, str] = {name: name for name in there}
     read = Columns(table, {"file": file, "label": label, **optional})
