@@ -24,7 +24,6 @@ from data.tables import Images
 
 PARTS = ("train", "valid", "test")
 MOST_NAMED = 10  # broken files
-LARGEST_SIZE = 96
 MEASURED = 500  # images whose size is looked at
 
 
@@ -37,7 +36,7 @@ def images_from_folder(
     label: str = "label",
     group: str | None = None,
     size: int = 0,
-    largest: int = LARGEST_SIZE,
+    sizes: tuple[int, int] = (1, 96),
     valid_share: float = 0.1,
     test_share: float = 0.2,
     seed: int = 0,
@@ -48,7 +47,7 @@ def images_from_folder(
     `path` holds the class folders, or train/, val/ and test/ above them; `parts` gives folders of
     classes one by one instead (`path` is then those of training). Missing parts are drawn by
     `seed`, and `group` keeps images together (`groups_by_name`). All images are made square: `size`
-    pixels a side, 0 for the median of their longer sides up to `largest`. Grey if all of them are.
+    pixels a side, 0 for the median of their longer sides within `sizes`. Grey if all of them are.
     """
     given = {part: root for part, root in (parts or {}).items() if root is not None}
     if labels is not None:
@@ -71,7 +70,7 @@ def images_from_folder(
         valid_share=valid_share, test_share=test_share, seed=seed,
     )  # fmt: skip
     sources = [each for each in (labels, path, *given.values()) if each is not None]
-    return _read(found, number, part_of, label_names, sources, size=size, largest=largest)
+    return _read(found, number, part_of, label_names, sources, size=size, sizes=sizes)
 
 
 def _read(
@@ -82,12 +81,12 @@ def _read(
     sources: list[Path],
     *,
     size: int,
-    largest: int,
+    sizes: tuple[int, int],
 ) -> Images:
     """Decode the files into one array in the order of the parts, which are views of it."""
     order = np.concatenate([np.flatnonzero(part_of == part) for part in PARTS])
     files = [found.files[row] for row in order]
-    images = _decoded(files, size or _median_size(files, largest))  # (N, S, S) or (N, S, S, 3)
+    images = _decoded(files, size or _median_size(files, sizes))  # (N, S, S) or (N, S, S, 3)
     counts = [int((part_of == part).sum()) for part in PARTS]
     train, valid, test = np.split(images, np.cumsum(counts)[:-1])
     of_train, of_valid, of_test = np.split(number[order], np.cumsum(counts)[:-1])
@@ -104,8 +103,8 @@ def _read(
     )  # fmt: skip
 
 
-def _median_size(files: Sequence[Path], largest: int) -> int:
-    """Return the median of the longer sides of some images, `largest` at most."""
+def _median_size(files: Sequence[Path], limits: tuple[int, int]) -> int:
+    """Return the median of the longer sides of some images, brought within `limits`."""
     step = max(1, len(files) // MEASURED)
     sides = []
     for file in files[::step]:
@@ -113,7 +112,7 @@ def _median_size(files: Sequence[Path], largest: int) -> int:
             sides.append(max(size_of(file.read_bytes())))
         except UnreadableImage:  # all of those are named while decoding
             continue
-    return int(min(np.median(sides), largest)) if sides else largest
+    return int(np.clip(np.median(sides), *limits)) if sides else limits[0]
 
 
 def _decoded(files: Sequence[Path], size: int) -> np.ndarray:

@@ -46,7 +46,7 @@ class LabelledFiles:
     nested: int = 0
     """Images that lie in a folder inside their class folder."""
     said: list[str] = field(default_factory=list)
-    """How the CSV was read, where that is not plain."""
+    """How the files were taken, where that is not plain."""
 
 
 def files_in_folder(root: Path) -> LabelledFiles:
@@ -64,9 +64,13 @@ def files_in_folder(root: Path) -> LabelledFiles:
                 f"{root}: {path.name!r} lies beside {train!r}. If {train!r} is a class too, give "
                 f"--data.train {root}; else give the parts one by one, or move the folder away."
             )
+    said = []
     if "valid" in given and "test" not in given:
         given["test"] = given.pop("valid")
-    return files_in_parts(given)
+        said = [f"{given['test'].name}/ is the test part, since there is no test/."]
+    found = files_in_parts(given)
+    found.said += said
+    return found
 
 
 def files_in_parts(parts: Mapping[str, Path]) -> LabelledFiles:
@@ -108,6 +112,8 @@ def files_in_list(
         strange = ~texts["split"].str.to_lowercase().is_in(list(PART_OF)) & (texts["split"] != "")
         read.fault("split", strange, "not train, valid or test")
     read.check()
+    unlisted = len(set(by_name.values())) - len(names)
+    said = [f"{unlisted:,} images below {root} are not listed."] if unlisted else []
     parts = texts["split"].str.to_lowercase().to_list() if "split" in texts else None
     return LabelledFiles(
         files=[by_name[name] for name in names],
@@ -115,7 +121,7 @@ def files_in_list(
         parts=[DRAWN] * len(names) if parts is None else [PART_OF[part] for part in parts],
         names=names.to_list(),
         groups=texts["group"].to_list() if "group" in texts else None,
-        said=read.notes(),
+        said=[*read.notes(), *said],
     )
 
 

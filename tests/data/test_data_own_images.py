@@ -82,7 +82,8 @@ def test_what_is_missing_is_drawn_from_train_and_said(tmp_path: Path) -> None:
     assert sizes(table) == [36, 4, 8]
     assert said(table) == "The valid part was drawn from the training images."
     (tmp_path / "test").rename(tmp_path / "val")  # held out by its maker: it is the test
-    assert sizes(images_from_folder(tmp_path)) == [36, 4, 8]
+    table = images_from_folder(tmp_path)
+    assert sizes(table) == [36, 4, 8] and "val/ is the test part" in said(table)
 
 
 def test_parts_are_given_one_by_one(tmp_path: Path) -> None:
@@ -126,7 +127,8 @@ def test_images_are_read_at_their_median_size_up_to_the_largest(tmp_path: Path) 
     save(tmp_path / "cat" / "wide.jpg", size=(400, 6))
     assert images_from_folder(tmp_path).train_images.shape[1:] == (8, 8, 3)
     assert images_from_folder(tmp_path, size=5).train_images.shape[1:] == (5, 5, 3)
-    assert images_from_folder(tmp_path, largest=7).train_images.shape[1:] == (7, 7, 3)
+    assert images_from_folder(tmp_path, sizes=(1, 7)).train_images.shape[1:] == (7, 7, 3)
+    assert images_from_folder(tmp_path, sizes=(16, 96)).train_images.shape[1:] == (16, 16, 3)
 
 
 def test_all_broken_files_are_named_at_once(tmp_path: Path) -> None:
@@ -238,8 +240,11 @@ def test_a_csv_of_labels(tmp_path: Path) -> None:
             f"{name},{'odd' if number % 2 else 'even'},{('train', 'val', 'test')[number // 3]}"
         )
     table = images_from_folder(tmp_path / "photos", labels=table_of(tmp_path / "l.csv", rows))
-    assert sizes(table) == [3, 3, 3] and table.label_names == ("even", "odd")
+    assert sizes(table) == [3, 3, 3] and table.label_names == ("even", "odd") and not said(table)
     assert (table.test_images[:, 0, 0, 0] % 2 == table.test_labels).all()
+    save(tmp_path / "photos" / "more.png")
+    table = images_from_folder(tmp_path / "photos", labels=tmp_path / "l.csv")
+    assert said(table) == f"1 images below {tmp_path / 'photos'} are not listed."
 
 
 def test_a_csv_with_groups_and_other_names_of_columns(videos: Path, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class Pipeline:
         undecided = splits.mirror_safe is None and config.augment.flip == "auto"
         return cls(
             label_names=splits.label_names,
-            preprocess=Preprocess.like(splits.train.images, size=config.image_size),
+            preprocess=Preprocess.like(splits.train.images, size=_size(config, splits)),
             network=baseline if config.model == "linear" else _network(config, splits),
             example=splits.train.images[0],
             k=config.k,
@@ -210,6 +210,12 @@ class Pipeline:
     def _ready(self, part: LabelledImages) -> LabelledImages:
 
         return LabelledImages(self.preprocess.batch(part.images), part.labels)
+
+
+def _size(config: Config, splits: Splits) -> int:
+    """Return the side to scale to, 0 for that of the data; a user's own images have it already."""
+    read = splits.train.images.shape[1] if splits.source.origin == "file" else 0
+    return config.image_size or read
 
 
 def mirroring(plain: np.ndarray, mirrored: np.ndarray, *, colour: bool) -> bool:

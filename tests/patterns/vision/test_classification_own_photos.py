@@ -131,6 +131,20 @@ def test_colour_is_mirrored_unless_that_is_clearly_worse_and_grey_only_if_better
     assert mirroring(worse, sure, colour=False)
 
 
+def test_images_are_served_at_the_size_they_were_read_at(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        path = tmp_path / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (150, 160, 3), dtype=np.uint8)).save(path)
+    for model, side in (("auto", 96), ("efficientnet-lite0", 128), ("linear", 96)):
+        config = own(tmp_path, model=model, image_size=0)
+        splits = split(load(config), config)
+        assert splits.train.images.shape[1:] == (side, side, 3)
+        if model != "efficientnet-lite0":  # needs its weights
+            assert Pipeline.from_config(config, splits).preprocess.size == side
+
+
 def test_colour_takes_resnet9_and_grey_the_small_resnet(tmp_path: Path) -> None:
     config = own(arrows(tmp_path, 20))
     assert Pipeline.from_config(config, split(load(config), config)).network.name == "resnet9"
