@@ -112,6 +112,8 @@ def files_in_list(
         strange = ~texts["split"].str.to_lowercase().is_in(list(PART_OF)) & (texts["split"] != "")
         read.fault("split", strange, "not train, valid or test")
     read.check()
+    if texts["label"].n_unique() < 2:
+        raise ValueError(f"{path}: column {label!r} holds one class; two are needed.")
     unlisted = len(set(by_name.values())) - len(names)
     said = [f"{unlisted:,} images below {root} are not listed."] if unlisted else []
     parts = texts["split"].str.to_lowercase().to_list() if "split" in texts else None

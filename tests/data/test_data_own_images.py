@@ -259,6 +259,7 @@ def test_a_csv_with_groups_and_other_names_of_columns(videos: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("row", "message"),
     [
+        ("1.png,even,train", r"column 'label' holds one class; two are needed"),
         ("77.png,odd,train", r"row 3: column 'file' holds '77.png', which is no image below"),
         ("1.png,,train", r"row 3: column 'label' is empty"),
         ("1.png,odd,holdout", r"row 3: column 'split' holds 'holdout', not train"),
