@@ -3,9 +3,9 @@
     stem 3x3, w -> conv 2w, pool -> residual 2w -> conv 4w, pool -> conv 8w, pool -> residual 8w
              -> maximum over the pixels -> linear x 1/8
 
-The network that learns CIFAR-10 in the fewest steps for its cost (Page 2018, "How to train your
-ResNet"). Where `cnn` halves the resolution at the entry of each stage, this one first convolves and
-then takes the maximum of 2 x 2 pixels: colour textures need that, silhouettes of clothes do not.
+A network made to learn CIFAR-10 in few epochs (Page 2018, "How to train your ResNet"). Where `cnn`
+halves the resolution at the entry of each stage, this one first convolves and then takes the
+maximum of 2 x 2 pixels: more work per image, and more learned from it.
 Differences: w = 32 instead of 64, a quarter of the work, since a CPU trains it; and a stem whose
 stride brings images of any size to about 32 positions a side, so that a larger image costs little
 more. The factor 1/8 before the softmax is the source's: it keeps early logits small.
