@@ -135,6 +135,11 @@ class DetectionImages:
     label_names: tuple[str, ...]
     split: Mapping[str, np.ndarray]
     """Index arrays under "train", "valid" and "test"."""
+    ignored_boxes: Sequence[np.ndarray] = ()
+    """float32 (m, 4) each, difficult ones and crowds, or nothing where the source has none: not to
+    be learned, and neither missed nor false alarms."""
+    ignored_labels: Sequence[np.ndarray] = ()
+    """int64 (m,) each."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,10 @@ class EncodedImages(Sequence[np.ndarray]):
 
     def __len__(self) -> int:
         return len(self.encoded)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> EncodedImages:
+        """Return the images of some rows, still encoded."""
+        return EncodedImages([self.encoded[i] for i in rows], [self.names[i] for i in rows])
 
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...

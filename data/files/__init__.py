@@ -6,7 +6,9 @@ or row, what was found and what to do. Nothing is repaired in silence; what is o
 as repeated rows, is kept and said in the table's notice.
 """
 
-from data.files.boxes import detection_from_voc
+from data.files.boxes.coco import detection_from_coco
+from data.files.boxes.voc import detection_from_voc
+from data.files.boxes.yolo import detection_from_yolo
 from data.files.images import images_from_folder
 from data.files.interactions import interactions_from_csv
 from data.files.masks import segmentation_from_folder
@@ -15,7 +17,9 @@ from data.files.texts import texts_from_csv
 from data.files.transactions import transactions_from_csv
 
 __all__ = [
+    "detection_from_coco",
     "detection_from_voc",
+    "detection_from_yolo",
     "images_from_folder",
     "interactions_from_csv",
     "search_from_beir",

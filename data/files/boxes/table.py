@@ -1,0 +1,107 @@
+"""Labelled images of any layout -> the table of detection, each image decoded once on the way.
+
+So a broken image is named now and not in the middle of a training run, all of them in one message.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.files.boxes.faults import Faults, Repairs
+from data.files.boxes.fitting import fitted
+from data.files.boxes.labelled import Labelled, LabelledImage
+from data.files.boxes.split import split_of
+from data.files.columns import file_source
+from data.files.folders import decode
+from data.tables import DetectionImages, EncodedImages
+
+Fitted = tuple[np.ndarray, np.ndarray]  # boxes (n, 4), and their rows (n,)
+
+
+def detection_table(
+    root: Path, found: Labelled, faults: Faults, *, seed: int, files: Sequence[Path] = ()
+) -> DetectionImages:
+    """Make the table, or raise all faults, those of the layout's reader included."""
+    if len(faults.found) > 10:
+        faults.stop()
+    images, repairs = found.images, Repairs()
+    relative = found.relative or _all_below_one(images)
+    fits: list[Fitted] = []
+    for image in images:
+        with faults.kept():
+            height, width = decode(image.file).shape[:2]
+            fits.append(fitted(image, (width, height), relative=relative, repairs=repairs))
+    faults.stop()
+    split, said = split_of(images, found.given, [str(image.file) for image in images], seed=seed)
+    names = _names(images, fits)
+    boxes, labels = _numbered(images, fits, names, ignored=False)
+    ignored_boxes, ignored_labels = _numbered(images, fits, names, ignored=True)
+    notices = [*said, *found.notices, *repairs.sentences()]
+    unseen = sorted(found.classes - set(names))
+    if unseen:
+        notices.append(f"Classes without a box were left out: {', '.join(unseen)}.")
+    if relative and not found.relative:
+        notices.append("All coordinates are below 1 and were taken as shares of the image.")
+    hidden = sum(map(len, ignored_boxes))
+    if hidden:
+        notices.append(
+            f"{hidden:,} boxes are marked as difficult or as crowds: they are not trained on, and "
+            "count neither as missed nor, if found, as false alarms."
+        )
+    source = file_source(
+        (root, *files),
+        rows=f"{len(images):,} images, {sum(map(len, boxes)):,} boxes, {len(names)} "
+        f"{'class' if len(names) == 1 else 'classes'}",
+        notice=" ".join([*notices, *_doubtful(names)]) or None,
+    )
+    encoded = EncodedImages([image.file for image in images], [str(i.file) for i in images])
+    return DetectionImages(
+        source, encoded, boxes, labels, names, split, ignored_boxes, ignored_labels
+    )
+
+
+def _all_below_one(images: Sequence[LabelledImage]) -> bool:
+    """Tell whether no coordinate of any box is above 1: no box is drawn within one pixel."""
+    corners = [corner for image in images for box in image.boxes for corner in box.corners]
+    return bool(corners) and max(corners) <= 1
+
+
+def _names(images: Sequence[LabelledImage], fits: Sequence[Fitted]) -> tuple[str, ...]:
+    """Return the classes that have a box to be found, in alphabetical order."""
+    boxes = [
+        image.boxes[row] for image, (_, rows) in zip(images, fits, strict=True) for row in rows
+    ]
+    return tuple(sorted({box.label for box in boxes if not box.ignored}))
+
+
+def _numbered(
+    images: Sequence[LabelledImage],
+    fits: Sequence[Fitted],
+    names: Sequence[str],
+    *,
+    ignored: bool,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the boxes (n, 4) and labels (n,) of each image, those to be ignored or the others."""
+    index = {name: number for number, name in enumerate(names)}
+    boxes, labels = [], []
+    for image, (corners, rows) in zip(images, fits, strict=True):
+        kept = [image.boxes[row] for row in rows]
+        chosen = [box.ignored is ignored and box.label in index for box in kept]
+        boxes.append(corners[np.array(chosen, bool)])
+        numbers = [index[box.label] for box, keep in zip(kept, chosen, strict=True) if keep]
+        labels.append(np.array(numbers, np.int64))
+    return boxes, labels
+
+
+def _doubtful(names: Sequence[str]) -> list[str]:
+    """Say which classes differ in nothing but case or space."""
+    bare = Counter(" ".join(name.lower().split()) for name in names)
+    alike = [name for name in names if bare[" ".join(name.lower().split())] > 1]
+    if not alike:
+        return []
+    return [f"The classes {', '.join(map(repr, alike))} differ in case or space alone; they were "
+            "kept apart."]  # fmt: skip
