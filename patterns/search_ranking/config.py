@@ -122,7 +122,7 @@ class RerankingOptions:
 class Config(RunConfig):
     """Search; `--dataset` also takes msrd, simulated-films and beir."""
 
-    own_dataset = "beir"
+    own_datasets = ("beir",)
 
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)

@@ -58,6 +58,7 @@ def load(config: Config) -> SearchCollection:
         config.dataset,
         public=PUBLIC,
         offline=OFFLINE,
+        own=config.own_datasets,
         seed=config.seed,
         films=config.world.films,
         queries=config.world.queries,

@@ -51,6 +51,7 @@ def load(config: Config) -> TextClassification:
         config.dataset,
         public=PUBLIC,
         offline=OFFLINE,
+        own=config.own_datasets,
         seed=config.seed,
         intents=config.world.intents,
         texts=config.world.texts,
