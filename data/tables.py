@@ -172,10 +172,6 @@ class EncodedImages(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.encoded)
 
-    def take(self, rows: Sequence[int] | np.ndarray) -> EncodedImages:
-        """Return the images of some rows, still encoded."""
-        return EncodedImages([self.encoded[i] for i in rows], [self.names[i] for i in rows])
-
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...
 

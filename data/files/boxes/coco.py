@@ -35,12 +35,14 @@ def detection_from_coco(
     train: Path | None = None,
     valid: Path | None = None,
     test: Path | None = None,
+    group: str | None = None,
     seed: int = 0,
 ) -> DetectionImages:
     """Read COCO from a folder, or from one .json file.
 
     `labels` is the folder or file of the .json, `train`, `valid` and `test` name them one by one;
-    `images` is the folder that their "file_name" starts from.
+    `images` is the folder that their "file_name" starts from; `group` tells which images belong
+    together (`groups_by_name`).
     """
     root = Path(path)
     if not root.exists():
@@ -60,7 +62,8 @@ def detection_from_coco(
         found.notices.append(
             f"{left:,} images in {files.folder} are in no .json file and were left out."
         )
-    return detection_table(root, found, faults, seed=seed, files=tuple(by_part.values()))
+    json_files = tuple(by_part.values())
+    return detection_table(folder, found, faults, group=group, seed=seed, files=json_files)
 
 
 def _found(where: Path) -> dict[str | None, Path]:

@@ -91,6 +91,15 @@ def inside(root: Path, path: Path) -> Path:
     return root / path if (root / path).exists() else path
 
 
+def name_of(file: Path, root: Path) -> str:
+    """Return an image's path below the folder that has the usual name of images or of a part."""
+    path = file.relative_to(root) if file.is_relative_to(root) else Path(file.name)
+    above = list(path.parts[:-1])
+    while above and not (part_of(above[-1]) or above[-1].lower() in IMAGES):
+        above.pop()
+    return path.relative_to(Path(*above)).as_posix()
+
+
 def lists_in(root: Path) -> dict[str, Path]:
     """Return the list of each part in ImageSets/Main/, ImageSets/ or the folder; empty if none."""
     for folder in dict.fromkeys((entered(root), root)):

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from data.files.boxes.labelled import PARTS, LabelledImage
+from data.files.parts import groups_by_name, in_series, shared_groups
 
 FEWEST = 10  # images with boxes: seven to learn from, one for validation, two for the test
 SHARES = {"valid": 0.1, "test": 0.2}
@@ -21,16 +22,17 @@ SHARES = {"valid": 0.1, "test": 0.2}
 def split_of(
     images: Sequence[LabelledImage],
     given: Mapping[str, Sequence[int]],
-    groups: Sequence[str],
+    names: Sequence[str],
     *,
+    group: str | None,
     seed: int,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return row numbers under train, valid and test, and what is to be said of them.
 
-    `groups` (N,) are names; every image has its own where there are none.
+    `group` finds an image's group in its name (`groups_by_name`); without it, each has its own.
     """
     _check_enough(images)
-    given = {part: rows for part, rows in given.items() if len(rows)}
+    given = {part: given[part] for part in PARTS if len(given.get(part, ()))}
     said = []
     for part in [part for part in ("valid", "test") if part in given]:
         if "train" in given and set(given[part]) == set(given["train"]):
@@ -42,12 +44,37 @@ def split_of(
     rows = np.array(given.get("train", range(len(images))))
     missing = [part for part in SHARES if part not in given]
     split = {part: np.array(given[part]) for part in PARTS if part in given}
+    groups = [str(image.file) for image in images]
+    if group is not None:
+        groups = groups_by_name(names, group)
     if missing:
         split.update(_drawn(images, rows, groups, missing, seed))
         drawn = " and ".join(f"{SHARES[part]:.0%} for the {part} part" for part in missing)
         of = "training images given" if "train" in given else "images"
-        said.append(f"Of the {of}, {drawn} were drawn.")
-    return {part: split[part] for part in PARTS}, said
+        whole = f", {len(set(groups)):,} groups kept whole" if group is not None else ""
+        said.append(f"Of the {of}, {drawn} were drawn{whole}.")
+    return split, [*said, *_neighbours(split, names, groups, grouped=group is not None,
+                                       drawn=bool(missing))]  # fmt: skip
+
+
+def _neighbours(
+    split: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    groups: Sequence[str],
+    *,
+    grouped: bool,
+    drawn: bool,
+) -> list[str]:
+    """Say where images that belong together may lie in two parts."""
+    if grouped:
+        rows = np.concatenate(list(split.values()))
+        part_of = np.repeat(list(split), [len(each) for each in split.values()])
+        shared = shared_groups(part_of, np.array([groups[row] for row in rows]))
+        return [f"{shared:,} groups lie in more than one of the parts given."] if shared else []
+    if not drawn or in_series(names, [""] * len(names)) <= 0.5:
+        return []
+    return ["The names look like numbered series (such as frames of a video): neighbours may be "
+            "in two parts and flatter the test; if so, give --data.group prefix."]  # fmt: skip
 
 
 def _drawn(

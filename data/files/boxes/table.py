@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.files.boxes.faults import Faults, Repairs
+from common import console
+from data.files.boxes.faults import SHOWN, Faults, Repairs
 from data.files.boxes.fitting import fitted
 from data.files.boxes.labelled import Labelled, LabelledImage
+from data.files.boxes.places import name_of
 from data.files.boxes.split import split_of
 from data.files.columns import file_source
 from data.files.folders import decode
@@ -23,45 +25,60 @@ Fitted = tuple[np.ndarray, np.ndarray]  # boxes (n, 4), and their rows (n,)
 
 
 def detection_table(
-    root: Path, found: Labelled, faults: Faults, *, seed: int, files: Sequence[Path] = ()
+    root: Path,
+    found: Labelled,
+    faults: Faults,
+    *,
+    group: str | None,
+    seed: int,
+    files: Sequence[Path] = (),
 ) -> DetectionImages:
     """Make the table, or raise all faults, those of the layout's reader included."""
     if len(faults.found) > 10:
         faults.stop()
-    images, repairs = found.images, Repairs()
-    relative = found.relative or _all_below_one(images)
-    fits: list[Fitted] = []
-    for image in images:
-        with faults.kept():
-            height, width = decode(image.file).shape[:2]
-            fits.append(fitted(image, (width, height), relative=relative, repairs=repairs))
-    faults.stop()
-    split, said = split_of(images, found.given, [str(image.file) for image in images], seed=seed)
-    names = _names(images, fits)
-    boxes, labels = _numbered(images, fits, names, ignored=False)
-    ignored_boxes, ignored_labels = _numbered(images, fits, names, ignored=True)
-    notices = [*said, *found.notices, *repairs.sentences()]
-    unseen = sorted(found.classes - set(names))
-    if unseen:
-        notices.append(f"Classes without a box were left out: {', '.join(unseen)}.")
+    relative = found.relative or _all_below_one(found.images)
+    repairs = Repairs()
+    fits = _fits(found.images, relative, faults, repairs)
+    names = [name_of(image.file, root) for image in found.images]
+    split, said = split_of(found.images, found.given, names, group=group, seed=seed)
+    label_names = _label_names(found.images, fits)
+    boxes, labels = _numbered(found.images, fits, label_names, ignored=False)
+    hidden = _numbered(found.images, fits, label_names, ignored=True)
+    notices = [*said, *found.notices, *repairs.sentences(), *_doubtful(label_names)]
     if relative and not found.relative:
         notices.append("All coordinates are below 1 and were taken as shares of the image.")
-    hidden = sum(map(len, ignored_boxes))
-    if hidden:
+    unseen = sorted(found.classes - set(label_names))
+    if unseen:
+        notices.append(f"Classes without a box were left out: {', '.join(unseen)}.")
+    if count := sum(map(len, hidden[0])):
         notices.append(
-            f"{hidden:,} boxes are marked as difficult or as crowds: they are not trained on, and "
+            f"{count:,} boxes are marked as difficult or as crowds: they are not trained on, and "
             "count neither as missed nor, if found, as false alarms."
         )
     source = file_source(
         (root, *files),
-        rows=f"{len(images):,} images, {sum(map(len, boxes)):,} boxes, {len(names)} "
-        f"{'class' if len(names) == 1 else 'classes'}",
-        notice=" ".join([*notices, *_doubtful(names)]) or None,
+        rows=f"{len(names):,} images, {sum(map(len, boxes)):,} boxes, {len(label_names)} "
+        f"{'class' if len(label_names) == 1 else 'classes'}",
+        notice=" ".join(notices) or None,
     )
-    encoded = EncodedImages([image.file for image in images], [str(i.file) for i in images])
-    return DetectionImages(
-        source, encoded, boxes, labels, names, split, ignored_boxes, ignored_labels
-    )
+    files = [image.file for image in found.images]
+    encoded = EncodedImages(files, [str(file) for file in files])
+    return DetectionImages(source, encoded, boxes, labels, label_names, split, *hidden)
+
+
+def _fits(
+    images: Sequence[LabelledImage], relative: bool, faults: Faults, repairs: Repairs
+) -> list[Fitted]:
+    """Decode each image once and bring its boxes into its pixels, or raise all faults."""
+    if len(faults.found) > SHOWN:
+        faults.stop()
+    fits: list[Fitted] = []
+    for image in console.progress(images, "reading images"):
+        with faults.kept():
+            height, width = decode(image.file).shape[:2]
+            fits.append(fitted(image, (width, height), relative=relative, repairs=repairs))
+    faults.stop()
+    return fits
 
 
 def _all_below_one(images: Sequence[LabelledImage]) -> bool:
@@ -70,7 +87,7 @@ def _all_below_one(images: Sequence[LabelledImage]) -> bool:
     return bool(corners) and max(corners) <= 1
 
 
-def _names(images: Sequence[LabelledImage], fits: Sequence[Fitted]) -> tuple[str, ...]:
+def _label_names(images: Sequence[LabelledImage], fits: Sequence[Fitted]) -> tuple[str, ...]:
     """Return the classes that have a box to be found, in alphabetical order."""
     boxes = [
         image.boxes[row] for image, (_, rows) in zip(images, fits, strict=True) for row in rows

@@ -33,11 +33,13 @@ def detection_from_voc(
     train: Path | None = None,
     valid: Path | None = None,
     test: Path | None = None,
+    group: str | None = None,
     seed: int = 0,
 ) -> DetectionImages:
     """Read Pascal VOC, from the folders `images` and `labels` if their names are not the usual.
 
-    `train`, `valid` and `test` name lists of images in place of ImageSets/Main/.
+    `train`, `valid` and `test` name lists of images in place of ImageSets/Main/; `group` tells
+    which images belong together (`groups_by_name`).
     """
     root = checked_folder(Path(path))
     found, notices = places(root, ".xml", images=images, labels=labels)
@@ -58,7 +60,7 @@ def detection_from_voc(
     if lists:
         _take_lists(content, lists, names, faults)
     content.notices += repairs.sentences()
-    return detection_table(root, content, faults, seed=seed)
+    return detection_table(root, content, faults, group=group, seed=seed)
 
 
 def _read_place(

@@ -43,12 +43,14 @@ def detection_from_yolo(
     train: Path | None = None,
     valid: Path | None = None,
     test: Path | None = None,
+    group: str | None = None,
     seed: int = 0,
 ) -> DetectionImages:
     """Read YOLO from a folder, or from its data.yaml.
 
     `images` and `labels` are the folders if their names are not the usual; `train`, `valid` and
-    `test` name folders of images, or lists of them in a .txt file.
+    `test` name folders of images, or lists of them in a .txt file; `group` tells which images
+    belong together (`groups_by_name`).
     """
     path = Path(path)
     root = path.parent if path.is_file() else checked_folder(path)
@@ -70,7 +72,7 @@ def detection_from_yolo(
         raise ValueError(f"{root}: no .txt file of the name of an image. Each image needs one.")
     faults = Faults()
     _read(pairs, description, faults, found)
-    return detection_table(root, found, faults, seed=seed)
+    return detection_table(root, found, faults, group=group, seed=seed)
 
 
 def _read(

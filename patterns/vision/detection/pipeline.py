@@ -17,9 +17,10 @@ import numpy as np
 from common.atomic import write_json
 from patterns.vision.detection.config import Config
 from patterns.vision.detection.data import Splits
+from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.stages.augment import Augmentation
 from patterns.vision.detection.stages.blobs import Blobs
-from patterns.vision.detection.stages.postprocess import Detections
+from patterns.vision.detection.stages.postprocess import Detections, without_ignored
 from patterns.vision.detection.stages.thresholds import Thresholds
 from patterns.vision.detection.stages.yolo import Yolo
 from patterns.vision.images import image_profile, read_image
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 FLOOR = 0.01  # least score that counts for average precision
+LARGEST_EXAMPLE = 640  # pixels of its longer side
 
 
 class Pipeline:
@@ -59,7 +61,7 @@ class Pipeline:
                 classes=len(splits.label_names), confidence=config.postprocess.confidence
             ),
             label_names=splits.label_names,
-            example=splits.train.images[0],
+            example=_example(splits.train),
             seed=config.seed,
         )
 
@@ -82,7 +84,8 @@ class Pipeline:
     def fit_thresholds(self, splits: Splits) -> Pipeline:
         """Choose the least score of each class on the validation images."""
         valid = splits.valid
-        self.thresholds.fit(self.candidates(valid.images), valid.boxes, valid.labels)
+        found = judged(self.candidates(valid.images), valid)
+        self.thresholds.fit(found, valid.boxes, valid.labels)
         return self
 
     def candidates(self, images: Sequence[np.ndarray]) -> list[Detections]:
@@ -131,9 +134,29 @@ class Pipeline:
         return pipeline
 
 
+def judged(found: Sequence[Detections], part: BoxedImages) -> list[Detections]:
+    """Drop the detections of a part's images that are of ignored boxes: they count for nothing."""
+    if not len(part.ignored_boxes):
+        return list(found)
+    truth = (part.boxes, part.labels, part.ignored_boxes, part.ignored_labels)
+    return [without_ignored(*each) for each in zip(found, *truth, strict=True)]
+
+
+def _example(part: BoxedImages) -> np.ndarray:
+    """Take the first image that has a box, shrunk to a size that is quickly sent."""
+    from PIL import Image
+
+    image = next(part.images[row] for row, boxes in enumerate(part.boxes) if len(boxes))
+    small = Image.fromarray(image)
+    small.thumbnail((LARGEST_EXAMPLE, LARGEST_EXAMPLE))
+    return np.asarray(small)
+
+
 def _detector(config: Config, classes: int) -> Yolo:
     """Make the network and its training, with seeded weights."""
     network, training, augment = config.network, config.training, config.augment
+    own = config.dataset in config.own_datasets
+    turns = augment.quarter_turns == "on" or (augment.quarter_turns == "auto" and not own)
     return Yolo(
         classes=classes,
         height=network.height,
@@ -150,7 +173,7 @@ def _detector(config: Config, classes: int) -> Yolo:
         mosaic_until=augment.mosaic_until,
         augment=Augmentation(
             mosaic=augment.mosaic, zoom=augment.zoom, shift=augment.shift,
-            colour=augment.colour, quarter_turns=augment.quarter_turns,
+            colour=augment.colour, quarter_turns=turns,
         ),
         overlap=config.postprocess.overlap,
         precision=training.precision,

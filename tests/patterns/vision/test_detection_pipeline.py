@@ -123,7 +123,7 @@ def test_it_learns_the_planted_cells(pipeline: Pipeline, splits: Splits) -> None
     assert history is not None and history.train_loss[-1] < history.train_loss[0]
     assert pipeline.valid_map_ == max(history.valid) > 0.4
     found = pipeline.candidates(splits.test.images)
-    assert average_precision(found, splits.test, classes=3).per_threshold[0] > 0.4
+    assert average_precision(found, splits.test.boxes, splits.test.labels, 3).per_threshold[0] > 0.4
 
 
 def test_same_seed_gives_the_same_model_and_test_labels_do_not_matter(splits: Splits) -> None:

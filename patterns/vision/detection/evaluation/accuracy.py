@@ -40,15 +40,15 @@ class Measured:
         results: list[np.ndarray] = []
         while len(results) < RESAMPLES:
             rows = rng.integers(len(part), size=len(part))
-            drawn = type(part)(*([values[row] for row in rows] for values in part.rows))
-            if sum(map(len, drawn.boxes)):
-                score = average_precision([found[row] for row in rows], drawn, classes)
+            boxes, labels = ([values[row] for row in rows] for values in (part.boxes, part.labels))
+            if sum(map(len, boxes)):
+                score = average_precision([found[row] for row in rows], boxes, labels, classes)
                 whole = [score.per_threshold[0], score.mean_average_precision]
                 results.append(np.concatenate([whole, score.average_precision[0]]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a class without any box at all
             low, high = np.nanquantile(results, [0.025, 0.975], axis=0)
-        return cls(average_precision(found, part, classes), low, high)
+        return cls(average_precision(found, part.boxes, part.labels, classes), low, high)
 
     def estimate(self, value: float, place: int) -> Estimate:
         """Return a value with the interval at `place`."""
@@ -56,15 +56,18 @@ class Measured:
 
 
 def average_precision(
-    found: Sequence[Detections], part: BoxedImages, classes: int
+    found: Sequence[Detections],
+    boxes: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    classes: int,
 ) -> DetectionScore:
-    """Return COCO's score of the detections of a part's images."""
+    """Return COCO's score of the detections of images with their true boxes and labels."""
     return mean_average_precision(
         [each.boxes for each in found],
         [each.scores for each in found],
         [each.labels for each in found],
-        part.boxes,
-        part.labels,
+        boxes,
+        labels,
         classes=classes,
     )
 
@@ -97,7 +100,7 @@ def headline(
 def by_class(
     pipeline: Pipeline, base: Measured, own: Measured, kept: Sequence[Detections], part: BoxedImages
 ) -> Table:
-    """Return the average precision of each class that has a true box."""
+    """Return the average precision of each class; one without a true box has none."""
     classes, score = len(pipeline.label_names), own.score
     rows = []
     for label, name in enumerate(pipeline.label_names):
@@ -116,6 +119,9 @@ def by_class(
         }
         rows.append(Row(name, values))
     caption = "Average precision of each class; the threshold is the one of best F1 on validation."
+    absent = [name for name, n in zip(pipeline.label_names, score.true_boxes, strict=True) if not n]
+    if absent:
+        caption += f" Without a box in the test, so not measured: {', '.join(absent)}."
     columns = (
         "boxes", "blobs AP@.5", "AP@.5", "AP@.5:.95", "threshold", "precision", "recall",
     )  # fmt: skip

@@ -35,7 +35,8 @@ from patterns.vision.detection.stages.letterbox import Letterbox
 from patterns.vision.detection.stages.network import Network, Predictions
 from patterns.vision.detection.stages.postprocess import Detections, postprocess
 
-Labelled = tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]  # images, boxes, labels
+Labelled = tuple[Sequence[np.ndarray], Sequence[np.ndarray], Sequence[np.ndarray]]
+"""Images, boxes and labels."""
 
 
 class AugmentedLoader:
