@@ -144,4 +144,5 @@ def _own_file(config: DataOptions) -> Transactions:
         terminal=config.terminal,
         amount=config.amount,
         label=config.label,
+        options=config,
     )
