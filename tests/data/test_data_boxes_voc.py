@@ -197,3 +197,15 @@ def test_malformed_annotation_is_named(folder, xml, message):
     write(folder / "Annotations" / f"{NAMES[4]}.xml", xml)
     with pytest.raises(ValueError, match=rf"photo e\.xml: .*{message}"):
         detection_from_voc(folder)
+
+
+def test_a_set_below_other_files_brings_its_lists(tmp_path):
+    inner = tmp_path / "download" / "VOC2012"
+    fill(inner / "JPEGImages", inner / "Annotations", NAMES)
+    lists(inner, train=NAMES[:8], val=NAMES[8:10], test=NAMES[10:])
+    write(tmp_path / "download" / "README.md", "A set.")
+    (tmp_path / "download" / "weights").mkdir()
+    assert parts(detection_from_voc(tmp_path))["test"] == NAMES[10:]
+    lists(tmp_path / "download" / "VOC2007", train=NAMES)
+    with pytest.raises(ValueError, match="it holds several sets: .*VOC2007 and .*VOC2012"):
+        detection_from_voc(tmp_path)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.images import SUFFIXES
-from data.files.folders import checked_folder
+from data.files.folders import checked_folder, folders
 
 IMAGES = ("jpegimages", "images", "image", "imgs", "img", "photos", "pictures")
 LABELS = ("annotations", "annotation", "annots", "labels", "label", "xmls", "xml", "bboxes", "txt")
@@ -77,13 +77,14 @@ def places(
 
 
 def entered(root: Path) -> Path:
-    """Return the folder, or the one in it where it holds nothing else: VOCdevkit/VOC2012."""
+    """Return the folder, or the only one in it if it is but a wrapper: VOCdevkit/VOC2012."""
     while True:
-        inner = [each for each in checked_folder(root).iterdir() if each.name[0] not in "._"]
-        known = len(inner) != 1 or not inner[0].is_dir() or part_of(inner[0].name)
-        if known or inner[0].name.lower() in (*IMAGES, *LABELS):
+        inner = [each for each in folders(checked_folder(root)) if each[0] not in "._"]
+        if len(inner) != 1 or part_of(inner[0]) or inner[0].lower() in (*IMAGES, *LABELS):
             return root
-        root = inner[0]
+        if any(file.suffix.lower() in SUFFIXES for file in root.iterdir()):
+            return root
+        root = root / inner[0]
 
 
 def inside(root: Path, path: Path) -> Path:
@@ -101,16 +102,20 @@ def name_of(file: Path, root: Path) -> str:
 
 
 def lists_in(root: Path) -> dict[str, Path]:
-    """Return the list of each part in ImageSets/Main/, ImageSets/ or the folder; empty if none."""
-    for folder in dict.fromkeys((entered(root), root)):
-        for sets in (folder / "ImageSets" / "Main", folder / "ImageSets", folder):
-            found: dict[str, Path] = {}
-            for part, names in LISTS.items():
-                files = filter(Path.is_file, [sets / f"{name}.txt" for name in names])
-                if (file := next(files, None)) is not None:
-                    found[part] = file
-            if found:
-                return found
+    """Return the list of each part: in ImageSets/Main/, ImageSets/ or the folder; empty if none."""
+    sets = [path for path in _below(root) if path.name.lower() == "imagesets"]
+    if len(sets) > 1:
+        listed = " and ".join(str(each.parent) for each in sets[:2])
+        raise ValueError(f"{root}: it holds several sets: {listed}. Give one as --data.path.")
+    inner = [folder for each in sets for folder in (each / "Main", each)]
+    for folder in (*inner, entered(root), root):
+        found: dict[str, Path] = {}
+        for part, names in LISTS.items():
+            files = filter(Path.is_file, [folder / f"{name}.txt" for name in names])
+            if (file := next(files, None)) is not None:
+                found[part] = file
+        if found:
+            return found
     return {}
 
 
@@ -121,6 +126,13 @@ def files_below(folder: Path, suffixes: frozenset[str] | tuple[str, ...]) -> Ite
         for name in sorted(names):
             if name[0] != "." and os.path.splitext(name)[1].lower() in suffixes:
                 yield Path(where, name)
+
+
+def _below(root: Path, depth: int = 3) -> Iterator[Path]:
+    """Yield the folders below, some levels deep."""
+    for name in folders(root) if depth else ():
+        yield root / name
+        yield from _below(root / name, depth - 1)
 
 
 class ImageFiles:

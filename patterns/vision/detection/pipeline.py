@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.stages.augment import Augmentation
 from patterns.vision.detection.stages.blobs import Blobs
-from patterns.vision.detection.stages.postprocess import Detections, without_ignored
+from patterns.vision.detection.stages.postprocess import (
+    Detections,
+    average_precision,
+    without_ignored,
+)
 from patterns.vision.detection.stages.thresholds import Thresholds
 from patterns.vision.detection.stages.yolo import Yolo
 from patterns.vision.images import image_profile, read_image
@@ -50,6 +54,8 @@ class Pipeline:
         self.label_names, self.example, self.seed = tuple(label_names), example, seed
         self.notices: list[str] = []
         self.valid_map_: float | None = None  # mAP@.5 of the best epoch on validation
+        self.served_: Literal["yolo", "blobs"] = "yolo"
+        self.limits_: np.ndarray = thresholds.values_  # (C,) least scores of what is served
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
@@ -82,22 +88,37 @@ class Pipeline:
         return self
 
     def fit_thresholds(self, splits: Splits) -> Pipeline:
-        """Choose the least score of each class on the validation images."""
+        """Choose the least score of each class on the validation images, and what is served."""
         valid = splits.valid
         found = judged(self.candidates(valid.images), valid)
         self.thresholds.fit(found, valid.boxes, valid.labels)
+        own, base = (
+            average_precision(each, valid.boxes, valid.labels, len(self.label_names))
+            for each in (found, judged(self.baseline.predict(valid.images), valid))
+        )
+        self.limits_ = self.thresholds.values_
+        if base.per_threshold[0] > own.per_threshold[0]:
+            self.served_ = "blobs"
+            self.limits_ = np.full(len(self.label_names), self.thresholds.confidence)
+            self.notices.append(
+                f"The baseline is served: its mAP@.5 on validation is {base.per_threshold[0]:.3f}, "
+                f"yolo's {own.per_threshold[0]:.3f}. More images or epochs may turn this round."
+            )
         return self
 
     def candidates(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Return all detections from the floor up: what average precision is computed on."""
+        """Return yolo's detections from the floor up: what average precision is computed on."""
         return self.detector.predict(images, confidence=FLOOR)
 
     def detect(
         self, images: Sequence[np.ndarray], *, confidence: float | None = None
     ) -> list[Detections]:
         """Find objects in images uint8 (h, w, 3), best first; `confidence` replaces thresholds."""
-        limit = self.thresholds.values_ if confidence is None else confidence
-        found = self.detector.predict(images, confidence=float(np.min(limit)))
+        limit = self.limits_ if confidence is None else confidence
+        if self.served_ == "blobs":
+            found = self.baseline.predict(images)
+        else:
+            found = self.detector.predict(images, confidence=float(np.min(limit)))
         return [each.above(limit) for each in found]
 
     def profile(self, splits: Splits) -> pl.DataFrame:
@@ -114,6 +135,8 @@ class Pipeline:
             "label_names": self.label_names,
             "seed": self.seed,
             "notices": self.notices,
+            "served": self.served_,
+            "limits": self.limits_.tolist(),
         }
         write_json(folder / "pipeline.json", content)
         Image.fromarray(self.example).save(folder / "example.png")
@@ -130,7 +153,8 @@ class Pipeline:
             example=read_image(folder / "example.png"),
             seed=content["seed"],
         )
-        pipeline.notices = content["notices"]
+        pipeline.notices, pipeline.served_ = content["notices"], content["served"]
+        pipeline.limits_ = np.array(content["limits"])
         return pipeline
 
 

@@ -41,6 +41,7 @@ def main(config: Config) -> Path:
         pipeline.fit_thresholds(splits)
         pairs = zip(pipeline.label_names, pipeline.thresholds.values_, strict=True)
         noted = [f"{name} {value:.2f}" for name, value in pairs]
+        stage.note(f"serves {pipeline.served_}")
         stage.note(", ".join(noted[:MOST_NOTED]) + (" …" if len(noted) > MOST_NOTED else ""))
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)

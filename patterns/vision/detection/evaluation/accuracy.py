@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.evaluation.bootstrap import interval
-from common.evaluation.detection import DetectionScore, mean_average_precision
+from common.evaluation.detection import DetectionScore
 from common.evaluation.report import Estimate, Row, Table, Value
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.evaluation.counting import count_errors
 from patterns.vision.detection.pipeline import Pipeline
-from patterns.vision.detection.stages.postprocess import Detections, match
+from patterns.vision.detection.stages.postprocess import Detections, average_precision, match
 
 RESAMPLES = 200
 COLUMNS = ("mAP@.5", "mAP@.5:.95", "precision", "recall", "count error", "weights")
@@ -53,23 +53,6 @@ class Measured:
     def estimate(self, value: float, place: int) -> Estimate:
         """Return a value with the interval at `place`."""
         return Estimate(float(value), self.low[place], self.high[place])
-
-
-def average_precision(
-    found: Sequence[Detections],
-    boxes: Sequence[np.ndarray],
-    labels: Sequence[np.ndarray],
-    classes: int,
-) -> DetectionScore:
-    """Return COCO's score of the detections of images with their true boxes and labels."""
-    return mean_average_precision(
-        [each.boxes for each in found],
-        [each.scores for each in found],
-        [each.labels for each in found],
-        boxes,
-        labels,
-        classes=classes,
-    )
 
 
 def headline(
@@ -113,7 +96,7 @@ def by_class(
             "blobs AP@.5": float(base.score.average_precision[0, label]),
             "AP@.5": own.estimate(score.average_precision[0, label], 2 + label),
             "AP@.5:.95": float(score.per_class[label]),
-            "threshold": float(pipeline.thresholds.values_[label]),
+            "threshold": float(pipeline.limits_[label]),
             "precision": right / max(1, said),
             "recall": right / int(score.true_boxes[label]),
         }

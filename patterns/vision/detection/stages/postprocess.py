@@ -15,11 +15,12 @@ Shapes: n boxes in, k boxes kept, A cells, C classes, m true boxes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from common.evaluation.detection import box_iou
+from common.evaluation.detection import DetectionScore, box_iou, mean_average_precision
 
 
 @dataclass(frozen=True)
@@ -127,3 +128,20 @@ def match(
             claimed[rank] = best
             overlaps[:, best] = -1.0
     return claimed
+
+
+def average_precision(
+    found: Sequence[Detections],
+    boxes: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    classes: int,
+) -> DetectionScore:
+    """Return COCO's score of the detections of images with their true boxes and labels."""
+    return mean_average_precision(
+        [each.boxes for each in found],
+        [each.scores for each in found],
+        [each.labels for each in found],
+        boxes,
+        labels,
+        classes=classes,
+    )
