@@ -124,6 +124,14 @@ def test_the_stated_size_tells_which_pixels_a_box_counts(folder, size, box, said
     assert (said or "Of the images") in table.source.notice
 
 
+def test_a_turned_image_without_a_stated_size_is_said(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    save(folder / "JPEGImages" / "one_cell.jpg", exif=exif)
+    table = detection_from_voc(folder)
+    assert "1 images are turned by EXIF, and no stated size tells" in table.source.notice
+
+
 def test_boxes_of_another_image_are_refused(folder):
     write(folder / "Annotations" / "one_cell.xml", voc(("cell", 1, 2, 500, 12), size=(640, 700)))
     with pytest.raises(
@@ -159,6 +167,24 @@ def test_nine_images_are_too_few(folder):
     (folder / "Annotations" / "one_cell.xml").unlink()
     with pytest.raises(ValueError, match=r"9 images with boxes; at least 10 are needed"):
         detection_from_voc(folder)
+
+
+def test_images_in_no_part_do_not_count(folder):
+    write(folder / "train.txt", "\n".join(NAMES[:5]))
+    write(folder / "test.txt", "\n".join(NAMES[5:9]))
+    with pytest.raises(ValueError, match=r"9 images with boxes; at least 10 are needed"):
+        detection_from_voc(folder)
+
+
+def test_a_part_without_boxes_is_left_out_and_drawn(folder):
+    for name in ("new", "newer"):
+        save(folder / "JPEGImages" / f"{name}.jpg")
+        write(folder / "Annotations" / f"{name}.xml", voc())
+    write(folder / "train.txt", "\n".join(NAMES))
+    write(folder / "test.txt", "new\nnewer")
+    table = detection_from_voc(folder)
+    assert "The test part given has no box; it was left out." in table.source.notice
+    assert len(table.split["test"]) == 2 and set(names_in(table, "test")) < set(NAMES)
 
 
 def test_one_class_is_enough_and_classes_alike_but_for_case_are_said(folder):

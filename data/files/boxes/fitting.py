@@ -73,10 +73,13 @@ def _in_seen_pixels(
     image: LabelledImage, boxes: np.ndarray, seen: tuple[int, int], repairs: Repairs
 ) -> np.ndarray:
     """Bring boxes from the pixels of the stated size to those that are seen."""
-    if image.size is None or image.size == seen:
-        return boxes
     orientation, stored = _stored(image.file)
     name = image.annotation.name
+    if orientation > 1 and (image.size is None or stored == seen) and len(boxes):
+        repairs.add("images are turned by EXIF, and no stated size tells whether their boxes are; "
+                    "they were taken as drawn on what a viewer shows", image.file.name)  # fmt: skip
+    if image.size is None or image.size == seen:
+        return boxes
     if orientation in (5, 6, 7, 8) and image.size == stored:
         repairs.add("annotations state the size of the image as stored; their boxes were turned "
                     "with it, as EXIF says", name)  # fmt: skip

@@ -31,13 +31,16 @@ def split_of(
 
     `group` finds an image's group in its name (`groups_by_name`); without it, each has its own.
     """
-    _check_enough(images)
     given = {part: given[part] for part in PARTS if len(given.get(part, ()))}
     said = []
     for part in [part for part in ("valid", "test") if part in given]:
         if "train" in given and set(given[part]) == set(given["train"]):
             said.append(f"The {part} part given is that of training; it was not used.")
             del given[part]
+        elif not any(images[row].boxes for row in given[part]):
+            said.append(f"The {part} part given has no box; it was left out.")
+            del given[part]
+    _check_enough([images[row] for rows in given.values() for row in rows] if given else images)
     _check_once(images, given)
     if given and "train" not in given:
         raise ValueError(f"The parts given are {' and '.join(given)}: name the images to train on.")

@@ -19,7 +19,10 @@ from patterns.vision.detection.evaluation.counting import count_errors
 from patterns.vision.detection.pipeline import Pipeline
 from patterns.vision.detection.stages.postprocess import Detections, average_precision, match
 
-RESAMPLES = 200
+RESAMPLES, FEWEST_RESAMPLES = 200, 50
+RESAMPLED_IMAGES = (
+    100_000  # in all; a large test part, whose intervals are narrow, has fewer resamples
+)
 COLUMNS = ("mAP@.5", "mAP@.5:.95", "precision", "recall", "count error", "weights")
 
 
@@ -38,7 +41,8 @@ class Measured:
         """Score detections and resample images; a class that a resample lacks is left out."""
         rng = np.random.default_rng(seed)
         results: list[np.ndarray] = []
-        while len(results) < RESAMPLES:
+        wanted = max(FEWEST_RESAMPLES, min(RESAMPLES, RESAMPLED_IMAGES // len(part)))
+        while len(results) < wanted:
             rows = rng.integers(len(part), size=len(part))
             boxes, labels = ([values[row] for row in rows] for values in (part.boxes, part.labels))
             if sum(map(len, boxes)):
