@@ -40,10 +40,10 @@ def split_of(
         elif not any(images[row].boxes for row in given[part]):
             said.append(f"The {part} part given has no box; it was left out.")
             del given[part]
-    _check_enough([images[row] for rows in given.values() for row in rows] if given else images)
     _check_once(images, given)
     if given and "train" not in given:
         raise ValueError(f"The parts given are {' and '.join(given)}: name the images to train on.")
+    _check_enough([images[row] for rows in given.values() for row in rows] if given else images)
     rows = np.array(given.get("train", range(len(images))))
     missing = [part for part in SHARES if part not in given]
     split = {part: np.array(given[part]) for part in PARTS if part in given}

@@ -20,9 +20,7 @@ from patterns.vision.detection.pipeline import Pipeline
 from patterns.vision.detection.stages.postprocess import Detections, average_precision, match
 
 RESAMPLES, FEWEST_RESAMPLES = 200, 50
-RESAMPLED_IMAGES = (
-    100_000  # in all; a large test part, whose intervals are narrow, has fewer resamples
-)
+RESAMPLED_IMAGES = 100_000  # in all: fewer resamples of a large test, whose intervals are narrow
 COLUMNS = ("mAP@.5", "mAP@.5:.95", "precision", "recall", "count error", "weights")
 
 
