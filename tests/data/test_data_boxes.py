@@ -210,6 +210,24 @@ def test_frames_of_one_film_go_to_one_part(tmp_path):
         detection_from_yolo(tmp_path, group="_")
 
 
+def test_copies_of_one_image_stay_together_and_equal_files_are_said(tmp_path):
+    for number in range(12):
+        for copy in "abc":
+            name = f"photo{number}_jpg.rf.{copy * 32}"
+            save(tmp_path / "train" / f"{name}.jpg", seed=number, size=(8, 8))
+            write(tmp_path / "train" / f"{name}.txt", "0 .5 .5 .5 .5")
+    table = detection_from_yolo(tmp_path)
+    parts = [{name.split("_")[0] for name in names_in(table, part)} for part in table.split]
+    assert sum(map(len, parts)) == 12
+    assert "copies that Roboflow made of one image kept together" in table.source.notice
+    for number in range(6):
+        save(tmp_path / "test" / f"{number}.jpg", seed=number, size=(8, 8))
+        write(tmp_path / "test" / f"{number}.txt", "0 .5 .5 .5 .5")
+    assert "test images are the file of a training image; they" in (
+        detection_from_yolo(tmp_path).source.notice
+    )
+
+
 def test_groups_in_two_parts_of_a_given_split_are_said(tmp_path):
     for part, films in (("train", "abcdefghij"), ("val", "a"), ("test", "b")):
         for film in films:

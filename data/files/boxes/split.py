@@ -8,6 +8,7 @@ Shapes: N images.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,9 @@ from data.files.parts import groups_by_name, in_series, shared_groups
 
 FEWEST = 10  # images with boxes: seven to learn from, one for validation, two for the test
 SHARES = {"valid": 0.1, "test": 0.2}
+COPY = re.compile(
+    r"\.rf\.[0-9a-f]{8,}\.\w+$"
+)  # one of several augmented copies, as Roboflow exports
 
 
 def split_of(
@@ -47,17 +51,27 @@ def split_of(
     rows = np.array(given.get("train", range(len(images))))
     missing = [part for part in SHARES if part not in given]
     split = {part: np.array(given[part]) for part in PARTS if part in given}
-    groups = [str(image.file) for image in images]
-    if group is not None:
-        groups = groups_by_name(names, group)
+    groups, grouping = _groups(images, names, group)
     if missing:
         split.update(_drawn(images, rows, groups, missing, seed))
         drawn = " and ".join(f"{SHARES[part]:.0%} for the {part} part" for part in missing)
         of = "training images given" if "train" in given else "images"
-        whole = f", {len(set(groups)):,} groups kept whole" if group is not None else ""
-        said.append(f"Of the {of}, {drawn} were drawn{whole}.")
-    return split, [*said, *_neighbours(split, names, groups, grouped=group is not None,
+        said.append(f"Of the {of}, {drawn} were drawn{grouping}.")
+    return split, [*said, *_neighbours(split, names, groups, grouped=bool(grouping),
                                        drawn=bool(missing))]  # fmt: skip
+
+
+def _groups(
+    images: Sequence[LabelledImage], names: Sequence[str], group: str | None
+) -> tuple[list[str], str]:
+    """Return the group of each image, and how it was found; empty where each has its own."""
+    if group is not None:
+        groups = groups_by_name(names, group)
+        return groups, f", {len(set(groups)):,} groups kept whole"
+    copies = [COPY.sub("", name) for name in names]
+    if len(set(copies)) < len(set(names)):
+        return copies, ", copies that Roboflow made of one image kept together"
+    return [str(image.file) for image in images], ""
 
 
 def _neighbours(

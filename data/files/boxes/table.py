@@ -6,7 +6,8 @@ So a broken image is named now and not in the middle of a training run, all of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,7 @@ from data.files.boxes.labelled import Labelled, LabelledImage
 from data.files.boxes.places import name_of
 from data.files.boxes.split import split_of
 from data.files.columns import file_source
-from data.files.folders import decode
-from data.tables import DetectionImages, EncodedImages
+from data.tables import DetectionImages, EncodedImages, decode_image
 
 Fitted = tuple[np.ndarray, np.ndarray]  # boxes (n, 4), and their rows (n,)
 
@@ -38,13 +38,14 @@ def detection_table(
         faults.stop()
     relative = found.relative or _all_below_one(found.images)
     repairs = Repairs()
-    fits = _fits(found.images, relative, faults, repairs)
+    fits, digests = _fits(found.images, relative, faults, repairs)
     names = [name_of(image.file, root) for image in found.images]
     split, said = split_of(found.images, found.given, names, group=group, seed=seed)
     label_names = _label_names(found.images, fits)
     boxes, labels = _numbered(found.images, fits, label_names, ignored=False)
     hidden = _numbered(found.images, fits, label_names, ignored=True)
     notices = [*said, *found.notices, *repairs.sentences(), *_doubtful(label_names)]
+    notices += _repeated(split, digests)
     if relative and not found.relative:
         notices.append("All coordinates are below 1 and were taken as shares of the image.")
     unseen = sorted(found.classes - set(label_names))
@@ -68,17 +69,34 @@ def detection_table(
 
 def _fits(
     images: Sequence[LabelledImage], relative: bool, faults: Faults, repairs: Repairs
-) -> list[Fitted]:
-    """Decode each image once and bring its boxes into its pixels, or raise all faults."""
+) -> tuple[list[Fitted], list[str]]:
+    """Decode each image once and bring its boxes into its pixels, or raise all faults.
+
+    Also gives a digest of each file, by which equal ones are found.
+    """
     if len(faults.found) > SHOWN:
         faults.stop()
     fits: list[Fitted] = []
+    digests = []
     for image in console.progress(images, "reading images"):
         with faults.kept():
-            height, width = decode(image.file).shape[:2]
+            content = image.file.read_bytes()
+            digests.append(sha256(content).hexdigest())
+            height, width = decode_image(content, name=str(image.file)).shape[:2]
             fits.append(fitted(image, (width, height), relative=relative, repairs=repairs))
     faults.stop()
-    return fits
+    return fits, digests
+
+
+def _repeated(split: Mapping[str, np.ndarray], digests: Sequence[str]) -> list[str]:
+    """Say how many images of validation and test are, byte for byte, among those of training."""
+    known = {digests[row] for row in split["train"]}
+    counts = {part: sum(digests[row] in known for row in split[part]) for part in ("valid", "test")}
+    return [
+        f"{count:,} {part} images are the file of a training image; they were kept."
+        for part, count in counts.items()
+        if count
+    ]
 
 
 def _all_below_one(images: Sequence[LabelledImage]) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 FLOOR = 0.01  # least score that counts for average precision
+SMALL_SIDE = 12  # pixels of the input: one and a half cells of the finest grid
 LARGEST_EXAMPLE = 640  # pixels of its longer side
 
 
@@ -85,6 +86,13 @@ class Pipeline:
         )
         assert self.detector.history_ is not None
         self.valid_map_ = max(self.detector.history_.valid)
+        side, letterbox = self.detector.median_side_, self.detector.letterbox
+        if side is not None and side < SMALL_SIDE:
+            self.notices.append(
+                f"Half of the training boxes are smaller than {side:.0f} pixels on the network's "
+                f"input of {letterbox.width} x {letterbox.height}: give --network.width and "
+                "--network.height more, or cut the images up."
+            )
         return self
 
     def fit_thresholds(self, splits: Splits) -> Pipeline:

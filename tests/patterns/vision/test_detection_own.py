@@ -9,7 +9,13 @@ from boxes_on_disk import coco, save, voc, write, write_coco, yolo
 from PIL import Image
 
 import data
-from patterns.vision.detection.config import AugmentOptions, Config, DataOptions, NetworkOptions
+from patterns.vision.detection.config import (
+    AugmentOptions,
+    Config,
+    DataOptions,
+    NetworkOptions,
+    TrainingOptions,
+)
 from patterns.vision.detection.data import load, split
 from patterns.vision.detection.pipeline import Pipeline
 
@@ -72,6 +78,24 @@ def test_the_example_is_a_training_image_with_a_box_made_small(tmp_path: Path) -
     example = Pipeline.from_config(config, splits).example
     scale = min(1, 640 / max(height, width))
     assert example.shape[:2] == (round(height * scale), round(width * scale))
+
+
+def test_boxes_too_small_for_the_input_are_said(folder: Path) -> None:
+    """The boxes are of 29 x 10 pixels, 17 a side, in images of 40."""
+    config = own(folder)
+    splits = split(load(config), config)
+    training = TrainingOptions(epochs=1, steps=1, batch_size=2, precision="fp32")
+    small, large = (
+        dataclasses.replace(
+            config, training=training, network=NetworkOptions(height=side, width=64, channels=4)
+        )
+        for side in (32, 64)
+    )
+    assert Pipeline.from_config(large, splits).fit_detector(splits).notices == []
+    for boxes in splits.train.boxes:
+        boxes[:, 2:] = boxes[:, :2] + 10
+    (said,) = Pipeline.from_config(small, splits).fit_detector(splits).notices
+    assert said.startswith("Half of the training boxes are smaller than 11 pixels")
 
 
 def test_an_unknown_dataset_lists_what_detection_takes() -> None:
