@@ -34,6 +34,16 @@ def test_one_file_from_its_folder_or_by_its_name(folder):
         assert [len(table.split[part]) for part in ("train", "valid", "test")] == [8, 2, 2]
 
 
+def test_a_relative_path_is_not_looked_for_inside_itself(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    inner = folder / folder.name
+    write_coco(inner / "annotations.json", content(FILES[:3]))
+    with pytest.raises(ValueError, match=r"several \.json files"):
+        detection_from_coco(folder.name)
+    (inner / "annotations.json").unlink()
+    assert len(detection_from_coco(folder.name).images) == 12
+
+
 def test_the_layout_of_the_data_set_itself(tmp_path):
     images(tmp_path / "train2017", FILES[:10])
     images(tmp_path / "val2017", FILES[:2])

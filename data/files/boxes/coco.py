@@ -52,8 +52,8 @@ def detection_from_coco(
     by_part: dict[str | None, Path] = {
         part: inside(folder, file) for part, file in own.items() if file is not None
     }
-    by_part = by_part or _found(inside(folder, labels or root))
-    files = ImageFiles(inside(folder, images or folder))
+    by_part = by_part or _found(inside(folder, labels) if labels else root)
+    files = ImageFiles(inside(folder, images) if images else folder)
     faults, found = Faults(), Labelled()
     for part, file in by_part.items():
         _read_part(file, part, files, faults, found, beside=images is None)

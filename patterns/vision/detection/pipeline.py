@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from common.atomic import write_json
+from common.evaluation.detection import DetectionScore
 from patterns.vision.detection.config import Config
 from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
@@ -105,7 +106,7 @@ class Pipeline:
             for each in (found, judged(self.baseline.predict(valid.images), valid))
         )
         self.limits_ = self.thresholds.values_
-        if base.per_threshold[0] > own.per_threshold[0]:
+        if _order(base) > _order(own):
             self.served_ = "blobs"
             self.limits_ = np.full(len(self.label_names), self.thresholds.confidence)
             self.notices.append(
@@ -172,6 +173,11 @@ def judged(found: Sequence[Detections], part: BoxedImages) -> list[Detections]:
         return list(found)
     truth = (part.boxes, part.labels, part.ignored_boxes, part.ignored_labels)
     return [without_ignored(*each) for each in zip(found, *truth, strict=True)]
+
+
+def _order(score: DetectionScore) -> tuple[float, float]:
+    """Return what scores are ordered by: mAP@.5, then mAP@.5:.95."""
+    return float(score.per_threshold[0]), score.mean_average_precision
 
 
 def _example(part: BoxedImages) -> np.ndarray:
