@@ -12,8 +12,8 @@ BOX = ("cell", 1, 2, 10, 12)
 
 
 def images(folder, files=FILES):
-    for number, name in enumerate(files):
-        save(folder / name, seed=number)
+    for name in files:
+        save(folder / name, seed=ord(name[0]))
 
 
 def content(files=FILES, **options):
