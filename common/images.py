@@ -14,8 +14,15 @@ Pixels of 32 bits or floats have no agreed black and white; they are refused, no
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # PPM is PGM and PBM too
 SUFFIXES = frozenset(
@@ -23,6 +30,17 @@ SUFFIXES = frozenset(
     | {".pgm", ".ppm", ".pbm", ".pnm", ".mpo"}
 )
 DEEPEST = 65_535  # the largest value of 16 bits
+ORIENTATION = 0x0112  # the tag of EXIF
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # what brings (H, W, 3) upright
+    1: lambda image: image,
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, 3),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 
 
 class UnreadableImage(ValueError):
@@ -33,34 +51,72 @@ class TooLargeImage(UnreadableImage):
     """An image of more pixels than allowed."""
 
 
-def decode(encoded: bytes, *, largest: int | None = None) -> np.ndarray:
+def decode(
+    encoded: bytes, *, largest: int | None = None, shown_at: int | None = None
+) -> np.ndarray:
     """Return what a viewer shows: uint8 (H, W, 3).
 
-    Raises `TooLargeImage` above `largest` pixels, `UnreadableImage` for the rest; a message says
-    what is wrong without naming the file, which only the caller knows.
+    Where the image will be `resized` to `shown_at` pixels, a large JPEG is decoded at 1/2, 1/4 or
+    1/8 of its size, at twice `shown_at` or more, which takes a fraction of the time and memory.
+    Raises `TooLargeImage` above `largest` pixels (four times as many in a file, if it is decoded
+    smaller), `UnreadableImage` for the rest; a message says what is wrong without naming the file,
+    which only the caller knows.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    with _opened(encoded) as image:
+        width, height = image.size
+        if shown_at is not None and (largest is None or width * height <= 4 * largest):
+            image.draft(image.mode, (2 * shown_at, 2 * shown_at))
+        if largest is not None and image.width * image.height > largest:
+            raise TooLargeImage(f"{width} x {height} pixels")
+        return np.ascontiguousarray(_TURNS[_orientation(image)](_eight_bits(image)))
+
+
+def size_of(encoded: bytes) -> tuple[int, int]:
+    """Return width and height as stored, without decoding; raises as `decode` does."""
+    with _opened(encoded) as image:
+        return image.size
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    """Scale to a square by Pillow's antialiased bilinear filter; the aspect is not kept."""
+    from PIL import Image
+
+    if image.shape[:2] == (size, size):
+        return image
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+@contextmanager
+def _opened(encoded: bytes) -> Iterator[Image.Image]:
+    """Open an image by one of `FORMATS`, and say in our words what goes wrong with it."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-            if largest is not None and image.width * image.height > largest:
-                raise TooLargeImage(f"{image.width} x {image.height} pixels")
-            return _eight_bits(ImageOps.exif_transpose(image))
+            yield image
     except UnreadableImage:
         raise
     except UnidentifiedImageError:  # its own words name an object in memory
         raise UnreadableImage("of no known format") from None
     except Image.DecompressionBombError as problem:
         raise TooLargeImage(str(problem)) from None
-    except (OSError, SyntaxError, ValueError) as problem:
+    except (OSError, SyntaxError, ValueError, struct.error) as problem:
         raise UnreadableImage(str(problem)) from problem
 
 
-def _eight_bits(image: object) -> np.ndarray:
+def _orientation(image: Image.Image) -> int:
+    """Return how the camera was held, 1 to 8 as in EXIF; 1 where that is damaged or not said."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except (ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error):
+        return 1
+    return found if found in _TURNS else 1
+
+
+def _eight_bits(image: Image.Image) -> np.ndarray:
     """Convert a Pillow image of any mode to uint8 (H, W, 3)."""
     from PIL import Image
 
-    assert isinstance(image, Image.Image)
     if image.mode == "F":
         raise UnreadableImage("its pixels are floating-point numbers, without an agreed white")
     if image.mode[0] == "I":
