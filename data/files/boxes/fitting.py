@@ -16,8 +16,6 @@ Shapes: n boxes of an image; boxes are (n, 4), x0, y0, x1, y1.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from data.files.boxes.faults import Repairs
@@ -28,16 +26,22 @@ SHAPE = 0.02  # by which the ratio of two sides may differ, as resizing to whole
 
 
 def fitted(
-    image: LabelledImage, seen: tuple[int, int], *, relative: bool, repairs: Repairs
+    image: LabelledImage,
+    seen: tuple[int, int],
+    orientation: int,
+    *,
+    relative: bool,
+    repairs: Repairs,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return boxes float32 (n, 4) inside an image `seen` (width, height), and their rows (n,).
 
-    What was done is counted in `repairs`; boxes of another image raise `ValueError`.
+    `orientation` is that of EXIF, by which the stored pixels were turned. What was done is counted
+    in `repairs`; boxes of another image raise `ValueError`.
     """
     boxes = np.array([box.corners for box in image.boxes], np.float64).reshape(-1, 4)
     if relative:
         boxes = boxes * (*seen, *seen)
-    boxes = _in_seen_pixels(image, boxes, seen, repairs)
+    boxes = _in_seen_pixels(image, boxes, seen, orientation, repairs)
     ordered = np.concatenate(
         [np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1
     )
@@ -70,17 +74,21 @@ def turned(boxes: np.ndarray, orientation: int, stored: tuple[int, int]) -> np.n
 
 
 def _in_seen_pixels(
-    image: LabelledImage, boxes: np.ndarray, seen: tuple[int, int], repairs: Repairs
+    image: LabelledImage,
+    boxes: np.ndarray,
+    seen: tuple[int, int],
+    orientation: int,
+    repairs: Repairs,
 ) -> np.ndarray:
     """Bring boxes from the pixels of the stated size to those that are seen."""
-    orientation, stored = _stored(image.file)
+    stored = seen[::-1] if orientation >= 5 else seen
     name = image.annotation.name
     if orientation > 1 and (image.size is None or stored == seen) and len(boxes):
         repairs.add("images are turned by EXIF, and no stated size tells whether their boxes are; "
                     "they were taken as drawn on what a viewer shows", image.file.name)  # fmt: skip
     if image.size is None or image.size == seen:
         return boxes
-    if orientation in (5, 6, 7, 8) and image.size == stored:
+    if orientation >= 5 and image.size == stored:
         repairs.add("annotations state the size of the image as stored; their boxes were turned "
                     "with it, as EXIF says", name)  # fmt: skip
         corners = turned(boxes, orientation, stored)
@@ -100,11 +108,3 @@ def _in_seen_pixels(
         f"{image.file.name} has {seen[0]} x {seen[1]}, and a box reaches out of it. Correct the "
         "annotation, or put the image there that was annotated."
     )
-
-
-def _stored(file: Path) -> tuple[int, tuple[int, int]]:
-    """Return EXIF's orientation, 1 where there is none, and the width and height as stored."""
-    from PIL import Image
-
-    with Image.open(file) as image:
-        return image.getexif().get(0x0112, 1), image.size

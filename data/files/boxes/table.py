@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from common import console
+from common.images import orientation_of
 from data.files.boxes.faults import SHOWN, Faults, Repairs
 from data.files.boxes.fitting import fitted
 from data.files.boxes.labelled import Labelled, LabelledImage
@@ -83,7 +84,8 @@ def _fits(
             content = image.file.read_bytes()
             digests.append(sha256(content).hexdigest())
             height, width = decode_image(content, name=str(image.file)).shape[:2]
-            fits.append(fitted(image, (width, height), relative=relative, repairs=repairs))
+            turn = orientation_of(content)
+            fits.append(fitted(image, (width, height), turn, relative=relative, repairs=repairs))
     faults.stop()
     return fits, digests
 
