@@ -78,7 +78,7 @@ def size_of(encoded: bytes) -> tuple[int, int]:
 
 
 def orientation_of(encoded: bytes) -> int:
-    """Return how `decode` turns an image: 1 to 8 as in EXIF, 1 for not at all; raises as it does."""
+    """Return how `decode` turns an image: 1 to 8 as in EXIF, 1 for not at all."""
     with _opened(encoded) as image:
         return _orientation(image)
 
