@@ -82,8 +82,8 @@ def test_lists_of_images_and_names_beside_them(tmp_path):
 
 
 def test_parts_given_by_hand(folder):
-    fill(folder / "held" / "images", folder / "held" / "labels", ["x", "y"])
-    table = detection_from_yolo(folder, train="images", test="held/images")
+    fill(folder / "Held" / "Images" / "may", folder / "Held" / "Labels" / "may", ["x", "y"])
+    table = detection_from_yolo(folder, train="images", test="Held/Images")
     assert names_in(table, "test") == ["x", "y"] and len(table.split["train"]) == 11
 
 

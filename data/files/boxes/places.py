@@ -54,8 +54,8 @@ def places(
 ) -> tuple[list[Place], list[str]]:
     """Find the folders that hold images and files of `suffix`, and say which parts have none."""
     root = entered(root)
-    own = _named(root, IMAGES) if images is None else inside(root, images)
-    theirs = _named(root, LABELS) if labels is None else inside(root, labels)
+    own = named(root, IMAGES) if images is None else inside(root, images)
+    theirs = named(root, LABELS) if labels is None else inside(root, labels)
     if images is not None or labels is not None:
         own, theirs = own or root, theirs or root
     if own is not None and theirs is not None:
@@ -159,7 +159,7 @@ class ImageFiles:
         return found[0] if found else None
 
 
-def _named(root: Path, names: tuple[str, ...]) -> Path | None:
+def named(root: Path, names: tuple[str, ...]) -> Path | None:
     """Return the folder inside `root` that has the first of these names."""
     found = {each.name.lower(): each for each in sorted(root.iterdir()) if each.is_dir()}
     return next((found[name] for name in names if name in found), None)
@@ -183,4 +183,4 @@ def _by_part(images: Path, labels: Path) -> list[Place]:
 
 def _within(folder: Path, part: str | None) -> Place:
     """Return the images and labels inside a folder, side by side if they have none of their own."""
-    return Place(_named(folder, IMAGES) or folder, _named(folder, LABELS) or folder, part)
+    return Place(named(folder, IMAGES) or folder, named(folder, LABELS) or folder, part)

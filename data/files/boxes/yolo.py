@@ -23,6 +23,7 @@ from data.files.boxes.places import (
     files_below,
     inside,
     lists_in,
+    named,
     places,
 )
 from data.files.boxes.table import detection_table
@@ -127,13 +128,13 @@ def _is_label(file: Path) -> bool:
 
 def _from_sources(sources: Sequence[Path], root: Path) -> Iterator[Pair]:
     """Yield the images of folders and lists, each with its label file."""
+    labels: dict[Path, Path] = {}
     for source in sources:
-        if source.is_dir():
-            for image in files_below(source, SUFFIXES):
-                yield image, _label_of(image)
-        else:
-            for image in _images_of_list(source, root):
-                yield image, _label_of(image)
+        of_folder = source.is_dir()
+        for image in files_below(source, SUFFIXES) if of_folder else _images_of_list(source, root):
+            if image.parent not in labels:
+                labels[image.parent] = _labels_folder(image.parent)
+            yield image, labels[image.parent] / f"{image.stem}.txt"
 
 
 def _images_of_list(path: Path, root: Path) -> Iterator[Path]:
@@ -157,14 +158,11 @@ def _images_of_list(path: Path, root: Path) -> Iterator[Path]:
     faults.stop()
 
 
-def _label_of(image: Path) -> Path:
-    """Return the label file: below labels/ where the image is below images/, else beside it."""
-    label = image.with_suffix(".txt")
-    for at in range(len(label.parts) - 2, 0, -1):
-        if label.parts[at].lower() not in IMAGES:
-            continue
-        above, below = Path(*label.parts[:at]), label.parts[at + 1 :]
-        own = next((above / name for name in LABELS if (above / name).is_dir()), None)
-        if own is not None:
-            return own.joinpath(*below)
-    return label
+def _labels_folder(images: Path) -> Path:
+    """Return where labels lie: below labels/ if the images are below images/, else beside them."""
+    for at in range(len(images.parts) - 1, 0, -1):
+        if images.parts[at].lower() in IMAGES:
+            own = named(Path(*images.parts[:at]), LABELS)
+            if own is not None:
+                return own.joinpath(*images.parts[at + 1 :])
+    return images
