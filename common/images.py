@@ -77,6 +77,12 @@ def size_of(encoded: bytes) -> tuple[int, int]:
         return image.size
 
 
+def orientation_of(encoded: bytes) -> int:
+    """Return how `decode` turns an image: 1 to 8 as in EXIF, 1 for not at all."""
+    with _opened(encoded) as image:
+        return _orientation(image)
+
+
 def resized(image: np.ndarray, size: int) -> np.ndarray:
     """Scale to a square by Pillow's antialiased bilinear filter; the aspect is not kept."""
     from PIL import Image

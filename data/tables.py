@@ -147,6 +147,11 @@ class DetectionImages:
     label_names: tuple[str, ...]
     split: Mapping[str, np.ndarray]
     """Index arrays under "train", "valid" and "test"."""
+    ignored_boxes: Sequence[np.ndarray] = ()
+    """float32 (m, 4) each, difficult ones and crowds, or nothing where the source has none: not to
+    be learned, and neither missed nor false alarms."""
+    ignored_labels: Sequence[np.ndarray] = ()
+    """int64 (m,) each."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ as repeated rows, is kept and said in the table's notice.
 """
 
 from data.files.beir import search_from_beir
-from data.files.boxes import detection_from_voc
+from data.files.boxes.coco import detection_from_coco
+from data.files.boxes.voc import detection_from_voc
+from data.files.boxes.yolo import detection_from_yolo
 from data.files.collection import Fields
 from data.files.images import images_from_folder
 from data.files.interactions import EventColumns, interactions_from_csv
@@ -22,7 +24,9 @@ __all__ = [
     "EventColumns",
     "Fields",
     "Wanted",
+    "detection_from_coco",
     "detection_from_voc",
+    "detection_from_yolo",
     "images_from_folder",
     "interactions_from_csv",
     "search_from_beir",

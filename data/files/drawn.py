@@ -21,14 +21,3 @@ def stratified_test_rows(labels: np.ndarray, *, test_share: float, seed: int) ->
             "test. Add some, or give your own test file."
         )
     return in_test
-
-
-def drawn_split(count: int, seed: int) -> dict[str, np.ndarray]:
-    """Draw 70 / 10 / 20 % of `count` rows: index arrays of train, valid and test."""
-    order = np.random.default_rng(seed).permutation(count)
-    train, valid = round(0.7 * count), round(0.8 * count)
-    return {
-        "train": np.sort(order[:train]),
-        "valid": np.sort(order[train:valid]),
-        "test": np.sort(order[valid:]),
-    }

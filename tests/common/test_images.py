@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.images import TooLargeImage, UnreadableImage, decode, resized, size_of
+from common.images import (
+    TooLargeImage,
+    UnreadableImage,
+    decode,
+    orientation_of,
+    resized,
+    size_of,
+)
 
 SEEN = np.zeros((4, 6, 3), np.uint8)
 SEEN[:2, :3], SEEN[2:, 3:] = (255, 0, 0), (0, 0, 255)
@@ -134,7 +141,7 @@ def test_a_large_jpeg_is_decoded_smaller_where_it_is_shown_smaller() -> None:
     assert np.abs(near).mean() < 2
     with pytest.raises(TooLargeImage, match="960 x 640"):
         decode(encoded, largest=100_000, shown_at=40)
-    assert size_of(encoded) == (960, 640)
+    assert size_of(encoded) == (960, 640) and orientation_of(encoded) == 6
 
 
 def test_resized_keeps_what_fits() -> None:

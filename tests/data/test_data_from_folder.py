@@ -1,104 +1,15 @@
-"""A user's folders of boxes and masks."""
+"""A user's folders of masks."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from data.files import (
-    detection_from_voc,
-    segmentation_from_folder,
-)
+from data.files import segmentation_from_folder
 
 
 def save(path, *, size=(8, 6), color=(10, 20, 30)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, color).save(path)
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def voc(*objects):
-    boxes = "".join(
-        f"<object><name>{name}</name><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin>"
-        f"<xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>"
-        for name, x0, y0, x1, y1 in objects
-    )
-    return f"<annotation>{boxes}</annotation>"
-
-
-@pytest.fixture
-def voc_folder(tmp_path):
-    for number in range(10):
-        save(tmp_path / "JPEGImages" / f"{number}.jpg", size=(40, 30))
-        write(tmp_path / "Annotations" / f"{number}.xml", voc(("cell", 1, 2, 10, 12)))
-    return tmp_path
-
-
-def test_voc_folder(voc_folder):
-    write(
-        voc_folder / "Annotations" / "0.xml",
-        voc(("virus", 30, 20, 45, 35), ("cell", 5, 5, 5, 9), ("cell", 0, 0, 4, 4)),
-    )
-    table = detection_from_voc(voc_folder, seed=0)
-    assert table.label_names == ("cell", "virus")
-    assert table.boxes[0].tolist() == [[30, 20, 40, 30], [0, 0, 4, 4]]
-    assert table.labels[0].tolist() == [1, 0]
-    assert table.images[0].shape == (30, 40, 3)
-    assert [len(table.split[part]) for part in ("train", "valid", "test")] == [7, 1, 2]
-    assert sorted(np.concatenate(list(table.split.values()))) == list(range(10))
-    assert "1 boxes were clipped" in table.source.notice
-    assert "1 boxes without area were dropped" in table.source.notice
-
-
-def test_voc_split_of_the_folder_is_kept(voc_folder):
-    write(voc_folder / "ImageSets" / "Main" / "train.txt", "1\n2\n")
-    write(voc_folder / "ImageSets" / "Main" / "test.txt", "0\n")
-    split = detection_from_voc(voc_folder).split
-    assert {part: rows.tolist() for part, rows in split.items()} == {
-        "train": [1, 2],
-        "valid": [],
-        "test": [0],
-    }
-    write(voc_folder / "ImageSets" / "Main" / "test.txt", "77\n")
-    with pytest.raises(ValueError, match=r"test\.txt: '77' has no annotation"):
-        detection_from_voc(voc_folder)
-
-
-@pytest.mark.parametrize(("train", "test"), [("1 2", "0 2"), ("1 2 1", "0")])
-def test_a_picture_listed_twice_is_named(voc_folder, train, test):
-    write(voc_folder / "ImageSets" / "Main" / "train.txt", train)
-    write(voc_folder / "ImageSets" / "Main" / "test.txt", test)
-    with pytest.raises(ValueError, match="is listed twice"):
-        detection_from_voc(voc_folder)
-
-
-@pytest.mark.parametrize(
-    ("xml", "message"),
-    [
-        ("<annotation><object>", "not a Pascal-VOC annotation"),
-        ("<annotation><object><name>a</name></object></annotation>", "not a Pascal-VOC annotation"),
-        (voc(("a", 1, 2, "nan", 9)), "is not finite"),
-        (voc(("a", 1, 2, "inf", 9)), "is not finite"),
-        (voc((" ", 1, 2, 8, 9)), "an object without a name"),
-        ('<!DOCTYPE x [<!ENTITY a "b">]><annotation/>', "declares entities"),
-    ],
-)
-def test_malformed_annotation_is_named(voc_folder, xml, message):
-    write(voc_folder / "Annotations" / "4.xml", xml)
-    with pytest.raises(ValueError, match=rf"4\.xml: .*{message}"):
-        detection_from_voc(voc_folder)
-
-
-def test_broken_or_absent_image_of_an_annotation_is_named(voc_folder):
-    (voc_folder / "JPEGImages" / "5.jpg").write_bytes(b"\xff\xd8broken")
-    with pytest.raises(ValueError, match=r"5\.jpg: not a readable image"):
-        detection_from_voc(voc_folder)
-    (voc_folder / "JPEGImages" / "5.jpg").unlink()
-    with pytest.raises(ValueError, match=r"5\.xml: no image of that name"):
-        detection_from_voc(voc_folder)
 
 
 def test_masks(tmp_path):

@@ -24,7 +24,21 @@ class DataOptions:
     """Your own labelled images."""
 
     path: Path | None = None
-    """Pascal-VOC folder for `--dataset voc`: JPEGImages/, Annotations/, ImageSets/Main/."""
+    """Folder of your images and labels for `--dataset voc`, `coco` or `yolo`; for coco also one
+    .json file, for yolo also its data.yaml."""
+    images: Path | None = None
+    """Folder of the images, if it has none of the usual names."""
+    labels: Path | None = None
+    """Folder of the labels (.xml, .json or .txt), if it has none of the usual names."""
+    train: Path | None = None
+    """Training part by hand: a list of images (voc, yolo), a folder (yolo) or a .json (coco)."""
+    valid: Path | None = None
+    """The same of the validation part."""
+    test: Path | None = None
+    """The same of the test part."""
+    group: str | None = None
+    """What keeps images that belong together, as the frames of a film, in one part: `prefix` for
+    the name before its number, or a regular expression whose first bracket is the group."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +64,9 @@ class AugmentOptions:
     """Largest shift, as a share of the side."""
     colour: Share = 0.25
     """Strength of the changes of brightness, contrast, saturation and tint."""
-    quarter_turns: bool = True
-    """Also rotate by quarter turns; switch it off if up and down differ in your images."""
+    quarter_turns: Literal["auto", "on", "off"] = "auto"
+    """Also rotate by quarter turns; auto does so for cells, which have no up and no down, and not
+    for your own images."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,8 @@ class PostprocessOptions:
 class Config(RunConfig):
     """Object detection: letterbox, augment, network, non-maximum suppression, thresholds."""
 
-    own_datasets = ("voc",)
+    own_datasets = ("voc", "coco", "yolo")
+    own_files = ("path", "images", "labels", "train", "valid", "test", "group")
 
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)

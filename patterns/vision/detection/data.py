@@ -8,15 +8,21 @@ Leakage: neighbouring fields of one slide look alike, and one pair of BCCD (0003
 00038 in training) nearly is. It lies outside the test part, so the figures reported are not touched
 by it. Boxes without area are nothing to find and are dropped by the reader. Many red cells of BCCD
 are unlabelled: what looks like a false alarm may be a missing label, and true precision is higher.
+
+Your own images keep your own split; what it lacks is drawn, whole groups of images at a time. Boxes
+marked as difficult or as crowds are left out of training and ignored where detections are judged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from patterns.vision.detection.config import Config
-from patterns.vision.detection.entities.images import BoxedImages
+from patterns.vision.detection.entities.images import BoxedImages, Rows
 
 if TYPE_CHECKING:
     from data.tables import DetectionImages, Source
@@ -41,11 +47,8 @@ def load(config: Config) -> DetectionImages:
     import data
     from data.tables import DetectionImages
 
-    if config.dataset == "voc":
-        from data.files import detection_from_voc
-
-        assert config.data.path is not None
-        return detection_from_voc(config.data.path, seed=config.seed)
+    if config.dataset in config.own_datasets:
+        return _own(config)
     return data.load_table(
         DetectionImages,
         config.dataset,
@@ -57,23 +60,57 @@ def load(config: Config) -> DetectionImages:
     )
 
 
-def split(table: DetectionImages, config: Config) -> Splits:
-    """Take the split that the dataset brings; nothing of it is to be configured.
+def _own(config: Config) -> DetectionImages:
+    """Read the user's own images in the layout that `config` names."""
+    from data import files
 
-    A part without any box raises `ValueError`.
+    readers = {
+        "voc": files.detection_from_voc,
+        "coco": files.detection_from_coco,
+        "yolo": files.detection_from_yolo,
+    }
+    own = config.data
+    assert own.path is not None
+    return readers[config.dataset](
+        own.path, images=own.images, labels=own.labels, train=own.train, valid=own.valid,
+        test=own.test, group=own.group, seed=config.seed,
+    )  # fmt: skip
+
+
+def split(table: DetectionImages, config: Config) -> Splits:
+    """Take the split that the table brings; nothing of it is to be configured here.
+
+    A part without any box raises `ValueError`; classes that a part lacks are said.
     """
-    parts = {}
-    for name in ("train", "valid", "test"):
-        rows = table.split[name]
-        part = BoxedImages(
-            [table.images[row] for row in rows],
-            [table.boxes[row] for row in rows],
-            [table.labels[row] for row in rows],
-        )
+    parts = {name: _part(table, table.split[name]) for name in ("train", "valid", "test")}
+    for name, part in parts.items():
         if not sum(map(len, part.boxes)):
             raise ValueError(
                 f"{name}: none of its {len(part)} images has a box; label some, or move labelled"
-                " images there (ImageSets/Main)"
+                " images there"
             )
-        parts[name] = part
-    return Splits(table.source, parts["train"], parts["valid"], parts["test"], table.label_names)
+    notices = tuple(_lacking(parts, table.label_names))
+    return Splits(
+        table.source, parts["train"], parts["valid"], parts["test"], table.label_names, notices
+    )
+
+
+def _part(table: DetectionImages, rows: np.ndarray) -> BoxedImages:
+    """Take some rows; images that are kept encoded are decoded when looked at."""
+    chosen: list[Sequence[np.ndarray]] = [table.boxes, table.labels]
+    if len(table.ignored_boxes):
+        chosen += [table.ignored_boxes, table.ignored_labels]
+    return BoxedImages(
+        Rows(table.images, rows),
+        *([values[row] for row in rows] for values in chosen),
+    )
+
+
+def _lacking(parts: Mapping[str, BoxedImages], label_names: Sequence[str]) -> Iterator[str]:
+    """Say which classes have no box in training, or in the test, whose figures then lack them."""
+    said = {"train": "cannot be learned", "test": "are not measured"}
+    for name, consequence in said.items():
+        found = set(np.concatenate(parts[name].labels).tolist())
+        lacking = [label for number, label in enumerate(label_names) if number not in found]
+        if lacking:
+            yield f"Classes without a box in the {name} part {consequence}: {', '.join(lacking)}."

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 COLOURS = ("tab:red", "tab:blue", "tab:green", "tab:orange", "tab:purple", "tab:cyan")
+"""Of the classes: of more than these, the most frequent have curves, and boxes share colours."""
 
 
 def draw(
@@ -44,13 +45,12 @@ def _draw_curves(report: Report, score: DetectionScore, names: Sequence[str]) ->
     """Draw precision and recall of each class."""
     caption = "Precision against recall of each class at IoU .5; the area is its AP@.5."
     with figure(report, "precision and recall", caption) as axes:
-        for label, name in enumerate(names):
-            if score.true_boxes[label]:
-                text = f"{name} {score.average_precision[0, label]:.3f}"
-                axes.plot(
-                    np.linspace(0, 1, score.precision.shape[1]), score.precision[0, :, label],
-                    color=COLOURS[label % len(COLOURS)], label=text,
-                )  # fmt: skip
+        for label in _shown(score.true_boxes):
+            text = f"{names[label]} {score.average_precision[0, label]:.3f}"
+            axes.plot(
+                np.linspace(0, 1, score.precision.shape[1]), score.precision[0, :, label],
+                color=COLOURS[label % len(COLOURS)], label=text,
+            )  # fmt: skip
         axes.set_xlabel("recall")
         axes.set_ylabel("precision")
         axes.set_ylim(0, 1.02)
@@ -83,8 +83,9 @@ def _draw_images(
         axes.set_title(f"F1 {quality[row]:.2f}", fontsize=8)
         _draw_boxes(axes, part.boxes[row], part.labels[row], dashed=True)
         _draw_boxes(axes, kept[row].boxes, kept[row].labels, dashed=False)
+    drawn = np.bincount(np.concatenate([each.labels for each in kept]), minlength=len(names))
     legend = ", ".join(
-        f"{name} {COLOURS[label % len(COLOURS)].split(':')[1]}" for label, name in enumerate(names)
+        f"{names[label]} {COLOURS[label % len(COLOURS)].split(':')[1]}" for label in _shown(drawn)
     )
     caption = f"From the best to the worst. Solid: found; dashed white: true. {legend}."
     add_canvas(report, "found and true boxes", caption, canvas)
@@ -120,15 +121,24 @@ def _draw_counts(
     caption = "Objects found against objects labelled in each image; on the diagonal, it counts."
     with figure(report, "counting", caption) as axes:
         top = 1
-        for label, name in enumerate(names):
+        totals = np.bincount(np.concatenate(part.labels), minlength=len(names))
+        for label in _shown(totals):
             true = np.array([(labels == label).sum() for labels in part.labels])
             said = np.array([(each.labels == label).sum() for each in kept])
             top = max(top, int(true.max()), int(said.max()))
-            axes.plot(true, said, "o", alpha=0.4, color=COLOURS[label % len(COLOURS)], label=name)
+            axes.plot(
+                true, said, "o", alpha=0.4, color=COLOURS[label % len(COLOURS)], label=names[label]
+            )
         axes.plot([0, top], [0, top], color="grey", linewidth=1, linestyle="--")
         axes.set_xlabel("labelled")
         axes.set_ylabel("found")
         axes.legend()
+
+
+def _shown(counts: np.ndarray) -> list[int]:
+    """Return the most frequent classes, as many as there are colours, in their own order."""
+    most = np.argsort(-counts, kind="stable")[: len(COLOURS)]
+    return sorted(label for label in most.tolist() if counts[label])
 
 
 def _draw_training(report: Report, pipeline: Pipeline) -> None:

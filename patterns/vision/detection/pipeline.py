@@ -10,16 +10,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from common.atomic import write_json
+from common.evaluation.detection import DetectionScore
 from patterns.vision.detection.config import Config
 from patterns.vision.detection.data import Splits
+from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.stages.augment import Augmentation
 from patterns.vision.detection.stages.blobs import Blobs
-from patterns.vision.detection.stages.postprocess import Detections
+from patterns.vision.detection.stages.postprocess import (
+    Detections,
+    average_precision,
+    without_ignored,
+)
 from patterns.vision.detection.stages.thresholds import Thresholds
 from patterns.vision.detection.stages.yolo import Yolo
 from patterns.vision.images import image_profile, read_image
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 
 
 FLOOR = 0.01  # least score that counts for average precision
+SMALL_SIDE = 12  # pixels of the input: one and a half cells of the finest grid
+LARGEST_EXAMPLE = 640  # pixels of its longer side
 
 
 class Pipeline:
@@ -48,6 +56,8 @@ class Pipeline:
         self.label_names, self.example, self.seed = tuple(label_names), example, seed
         self.notices: list[str] = []
         self.valid_map_: float | None = None  # mAP@.5 of the best epoch on validation
+        self.served_: Literal["yolo", "blobs"] = "yolo"
+        self.limits_: np.ndarray = thresholds.values_  # (C,) least scores of what is served
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
@@ -59,7 +69,7 @@ class Pipeline:
                 classes=len(splits.label_names), confidence=config.postprocess.confidence
             ),
             label_names=splits.label_names,
-            example=splits.train.images[0],
+            example=_example(splits.train),
             seed=config.seed,
         )
 
@@ -77,24 +87,47 @@ class Pipeline:
         )
         assert self.detector.history_ is not None
         self.valid_map_ = max(self.detector.history_.valid)
+        side, letterbox = self.detector.median_side_, self.detector.letterbox
+        if side is not None and side < SMALL_SIDE:
+            self.notices.append(
+                f"Half of the training boxes are smaller than {side:.0f} pixels on the network's "
+                f"input of {letterbox.width} x {letterbox.height}: give --network.width and "
+                "--network.height more, or cut the images up."
+            )
         return self
 
     def fit_thresholds(self, splits: Splits) -> Pipeline:
-        """Choose the least score of each class on the validation images."""
+        """Choose the least score of each class on the validation images, and what is served."""
         valid = splits.valid
-        self.thresholds.fit(self.candidates(valid.images), valid.boxes, valid.labels)
+        found = judged(self.candidates(valid.images), valid)
+        self.thresholds.fit(found, valid.boxes, valid.labels)
+        own, base = (
+            average_precision(each, valid.boxes, valid.labels, len(self.label_names))
+            for each in (found, judged(self.baseline.predict(valid.images), valid))
+        )
+        self.limits_ = self.thresholds.values_
+        if _order(base) > _order(own):
+            self.served_ = "blobs"
+            self.limits_ = np.full(len(self.label_names), self.thresholds.confidence)
+            self.notices.append(
+                f"The baseline is served: its mAP@.5 on validation is {base.per_threshold[0]:.3f}, "
+                f"yolo's {own.per_threshold[0]:.3f}. More images or epochs may turn this round."
+            )
         return self
 
     def candidates(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Return all detections from the floor up: what average precision is computed on."""
+        """Return yolo's detections from the floor up: what average precision is computed on."""
         return self.detector.predict(images, confidence=FLOOR)
 
     def detect(
         self, images: Sequence[np.ndarray], *, confidence: float | None = None
     ) -> list[Detections]:
         """Find objects in images uint8 (h, w, 3), best first; `confidence` replaces thresholds."""
-        limit = self.thresholds.values_ if confidence is None else confidence
-        found = self.detector.predict(images, confidence=float(np.min(limit)))
+        limit = self.limits_ if confidence is None else confidence
+        if self.served_ == "blobs":
+            found = self.baseline.predict(images)
+        else:
+            found = self.detector.predict(images, confidence=float(np.min(limit)))
         return [each.above(limit) for each in found]
 
     def profile(self, splits: Splits) -> pl.DataFrame:
@@ -111,6 +144,8 @@ class Pipeline:
             "label_names": self.label_names,
             "seed": self.seed,
             "notices": self.notices,
+            "served": self.served_,
+            "limits": self.limits_.tolist(),
         }
         write_json(folder / "pipeline.json", content)
         Image.fromarray(self.example).save(folder / "example.png")
@@ -127,13 +162,39 @@ class Pipeline:
             example=read_image(folder / "example.png"),
             seed=content["seed"],
         )
-        pipeline.notices = content["notices"]
+        pipeline.notices, pipeline.served_ = content["notices"], content["served"]
+        pipeline.limits_ = np.array(content["limits"])
         return pipeline
+
+
+def judged(found: Sequence[Detections], part: BoxedImages) -> list[Detections]:
+    """Drop the detections of a part's images that are of ignored boxes: they count for nothing."""
+    if not len(part.ignored_boxes):
+        return list(found)
+    truth = (part.boxes, part.labels, part.ignored_boxes, part.ignored_labels)
+    return [without_ignored(*each) for each in zip(found, *truth, strict=True)]
+
+
+def _order(score: DetectionScore) -> tuple[float, float]:
+    """Return what scores are ordered by: mAP@.5, then mAP@.5:.95."""
+    return float(score.per_threshold[0]), score.mean_average_precision
+
+
+def _example(part: BoxedImages) -> np.ndarray:
+    """Take the first image that has a box, shrunk to a size that is quickly sent."""
+    from PIL import Image
+
+    image = next(part.images[row] for row, boxes in enumerate(part.boxes) if len(boxes))
+    small = Image.fromarray(image)
+    small.thumbnail((LARGEST_EXAMPLE, LARGEST_EXAMPLE))
+    return np.asarray(small)
 
 
 def _detector(config: Config, classes: int) -> Yolo:
     """Make the network and its training, with seeded weights."""
     network, training, augment = config.network, config.training, config.augment
+    own = config.dataset in config.own_datasets
+    turns = augment.quarter_turns == "on" or (augment.quarter_turns == "auto" and not own)
     return Yolo(
         classes=classes,
         height=network.height,
@@ -150,7 +211,7 @@ def _detector(config: Config, classes: int) -> Yolo:
         mosaic_until=augment.mosaic_until,
         augment=Augmentation(
             mosaic=augment.mosaic, zoom=augment.zoom, shift=augment.shift,
-            colour=augment.colour, quarter_turns=augment.quarter_turns,
+            colour=augment.colour, quarter_turns=turns,
         ),
         overlap=config.postprocess.overlap,
         precision=training.precision,

@@ -1,7 +1,7 @@
 """Build, evaluate and save an object detector: `python -m patterns.vision.detection.train`.
 
-It uses the blood cells of BCCD, or simulated ones if they are not available; `--dataset voc
---data.path folder/` uses your own images in Pascal-VOC format.
+It uses the blood cells of BCCD, or simulated ones if they are not available; `--dataset voc`,
+`coco` or `yolo` with `--data.path folder/` takes your own images.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from pathlib import Path
 from common import artifacts, console
 from common.config import run as run_command
 from patterns.vision.detection.config import NAME, PRESETS, Config
+
+MOST_NOTED = 6  # classes on the console's line
 
 
 def main(config: Config) -> Path:
@@ -38,7 +40,9 @@ def main(config: Config) -> Path:
     with console.stage("thresholds") as stage:
         pipeline.fit_thresholds(splits)
         pairs = zip(pipeline.label_names, pipeline.thresholds.values_, strict=True)
-        stage.note(", ".join(f"{name} {value:.2f}" for name, value in pairs))
+        noted = [f"{name} {value:.2f}" for name, value in pairs]
+        stage.note(f"serves {pipeline.served_}")
+        stage.note(", ".join(noted[:MOST_NOTED]) + (" …" if len(noted) > MOST_NOTED else ""))
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.evaluation.bootstrap import interval
-from common.evaluation.detection import DetectionScore, mean_average_precision
+from common.evaluation.detection import DetectionScore
 from common.evaluation.report import Estimate, Row, Table, Value
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.evaluation.counting import count_errors
 from patterns.vision.detection.pipeline import Pipeline
-from patterns.vision.detection.stages.postprocess import Detections, match
+from patterns.vision.detection.stages.postprocess import Detections, average_precision, match
 
-RESAMPLES = 200
+RESAMPLES, FEWEST_RESAMPLES = 200, 50
+RESAMPLED_IMAGES = 100_000  # in all: fewer resamples of a large test, whose intervals are narrow
 COLUMNS = ("mAP@.5", "mAP@.5:.95", "precision", "recall", "count error", "weights")
 
 
@@ -38,35 +39,22 @@ class Measured:
         """Score detections and resample images; a class that a resample lacks is left out."""
         rng = np.random.default_rng(seed)
         results: list[np.ndarray] = []
-        while len(results) < RESAMPLES:
+        wanted = max(FEWEST_RESAMPLES, min(RESAMPLES, RESAMPLED_IMAGES // len(part)))
+        while len(results) < wanted:
             rows = rng.integers(len(part), size=len(part))
-            drawn = type(part)(*([values[row] for row in rows] for values in part.rows))
-            if sum(map(len, drawn.boxes)):
-                score = average_precision([found[row] for row in rows], drawn, classes)
+            boxes, labels = ([values[row] for row in rows] for values in (part.boxes, part.labels))
+            if sum(map(len, boxes)):
+                score = average_precision([found[row] for row in rows], boxes, labels, classes)
                 whole = [score.per_threshold[0], score.mean_average_precision]
                 results.append(np.concatenate([whole, score.average_precision[0]]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a class without any box at all
             low, high = np.nanquantile(results, [0.025, 0.975], axis=0)
-        return cls(average_precision(found, part, classes), low, high)
+        return cls(average_precision(found, part.boxes, part.labels, classes), low, high)
 
     def estimate(self, value: float, place: int) -> Estimate:
         """Return a value with the interval at `place`."""
         return Estimate(float(value), self.low[place], self.high[place])
-
-
-def average_precision(
-    found: Sequence[Detections], part: BoxedImages, classes: int
-) -> DetectionScore:
-    """Return COCO's score of the detections of a part's images."""
-    return mean_average_precision(
-        [each.boxes for each in found],
-        [each.scores for each in found],
-        [each.labels for each in found],
-        part.boxes,
-        part.labels,
-        classes=classes,
-    )
 
 
 def headline(
@@ -97,7 +85,7 @@ def headline(
 def by_class(
     pipeline: Pipeline, base: Measured, own: Measured, kept: Sequence[Detections], part: BoxedImages
 ) -> Table:
-    """Return the average precision of each class that has a true box."""
+    """Return the average precision of each class; one without a true box has none."""
     classes, score = len(pipeline.label_names), own.score
     rows = []
     for label, name in enumerate(pipeline.label_names):
@@ -110,12 +98,15 @@ def by_class(
             "blobs AP@.5": float(base.score.average_precision[0, label]),
             "AP@.5": own.estimate(score.average_precision[0, label], 2 + label),
             "AP@.5:.95": float(score.per_class[label]),
-            "threshold": float(pipeline.thresholds.values_[label]),
+            "threshold": float(pipeline.limits_[label]),
             "precision": right / max(1, said),
             "recall": right / int(score.true_boxes[label]),
         }
         rows.append(Row(name, values))
     caption = "Average precision of each class; the threshold is the one of best F1 on validation."
+    absent = [name for name, n in zip(pipeline.label_names, score.true_boxes, strict=True) if not n]
+    if absent:
+        caption += f" Without a box in the test, so not measured: {', '.join(absent)}."
     columns = (
         "boxes", "blobs AP@.5", "AP@.5", "AP@.5:.95", "threshold", "precision", "recall",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How good a counter the detector is: what a laboratory would use it for.
+"""How good a counter the detector is: what a laboratory, or a shop, would use it for.
 
 Shapes: I images, C classes.
 """
@@ -43,9 +43,12 @@ def counting(pipeline: Pipeline, kept: Sequence[Detections], splits: Splits) -> 
             },
         )
         for label, name in enumerate(pipeline.label_names)
+        if true[:, label].any() or said[:, label].any()
     ]
     columns = ("mean true", "mean found", "error of the usual count", "error", "exact")
     caption = "Objects an image; the usual count is the median of the training images."
+    if len(rows) < classes:
+        caption += f" {classes - len(rows)} classes are neither in the test nor found there."
     return Table("counting", columns, tuple(rows), caption)
 
 

@@ -16,6 +16,7 @@ Shapes: B images, M boxes of an image, H x W the network's input, n boxes of one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +40,9 @@ class Augmentation:
 
     def __call__(
         self,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        labels: list[np.ndarray],
+        images: Sequence[np.ndarray],
+        boxes: Sequence[np.ndarray],
+        labels: Sequence[np.ndarray],
         rows: np.ndarray,
         *,
         size: tuple[int, int],
@@ -94,9 +95,9 @@ class Augmentation:
 
 
 def _mosaic(
-    images: list[np.ndarray],
-    boxes: list[np.ndarray],
-    labels: list[np.ndarray],
+    images: Sequence[np.ndarray],
+    boxes: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
     row: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

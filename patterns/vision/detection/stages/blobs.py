@@ -14,6 +14,7 @@ Shapes: h x w pixels, n boxes, C classes, F = 4 features of a box.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +36,10 @@ class Blobs:
         self.spreads_: np.ndarray = np.ones((0, 4))  # (C, F)
 
     def fit(
-        self, images: list[np.ndarray], boxes: list[np.ndarray], labels: list[np.ndarray]
+        self,
+        images: Sequence[np.ndarray],
+        boxes: Sequence[np.ndarray],
+        labels: Sequence[np.ndarray],
     ) -> Self:
         """Learn the centre and the spread of each class from labelled boxes."""
         features = np.concatenate([_features(i, b) for i, b in zip(images, boxes, strict=True)])
@@ -48,7 +52,7 @@ class Blobs:
             self.spreads_[label] = rows.std(axis=0) + 0.05
         return self
 
-    def predict(self, images: list[np.ndarray]) -> list[Detections]:
+    def predict(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Return the detections of each image uint8 (h, w, 3)."""
         return [self._predict_one(image) for image in images]
 

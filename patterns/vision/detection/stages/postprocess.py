@@ -15,11 +15,12 @@ Shapes: n boxes in, k boxes kept, A cells, C classes, m true boxes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from common.evaluation.detection import box_iou
+from common.evaluation.detection import DetectionScore, box_iou, mean_average_precision
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,34 @@ def postprocess(
     )
 
 
+def without_ignored(
+    found: Detections,
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    ignored_boxes: np.ndarray,
+    ignored_labels: np.ndarray,
+) -> Detections:
+    """Drop detections that claim no true box, but lie by half or more in an ignored one.
+
+    `ignored_boxes` (m, 4) are difficult objects and crowds; a detection is compared to those of its
+    own class by the share of its area, as COCO does for crowds.
+    """
+    if not len(ignored_labels) or not len(found.labels):
+        return found
+    corners = np.concatenate(
+        [
+            np.maximum(found.boxes[:, None, :2], ignored_boxes[None, :, :2]),
+            np.minimum(found.boxes[:, None, 2:], ignored_boxes[None, :, 2:]),
+        ],
+        axis=2,
+    )  # (k, m, 4)
+    shared = np.maximum(corners[..., 2:] - corners[..., :2], 0).prod(axis=2)  # (k, m)
+    area = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)  # (k,)
+    inside = (shared >= 0.5 * area[:, None]) & (found.labels[:, None] == ignored_labels[None])
+    keep = (match(found, boxes, labels) >= 0) | ~inside.any(axis=1)
+    return Detections(found.boxes[keep], found.scores[keep], found.labels[keep])
+
+
 def match(
     found: Detections, boxes: np.ndarray, labels: np.ndarray, *, least: float = 0.5
 ) -> np.ndarray:
@@ -99,3 +128,20 @@ def match(
             claimed[rank] = best
             overlaps[:, best] = -1.0
     return claimed
+
+
+def average_precision(
+    found: Sequence[Detections],
+    boxes: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    classes: int,
+) -> DetectionScore:
+    """Return COCO's score of the detections of images with their true boxes and labels."""
+    return mean_average_precision(
+        [each.boxes for each in found],
+        [each.scores for each in found],
+        [each.labels for each in found],
+        boxes,
+        labels,
+        classes=classes,
+    )

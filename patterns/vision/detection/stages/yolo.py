@@ -35,7 +35,8 @@ from patterns.vision.detection.stages.letterbox import Letterbox
 from patterns.vision.detection.stages.network import Network, Predictions
 from patterns.vision.detection.stages.postprocess import Detections, postprocess
 
-Labelled = tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]  # images, boxes, labels
+Labelled = tuple[Sequence[np.ndarray], Sequence[np.ndarray], Sequence[np.ndarray]]
+"""Images, boxes and labels."""
 
 
 class AugmentedLoader:
@@ -116,6 +117,7 @@ class Yolo:
         self.precision, self.device = precision, device
         self.augment, self.loss = augment or Augmentation(), loss or DetectionLoss()
         self.history_: History | None = None
+        self.median_side_: float | None = None  # of the training boxes, pixels of the input
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = Network(classes=classes, width=channels, depth=depth, reg_max=reg_max)
@@ -130,8 +132,11 @@ class Yolo:
         resume: bool = False,
     ) -> Self:
         """Train on images, boxes and labels; the epoch best on `valid` is kept."""
+        shrunk = self._shrunk(train)
+        sides = [np.sqrt((box[:, 2:] - box[:, :2]).prod(axis=1)) for box in shrunk[1]]
+        self.median_side_ = float(np.median(np.concatenate(sides)))
         loader = AugmentedLoader(
-            self._shrunk(train),
+            shrunk,
             augment=self.augment,
             size=(self.letterbox.height, self.letterbox.width),
             batch_size=self.batch_size,

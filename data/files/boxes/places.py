@@ -1,0 +1,186 @@
+"""Where images and their annotations lie: the usual folders under any of their usual names.
+
+    images/ + labels/              JPEGImages/ + Annotations/         one pool
+    images/train/ + labels/train/  train/images/ + train/labels/      a folder a part
+    train/a.jpg + train/a.xml      a.jpg + a.txt                      side by side
+
+Names match whatever their case. Hidden files, as ._a.xml of a Mac, are no data.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.images import SUFFIXES
+from data.files.folders import checked_folder, folders
+
+IMAGES = ("jpegimages", "images", "image", "imgs", "img", "photos", "pictures")
+LABELS = ("annotations", "annotation", "annots", "labels", "label", "xmls", "xml", "bboxes", "txt")
+PART_NAMES = {
+    "train": ("train", "training", "trainval"),
+    "valid": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+LISTS = {"train": ("train", "trainval"), "valid": ("val", "valid", "validation"), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of images and that of their annotations, which can be the same."""
+
+    images: Path
+    labels: Path
+    part: str | None
+
+
+def part_of(name: str) -> str | None:
+    """Return the part that a name stands for: "val2017" is valid; None for another name."""
+    bare = name.lower().strip("_-. 0123456789")
+    return next((part for part, names in PART_NAMES.items() if bare in names), None)
+
+
+def part_in(name: str) -> str | None:
+    """Return the part that a word of a name stands for: "instances_val2017.json" is valid."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next(filter(None, map(part_of, words)), None)
+
+
+def places(
+    root: Path, suffix: str, *, images: Path | None = None, labels: Path | None = None
+) -> tuple[list[Place], list[str]]:
+    """Find the folders that hold images and files of `suffix`, and say which parts have none."""
+    root = entered(root)
+    own = named(root, IMAGES) if images is None else inside(root, images)
+    theirs = named(root, LABELS) if labels is None else inside(root, labels)
+    if images is not None or labels is not None:
+        own, theirs = own or root, theirs or root
+    if own is not None and theirs is not None:
+        found = _by_part(own, theirs) or [Place(own, theirs, None)]
+    else:
+        found = [_within(folder, part) for folder, part in _parts(root)]
+        found = found or [_within(root, None)]
+    with_labels = [each for each in found if next(files_below(each.labels, (suffix,)), None)]
+    if not with_labels:
+        return [], []
+    used = {each.images for each in with_labels}
+    beside = [each.images for each in found] + [folder for folder, _ in _parts(own or root)]
+    unused = sorted({folder for folder in beside if not used & {folder, *folder.iterdir()}})
+    return with_labels, [
+        f"{folder}: its images have no {suffix} files and were left out."
+        for folder in unused
+        if next(files_below(folder, SUFFIXES), None)
+    ]
+
+
+def entered(root: Path) -> Path:
+    """Return the folder, or the only one in it if it is but a wrapper: VOCdevkit/VOC2012."""
+    while True:
+        inner = [each for each in folders(checked_folder(root)) if each[0] not in "._"]
+        if len(inner) != 1 or part_of(inner[0]) or inner[0].lower() in (*IMAGES, *LABELS):
+            return root
+        if any(file.suffix.lower() in SUFFIXES for file in root.iterdir()):
+            return root
+        root = root / inner[0]
+
+
+def inside(root: Path, path: Path) -> Path:
+    """Return a path that the user gave, below `root` if it is there."""
+    return root / path if (root / path).exists() else path
+
+
+def name_of(file: Path, root: Path) -> str:
+    """Return an image's path below the folder that has the usual name of images or of a part."""
+    path = file.relative_to(root) if file.is_relative_to(root) else Path(file.name)
+    above = list(path.parts[:-1])
+    while above and not (part_of(above[-1]) or above[-1].lower() in IMAGES):
+        above.pop()
+    return path.relative_to(Path(*above)).as_posix()
+
+
+def lists_in(root: Path) -> dict[str, Path]:
+    """Return the list of each part: in ImageSets/Main/, ImageSets/ or the folder; empty if none."""
+    sets = [path for path in _below(root) if path.name.lower() == "imagesets"]
+    if len(sets) > 1:
+        listed = " and ".join(str(each.parent) for each in sets[:2])
+        raise ValueError(f"{root}: it holds several sets: {listed}. Give one as --data.path.")
+    inner = [folder for each in sets for folder in (each / "Main", each)]
+    for folder in (*inner, entered(root), root):
+        found: dict[str, Path] = {}
+        for part, names in LISTS.items():
+            files = filter(Path.is_file, [folder / f"{name}.txt" for name in names])
+            if (file := next(files, None)) is not None:
+                found[part] = file
+        if found:
+            return found
+    return {}
+
+
+def files_below(folder: Path, suffixes: frozenset[str] | tuple[str, ...]) -> Iterator[Path]:
+    """Yield the files of a folder and those below, by name; hidden ones are left out."""
+    for where, inner, names in os.walk(checked_folder(folder)):
+        inner[:] = sorted(name for name in inner if name[0] != "." and name != "__MACOSX")
+        for name in sorted(names):
+            if name[0] != "." and os.path.splitext(name)[1].lower() in suffixes:
+                yield Path(where, name)
+
+
+def _below(root: Path, depth: int = 3) -> Iterator[Path]:
+    """Yield the folders below, some levels deep."""
+    for name in folders(root) if depth else ():
+        yield root / name
+        yield from _below(root / name, depth - 1)
+
+
+class ImageFiles:
+    """The images of a folder and below, found by their path or name, with or without ending."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: list[Path] = list(files_below(folder, SUFFIXES))
+        self.by_name: dict[str, list[Path]] = {}
+        for file in self.files:
+            path = file.relative_to(folder)
+            names = {path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem}
+            for name in names:
+                self.by_name.setdefault(name, []).append(file)
+
+    def find(self, name: str) -> Path | None:
+        """Return the image of that name; None where there is none, `ValueError` for several."""
+        found = self.by_name.get(name, [])
+        if len(found) > 1:
+            both = " and ".join(str(file.relative_to(self.folder)) for file in found[:2])
+            raise ValueError(
+                f"{self.folder}: {both} both answer to the name {name!r}. Rename or remove one."
+            )
+        return found[0] if found else None
+
+
+def named(root: Path, names: tuple[str, ...]) -> Path | None:
+    """Return the folder inside `root` that has the first of these names."""
+    found = {each.name.lower(): each for each in sorted(root.iterdir()) if each.is_dir()}
+    return next((found[name] for name in names if name in found), None)
+
+
+def _parts(root: Path) -> list[tuple[Path, str]]:
+    """Return the folders inside `root` that are named as parts."""
+    named = [(each, part_of(each.name)) for each in sorted(root.iterdir()) if each.is_dir()]
+    return [(folder, part) for folder, part in named if part is not None]
+
+
+def _by_part(images: Path, labels: Path) -> list[Place]:
+    """Pair images/train with labels/train; empty unless both have folders of parts."""
+    own = {folder.name.lower(): folder for folder, _ in _parts(images)}
+    return [
+        Place(own[folder.name.lower()], folder, part)
+        for folder, part in _parts(labels)
+        if folder.name.lower() in own
+    ]
+
+
+def _within(folder: Path, part: str | None) -> Place:
+    """Return the images and labels inside a folder, side by side if they have none of their own."""
+    return Place(named(folder, IMAGES) or folder, named(folder, LABELS) or folder, part)
