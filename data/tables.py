@@ -156,9 +156,6 @@ class SegmentationImages:
     """Index arrays under "train", "valid" and "test", as far as the source has a split."""
 
 
-UNLABELLED = 255  # in the masks of `SemanticImages`: no class is known, nothing is scored
-
-
 @dataclass(frozen=True)
 class SemanticImages:
     """Images in which each pixel has a class."""
@@ -167,7 +164,8 @@ class SemanticImages:
     images: Sequence[np.ndarray]
     """uint8 (H, W, 3) each."""
     masks: Sequence[np.ndarray]
-    """uint8 each, an index into `class_names` or `UNLABELLED`; (H, W), or finer than the image."""
+    """uint8 each, an index into `class_names` or `common.images.UNLABELLED`; (H, W), or finer than
+    the image."""
     class_names: tuple[str, ...]
     values: tuple[int, ...]
     """The number that stands for each class in the files."""

@@ -11,15 +11,19 @@ from data.files.images import images_from_folder
 from data.files.interactions import interactions_from_csv
 from data.files.masks import segmentation_from_folder
 from data.files.search import search_from_beir
+from data.files.series import are_neighbours_alike, series_groups, series_of
 from data.files.texts import texts_from_csv
 from data.files.transactions import transactions_from_csv
 
 __all__ = [
+    "are_neighbours_alike",
     "detection_from_voc",
     "images_from_folder",
     "interactions_from_csv",
     "search_from_beir",
     "segmentation_from_folder",
+    "series_groups",
+    "series_of",
     "texts_from_csv",
     "transactions_from_csv",
 ]

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.tables import UNLABELLED, SemanticImages, Source
+from common.images import UNLABELLED
+from data.tables import SemanticImages, Source
 
 CLASS_NAMES = ("sky", "building", "road", "pavement", "tree", "car")
 SKY, BUILDING, ROAD, PAVEMENT, TREE, CAR = range(len(CLASS_NAMES))

@@ -1,8 +1,9 @@
 """Build, evaluate and save a segmenter: `python -m patterns.vision.segmentation.train`.
 
-It uses the nuclei of the 2018 Data Science Bowl, or simulated ones if they are not available;
-`--dataset folder --data.path cells/` uses your own images and label maps; `--protocol dsb-96` runs
-the published protocol.
+It uses the nuclei of the 2018 Data Science Bowl, or simulated ones if they are not available, and
+finds separate objects; `--task semantic` (or `--dataset camvid`) tells a class for each pixel.
+`--dataset folder --data.path cells/` uses your own images and masks; `--protocol dsb-96` runs the
+published protocol.
 """
 
 from __future__ import annotations
@@ -43,8 +44,7 @@ def main(config: Config) -> Path | None:
             stage.note(f"valid IoU {pipeline.valid_iou_:.3f}")
     with console.stage("postprocess") as stage:
         pipeline.fit_postprocess(splits)
-        post = pipeline.postprocess
-        stage.note(f"threshold {post.threshold_}, smoothing {post.smoothing_}")
+        stage.note(pipeline.postprocess.chosen())
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 

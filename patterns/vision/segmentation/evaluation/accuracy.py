@@ -1,6 +1,6 @@
 """How much of the objects is marked and how many are found: the headline table.
 
-Intervals resample whole slides, since tiles of one slide are not independent.
+Intervals resample whole groups, since tiles of one slide are not independent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.stages.postprocess import Postprocess
 
 COLUMNS = ("IoU", "pooled IoU", "Dice", "objects found", "count error", "weights")
 
@@ -27,10 +28,13 @@ def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, fin
         _row(name, joined, test, weights=weights, seed=seed),
         _row("+ splitting", final, test, weights=weights, seed=seed),
     )
+    assert isinstance(post, Postprocess)
+    units = splits.units
+    of = "" if units == "images" else f" of {len(np.unique(test.groups))} {units}"
     caption = (
-        f"{len(test)} test images of {len(np.unique(test.groups))} slides; 95 % intervals over"
-        f" slides. Threshold {post.threshold_}, smoothing {post.smoothing_}, smallest object"
-        f" {post.smallest_} pixels, chosen on {len(splits.valid)} validation images."
+        f"{len(test)} test images{of}; 95 % intervals over {units}. Threshold {post.threshold_},"
+        f" smoothing {post.smoothing_}, smallest object {post.smallest_} pixels, chosen on"
+        f" {len(splits.valid)} validation images."
     )
     return Table("segmentation", COLUMNS, rows, caption)
 

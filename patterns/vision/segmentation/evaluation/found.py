@@ -13,6 +13,7 @@ import numpy as np
 from common.evaluation import segmentation as metrics
 from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.stages.postprocess import Postprocess
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Found:
 def compare(pipeline: Pipeline, test: MaskedImages) -> tuple[Found, Found, Found]:
     """Judge the baseline, the pipeline without splitting touching objects, and all of it."""
     post = pipeline.postprocess
+    assert isinstance(post, Postprocess)
     otsu = pipeline.baseline.predict(test.images)
     masks = [post.mask(each) for each in pipeline.probabilities(test.images)]
     return (
