@@ -9,7 +9,8 @@ as repeated rows, is kept and said in the table's notice.
 from data.files.boxes import detection_from_voc
 from data.files.images import images_from_folder
 from data.files.interactions import interactions_from_csv
-from data.files.masks import segmentation_from_folder
+from data.files.masks.objects import objects_from_folder
+from data.files.masks.semantic import semantic_from_folder
 from data.files.search import search_from_beir
 from data.files.series import are_neighbours_alike, series_groups, series_of
 from data.files.texts import texts_from_csv
@@ -20,8 +21,9 @@ __all__ = [
     "detection_from_voc",
     "images_from_folder",
     "interactions_from_csv",
+    "objects_from_folder",
     "search_from_beir",
-    "segmentation_from_folder",
+    "semantic_from_folder",
     "series_groups",
     "series_of",
     "texts_from_csv",
