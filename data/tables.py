@@ -119,6 +119,9 @@ class Images:
     test_images: np.ndarray
     test_labels: np.ndarray
     label_names: tuple[str, ...]
+    valid_images: np.ndarray | None = None
+    """A validation part, where the source has one."""
+    valid_labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

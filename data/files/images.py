@@ -1,91 +1,151 @@
-"""Images of one class a folder: <class>/<image>, or below train/ and test/.
+"""A user's own images, one label each: class folders or a CSV of labels -> one array.
 
-Every image is decoded once while reading, so that a broken one is named now and not in the middle
-of a training run.
+Every image is decoded once, straight to the size that is trained on and into its place in one
+array, so 10,000 photos need little more memory than their pixels at that size. Broken files are all
+named at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from common import console
+from common.images import UnreadableImage, decode, resized, size_of
 from data.files.columns import file_source
-from data.files.drawn import stratified_test_rows
-from data.files.folders import checked_folder, decode, folders, images_in
+from data.files.labelled import LabelledFiles, files_in_folder, files_in_list, files_in_parts
+from data.files.parts import PREFIX, assigned, groups_by_name, in_series, shared_groups
 from data.tables import Images
+
+PARTS = ("train", "valid", "test")
+MOST_NAMED = 10  # broken files
+LARGEST_SIZE = 96
+MEASURED = 500  # images whose size is looked at
 
 
 def images_from_folder(
-    path: str | Path, *, size: int | None = None, test_share: float = 0.2, seed: int = 0
+    path: Path | None = None,
+    *,
+    parts: Mapping[str, Path | None] | None = None,
+    labels: Path | None = None,
+    file_column: str = "file",
+    label_column: str = "label",
+    group: str | None = None,
+    size: int = 0,
+    largest: int = LARGEST_SIZE,
+    valid_share: float = 0.1,
+    test_share: float = 0.2,
+    seed: int = 0,
 ) -> Images:
-    """Read one class per sub-folder; without a train/ and a test/, the split is drawn by `seed`.
+    """Read images of one class a folder, or those that the CSV `labels` lists below `path`.
 
-    All images must be of one size, or are made square by `size`. Grey if all of them are.
+    `path` holds the class folders, or train/, val/ and test/ above them; `parts` gives folders of
+    classes one by one instead (`path` is then those of training). Missing parts are drawn by `seed`, and `group` keeps images
+    together (`groups_by_name`). All images are made square: `size` pixels a side, 0 for the median
+    of their longer sides up to `largest`. Grey if all of them are.
     """
-    root = checked_folder(Path(path))
-    names: tuple[str, ...]
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        names = _classes(root / "train")
-        unseen = sorted(set(folders(root / "test")) - set(names))
-        if unseen:
-            raise ValueError(
-                f"{root / 'test' / unseen[0]}: no class of that name in {root / 'train'}. Add "
-                "images of it there, or remove the folder."
-            )
-        parts = [_labelled(root / part, names) for part in ("train", "test")]
-        paths = parts[0][0] + parts[1][0]
-        labels = np.concatenate([parts[0][1], parts[1][1]])
-        in_test = np.arange(len(paths)) >= len(parts[0][0])
+    given = {part: root for part, root in (parts or {}).items() if root is not None}
+    if labels is not None:
+        assert path is not None, "the CSV of labels needs the folder of its images"
+        found = files_in_list(labels, path, file_column=file_column, label_column=label_column)
+    elif given:
+        found = files_in_parts({"train": path, **given} if path else given)
     else:
-        names = _classes(root)
-        paths, labels = _labelled(root, names)
-        in_test = stratified_test_rows(labels, test_share=test_share, seed=seed)
-    images = _one_size([decode(file) for file in paths], paths, size)  # (N, H, W, 3)
-    if (images == images[..., :1]).all():
-        images = np.ascontiguousarray(images[..., 0])  # (N, H, W)
-    rows = f"{len(paths) - int(in_test.sum()):,} train images, {int(in_test.sum()):,} test images, "
-    source = file_source((root,), rows=rows + f"{len(names)} classes", notice=None)
-    return Images(
-        source, images[~in_test], labels[~in_test], images[in_test], labels[in_test], names
+        assert path is not None
+        found = files_in_folder(path)
+    label_names = tuple(sorted(set(found.labels)))
+    number = np.array([label_names.index(label) for label in found.labels], np.int64)  # (N,)
+    groups = found.groups if group is None else groups_by_name(found.names, group)
+    part_of = assigned(
+        number, np.array(found.parts), None if groups is None else np.array(groups),
+        label_names=label_names, valid_share=valid_share, test_share=test_share, seed=seed,
+    )  # fmt: skip
+    order = np.concatenate([np.flatnonzero(part_of == part) for part in PARTS])
+    files = [found.files[row] for row in order]
+    images = _decoded(files, size or _median_size(files, largest))  # (N, S, S) or (N, S, S, 3)
+    counts = [int((part_of == part).sum()) for part in PARTS]
+    pixels = np.split(images, np.cumsum(counts)[:-1])
+    of_part = np.split(number[order], np.cumsum(counts)[:-1])
+    notices = [*_notices(found, part_of, groups, group), *_repeated(pixels)]
+    rows = ", ".join(
+        f"{count:,} {name}" for count, name in zip(counts, ("train", "valid", "test"), strict=True)
     )
+    sources = [each for each in (labels, path, *given.values()) if each is not None]
+    source = file_source(
+        sources,
+        rows=f"{rows} images of {images.shape[1]} x {images.shape[1]}, {len(label_names)} classes",
+        notice=" ".join(notices) or None,
+    )
+    return Images(
+        source, pixels[0], of_part[0], pixels[2], of_part[2], label_names,
+        valid_images=pixels[1], valid_labels=of_part[1],
+    )  # fmt: skip
 
 
-def _classes(root: Path) -> tuple[str, ...]:
-    names = folders(root)
-    if len(names) < 2:
+def _median_size(files: Sequence[Path], largest: int) -> int:
+    """Return the median of the longer sides of some images, `largest` at most."""
+    step = max(1, len(files) // MEASURED)
+    sides = []
+    for file in files[::step]:
+        try:
+            sides.append(max(size_of(file.read_bytes())))
+        except UnreadableImage:  # all of those are named while decoding
+            continue
+    return int(min(np.median(sides), largest)) if sides else largest
+
+
+def _decoded(files: Sequence[Path], size: int) -> np.ndarray:
+    """Return uint8 (N, size, size), or (N, size, size, 3) where any image has colour."""
+    images = np.zeros((len(files), size, size, 3), np.uint8)
+    broken: list[str] = []
+    colour = False
+    rows = console.progress(range(len(files)), "reading images", len(files))
+    for row in rows:
+        try:
+            images[row] = resized(decode(files[row].read_bytes(), shown_at=size), size)
+            colour = colour or bool((images[row] != images[row][..., :1]).any())
+        except UnreadableImage as problem:
+            broken.append(f"{files[row]} ({problem})")
+    if broken:
+        more = f" and {len(broken) - MOST_NAMED:,} more" if len(broken) > MOST_NAMED else ""
         raise ValueError(
-            f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed."
+            f"{len(broken)} of {len(files):,} images cannot be read: "
+            f"{', '.join(broken[:MOST_NAMED])}{more}. Remove them, or save them again as PNG."
         )
-    return names
+    return images if colour else np.ascontiguousarray(images[..., 0])
 
 
-def _labelled(root: Path, names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
-    paths: list[Path] = []
-    labels: list[int] = []
-    for number, name in enumerate(names):
-        found = images_in(checked_folder(root / name))
-        if not found:
-            raise ValueError(f"{root / name}: no image in it. Add some or remove the folder.")
-        paths += found
-        labels += [number] * len(found)
-    return paths, np.array(labels, np.int64)
+def _notices(
+    found: LabelledFiles, part_of: np.ndarray, groups: list[str] | None, group: str | None
+) -> Iterator[str]:
+    """Say what was done to the files: the split, what was left out, what may leak."""
+    given = {part for part in found.parts if part}
+    drawn = [part for part in PARTS if part not in given]
+    together = f", {len(set(groups)):,} groups kept whole" if groups is not None else ""
+    if drawn and given:
+        yield f"The {' and '.join(drawn)} part was drawn from the training images{together}."
+    elif drawn:
+        yield f"The split was drawn, each class by its share{together}."
+    elif groups is not None and (shared := shared_groups(part_of, np.array(groups))):
+        yield f"{shared:,} groups lie in more than one of the parts given."
+    if drawn and groups is None and in_series(found.names, found.labels) > 0.5:
+        yield (
+            "The names look like numbered series (such as frames of a video): neighbours may be "
+            f"in two parts and flatter the test; if so, give --data.group {PREFIX}."
+        )
+    if found.other:
+        names = ", ".join(sorted({path.name for path in found.other})[:3])
+        yield f"{len(found.other):,} files that are no images were not read ({names})."
+    if found.nested:
+        yield f"{found.nested:,} images lie in folders inside their class folder."
 
 
-def _one_size(images: list[np.ndarray], paths: list[Path], size: int | None) -> np.ndarray:
-    """Stack to (N, H, W, 3), resized to a square if `size` is given."""
-    if size is not None:
-        from PIL import Image
-
-        square = (size, size)
-        images = [
-            np.asarray(Image.fromarray(image).resize(square, Image.Resampling.BILINEAR))
-            for image in images
-        ]
-    for image, path in zip(images, paths, strict=True):
-        if image.shape != images[0].shape:
-            raise ValueError(
-                f"{path}: {image.shape[1]} x {image.shape[0]} pixels, but {paths[0]} has "
-                f"{images[0].shape[1]} x {images[0].shape[0]}. Give a size to resize all to."
-            )
-    return np.stack(images)
+def _repeated(parts: Sequence[np.ndarray]) -> Iterator[str]:
+    """Say how many images of validation and test are pixel for pixel among those of training."""
+    train, *others = ([hash(image.tobytes()) for image in part] for part in parts)
+    known = set(train)
+    for name, hashes in zip(("validation", "test"), others, strict=True):
+        if count := sum(each in known for each in hashes):
+            yield f"{count:,} {name} images equal a training image pixel for pixel; they were kept."

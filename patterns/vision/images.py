@@ -27,19 +27,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 LARGEST_PIXELS = 16_000_000
-REMEDY = "send a PNG or JPEG file in base64"
+KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF or PGM/PPM"
+REMEDY = f"send an image file ({KINDS}) in base64"
 
 
 def decode_image(
-    encoded: str, *, field: str = "image", row: int | None = None, largest: int = LARGEST_PIXELS
+    encoded: str,
+    *,
+    field: str = "image",
+    row: int | None = None,
+    largest: int = LARGEST_PIXELS,
+    shown_at: int | None = None,
 ) -> np.ndarray:
-    """Decode base64 (a `data:` URL works too) to uint8 (H, W, 3).
+    """Decode base64 (a `data:` URL works too) to uint8 (H, W, 3), as training images were.
 
+    `shown_at`: the side it will be scaled to, if the training images were decoded for it.
     Raises `RequestError` for what is not base64, not a whole image, or above `largest` pixels.
     """
     raw = _from_base64(encoded, field, row)
     try:
-        return decode(raw, largest=largest)
+        return decode(raw, largest=largest, shown_at=shown_at)
     except TooLargeImage as problem:
         raise RequestError(
             field, _start(encoded), f"the image has more than {largest:,} pixels ({problem})",

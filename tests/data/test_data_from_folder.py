@@ -1,4 +1,4 @@
-"""A user's folders of images, boxes, masks and search collections."""
+"""A user's folders of boxes, masks and search collections."""
 
 import json
 
@@ -8,7 +8,6 @@ from PIL import Image
 
 from data.files import (
     detection_from_voc,
-    images_from_folder,
     search_from_beir,
     segmentation_from_folder,
 )
@@ -22,85 +21,6 @@ def save(path, *, size=(8, 6), color=(10, 20, 30)):
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-
-
-@pytest.fixture
-def classes(tmp_path):
-    for number in range(10):
-        save(tmp_path / "cat" / f"{number}.png", color=(number, 0, 0))
-        save(tmp_path / "dög" / f"{number}.jpg", color=(0, number, 0))
-    write(tmp_path / "cat" / "notes.txt", "no image")
-    return tmp_path
-
-
-def test_images_one_class_a_folder(classes):
-    table = images_from_folder(classes, seed=4)
-    assert table.label_names == ("cat", "dög")
-    assert table.train_images.shape == (16, 6, 8, 3)
-    assert table.train_images.dtype == np.uint8
-    assert np.bincount(table.test_labels).tolist() == [2, 2]
-    again = images_from_folder(classes, seed=4)
-    assert (again.test_images == table.test_images).all()
-    assert table.source.rows == "16 train images, 4 test images, 2 classes"
-
-
-def test_grey_images_have_no_channels(tmp_path):
-    for name in "ab":
-        for number in range(3):
-            save(tmp_path / name / f"{number}.png", color=(7 + number,) * 3)
-    assert images_from_folder(tmp_path).train_images.shape[1:] == (6, 8)
-
-
-def test_split_of_the_folders_is_kept(tmp_path):
-    for part, count in (("train", 3), ("test", 2)):
-        for name in "ab":
-            for number in range(count):
-                save(tmp_path / part / name / f"{number}.png", color=(number, 1, 2))
-    table = images_from_folder(tmp_path)
-    assert (len(table.train_images), len(table.test_images)) == (6, 4)
-
-
-def test_a_class_of_the_test_alone_is_named(tmp_path):
-    for folder in ("train/a", "train/b", "test/a", "test/b", "test/c"):
-        save(tmp_path / folder / "1.png")
-    with pytest.raises(ValueError, match="test/c: no class of that name"):
-        images_from_folder(tmp_path)
-
-
-def test_too_few_images_to_set_any_aside_and_folders_named_as_images(tmp_path):
-    for name in "ab":
-        save(tmp_path / name / "1.png")
-        (tmp_path / name / "2.png").mkdir()
-    with pytest.raises(ValueError, match="2 rows are too few to set 20% of each class aside"):
-        images_from_folder(tmp_path)
-
-
-def test_sizes_must_agree_or_be_given(classes):
-    save(classes / "cat" / "wide.png", size=(20, 6))
-    with pytest.raises(ValueError, match=r"wide\.png: 20 x 6 pixels, but .*0\.png has 8 x 6"):
-        images_from_folder(classes)
-    assert images_from_folder(classes, size=5).train_images.shape[1:] == (5, 5, 3)
-
-
-def test_broken_image_is_named(classes):
-    whole = (classes / "cat" / "3.png").read_bytes()
-    (classes / "cat" / "3.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"cat/3\.png: not a readable image \(of no known"):
-        images_from_folder(classes)
-    Image.fromarray(np.zeros((9, 9), np.float32)).save(classes / "cat" / "3.tif")
-    (classes / "cat" / "3.png").unlink()
-    with pytest.raises(ValueError, match=r"cat/3\.tif: .*floating-point"):
-        images_from_folder(classes)
-
-
-def test_folders_that_hold_nothing_are_named(classes, tmp_path):
-    with pytest.raises(ValueError, match="none: no such folder"):
-        images_from_folder(tmp_path / "none")
-    with pytest.raises(ValueError, match="cat: 0 sub-folders"):
-        images_from_folder(classes / "cat")
-    (classes / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty: no image in it"):
-        images_from_folder(classes)
 
 
 def voc(*objects):

@@ -23,15 +23,32 @@ class DataOptions:
     """Where your own images are."""
 
     path: Path | None = None
-    """Image folder for `--dataset folder`: one sub-folder per class."""
+    """Images for `--dataset folder`: a sub-folder per class, below train/, val/, test/ if any."""
+    train: Path | None = None
+    """Class folders to train on, in place of `path`; what is not given is drawn from it."""
+    valid: Path | None = None
+    """Class folders of the validation part."""
+    test: Path | None = None
+    """Class folders of the test part."""
+    labels: Path | None = None
+    """CSV that names the label of each image below `path`; columns split and group are used."""
+    file: str = "file"
+    """Column of `labels` with the image's name, with or without its ending."""
+    label: str = "label"
+    """Column of `labels` with its label."""
+    group: str | None = None
+    """Keep images that belong together in one part: `prefix` (of names before their number), or a
+    regular expression whose first bracket is the group."""
 
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """How the training images are split; the test images are the dataset's own."""
+    """How the images are split where the dataset has no parts of its own."""
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.5)] = 0.1
     """Share of the training images that chooses the epoch and fits the temperature."""
+    test_share: Annotated[float, Interval(ge=0.01, le=0.5)] = 0.2
+    """Share of your own images that is the test, where they have no test part."""
     limit: Annotated[int, Interval(ge=0, le=10**9)] = 0
     """Use at most this many training images, drawn by class; 0 for all."""
 
@@ -80,6 +97,14 @@ class CnnOptions:
 
 
 @dataclass(frozen=True)
+class ResNet9Options:
+    """The network for small colour photographs."""
+
+    width: Annotated[int, Interval(ge=1, le=1024)] = 32
+    """Channels of the stem; the last layer has eight times as many."""
+
+
+@dataclass(frozen=True)
 class MobileNetOptions:
     """MobileNetV3-small."""
 
@@ -94,11 +119,14 @@ class Config(RunConfig):
     """Image classification; `--dataset` takes fashion-mnist, digits or folder."""
 
     own_dataset = "folder"
+    own_files = ("path", "train", "valid", "test", "labels", "group")
 
-    model: Literal["cnn", "mobilenet", "linear"] = "cnn"
-    """cnn (a small ResNet), mobilenet (MobileNetV3-small) or linear (the baseline alone)."""
+    model: Literal["auto", "cnn", "resnet9", "mobilenet", "linear"] = "auto"
+    """auto is resnet9 (a ResNet-9) for colour images, cnn (a small ResNet) for grey ones; mobilenet
+    (MobileNetV3-small) or linear (the baseline alone)."""
     image_size: Annotated[int, Interval(ge=0, le=1024)] = 0
-    """Side that images are scaled to; 0 keeps the data's within 16 to 96 pixels, 64 in a folder."""
+    """Side that images are scaled to; 0 keeps the data's, or your images' median one, within 16 to
+    96 pixels (128 for efficientnet-lite0)."""
     k: Annotated[int, Interval(ge=1, le=1000)] = 3
     """How many labels an answer carries."""
     data: DataOptions = field(default_factory=DataOptions)
@@ -106,6 +134,7 @@ class Config(RunConfig):
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     cnn: CnnOptions = field(default_factory=CnnOptions)
+    resnet9: ResNet9Options = field(default_factory=ResNet9Options)
     mobilenet: MobileNetOptions = field(default_factory=MobileNetOptions)
 
 

@@ -1,14 +1,14 @@
 """What a row, a label and leakage mean in image classification: images split three ways.
 
 A row is an image, its label the one thing it shows. The test images are the ones the dataset's
-authors set aside and are read once. A stratified share of the training images becomes the
-validation part, which alone chooses the epoch and fits the temperature.
+authors set aside and are read once. The validation part, their own or a stratified share of the
+training images, alone chooses the epoch, what is served, and the temperature.
 
 Leakage: Fashion-MNIST and digits come with a fixed split. Digits are in the order of their writers,
 so their validation part is the last of the training part: its writers are new, as in the test part,
-where a random draw would flatter. In a folder of your own, near-duplicates (frames of one video,
-photos of one object) must be kept on one side, or the test accuracy is that of a memory; the split
-of a folder is random and cannot know.
+where a random draw would flatter. Parts of your own are kept; what is missing is drawn by class.
+Near-duplicates (frames of one video, photos of one object) on both sides make the test accuracy
+that of a memory: `data.group` keeps them together, since a draw cannot know.
 What else belongs to the labels: whether a mirror image still has its label (`mirror_safe`).
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PUBLIC, OFFLINE = "fashion-mnist", "digits"
 MIRROR_SAFE = ("fashion-mnist",)
 BY_WRITER = ("digits",)
-FOLDER_SIZE = 64  # photos of a folder are of all sizes, so they are brought to one
+LARGEST = (96, 128)  # pixels a side of your own images: trained from scratch, or from ImageNet
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Splits:
     valid: LabelledImages
     test: LabelledImages
     label_names: tuple[str, ...]
-    mirror_safe: bool
-    """Whether a mirror image keeps its label, as a shoe does and a letter does not."""
+    mirror_safe: bool | None
+    """Whether a mirror image keeps its label, as a shoe does and a letter does not; None where
+    nobody said, and validation tells."""
     notices: tuple[str, ...] = ()
 
 
@@ -57,38 +58,58 @@ def load(config: Config) -> Images:
 
 
 def split(table: Images, config: Config) -> Splits:
-    """Keep the test part, and take a validation part out of the training part.
+    """Keep the parts that the table has, and take a validation part out of the training part.
 
     Images in the order of who made them are cut, all others drawn by class. Raises `ValueError`
     where a class has too few training images for two parts.
     """
-    _check_counts(table)
-    share, limit = config.split.valid_share, config.split.limit
-    everything = LabelledImages(table.train_images, table.train_labels)
-    if table.source.name in BY_WRITER:
-        train, valid = np.split(np.arange(len(everything)), [round(len(everything) * (1 - share))])
-    else:
-        train, valid = stratified_split(everything.labels, (1 - share, share), seed=config.seed)
+    train, valid = _train_and_valid(table, config)
+    limit = config.split.limit
     if limit and limit < len(train):
         part = limit / len(train)
-        kept, _ = stratified_split(everything.labels[train], (part, 1 - part), seed=config.seed)
-        train = train[kept]
+        kept, _ = stratified_split(train.labels, (part, 1 - part), seed=config.seed)
+        train = _chosen(train, kept)
+    public = table.source.origin != "file"
     return Splits(
         source=table.source,
-        train=_chosen(everything, train),
-        valid=_chosen(everything, valid),
+        train=train,
+        valid=valid,
         test=LabelledImages(table.test_images, table.test_labels),
         label_names=table.label_names,
-        mirror_safe=table.source.name in MIRROR_SAFE,
+        mirror_safe=table.source.name in MIRROR_SAFE if public else None,
     )
 
 
 def _own_folder(config: Config) -> Images:
     from data.files import images_from_folder
 
-    assert config.data.path is not None
-    size = config.image_size or FOLDER_SIZE
-    return images_from_folder(config.data.path, size=size, seed=config.seed)
+    own = config.data
+    return images_from_folder(
+        own.path,
+        parts={"train": own.train, "valid": own.valid, "test": own.test},
+        labels=own.labels,
+        file_column=own.file,
+        label_column=own.label,
+        group=own.group,
+        size=config.image_size,
+        largest=LARGEST[config.model == "efficientnet-lite0"],
+        valid_share=config.split.valid_share,
+        test_share=config.split.test_share,
+        seed=config.seed,
+    )
+
+
+def _train_and_valid(table: Images, config: Config) -> tuple[LabelledImages, LabelledImages]:
+    everything = LabelledImages(table.train_images, table.train_labels)
+    if table.valid_images is not None and table.valid_labels is not None:
+        return everything, LabelledImages(table.valid_images, table.valid_labels)
+    _check_counts(table)
+    share = config.split.valid_share
+    if table.source.name in BY_WRITER:
+        train, valid = np.split(np.arange(len(everything)), [round(len(everything) * (1 - share))])
+    else:
+        train, valid = stratified_split(everything.labels, (1 - share, share), seed=config.seed)
+    return _chosen(everything, train), _chosen(everything, valid)
 
 
 def _chosen(part: LabelledImages, rows: np.ndarray) -> LabelledImages:

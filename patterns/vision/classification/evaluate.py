@@ -58,6 +58,10 @@ def headline_table(
     baseline, network, labels = pipeline.baseline, pipeline.network, splits.test.labels
     assert baseline is not None
     models = {baseline.name: (base, baseline), network.name: (raw, network)}
+    rejected = pipeline.rejected_
+    if rejected is not None:
+        logits = rejected.predict(pipeline.preprocess.batch(splits.test.images))
+        models[rejected.name] = (softmax(logits), rejected)
     models["+ temperature"] = (final, network)
     rows: list[Row] = []
     for name, (probabilities, model) in models.items():

@@ -27,6 +27,7 @@ from patterns.vision.classification.stages.linear import LinearClassifier
 from patterns.vision.classification.stages.mobilenet import MobileNetClassifier
 from patterns.vision.classification.stages.network import NetworkClassifier
 from patterns.vision.classification.stages.preprocess import Preprocess
+from patterns.vision.classification.stages.resnet9 import ResNet9Classifier
 from patterns.vision.images import image_profile, read_image
 
 if TYPE_CHECKING:
@@ -51,12 +52,17 @@ class Pipeline:
         example: np.ndarray,
         k: int = 3,
         baseline: LinearClassifier | None = None,
+        mirrored: LinearClassifier | None = None,
         seed: int = 0,
     ) -> None:
-        """`network` may be the baseline itself; `example` is an image for trying the service."""
+        """`network` may be the baseline itself; `example` is an image for trying the service.
+
+        `mirrored`, a second baseline that sees mirror images too, decides if the network does.
+        """
         self.label_names, self.k, self.seed = tuple(label_names), k, seed
         self.preprocess, self.baseline, self.network = preprocess, baseline, network
-        self.example = example
+        self.mirrored, self.example = mirrored, example
+        self.rejected_: NetworkClassifier | None = None  # the network, where the baseline is served
         self.notices: list[str] = []
         self.valid_accuracy_ = 0.0
         self.temperature_ = 1.0
@@ -64,13 +70,15 @@ class Pipeline:
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages; size and channels are the training images'."""
-        baseline = LinearClassifier(
-            classes=len(splits.label_names),
-            least_steps=config.training.least_steps,
-            batch_size=config.training.batch_size,
-            device=config.device,
-            seed=config.seed,
-        )
+        own: dict[str, Any] = {
+            "classes": len(splits.label_names),
+            "least_steps": config.training.least_steps,
+            "batch_size": config.training.batch_size,
+            "device": config.device,
+            "seed": config.seed,
+        }
+        baseline = LinearClassifier(**own)
+        undecided = splits.mirror_safe is None and config.augment.flip == "auto"
         return cls(
             label_names=splits.label_names,
             preprocess=Preprocess.like(splits.train.images, size=config.image_size),
@@ -78,23 +86,39 @@ class Pipeline:
             example=splits.train.images[0],
             k=config.k,
             baseline=baseline,
+            mirrored=LinearClassifier(augment=Augment(crop=0, flip=True), **own)
+            if undecided and config.model != "linear"
+            else None,
             seed=config.seed,
         )
 
     def fit_baseline(self, splits: Splits) -> Pipeline:
-        """Fit the linear baseline."""
+        """Fit the linear baseline, and where nobody said it, find out if mirroring is right."""
         assert self.baseline is not None
-        return self._fit(self.baseline, splits)
+        if self.mirrored is not None:
+            self._fit(self.mirrored, splits)
+        self._fit(self.baseline, splits)
+        if self.mirrored is not None:
+            self._settle_mirroring(splits)
+        return self
 
     def fit_network(
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
-        """Fit the network, if it is not the baseline itself."""
+        """Fit the network, if it is not the baseline itself, and serve what is better on valid."""
         if self.network is self.baseline:
             return self
+        assert self.baseline is not None
+        base = self.baseline.valid_accuracy
         self._fit(self.network, splits, checkpoint=checkpoints, resume=resume)
         if self.network.notice_:
             self.notices.append(self.network.notice_)
+        if base > self.network.valid_accuracy:
+            self.notices.append(
+                f"The linear baseline is served: on validation it is right {base:.3f} of the time,"
+                f" {self.network.name} {self.network.valid_accuracy:.3f}."
+            )
+            self.rejected_, self.network = self.network, self.baseline
         return self
 
     def fit_temperature(self, splits: Splits) -> Pipeline:
@@ -161,28 +185,61 @@ class Pipeline:
     ) -> Pipeline:
         train, valid = self._ready(splits.train), self._ready(splits.valid)
         network.fit(train, valid, checkpoint=checkpoint, resume=resume)
-        assert network.history_ is not None
-        self.valid_accuracy_ = max(network.history_.valid)
+        self.valid_accuracy_ = network.valid_accuracy
         return self
+
+    def _settle_mirroring(self, splits: Splits) -> None:
+        """Mirror training images if validation allows it: `mirroring`."""
+        assert self.baseline is not None and self.mirrored is not None
+        images, labels = self.preprocess.batch(splits.valid.images), splits.valid.labels
+        plain, mirrored = (
+            stage.predict(images).argmax(axis=1) == labels
+            for stage in (self.baseline, self.mirrored)
+        )  # (V,) bool each
+        flip = mirroring(plain, mirrored, colour=self.preprocess.channels == 3)
+        assert self.network.augment is not None
+        self.network.augment.flip = flip
+        self.notices.append(
+            f"Training images are {'' if flip else 'not '}mirrored: on validation the baseline is"
+            f" right {mirrored.mean():.3f} of the time with mirror images, {plain.mean():.3f} of it"
+            f" without (--augment.flip {'off' if flip else 'on'} overrides)."
+        )
 
     def _ready(self, part: LabelledImages) -> LabelledImages:
 
         return LabelledImages(self.preprocess.batch(part.images), part.labels)
 
 
+def mirroring(plain: np.ndarray, mirrored: np.ndarray, *, colour: bool) -> bool:
+    """Tell whether to mirror, from which images (V,) the baseline got right without and with it.
+
+    Colour photographs are mirrored unless that is worse by two standard errors of the difference
+    (sign test): a template of a letter breaks when it is mirrored, one of a landscape does not.
+    Grey images, often of signs, only if it is better by two.
+    """
+    lost, won = int((plain & ~mirrored).sum()), int((mirrored & ~plain).sum())
+    margin = 2 * np.sqrt(lost + won)
+    return lost - won <= margin if colour else won - lost > margin
+
+
 def _stage(model: str) -> type[NetworkClassifier]:
 
-    stages = (LinearClassifier, CnnClassifier, MobileNetClassifier)
+    stages = (LinearClassifier, CnnClassifier, ResNet9Classifier, MobileNetClassifier)
     return {stage.name: stage for stage in stages}[model]
 
 
 def _network(config: Config, splits: Splits) -> NetworkClassifier:
-    """Make the unfitted network that `config.model` names."""
+    """Make the unfitted network that `config.model` names; auto is the one for colour or grey."""
+    model = config.model
+    if model == "auto":
+        model = "resnet9" if splits.train.images.ndim == 4 else "cnn"
     cnn, mobilenet, training = config.cnn, config.mobilenet, config.training
-    own: dict[str, Any] = {"widths": cnn.widths, "blocks": cnn.blocks}
-    if config.model == "mobilenet":
-        own = {"input_size": mobilenet.input_size, "weights": mobilenet.weights}
-    return _stage(config.model)(
+    every: dict[str, dict[str, Any]] = {
+        "cnn": {"widths": cnn.widths, "blocks": cnn.blocks},
+        "resnet9": {"width": config.resnet9.width},
+        "mobilenet": {"input_size": mobilenet.input_size, "weights": mobilenet.weights},
+    }
+    return _stage(model)(
         classes=len(splits.label_names),
         epochs=training.epochs,
         least_steps=training.least_steps,
@@ -190,11 +247,11 @@ def _network(config: Config, splits: Splits) -> NetworkClassifier:
         learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         label_smoothing=training.label_smoothing,
-        augment=_augment(config, mirror_safe=splits.mirror_safe),
+        augment=_augment(config, mirror_safe=bool(splits.mirror_safe)),
         precision=training.precision,
         device=config.device,
         seed=config.seed,
-        **own,
+        **every[model],
     )
 
 

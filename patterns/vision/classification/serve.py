@@ -1,7 +1,7 @@
 """Artifact -> HTTP: an image in, its likeliest labels out, with calibrated probabilities.
 
 `python -m patterns.vision.classification.serve` opens the latest run; POST to /predict
-`{"image": "<base64 of a PNG or JPEG>", "k": 3}`, or open the page at / and pick a file.
+`{"image": "<base64 of an image file>", "k": 3}`, or open the page at / and pick a file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ class ClassificationService(Service):
 
         times = StageTimes()
         with times("decode"):
-            images = [decode_image(request.image, row=row) for row, request in enumerate(requests)]
+            size = self.pipeline.preprocess.size
+            images = [
+                decode_image(request.image, row=row, shown_at=size)
+                for row, request in enumerate(requests)
+            ]
         with times("classify"):
             answers = self.pipeline.classify(images, k=max(request.k for request in requests))
         return responses(requests, answers, version=self.version, times=times)

@@ -35,7 +35,8 @@ def main(config: Config) -> Path:
     if config.model != "linear":
         with console.stage("network") as stage:
             pipeline.fit_network(splits, checkpoints=checkpoints, resume=config.resume)
-            stage.note(f"{config.model}, valid accuracy {pipeline.valid_accuracy_:.3f}")
+            name, accuracy = pipeline.network.name, pipeline.network.valid_accuracy
+            stage.note(f"serves {name}, valid accuracy {accuracy:.3f}")
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature_:.2f}")

@@ -13,9 +13,12 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from patterns.vision.classification.stages.network import NetworkClassifier
 from patterns.vision.classification.stages.preprocess import Normalise
+
+LARGEST_SIZE = 32  # pixels a side of a template; a larger image is averaged down to it
 
 
 class LinearClassifier(NetworkClassifier):
@@ -52,8 +55,12 @@ class Linear(nn.Module):
     def __init__(self, *, channels: int, size: int, classes: int) -> None:
         super().__init__()
         self.normalise = Normalise(channels=channels)
-        self.templates = nn.Linear(channels * size * size, classes)
+        self.size = min(size, LARGEST_SIZE)
+        self.templates = nn.Linear(channels * self.size**2, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, K)."""
-        return self.templates(self.normalise(images).flatten(1))
+        x = self.normalise(images)
+        if x.shape[-1] > self.size:
+            x = functional.adaptive_avg_pool2d(x, self.size)
+        return self.templates(x.flatten(1))

@@ -6,7 +6,7 @@ AdamW on a one-cycle schedule (Smith & Topin 2018): the rate climbs for 30 % of 
 falls to nearly nothing, which gets a small network close to its best in few epochs. The epoch with
 the best validation accuracy is kept, of several the one with the lowest log loss.
 
-A subclass says which network it is: `linear`, `cnn`, `mobilenet`.
+A subclass says which network it is: `linear`, `cnn`, `resnet9`, `mobilenet`.
 
 Shapes: N images, B of them a batch, C channels, K classes.
 """
@@ -51,6 +51,7 @@ class NetworkClassifier(ABC):
         weight_decay: float = 0.05,
         label_smoothing: float = 0.0,
         augment: Augment | None = None,
+        ema: float | None = None,
         precision: str = "auto",
         device: str = "auto",
         seed: int = 0,
@@ -60,7 +61,7 @@ class NetworkClassifier(ABC):
         self.epochs, self.least_steps, self.batch_size = epochs, least_steps, batch_size
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.label_smoothing, self.precision = label_smoothing, precision
-        self.device, self.seed = device, seed
+        self.ema, self.device, self.seed = ema, device, seed
         self.channels_, self.size_ = 0, 0  # of the images it was fitted on
         self.module_: nn.Module | None = None
         self.history_: History | None = None
@@ -121,6 +122,12 @@ class NetworkClassifier(ABC):
         logits = [module(part.to(device)).float().cpu() for part in parts]
         return torch.cat(logits).numpy() if len(images) else np.zeros((0, self.classes), np.float32)
 
+    @property
+    def valid_accuracy(self) -> float:
+        """The best validation accuracy, of the epoch that was kept."""
+        assert self.history_ is not None, "fit it first"
+        return round(max(self.history_.valid), 4)
+
     def parameters(self) -> int:
         """Count the learned numbers."""
         assert self.module_ is not None, "fit or load it first"
@@ -172,6 +179,7 @@ class NetworkClassifier(ABC):
             weight_decay=self.weight_decay,
             schedule="one-cycle",
             gradient_clip=5.0,
+            ema=self.ema,
             precision=choose_precision(self.precision, self.device),
         )
 

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from common.images import resized
+
 # Tinier images are scaled up: on the 8 x 8 digits, held-out writers are then read right 98.8 % of
 # the time and not 98.4 %. Shifts are by half a drawn pixel then, and stages have more to halve.
 SIZES = (16, 96)
@@ -43,7 +45,7 @@ class Preprocess:
     def batch(self, images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
         """Return uint8 (N, C, size, size); images may differ in size and in channels."""
         if isinstance(images, np.ndarray) and self._fits(images[:1]):
-            return np.ascontiguousarray(_channels_first(images))
+            return _channels_first(images)
         if not len(images):
             return np.zeros((0, self.channels, self.size, self.size), dtype=np.uint8)
         return np.stack([self._one(image) for image in images])
@@ -59,7 +61,7 @@ class Preprocess:
             image = np.rint(image.astype(np.float32) @ np.array(LUMA, np.float32))
             image = image.astype(np.uint8)  # (H, W)
         if image.shape[:2] != (self.size, self.size):
-            image = _resize(image, self.size)
+            image = resized(image, self.size)
         return _channels_first(image[None])[0]  # (C, size, size)
 
 
@@ -91,10 +93,3 @@ class Normalise(nn.Module):
 
 def _channels_first(images: np.ndarray) -> np.ndarray:
     return images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-
-
-def _resize(image: np.ndarray, size: int) -> np.ndarray:
-    """Scale to a square with Pillow's antialiased bilinear filter; the aspect is not kept."""
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))

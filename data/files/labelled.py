@@ -1,0 +1,167 @@
+"""Image files with their labels, found in class folders or listed in a CSV; none is opened here.
+
+    <class>/<image>                               parts are drawn
+    train/<class>/<image>, val/…, test/…          parts are kept; one that is missing is drawn
+    a folder for each of train, valid and test    likewise
+    labels.csv: file, label[, split][, group]     images in a folder of their own
+
+Folders inside a class folder belong to the class. Hidden files (of a dot) are not looked at; files
+that are no images are counted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.images import SUFFIXES
+from data.files.columns import filled, read_columns, read_text
+from data.files.folders import checked_folder, folders
+from data.files.layouts import check_layout
+
+PARTS = {
+    "train": ("train", "training"),
+    "valid": ("valid", "val", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+PART_OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
+DRAWN = ""  # the part of a file that none was given for
+
+
+@dataclass
+class LabelledFiles:
+    """N image files: each with its label, its part and its name, by which groups are told."""
+
+    files: list[Path] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    groups: list[str] | None = None
+    other: list[Path] = field(default_factory=list)
+    """Files beside the images that are none."""
+    nested: int = 0
+    """Images that lie in a folder inside their class folder."""
+
+
+def files_in_folder(root: Path) -> LabelledFiles:
+    """List class folders, or those below train/, val/ and test/; val/ without test/ is the test."""
+    checked_folder(root)
+    check_layout(root, "classes")
+    inside = {name.lower(): root / name for name in folders(root)}
+    given = {PART_OF[name]: path for name, path in inside.items() if name in PART_OF}
+    if "train" not in given:
+        return files_in_parts({DRAWN: root})
+    strangers = [path.name for name, path in inside.items() if name not in PART_OF]
+    if strangers:
+        raise ValueError(
+            f"{root}: {strangers[0]!r} lies beside {given['train'].name!r}. Give the parts one by "
+            "one (--data.train, --data.valid, --data.test), or move the folder away."
+        )
+    if "valid" in given and "test" not in given:
+        given["test"] = given.pop("valid")
+    return files_in_parts(given)
+
+
+def files_in_parts(parts: Mapping[str, Path]) -> LabelledFiles:
+    """List the class folders of each part; those of training decide which classes there are."""
+    found = LabelledFiles()
+    first = parts["train"] if "train" in parts else parts[DRAWN]
+    classes = _classes(first)
+    for part, root in parts.items():
+        unseen = sorted(set(folders(checked_folder(root))) - set(classes))
+        if unseen:
+            raise ValueError(
+                f"{root / unseen[0]}: no class of that name in {first}. Add images of it there, "
+                "or remove the folder."
+            )
+        for name in folders(root):
+            _add(found, root / name, name, part)
+        if part == "train" or part == DRAWN:
+            _check_none_empty(root, classes, found)
+    return found
+
+
+def files_in_list(
+    path: Path, root: Path, *, file_column: str = "file", label_column: str = "label"
+) -> LabelledFiles:
+    """List the images of a CSV: a name below `root`, with or without its ending, and a label.
+
+    A column `split` (train, valid, test) keeps a split, a column `group` keeps images together.
+    """
+    there = [name for name in ("split", "group") if name in read_text(path).columns]
+    columns: dict[str, str] = {"file": file_column, "label": label_column}
+    columns |= {name: name for name in there}
+    frame = read_columns(path, columns)
+    for ours, theirs in columns.items():
+        filled(path, frame[ours], theirs)
+    by_name = _by_name(checked_folder(root))
+    found = LabelledFiles(groups=frame["group"].to_list() if "group" in frame.columns else None)
+    splits = frame["split"].to_list() if "split" in frame.columns else [DRAWN] * frame.height
+    rows = zip(frame["file"], frame["label"], splits, strict=True)
+    for row, (name, label, part) in enumerate(rows, start=2):
+        if name.removeprefix("./") not in by_name:
+            raise ValueError(
+                f"{path}, row {row}: no image {name!r} in {root}. Correct the row, or give the "
+                "folder of the images with --data.path."
+            )
+        if part and part.lower() not in PART_OF:
+            raise ValueError(
+                f"{path}, row {row}: column 'split' holds {part!r}, not train, valid or test. "
+                "Correct the row."
+            )
+        found.files.append(by_name[name.removeprefix("./")])
+        found.labels.append(label)
+        found.parts.append(PART_OF[part.lower()] if part else DRAWN)
+        found.names.append(name)
+    twice = frame.filter(frame["file"].is_duplicated())
+    if twice.height:
+        name = twice["file"][0]
+        raise ValueError(f"{path}: the image {name!r} is listed twice. Keep one row of it.")
+    return found
+
+
+def _by_name(root: Path) -> dict[str, Path]:
+    """Return the images below a folder under their relative names, with and without ending."""
+    images = [path for path in _walk(root) if path.suffix.lower() in SUFFIXES]
+    bare = {path.relative_to(root).with_suffix("").as_posix(): path for path in images}
+    return bare | {path.relative_to(root).as_posix(): path for path in images}
+
+
+def _classes(root: Path) -> tuple[str, ...]:
+    names = folders(checked_folder(root))
+    if len(names) >= 2:
+        return names
+    inner = root / names[0] if names else root
+    deeper = len(folders(inner)) >= 2 and f" Give --data.path {inner}, which has more." or ""
+    raise ValueError(
+        f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed."
+        + deeper
+    )
+
+
+def _add(found: LabelledFiles, folder: Path, label: str, part: str) -> None:
+    """Append the images of a class folder, those of folders inside it too."""
+    for path in _walk(folder):
+        if path.suffix.lower() not in SUFFIXES:
+            found.other.append(path)
+            continue
+        found.nested += path.parent != folder
+        found.files.append(path)
+        found.labels.append(label)
+        found.parts.append(part)
+        found.names.append(path.relative_to(folder).as_posix())
+
+
+def _check_none_empty(root: Path, classes: tuple[str, ...], found: LabelledFiles) -> None:
+    empty = [name for name in classes if name not in set(found.labels)]
+    if empty:
+        raise ValueError(f"{root / empty[0]}: no image in it. Add some or remove the folder.")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder in order, hidden ones left out."""
+    for inner, inside, files in os.walk(folder):
+        inside[:] = sorted(name for name in inside if name[0] != "." and name != "__MACOSX")
+        yield from (Path(inner) / name for name in sorted(files) if name[0] != ".")
