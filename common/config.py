@@ -80,7 +80,7 @@ class RunConfig(CheckedConfig):
     own_dataset: ClassVar[str] = "csv"
     """The `--dataset` that reads the user's own files."""
     own_files: ClassVar[tuple[str, ...]] = ("path",)
-    """Fields of section `data` that name them; the first is needed."""
+    """Fields of section `data` that name them; the first is needed, or `train` in its place."""
 
     def __post_init__(self) -> None:
         """Check the fields; a user's own files and `--dataset` belong together."""
@@ -88,7 +88,7 @@ class RunConfig(CheckedConfig):
         own, needed = self.own_dataset, self.own_files[0]
         data = getattr(self, "data", None)
         given = [name for name in self.own_files if getattr(data, name, None) is not None]
-        if self.dataset == own and needed not in given:
+        if self.dataset == own and not {needed, "train"} & set(given):
             raise ValueError(
                 f"data.{needed}: --dataset {own} reads your own data; give --data.{needed}"
                 " (--help says what it must contain)"

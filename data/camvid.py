@@ -27,8 +27,9 @@ from data.tables import SemanticImages, Source, decode_image
 
 _COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 PARTS = {"train": "train", "valid": "val", "test": "test"}  # ours -> theirs
-CLASS_NAMES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car")
-CLASS_NAMES += ("pedestrian", "cyclist")
+CLASS_NAMES = tuple(
+    "sky building pole road pavement tree sign fence car pedestrian cyclist".split()
+)
 VOID = 11
 
 CARD = Card(

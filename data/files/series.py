@@ -18,7 +18,7 @@ import numpy as np
 
 FEWEST = 3  # images of a series
 THUMBNAIL = 16  # pixels a side
-ALIKE = 0.5  # of the distance of two images drawn at random
+ALIKE = 0.7  # of the distance of two images drawn at random
 
 
 def series_of(names: Sequence[str]) -> list[np.ndarray]:

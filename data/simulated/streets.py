@@ -1,9 +1,10 @@
 """A world of street scenes whose classes are known exactly: semantic segmentation offline.
 
 Six classes, painted from far to near: sky, houses, road with a pavement at its side, trees and
-cars. The horizon, the edges of the road, the colours and the light vary from image to image; cars
-and houses share their colours, so that only shape and place tell them apart. As in real sets, the
-border between two classes is unlabelled, and so are a few patches that nobody could name.
+cars. The horizon, the edges of the road and the light vary from image to image, and all classes
+take their colours from one wide range: what tells them apart is place, shape and texture (windows,
+leaves, paving stones). As in real sets, the border between two classes is unlabelled, and so are a
+few patches that nobody could name.
 
 Shapes: H x W pixels.
 """
@@ -50,7 +51,7 @@ def _scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarra
     classes = np.full((height, width), SKY, np.uint8)
     colour = np.zeros((height, width, 3))
     horizon = int(height * rng.uniform(0.4, 0.55))
-    _paint(classes, colour, np.ones_like(classes, bool), SKY, rng.uniform((150, 180, 205), 235))
+    _paint(classes, colour, np.ones_like(classes, bool), SKY, _tone(rng))
     _paint_houses(rng, classes, colour, horizon)
     _paint_ground(rng, classes, colour, horizon)
     for _ in range(rng.integers(1, 4)):
@@ -60,6 +61,11 @@ def _scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarra
     light = rng.uniform(0.7, 1.15)
     noise = rng.normal(0, 7, colour.shape)
     return np.clip(colour * light + noise, 0, 255).astype(np.uint8), _with_void(rng, classes)
+
+
+def _tone(rng: np.random.Generator) -> np.ndarray:
+    """Draw a colour, greyish as most things in a street."""
+    return rng.uniform(70, 210) + rng.normal(0, 14, 3)
 
 
 def _paint(
@@ -79,7 +85,9 @@ def _paint_houses(
         if rng.random() < 0.8:
             window = np.zeros_like(classes, bool)
             window[int(horizon * rng.uniform(0.1, 0.7)) : horizon + 2, left:right] = True
-            _paint(classes, colour, window, BUILDING, rng.uniform(70, 200, 3))
+            _paint(classes, colour, window, BUILDING, _tone(rng))
+            y, x = np.mgrid[: classes.shape[0], : classes.shape[1]]
+            colour[window & (y % 5 < 2) & (x % 5 < 2)] *= 0.4  # windows
         left = right
 
 
@@ -92,9 +100,10 @@ def _paint_ground(
     near = np.clip((y - horizon) / (height - horizon), 0, 1)
     middle = width * rng.uniform(0.4, 0.6)
     half = width * (0.06 + rng.uniform(0.3, 0.5) * near)
-    _paint(classes, colour, y >= horizon, PAVEMENT, rng.uniform(135, 175) + rng.normal(0, 6, 3))
+    _paint(classes, colour, y >= horizon, PAVEMENT, _tone(rng))
+    colour[(y >= horizon) & ((y + x) % 6 < 2)] *= 0.6  # stones
     road = (y >= horizon) & (np.abs(x - middle) < half)
-    _paint(classes, colour, road, ROAD, rng.uniform(75, 115) + rng.normal(0, 4, 3))
+    _paint(classes, colour, road, ROAD, _tone(rng))
 
 
 def _paint_tree(
@@ -105,7 +114,8 @@ def _paint_tree(
     centre = (horizon - radius * rng.uniform(0.2, 1.0), rng.uniform(0, classes.shape[1]))
     crown = np.hypot(y - centre[0], (x - centre[1]) * 1.2) < radius
     trunk = (np.abs(x - centre[1]) < 2) & (y > centre[0]) & (y < horizon + radius * 0.5)
-    _paint(classes, colour, crown | trunk, TREE, rng.uniform((30, 75, 20), (80, 130, 60)))
+    _paint(classes, colour, crown | trunk, TREE, _tone(rng))
+    colour[crown] *= rng.uniform(0.3, 1.4, (int(crown.sum()), 1))  # leaves
 
 
 def _paint_car(
@@ -120,7 +130,7 @@ def _paint_car(
     body = (y < bottom) & (y >= bottom - size * 0.6) & (x >= left) & (x < left + 2 * size)
     cabin = (y >= bottom - size) & (y < bottom - size * 0.6)
     cabin &= (x >= left + size * 0.4) & (x < left + size * 1.6)
-    _paint(classes, colour, body | cabin, CAR, rng.uniform(70, 200, 3))
+    _paint(classes, colour, body | cabin, CAR, _tone(rng))
     wheels = body & (y >= bottom - max(2, size // 4)) & (((x - left) % size) < size // 2)
     colour[wheels] = 20
     colour[cabin & (y >= bottom - size * 0.9)] *= 0.5  # windows

@@ -25,7 +25,7 @@ def decode_mask(path: Path, palette: Palette | None = None) -> np.ndarray:
 
     if path.suffix.lower() in LOSSY:
         raise ValueError(
-            f"{path}: a JPEG changes the values of a mask. Save the masks as PNG, from their source."
+            f"{path}: a JPEG changes the values of a mask. Save masks as PNG, from their source."
         )
     try:
         with Image.open(path) as image:
@@ -36,7 +36,11 @@ def decode_mask(path: Path, palette: Palette | None = None) -> np.ndarray:
         raise ValueError(f"{path}: not a readable image ({error}). Save it again.") from error
     if values.ndim == 3:
         values = _one_channel(path, values, palette)
-    if values.dtype.kind not in "bui" or values.min(initial=0) < 0 or values.max(initial=0) > HIGHEST:
+    if (
+        values.dtype.kind not in "bui"
+        or values.min(initial=0) < 0
+        or values.max(initial=0) > HIGHEST
+    ):
         raise ValueError(
             f"{path}: a mask has one channel of whole numbers up to {HIGHEST}, this one is "
             f"{values.dtype} {values.shape}. Save it as an 8- or 16-bit grey PNG."
@@ -59,7 +63,7 @@ def _one_channel(path: Path, values: np.ndarray, palette: Palette | None) -> np.
     codes = np.unique(values.reshape(-1, 3), axis=0)
     some = "; ".join(" ".join(map(str, colour)) for colour in codes[:SHOWN])
     raise ValueError(
-        f"{path}: the mask is coloured ({len(codes):,} colours: {some}{' …' * (len(codes) > SHOWN)})."
+        f"{path}: the mask is coloured ({len(codes):,} colours, such as {some})."
         " Give --task semantic with --data.palette, a text file with `name r g b` a line, or save"
         " the numbers of objects or classes as a grey PNG."
     )
@@ -72,8 +76,8 @@ def _by_palette(path: Path, values: np.ndarray, palette: Palette) -> np.ndarray:
     if unknown:
         some = "; ".join(" ".join(map(str, colour)) for colour in unknown[:SHOWN])
         raise ValueError(
-            f"{path}: {len(unknown):,} colours are not in the palette ({some}). Add them, or save the"
-            " mask again without smoothing."
+            f"{path}: {len(unknown):,} colours are not in the palette ({some}). Add them, or save"
+            " the mask again without smoothing."
         )
     numbers = np.array([palette[colour] for colour in colours], np.uint16)
     return numbers[place.reshape(values.shape[:2])]

@@ -83,8 +83,8 @@ def _checked(
         use = use_of(masks)
     if use.like_classes and not certain:
         raise ValueError(
-            f"{folder}: these look like classes, not like numbered objects: {_why(use)}. Give --task"
-            " semantic, or --task objects if each number is one object."
+            f"{folder}: these look like classes, not like numbered objects: {_why(use)}. Give"
+            " --task semantic, or --task objects if each number is one object."
         )
     if use.in_pieces:
         notices.append(

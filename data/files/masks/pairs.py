@@ -42,8 +42,8 @@ def pairs_of(found: Sequence[Place]) -> tuple[list[Pair], list[str]]:
         twice = [names for names in (_twice(images), _twice(masks)) if names]
         if twice:
             raise ValueError(
-                f"{twice[0][0]} and {twice[0][1]} have one name, so that it is open which belongs to"
-                " which. Rename or remove one."
+                f"{twice[0][0]} and {twice[0][1]} have one name, so that it is open which belongs"
+                " to which. Rename or remove one."
             )
         own, theirs = dict(images), dict(masks)
         both = sorted(own.keys() & theirs.keys())
@@ -100,9 +100,7 @@ def _twice(files: list[tuple[str, Path]]) -> list[Path]:
     return []
 
 
-def _left_out(
-    folder: Path, what: str, files: dict[str, Path], paired: Sequence[str]
-) -> list[str]:
+def _left_out(folder: Path, what: str, files: dict[str, Path], paired: Sequence[str]) -> list[str]:
     rest = sorted(files.keys() - set(paired))
     if not rest:
         return []
@@ -128,9 +126,8 @@ def voc_lists(pairs: list[Pair], found: Sequence[Place]) -> tuple[list[Pair], li
     for part, name in lists.items():
         path = folder / f"{name}.txt"
         for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            if line.strip():
-                if listed.setdefault(line.strip(), part) != part:
-                    raise ValueError(f"{path}: {line.strip()!r} is in two lists. Keep it in one.")
+            if line.strip() and listed.setdefault(line.strip(), part) != part:
+                raise ValueError(f"{path}: {line.strip()!r} is in two lists. Keep it in one.")
     if not listed or any(pair.part for pair in pairs):
         return pairs, []
     kept = [Pair(p.name, p.image, p.mask, listed[p.name]) for p in pairs if p.name in listed]

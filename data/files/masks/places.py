@@ -9,18 +9,20 @@ Names match whatever their case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.files.folders import checked_folder
 from data.files.layouts import check_layout
 
-IMAGES = ("images", "jpegimages", "image", "imgs", "img", "img_dir", "leftimg8bit", "frames")
-IMAGES += ("photos", "pictures", "inputs", "input")
-MASKS = ("labels", "masks", "annotations", "segmentationclass", "segmentationobject", "label")
-MASKS += ("mask", "annotation", "annots", "annot", "ann_dir", "gtfine", "gt", "groundtruth")
-MASKS += ("ground_truth", "segmentation", "targets")
+IMAGES = (
+    "images jpegimages image imgs img img_dir leftimg8bit frames photos pictures inputs input"
+).split()
+MASKS = (
+    "labels masks annotations segmentationclass segmentationobject label mask annotation annots"
+    " annot ann_dir gtfine gt groundtruth ground_truth segmentation targets"
+).split()
 PART_NAMES = {
     "train": ("train", "training"),
     "valid": ("val", "valid", "validation", "dev"),
@@ -125,7 +127,7 @@ def _entered(root: Path) -> Path:
         root = inner[0]
 
 
-def _named(root: Path, names: tuple[str, ...]) -> Path | None:
+def _named(root: Path, names: Sequence[str]) -> Path | None:
     inside = {each.name.lower(): each for each in _folders(root)}
     return next((inside[name] for name in names if name in inside), None)
 
@@ -143,7 +145,7 @@ def _refuse(root: Path) -> None:
     check_layout(root, "masks")
     inside = ", ".join(each.name for each in _folders(root)) or "no folder"
     raise ValueError(
-        f"{root}: no images with masks found ({inside} in it). Put images into images/ and a mask of"
-        " the same name for each into labels/, or name the folders by --data.images and"
+        f"{root}: no images with masks found ({inside} in it). Put images into images/ and a mask"
+        " of the same name for each into labels/, or name the folders by --data.images and"
         " --data.labels."
     )

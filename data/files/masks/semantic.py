@@ -38,9 +38,7 @@ def semantic_from_folder(
     colours, named = (None, {}) if palette is None else read_palette(palette)
     if names is not None:
         named = read_names(names)
-    read = read_pairs(
-        root, images=images, labels=labels, parts=parts, group=group, palette=colours
-    )
+    read = read_pairs(root, images=images, labels=labels, parts=parts, group=group, palette=colours)
     pixels = values_of(read.masks)
     classes, notices = _classes(read, pixels, named, ignore)
     table = np.full(65_536, UNLABELLED, np.uint8)
@@ -72,16 +70,16 @@ def _classes(
     if len(values) == 1 and ignore in pixels and values[0] == 0:
         values = [0, ignore]
         notices.append(
-            f"The masks hold 0 and {ignore} alone, so {ignore} is taken as a class, not as unlabelled:"
-            f" two classes, of which {ignore} covers {pixels[ignore] / sum(pixels.values()):.0%}."
+            f"The masks hold 0 and {ignore} alone, so {ignore} is taken as a class, not as"
+            f" unlabelled; it covers {pixels[ignore] / sum(pixels.values()):.0%} of the pixels."
         )
     elif ignore in pixels:
         share = pixels[ignore] / sum(pixels.values())
         notices.append(f"Pixels of value {ignore} ({share:.1%}) are unlabelled and count nowhere.")
     if len(values) < 2:
         raise ValueError(
-            f"{folder}: the masks hold the value {listed(values)} alone, and a class needs another to"
-            " be told from. Give masks with two classes or more."
+            f"{folder}: the masks hold the value {listed(values)} alone, and a class needs another"
+            " to be told from. Give masks with two classes or more."
         )
     if not named and use_of(read.masks, ignore=ignore).like_objects:
         raise ValueError(
@@ -101,9 +99,9 @@ def _unnamed(read: Read, values: Sequence[int], named: Mapping[int, str]) -> lis
     faults = []
     for value in values:
         if value not in named:
-            pair = next(p for p, m in zip(read.pairs, read.masks, strict=True) if (m == value).any())
+            first = next(row for row, mask in enumerate(read.masks) if (mask == value).any())
             faults.append(
-                f"{pair.mask}: the value {value} has no name. Add it, or give --data.ignore {value}"
+                f"{read.pairs[first].mask}: the value {value} has no name. Add it, or give --data.ignore {value}"
                 " if it stands for no class."
             )
     return faults

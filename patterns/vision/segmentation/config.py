@@ -168,6 +168,7 @@ class Config(RunConfig):
     """Segmentation: preprocess, augment, U-Net, tiles, then objects or classes."""
 
     own_dataset = "folder"
+    own_files = ("path", "train", "valid", "test", "images", "labels", "names", "palette", "group")
 
     task: Literal["auto", "objects", "semantic"] = "auto"
     """objects: separate things of one kind, numbered and counted; semantic: a class for each pixel.
@@ -209,7 +210,7 @@ PRESETS = {
         dataset="simulated-nuclei",
         world=WorldOptions(images=40),
         unet=UNetOptions(width=6, levels=2, stem=1),
-        training=TrainingOptions(epochs=12, crop=64, batch_size=8),
+        training=TrainingOptions(epochs=20, crop=64, batch_size=4, learning_rate=1e-2),
     ),
     "default": DEFAULT,
     "large": replace(

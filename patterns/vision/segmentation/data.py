@@ -32,7 +32,7 @@ from patterns.vision.segmentation.entities.images import Classes, MaskedImages
 if TYPE_CHECKING:
     from data.tables import SegmentationImages, SemanticImages, Source
 
-    Table = SegmentationImages | SemanticImages
+    ImageTable = SegmentationImages | SemanticImages
 
 PUBLIC, OFFLINE = "nuclei", "simulated-nuclei"
 SEMANTIC_PUBLIC, SEMANTIC_OFFLINE = "camvid", "simulated-streets"
@@ -60,7 +60,7 @@ class Splits:
         return "objects" if self.classes is None else "semantic"
 
 
-def load(config: Config) -> Table:
+def load(config: Config) -> ImageTable:
     """Read the dataset that `config` names; auto falls back to the offline one, with a notice."""
     if config.dataset == "folder":
         return _own(config)
@@ -104,7 +104,7 @@ def _task(config: Config) -> str:
     return task
 
 
-def _own(config: Config) -> Table:
+def _own(config: Config) -> ImageTable:
     """Read the user's own folder, as classes if `task` says so."""
     from data.files import objects_from_folder, semantic_from_folder
 
@@ -139,14 +139,16 @@ class Grouping:
         return f"{share:.0%} of the test images have {self.neighbour} in training"
 
 
-def split(table: Table, config: Config) -> Splits:
+def split(table: ImageTable, config: Config) -> Splits:
     """Split into train, valid and test: as the source has it, else by group or by image."""
     from data.tables import SemanticImages
 
-    semantic = isinstance(table, SemanticImages)
+    classes = None
+    if isinstance(table, SemanticImages):
+        classes = Classes(table.class_names, table.values)
     images = list(table.images)
     coloured = "stained" if getattr(table, "kinds", ()) else "colour"
-    kinds = [""] * len(images) if semantic else [modality(each, coloured) for each in images]
+    kinds = ["" if classes else modality(image, coloured) for image in images]
     grouping = _grouping(table, images)
     groups = np.arange(len(images)) if grouping is None else grouping.groups
     if table.split:
@@ -162,12 +164,11 @@ def split(table: Table, config: Config) -> Splits:
         )
         for part in rows
     ]
-    classes = Classes(table.class_names, table.values) if semantic else None
     units = "images" if grouping is None else grouping.plural
     return Splits(table.source, parts[0], parts[1], parts[2], classes, units, tuple(notices))
 
 
-def _grouping(table: Table, images: Sequence[np.ndarray]) -> Grouping | None:
+def _grouping(table: ImageTable, images: Sequence[np.ndarray]) -> Grouping | None:
     """Find which images belong together: as the source says, by their names, by their edges."""
     from data.files import are_neighbours_alike, series_groups, series_of
     from data.tables import SegmentationImages
@@ -197,10 +198,10 @@ def _kept(
     """Return the rows of the source's own parts; what is missing of them is drawn from train."""
     if "train" not in given or len(given) < 2:
         raise ValueError(
-            f"split: the data has the parts {', '.join(given)} alone; give train and test, or images"
-            " without parts, of which they are drawn"
+            f"split: the data has the parts {', '.join(given)} alone; give train and test, or"
+            " images without parts, of which they are drawn"
         )
-    train, test = given["train"], given.get("test", given.get("valid"))
+    train, test = given["train"], given["test" if "test" in given else "valid"]
     notices = ["the split is the data's own"]
     if "test" not in given:
         notices = ["there is no test part, so val is the test and is never trained on"]
@@ -232,7 +233,10 @@ def _drawn(
         rows, rare = [rest[inner], rest[chosen], held], []
     count = len(groups)
     if grouping is None:
-        said = f"split by image: no series or tiles of one image were found in {count:,} images"
+        said = (
+            f"the {count:,} images were drawn one by one: neither tiles of one image nor neighbours"
+            " that look alike were found among them"
+        )
     else:
         by = grouping.noun if config.split.by == "group" else "image"
         said = f"split by {by}: {len(np.unique(groups))} {grouping.plural} in {count} images"

@@ -49,10 +49,12 @@ def _judge_objects(report: Report, pipeline: Pipeline, splits: Splits) -> None:
 
 
 def _judge_classes(report: Report, pipeline: Pipeline, splits: Splits) -> None:
+    assert splits.classes is not None
+    names = splits.classes.names
     base, joined, final = classes.compare(pipeline, splits.test)
     report.tables = [
         classes.headline(pipeline, splits, base, joined, final),
-        classes.by_class(pipeline, base, final),
-        classes.mistaken(pipeline, final),
+        classes.by_class(names, base, final),
+        classes.mistaken(names, final),
     ]
-    figures.draw_classes(report, pipeline, splits.test, base, final)
+    figures.draw_classes(report, pipeline, splits, base, final)

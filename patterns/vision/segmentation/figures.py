@@ -8,14 +8,18 @@ training went.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from common.evaluation.report import Report, add_canvas, figure
 from common.evaluation.segmentation import confusion_iou
+from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation import classes
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.stages.training import Segmenter
 
 PALETTE = "tab20"  # its twenty colours, used again for more classes
 
@@ -91,21 +95,19 @@ def _draw_scores(report: Report, test: MaskedImages, base: Found, final: Found) 
 
 
 def draw_classes(
-    report: Report,
-    pipeline: Pipeline,
-    test: MaskedImages,
-    base: classes.Found,
-    final: classes.Found,
+    report: Report, pipeline: Pipeline, splits: Splits, base: classes.Found, final: classes.Found
 ) -> None:
     """Draw the figures of classes."""
-    _draw_maps(report, pipeline, test, base, final)
-    _draw_class_scores(report, pipeline, base, final)
+    assert splits.classes is not None
+    names = splits.classes.names
+    _draw_maps(report, names, splits.test, base, final)
+    _draw_class_scores(report, names, base, final)
     _draw_training(report, pipeline)
 
 
 def _draw_maps(
     report: Report,
-    pipeline: Pipeline,
+    names: Sequence[str],
     test: MaskedImages,
     base: classes.Found,
     final: classes.Found,
@@ -114,7 +116,6 @@ def _draw_maps(
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    names = pipeline.postprocess.names
     canvas = Figure(figsize=(8.6, 1.7 * len(final.maps) + 0.6), dpi=100, layout="constrained")
     grid = canvas.subplots(len(final.maps), 4, squeeze=False)
     for line, row in zip(grid, sorted(final.maps), strict=True):
@@ -139,16 +140,15 @@ def coloured(labels: np.ndarray, count: int) -> np.ndarray:
     """Colour class numbers below `count` (H, W), anything else black: uint8 (H, W, 3)."""
     from matplotlib import colormaps
 
-    colours = np.array(colormaps[PALETTE].colors)  # (20, 3)
+    colours = colormaps[PALETTE](np.arange(20))[:, :3]  # (20, 3)
     known = labels < count
     drawn = colours[np.where(known, labels, 0) % len(colours)] * known[..., None]
     return (255 * drawn).astype(np.uint8)
 
 
 def _draw_class_scores(
-    report: Report, pipeline: Pipeline, base: classes.Found, final: classes.Found
+    report: Report, names: Sequence[str], base: classes.Found, final: classes.Found
 ) -> None:
-    names = pipeline.postprocess.names
     after = confusion_iou(final.confusion)
     order = [number for number in np.argsort(after) if not np.isnan(after[number])][-40:]
     caption = "IoU of each class over all test images: a mean hides the rare ones."
@@ -164,7 +164,8 @@ def _draw_class_scores(
 
 
 def _draw_training(report: Report, pipeline: Pipeline) -> None:
-    history = pipeline.network.history_ if pipeline.network else None
+    stage, _ = pipeline.learned()
+    history = stage.history_ if isinstance(stage, Segmenter) else None
     if history is None or len(history.valid) < 2:
         return
     caption = "Mean IoU on validation images after each epoch; the best epoch's weights are kept."

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,7 +50,8 @@ POSTPROCESSES: dict[str, type[Postprocess] | type[ClassMaps]] = {
 class Pipeline:
     """A segmenter with its baseline beside it; without a network the baseline answers.
 
-    `task` is objects or semantic and tells which baseline and which last stage there are.
+    `task` is objects or semantic and tells which baseline and which last stage there are. A network
+    that validation likes less than the baseline ends in `rejected_` and is not saved.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Pipeline:
         self.example, self.seed = example, seed
         self.notices: list[str] = []
         self.valid_iou_: float | None = None  # of the best epoch
+        self.rejected_: tuple[Segmenter, Postprocess | ClassMaps] | None = None
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
@@ -85,14 +88,18 @@ class Pipeline:
             seed=config.seed,
         )
 
+    def fit_baseline(self, splits: Splits) -> Pipeline:
+        """Fit the baseline on the training images."""
+        self.baseline.fit(splits.train.images, splits.train.masks)
+        return self
+
     def fit_network(
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
-        """Fit the baseline on the training images, and the U-Net on random crops of them."""
-        train, valid = splits.train, splits.valid
-        self.baseline.fit(train.images, train.masks)
+        """Fit the U-Net on random crops of the training images, if there is one."""
         if self.network is None:
             return self
+        train, valid = splits.train, splits.valid
         self.network.fit(
             (train.images, train.masks),
             (valid.images, valid.masks),
@@ -105,8 +112,27 @@ class Pipeline:
         return self
 
     def fit_postprocess(self, splits: Splits) -> Pipeline:
-        """Choose threshold, smoothing and smallest area, or the balance of the classes."""
-        self.postprocess.fit(self.probabilities(splits.valid.images), splits.valid.masks)
+        """Choose threshold, smoothing and smallest area, or the balance of the classes.
+
+        Then the network is compared with the baseline, and the better of the two is served.
+        """
+        images, masks = splits.valid.images, splits.valid.masks
+        self.postprocess.fit(self.probabilities(images), masks)
+        if self.network is None:
+            return self
+        network, post = self.network, self.postprocess
+        ours = post.score(self.probabilities(images), masks)
+        self.network, self.postprocess = None, deepcopy(post)
+        self.postprocess.fit(self.probabilities(images), masks)
+        theirs = self.postprocess.score(self.probabilities(images), masks)
+        if theirs > ours:
+            self.rejected_ = network, post
+            self.notices.append(
+                f"the baseline is served: on validation its IoU is {theirs:.3f}, the network's"
+                f" {ours:.3f}; more epochs or more images may change that"
+            )
+        else:
+            self.network, self.postprocess = network, post
         return self
 
     def probabilities(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
@@ -115,6 +141,10 @@ class Pipeline:
         for image in images:
             (found,) = stage.predict([as_colour(image)])
             yield found.astype(np.float32)
+
+    def learned(self) -> tuple[Segmenter | Baseline, Postprocess | ClassMaps]:
+        """Return the network, served or not, and the last stage fitted for it."""
+        return self.rejected_ or (self.network or self.baseline, self.postprocess)
 
     def segment(self, images: Sequence[np.ndarray]) -> list[Answer]:
         """Find the objects or classes of uint8 images of any size, (H, W) or (H, W, 3)."""

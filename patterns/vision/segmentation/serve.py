@@ -92,7 +92,9 @@ class SegmentationService(Service):
                 stage_ms=times.milliseconds,
                 count=answer.count,
                 coverage=answer.coverage,
-                classes=answer.classes and [ClassFound(**vars(each)) for each in answer.classes],
+                classes=None
+                if answer.classes is None
+                else [ClassFound(**vars(each)) for each in answer.classes],
                 height=answer.mask.shape[0],
                 width=answer.mask.shape[1],
                 mask=mask,

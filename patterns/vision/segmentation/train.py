@@ -37,6 +37,8 @@ def main(config: Config) -> Path | None:
 
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
+    with console.stage("baseline"):
+        pipeline.fit_baseline(splits)
     if pipeline.network is not None:
         with console.stage("network") as stage:
             pipeline.fit_network(splits, checkpoints=checkpoints, resume=config.resume)

@@ -14,6 +14,7 @@ from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 from patterns.vision.segmentation.pipeline import Pipeline
 from patterns.vision.segmentation.stages.postprocess import Postprocess
+from patterns.vision.segmentation.stages.training import Segmenter
 
 COLUMNS = ("IoU", "pooled IoU", "Dice", "objects found", "count error", "weights")
 
@@ -21,12 +22,16 @@ COLUMNS = ("IoU", "pooled IoU", "Dice", "objects found", "count error", "weights
 def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, final: Found) -> Table:
     """Return the table of the three, the baseline first."""
     test, post, seed = splits.test, pipeline.postprocess, pipeline.seed
-    weights = pipeline.network.parameters() if pipeline.network else 0
-    name = "unet" if pipeline.network else "otsu, tuned"
+    stage, _ = pipeline.learned()
+    weights = stage.parameters() if isinstance(stage, Segmenter) else 0
+    name, last = "unet" if weights else "otsu, tuned", "+ splitting"
+    served = weights if pipeline.network else 0
+    if pipeline.rejected_ is not None:
+        last = "otsu + splitting (served)"
     rows = (
         _row("otsu", base, test, weights=0, seed=seed, baseline=True),
         _row(name, joined, test, weights=weights, seed=seed),
-        _row("+ splitting", final, test, weights=weights, seed=seed),
+        _row(last, final, test, weights=served, seed=seed),
     )
     assert isinstance(post, Postprocess)
     units = splits.units

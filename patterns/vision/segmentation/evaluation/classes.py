@@ -10,7 +10,7 @@ Shapes: N images, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.pipeline import Pipeline
 from patterns.vision.segmentation.stages.classes import ClassMaps
+from patterns.vision.segmentation.stages.training import Segmenter
 
 COLUMNS = ("mIoU", "pixel accuracy", "mean recall", "mIoU above baseline", "weights")
 WORST = 8  # mistakes listed
@@ -48,19 +49,20 @@ class Found:
 
 
 def compare(pipeline: Pipeline, test: MaskedImages) -> tuple[Found, Found, Found]:
-    """Judge the baseline, the most probable class, and the class after balancing."""
+    """Judge the baseline, the network's most probable class, and what is served."""
+    stage, _ = pipeline.learned()
     post = pipeline.postprocess
     assert isinstance(post, ClassMaps)
     kept = set(np.linspace(0, len(test) - 1, SHOWN).round().astype(int).tolist())
     found: list[list[np.ndarray]] = [[], [], []]
     maps: list[dict[int, np.ndarray]] = [{}, {}, {}]
-    likely = pipeline.probabilities(test.images)
-    for row, (image, mask, ours) in enumerate(zip(test.images, test.masks, likely, strict=True)):
-        (base,) = pipeline.baseline.predict([image])
+    for row, (image, mask) in enumerate(zip(test.images, test.masks, strict=True)):
+        (simple,) = pipeline.baseline.predict([image])
+        (ours,) = stage.predict([image])
         said = (
-            post.classes(base, mask.shape, balanced=False),
+            post.classes(simple, mask.shape, balanced=False),
             post.classes(ours, mask.shape, balanced=False),
-            post.classes(ours, mask.shape),
+            post.classes(ours if pipeline.rejected_ is None else simple, mask.shape),
         )
         for place, each in enumerate(said):
             found[place].append(
@@ -74,18 +76,22 @@ def compare(pipeline: Pipeline, test: MaskedImages) -> tuple[Found, Found, Found
 
 def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, final: Found) -> Table:
     """Return the table of the three, the baseline first."""
-    weights = pipeline.network.parameters() if pipeline.network else 0
-    seed, name = pipeline.seed, "unet" if pipeline.network else "place and colour, again"
+    stage, _ = pipeline.learned()
+    weights = stage.parameters() if isinstance(stage, Segmenter) else 0
+    seed, name, last = pipeline.seed, "unet" if weights else "place and colour, again", "+ balance"
+    served = weights if pipeline.network else 0
+    if pipeline.rejected_ is not None:
+        last = "place and colour + balance (served)"
     rows = (
         _row("place and colour", base, None, weights=0, seed=seed),
         _row(name, joined, base, weights=weights, seed=seed),
-        _row("+ balance", final, base, weights=weights, seed=seed),
+        _row(last, final, base, weights=served, seed=seed),
     )
     sizes = {mask.shape for mask in splits.test.masks}
     size = f" at {' x '.join(map(str, reversed(sizes.pop())))} pixels" if len(sizes) == 1 else ""
     void = np.mean([(mask == UNLABELLED).mean() for mask in splits.test.masks])
     caption = (
-        f"{len(splits.test)} test images, scored{size}; {len(pipeline.postprocess.names)} classes;"
+        f"{len(splits.test)} test images, scored{size}; {base.confusion.shape[0]} classes;"
         f" {void:.1%} of the pixels are unlabelled and left out. 95 % intervals over images, of the"
         f" difference paired. {pipeline.postprocess.chosen().capitalize()}, chosen on"
         f" {len(splits.valid)} validation images."
@@ -104,12 +110,11 @@ def _row(name: str, found: Found, base: Found | None, *, weights: int, seed: int
     return Row(name, values, baseline=base is None)
 
 
-def by_class(pipeline: Pipeline, base: Found, final: Found) -> Table:
+def by_class(names: Sequence[str], base: Found, final: Found) -> Table:
     """Return the IoU of each class, the most frequent first."""
     pixels = final.confusion.sum(axis=1)
     before, after = confusion_iou(base.confusion), confusion_iou(final.confusion)
     caught = recall(final.counts)
-    names = pipeline.postprocess.names
     rows = [
         Row(
             names[number],
@@ -128,13 +133,12 @@ def by_class(pipeline: Pipeline, base: Found, final: Found) -> Table:
     return Table("by class", columns, tuple(rows), caption)
 
 
-def mistaken(pipeline: Pipeline, final: Found) -> Table:
+def mistaken(names: Sequence[str], final: Found) -> Table:
     """Return the pairs of classes that are confused most, as a share of the true class."""
     true = final.confusion.sum(axis=1, keepdims=True)
     share = np.where(true > 0, final.confusion / np.maximum(true, 1), 0.0)  # (C, C)
     np.fill_diagonal(share, 0.0)
     worst = np.argsort(-share, axis=None, kind="stable")[:WORST]
-    names = pipeline.postprocess.names
     rows = [
         Row(f"{names[row]} as {names[column]}", {"of the true class": f"{share[row, column]:.1%}"})
         for row, column in (np.unravel_index(place, share.shape) for place in worst)

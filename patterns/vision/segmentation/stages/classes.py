@@ -63,6 +63,14 @@ class ClassMaps:
             self.balance_ = max(scores, key=lambda balance: scores[balance])
         return self
 
+    def score(self, probabilities: Iterable[np.ndarray], masks: Sequence[np.ndarray]) -> float:
+        """Return the mean IoU over classes, by which models are compared on validation."""
+        counts = np.zeros((len(self.names), len(self.names)), np.int64)
+        for each, mask in zip(probabilities, masks, strict=True):
+            said = self.classes(each, mask.shape)
+            counts += pixel_confusion([said], [mask], len(self.names), ignored=UNLABELLED)
+        return float(np.nanmean(confusion_iou(counts))) if counts.any() else 0.0
+
     def classes(
         self, probabilities: np.ndarray, size: tuple[int, ...], *, balanced: bool = True
     ) -> np.ndarray:

@@ -64,6 +64,11 @@ class Postprocess:
         self.smoothing_, self.smallest_ = max(found, key=lambda pair: found[pair])
         return self
 
+    def score(self, probabilities: Iterable[np.ndarray], masks: Sequence[np.ndarray]) -> float:
+        """Return the mean IoU over images, by which models are compared on validation."""
+        said = [self.mask(each) for each in probabilities]
+        return float(iou(said, [labels > 0 for labels in masks]).mean())
+
     def mask(self, probability: np.ndarray) -> np.ndarray:
         """Return the boolean foreground (H, W)."""
         return probability > self.threshold_
