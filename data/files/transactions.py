@@ -1,4 +1,4 @@
-"""Payments out of a user's CSV file; `columns` converts and refuses."""
+"""Payments out of a user's table; `columns` converts and refuses."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from data.files.columns import (
-    file_source,
-    filled,
-    flags,
-    numbered,
-    numbers,
-    read_columns,
-    repeated,
-    seconds,
-)
+from common.own_files import TimedTableOptions
+from data.files.columns import Columns, file_source, numbered, read_columns, repeated
+from data.files.dates import span_of
 from data.tables import Transactions
 
 _DAY_S = 86_400
@@ -32,56 +25,57 @@ def transactions_from_csv(
     terminal: str = "terminal_id",
     amount: str = "amount",
     label: str = "is_fraud",
+    options: TimedTableOptions | None = None,
 ) -> Transactions:
     """Read payments, sorted by time; ids become numbers, their names stand in `extra`.
 
-    `time` is seconds since 1970 or an ISO date and time, taken as UTC; `label` is 0 or 1.
+    `time` is read as `options` say, in UTC; `label` is 0 or 1.
     """
-    path = Path(path)
-    columns = {
-        "time": time,
-        "customer": customer,
-        "terminal": terminal,
-        "amount": amount,
-        "label": label,
-    }
-    raw = read_columns(path, columns)
-    moments = seconds(path, raw["time"], time)
-    first_day = _first_day(path, moments.to_numpy(), time)
-    customers, customer_names = numbered(filled(path, raw["customer"], customer), "customer_id")
-    terminals, terminal_names = numbered(filled(path, raw["terminal"], terminal), "terminal_id")
+    path, options = Path(path), options or TimedTableOptions()
+    names = {"time": time, "customer": customer, "terminal": terminal}
+    names |= {"amount": amount, "label": label}
+    read = read_columns(path, names, options)
+    moments = read.seconds("time", options)
+    customers, customer_names = numbered(read.filled("customer"), "customer_id")
+    terminals, terminal_names = numbered(read.filled("terminal"), "terminal_id")
+    amounts, labels = read.numbers("amount"), read.flags("label")
+    read.check()
+    first_day = _first_day(read, moments.to_numpy())
     since_start = moments - first_day * _DAY_S
     frame = pl.DataFrame(
         {
-            "transaction_id": pl.int_range(raw.height, dtype=pl.Int64, eager=True),
+            "transaction_id": pl.int_range(len(moments), dtype=pl.Int64, eager=True),
             "time_seconds": since_start,
             "day": (since_start // _DAY_S).cast(pl.Int16),
             "customer_id": customers,
             "terminal_id": terminals,
-            "amount": numbers(path, raw["amount"], amount),
-            "is_fraud": flags(path, raw["label"], label),
+            "amount": amounts,
+            "is_fraud": labels,
         }
     ).with_columns(pl.lit(0, dtype=pl.Int8).alias("scenario"))
     rows = (
         f"{frame.height:,} transactions, {int(frame['is_fraud'].sum()):,} frauds, "
-        f"{customer_names.height:,} customers, {terminal_names.height:,} terminals"
+        f"{customer_names.height:,} customers, {terminal_names.height:,} terminals, "
+        f"{span_of(moments)}"
     )
+    said = [repeated(frame.drop("transaction_id")), *read.notes()]
     return Transactions(
-        file_source((path,), rows=rows, notice=repeated(frame.drop("transaction_id"))),
+        file_source((path,), rows=rows, notice=" ".join(filter(None, said)) or None),
         frame.sort("time_seconds", maintain_order=True),
         datetime.fromtimestamp(first_day * _DAY_S, UTC).date(),
         {"customers": customer_names, "terminals": terminal_names},
     )
 
 
-def _first_day(path: Path, times: np.ndarray, column: str) -> int:
+def _first_day(read: Columns, times: np.ndarray) -> int:
     """Return the day since 1970 of the earliest of `times` (N,); refuse too long a span."""
     first, last = int(times.argmin()), int(times.argmax())
     first_day = int(times[first]) // _DAY_S
     span = int(times[last]) // _DAY_S - first_day
     if span > _MOST_DAYS:
-        raise ValueError(
-            f"{path}, row {last + 2}: column {column!r} is {span:,} days after row {first + 2}; at "
-            f"most {_MOST_DAYS:,} are allowed. Correct the times."
+        text = (
+            f"{span:,} days after row {read.table.rows[first]}; at most {_MOST_DAYS:,} are allowed"
         )
+        read.fault_at("time", last, f"{text}. Correct it, or name another column")
+        read.check()
     return first_day

@@ -12,18 +12,19 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from common.config import RunConfig
+from common.own_files import TimedTableOptions
 
 NAME = "fraud"
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(TimedTableOptions):
     """Your own file and the names of its columns (`--dataset csv`)."""
 
     path: Path | None = None
     """CSV file of payments; needed with `--dataset csv`."""
     time: str = "time"
-    """Column of the time: seconds, or ISO dates with a time."""
+    """Column of the time: dates with a time, or seconds since 1970."""
     customer: str = "customer_id"
     """Column of the customer or card."""
     terminal: str = "terminal_id"

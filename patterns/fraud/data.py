@@ -143,4 +143,5 @@ def _own_file(config: DataOptions) -> Transactions:
         terminal=config.terminal,
         amount=config.amount,
         label=config.label,
+        options=config,
     )
