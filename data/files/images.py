@@ -14,6 +14,7 @@ import numpy as np
 
 from common import console
 from common.images import UnreadableImage, decode, resized, size_of
+from common.own_files import TableOptions
 from data.files.columns import file_source
 from data.files.labelled import LabelledFiles, files_in_folder, files_in_list, files_in_parts
 from data.files.parts import PREFIX, assigned, groups_by_name, in_series, shared_groups
@@ -30,26 +31,28 @@ def images_from_folder(
     *,
     parts: Mapping[str, Path | None] | None = None,
     labels: Path | None = None,
-    file_column: str = "file",
-    label_column: str = "label",
+    file: str = "file",
+    label: str = "label",
     group: str | None = None,
     size: int = 0,
     largest: int = LARGEST_SIZE,
     valid_share: float = 0.1,
     test_share: float = 0.2,
     seed: int = 0,
+    options: TableOptions | None = None,
 ) -> Images:
     """Read images of one class a folder, or those that the CSV `labels` lists below `path`.
 
     `path` holds the class folders, or train/, val/ and test/ above them; `parts` gives folders of
-    classes one by one instead (`path` is then those of training). Missing parts are drawn by `seed`, and `group` keeps images
-    together (`groups_by_name`). All images are made square: `size` pixels a side, 0 for the median
-    of their longer sides up to `largest`. Grey if all of them are.
+    classes one by one instead (`path` is then those of training). Missing parts are drawn by
+    `seed`, and `group` keeps images together (`groups_by_name`). All images are made square: `size`
+    pixels a side, 0 for the median of their longer sides up to `largest`. Grey if all of them are.
     """
     given = {part: root for part, root in (parts or {}).items() if root is not None}
     if labels is not None:
         assert path is not None, "the CSV of labels needs the folder of its images"
-        found = files_in_list(labels, path, file_column=file_column, label_column=label_column)
+        options = options or TableOptions()
+        found = files_in_list(labels, path, file=file, label=label, options=options)
     elif given:
         found = files_in_parts({"train": path, **given} if path else given)
     else:
@@ -121,6 +124,7 @@ def _notices(
     found: LabelledFiles, part_of: np.ndarray, groups: list[str] | None, group: str | None
 ) -> Iterator[str]:
     """Say what was done to the files: the split, what was left out, what may leak."""
+    yield from found.said
     given = {part for part in found.parts if part}
     drawn = [part for part in PARTS if part not in given]
     together = f", {len(set(groups)):,} groups kept whole" if groups is not None else ""

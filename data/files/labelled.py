@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.images import SUFFIXES
-from data.files.columns import filled, read_columns, read_text
+from common.own_files import TableOptions
+from data.files.columns import Columns
 from data.files.folders import checked_folder, folders
 from data.files.layouts import check_layout
+from data.files.reader import read_table
 
 PARTS = {
     "train": ("train", "training"),
@@ -43,6 +45,8 @@ class LabelledFiles:
     """Files beside the images that are none."""
     nested: int = 0
     """Images that lie in a folder inside their class folder."""
+    said: list[str] = field(default_factory=list)
+    """How the CSV was read, where that is not plain."""
 
 
 def files_in_folder(root: Path) -> LabelledFiles:
@@ -84,42 +88,34 @@ def files_in_parts(parts: Mapping[str, Path]) -> LabelledFiles:
 
 
 def files_in_list(
-    path: Path, root: Path, *, file_column: str = "file", label_column: str = "label"
+    path: Path, root: Path, *, file: str = "file", label: str = "label", options: TableOptions
 ) -> LabelledFiles:
     """List the images of a CSV: a name below `root`, with or without its ending, and a label.
 
     A column `split` (train, valid, test) keeps a split, a column `group` keeps images together.
     """
-    there = [name for name in ("split", "group") if name in read_text(path).columns]
-    columns: dict[str, str] = {"file": file_column, "label": label_column}
-    columns |= {name: name for name in there}
-    frame = read_columns(path, columns)
-    for ours, theirs in columns.items():
-        filled(path, frame[ours], theirs)
+    table = read_table(path, options, example=(file, label))
+    there = [name for name in ("split", "group") if name in table.frame.columns]
+    optional: dict[str, str] = {name: name for name in there}
+    read = Columns(table, {"file": file, "label": label, **optional})
+    texts = {argument: read.filled(argument) for argument in ("file", "label", *optional)}
     by_name = _by_name(checked_folder(root))
-    found = LabelledFiles(groups=frame["group"].to_list() if "group" in frame.columns else None)
-    splits = frame["split"].to_list() if "split" in frame.columns else [DRAWN] * frame.height
-    rows = zip(frame["file"], frame["label"], splits, strict=True)
-    for row, (name, label, part) in enumerate(rows, start=2):
-        if name.removeprefix("./") not in by_name:
-            raise ValueError(
-                f"{path}, row {row}: no image {name!r} in {root}. Correct the row, or give the "
-                "folder of the images with --data.path."
-            )
-        if part and part.lower() not in PART_OF:
-            raise ValueError(
-                f"{path}, row {row}: column 'split' holds {part!r}, not train, valid or test. "
-                "Correct the row."
-            )
-        found.files.append(by_name[name.removeprefix("./")])
-        found.labels.append(label)
-        found.parts.append(PART_OF[part.lower()] if part else DRAWN)
-        found.names.append(name)
-    twice = frame.filter(frame["file"].is_duplicated())
-    if twice.height:
-        name = twice["file"][0]
-        raise ValueError(f"{path}: the image {name!r} is listed twice. Keep one row of it.")
-    return found
+    names = read.unique("file").str.strip_prefix("./")
+    unknown = ~names.is_in(list(by_name)) & (names != "")
+    read.fault("file", unknown, f"which is no image below {root} (--data.path)")
+    if optional.get("split"):
+        strange = ~texts["split"].str.to_lowercase().is_in(list(PART_OF)) & (texts["split"] != "")
+        read.fault("split", strange, "not train, valid or test")
+    read.check()
+    parts = texts["split"].str.to_lowercase().to_list() if "split" in texts else None
+    return LabelledFiles(
+        files=[by_name[name] for name in names],
+        labels=texts["label"].to_list(),
+        parts=[DRAWN] * len(names) if parts is None else [PART_OF[part] for part in parts],
+        names=names.to_list(),
+        groups=texts["group"].to_list() if "group" in texts else None,
+        said=read.notes(),
+    )
 
 
 def _by_name(root: Path) -> dict[str, Path]:

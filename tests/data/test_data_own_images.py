@@ -229,17 +229,17 @@ def test_a_csv_with_groups_and_other_names_of_columns(videos: Path, tmp_path: Pa
     for path in sorted(videos.rglob("*.png")):
         rows.append(f"{path.relative_to(videos)},{path.parent.name},{path.name.split('_')[0]}")
     labels = table_of(tmp_path / "labels.csv", rows)
-    table = images_from_folder(videos, labels=labels, file_column="image", label_column="kind")
+    table = images_from_folder(videos, labels=labels, file="image", label="kind")
     assert "12 groups kept whole" in said(table)
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("77.png,odd,train", r"row 3: no image '77.png' in"),
+        ("77.png,odd,train", r"row 3: column 'file' holds '77.png', which is no image below"),
         ("1.png,,train", r"row 3: column 'label' is empty"),
         ("1.png,odd,holdout", r"row 3: column 'split' holds 'holdout', not train"),
-        ("0.png,even,train", r"the image '0.png' is listed twice"),
+        ("0.png,even,train", r"row 3: column 'file' holds '0.png', as row 2 does"),
     ],
 )
 def test_a_wrong_row_of_a_csv_is_named(tmp_path: Path, row: str, message: str) -> None:

@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 from annotated_types import Interval, Len
 
 from common.config import RunConfig
+from common.own_files import TableOptions
 
 NAME = "vision/classification"
 Width = Annotated[int, Interval(ge=1, le=4096)]
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(TableOptions):
     """Where your own images are."""
 
     path: Path | None = None
@@ -73,17 +74,19 @@ class AugmentOptions:
 class TrainingOptions:
     """How the network is trained."""
 
-    epochs: Annotated[int, Interval(ge=1, le=10_000)] = 10
-    least_steps: Annotated[int, Interval(ge=0, le=10**9)] = 1000
-    """Small data sets get more epochs, until the network has taken this many steps."""
+    epochs: Annotated[int, Interval(ge=1, le=10_000)] | None = None
+    """None is the model's own number: 10, efficientnet-lite0 5."""
+    least_steps: Annotated[int, Interval(ge=0, le=10**9)] | None = None
+    """Small data sets get more epochs, until the network has taken this many steps; None is the
+    model's own number: 1000, resnet9 1600, efficientnet-lite0 200."""
     batch_size: Annotated[int, Interval(ge=2, le=65_536)] = 128
-    learning_rate: Annotated[float, Interval(ge=1e-7, le=10)] = 3e-3
-    """Peak of the one-cycle schedule."""
+    learning_rate: Annotated[float, Interval(ge=1e-7, le=10)] | None = None
+    """Peak of the schedule; None is the model's own: .003, efficientnet-lite0 .001."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.05
     label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
     """Share of the target spread evenly over all classes."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto uses bf16 if the processor supports it in hardware."""
+    """auto uses bf16 if the processor supports it in hardware, but for efficientnet-lite0."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +118,24 @@ class MobileNetOptions:
 
 
 @dataclass(frozen=True)
+class EfficientNetOptions:
+    """EfficientNet-Lite0."""
+
+    input_size: Annotated[int, Interval(ge=32, le=1024)] = 128
+    """Side in pixels that images are scaled to inside the network."""
+
+
+@dataclass(frozen=True)
 class Config(RunConfig):
     """Image classification; `--dataset` takes fashion-mnist, digits or folder."""
 
     own_dataset = "folder"
     own_files = ("path", "train", "valid", "test", "labels", "group")
+    own_needed = ("path", "train")
 
-    model: Literal["auto", "cnn", "resnet9", "mobilenet", "linear"] = "auto"
+    model: Literal["auto", "cnn", "resnet9", "mobilenet", "efficientnet-lite0", "linear"] = "auto"
     """auto is resnet9 (a ResNet-9) for colour images, cnn (a small ResNet) for grey ones; mobilenet
-    (MobileNetV3-small) or linear (the baseline alone)."""
+    (MobileNetV3-small), efficientnet-lite0 (from ImageNet, extra lite0), linear (the baseline)."""
     image_size: Annotated[int, Interval(ge=0, le=1024)] = 0
     """Side that images are scaled to; 0 keeps the data's, or your images' median one, within 16 to
     96 pixels (128 for efficientnet-lite0)."""
@@ -134,6 +146,7 @@ class Config(RunConfig):
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     cnn: CnnOptions = field(default_factory=CnnOptions)
+    efficientnet: EfficientNetOptions = field(default_factory=EfficientNetOptions)
     resnet9: ResNet9Options = field(default_factory=ResNet9Options)
     mobilenet: MobileNetOptions = field(default_factory=MobileNetOptions)
 

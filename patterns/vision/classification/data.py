@@ -88,14 +88,15 @@ def _own_folder(config: Config) -> Images:
         own.path,
         parts={"train": own.train, "valid": own.valid, "test": own.test},
         labels=own.labels,
-        file_column=own.file,
-        label_column=own.label,
+        file=own.file,
+        label=own.label,
         group=own.group,
         size=config.image_size,
         largest=LARGEST[config.model == "efficientnet-lite0"],
         valid_share=config.split.valid_share,
         test_share=config.split.test_share,
         seed=config.seed,
+        options=own,
     )
 
 

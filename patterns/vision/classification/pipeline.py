@@ -23,6 +23,7 @@ from patterns.vision.classification.data import Splits
 from patterns.vision.classification.entities.images import LabelledImages
 from patterns.vision.classification.stages.augment import Augment
 from patterns.vision.classification.stages.cnn import CnnClassifier
+from patterns.vision.classification.stages.efficientnet import EfficientNetClassifier
 from patterns.vision.classification.stages.linear import LinearClassifier
 from patterns.vision.classification.stages.mobilenet import MobileNetClassifier
 from patterns.vision.classification.stages.network import NetworkClassifier
@@ -72,10 +73,10 @@ class Pipeline:
         """Make the unfitted stages; size and channels are the training images'."""
         own: dict[str, Any] = {
             "classes": len(splits.label_names),
-            "least_steps": config.training.least_steps,
             "batch_size": config.training.batch_size,
             "device": config.device,
             "seed": config.seed,
+            **_given(least_steps=config.training.least_steps),
         }
         baseline = LinearClassifier(**own)
         undecided = splits.mirror_safe is None and config.augment.flip == "auto"
@@ -224,7 +225,13 @@ def mirroring(plain: np.ndarray, mirrored: np.ndarray, *, colour: bool) -> bool:
 
 def _stage(model: str) -> type[NetworkClassifier]:
 
-    stages = (LinearClassifier, CnnClassifier, ResNet9Classifier, MobileNetClassifier)
+    stages: tuple[type[NetworkClassifier], ...] = (
+        LinearClassifier,
+        CnnClassifier,
+        ResNet9Classifier,
+        MobileNetClassifier,
+        EfficientNetClassifier,
+    )
     return {stage.name: stage for stage in stages}[model]
 
 
@@ -237,22 +244,30 @@ def _network(config: Config, splits: Splits) -> NetworkClassifier:
     every: dict[str, dict[str, Any]] = {
         "cnn": {"widths": cnn.widths, "blocks": cnn.blocks},
         "resnet9": {"width": config.resnet9.width},
+        "efficientnet-lite0": {"input_size": config.efficientnet.input_size},
         "mobilenet": {"input_size": mobilenet.input_size, "weights": mobilenet.weights},
     }
     return _stage(model)(
         classes=len(splits.label_names),
-        epochs=training.epochs,
-        least_steps=training.least_steps,
         batch_size=training.batch_size,
-        learning_rate=training.learning_rate,
         weight_decay=training.weight_decay,
         label_smoothing=training.label_smoothing,
         augment=_augment(config, mirror_safe=bool(splits.mirror_safe)),
-        precision=training.precision,
         device=config.device,
         seed=config.seed,
+        **_given(
+            epochs=training.epochs,
+            least_steps=training.least_steps,
+            learning_rate=training.learning_rate,
+            precision=None if training.precision == "auto" else training.precision,
+        ),
         **every[model],
     )
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Leave out what is None, so that the stage's own default holds."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _augment(config: Config, *, mirror_safe: bool) -> Augment:

@@ -9,6 +9,7 @@ from patterns.vision.classification.stages import augment, mobilenet
 from patterns.vision.classification.stages.cnn import CnnClassifier
 from patterns.vision.classification.stages.linear import LinearClassifier
 from patterns.vision.classification.stages.preprocess import Normalise, Preprocess
+from patterns.vision.classification.stages.resnet9 import ResNet9, ResNet9Classifier
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -110,13 +111,25 @@ def test_normalise_gives_zero_mean_and_unit_deviation() -> None:
 
 def test_the_network_learns_shapes_that_the_linear_baseline_cannot() -> None:
     train, valid, test = stripes(384, seed=0), stripes(64, seed=1), stripes(200, seed=2)
-    common = {"classes": 2, "epochs": 4, "batch_size": 32}
+    common = {"classes": 2, "epochs": 4, "least_steps": 0, "batch_size": 32}
     scores = {}
-    for stage in (LinearClassifier(**common), CnnClassifier(widths=(8, 16), **common)):
+    for stage in (
+        LinearClassifier(**common),
+        CnnClassifier(widths=(8, 16), **common),
+        ResNet9Classifier(width=4, **common | {"epochs": 8}),
+    ):
         answers = stage.fit(train, valid).predict(test.images)
         scores[stage.name] = (answers.argmax(axis=1) == test.labels).mean()
-    assert scores["cnn"] > 0.95
+    assert min(scores["cnn"], scores["resnet9"]) > 0.95
     assert scores["linear"] < 0.7
+
+
+@pytest.mark.parametrize("size", [8, 20, 32, 64, 96])
+def test_resnet9_sees_images_of_any_size_at_about_32_positions(size: int) -> None:
+    network = ResNet9(channels=3, classes=4, size=size, width=2)
+    images = torch.zeros(2, 3, size, size)
+    assert network(images).shape == (2, 4)
+    assert network.layers[0](images).shape[-1] in (8, 20, 32)
 
 
 def test_a_small_data_set_gets_more_epochs() -> None:

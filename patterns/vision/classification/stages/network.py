@@ -45,7 +45,7 @@ class NetworkClassifier(ABC):
         *,
         classes: int,
         epochs: int = 10,
-        least_steps: int = 0,
+        least_steps: int = 1000,
         batch_size: int = 128,
         learning_rate: float = 3e-3,
         weight_decay: float = 0.05,

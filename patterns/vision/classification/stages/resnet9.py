@@ -31,9 +31,11 @@ class ResNet9Classifier(NetworkClassifier):
 
     name = "resnet9"
 
-    def __init__(self, *, width: int = 32, **training: Any) -> None:
-        """`training` is the keywords of `NetworkClassifier`."""
-        super().__init__(**training)
+    def __init__(
+        self, *, width: int = 32, least_steps: int = 1600, ema: float = 0.99, **training: Any
+    ) -> None:
+        """`training` is the other keywords of `NetworkClassifier`."""
+        super().__init__(least_steps=least_steps, ema=ema, **training)
         self.width = width
 
     def build(self, *, channels: int, size: int) -> nn.Module:
