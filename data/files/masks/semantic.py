@@ -101,7 +101,7 @@ def _unnamed(read: Read, values: Sequence[int], named: Mapping[int, str]) -> lis
         if value not in named:
             first = next(row for row, mask in enumerate(read.masks) if (mask == value).any())
             faults.append(
-                f"{read.pairs[first].mask}: the value {value} has no name. Add it, or give --data.ignore {value}"
-                " if it stands for no class."
+                f"{read.pairs[first].mask}: the value {value} has no name. Add it, or give"
+                f" --data.ignore {value} if it stands for no class."
             )
     return faults

@@ -32,17 +32,16 @@ class SuitedOptions:
     epochs: int
     crop: int
     batch_size: int
-    dice_weight: float
 
 
 SUITED = {
     "objects": SuitedOptions(
         turn=True, grey=0.2, width=16, levels=4, stem=1,
-        epochs=45, crop=96, batch_size=16, dice_weight=1.0,
+        epochs=45, crop=96, batch_size=16,
     ),
     "semantic": SuitedOptions(
         turn=False, grey=0.0, width=32, levels=3, stem=2,
-        epochs=50, crop=176, batch_size=8, dice_weight=0.0,
+        epochs=50, crop=176, batch_size=8,
     ),
 }  # fmt: skip
 
@@ -145,8 +144,8 @@ class TrainingOptions:
     """Peak of the one-cycle schedule."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
     """Decoupled weight decay (AdamW)."""
-    dice_weight: Annotated[float, Interval(ge=0, le=100)] | None = None
-    """Weight of the Dice loss beside the cross-entropy; by default 1 for objects, 0 for classes."""
+    dice_weight: Annotated[float, Interval(ge=0, le=100)] = 1.0
+    """Weight of the Dice loss beside the cross-entropy."""
     ema: Annotated[float, Interval(ge=0, le=0.99999)] = 0.99
     """Decay of the moving average of the weights, which is what is saved; 0 turns it off."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

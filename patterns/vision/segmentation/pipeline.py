@@ -121,15 +121,14 @@ class Pipeline:
         if self.network is None:
             return self
         network, post = self.network, self.postprocess
-        ours = post.score(self.probabilities(images), masks)
         self.network, self.postprocess = None, deepcopy(post)
         self.postprocess.fit(self.probabilities(images), masks)
-        theirs = self.postprocess.score(self.probabilities(images), masks)
-        if theirs > ours:
+        simple = self.postprocess.score_
+        if simple > post.score_:
             self.rejected_ = network, post
             self.notices.append(
-                f"the baseline is served: on validation its IoU is {theirs:.3f}, the network's"
-                f" {ours:.3f}; more epochs or more images may change that"
+                f"the baseline is served: on validation its IoU is {simple:.3f}, the network's"
+                f" {post.score_:.3f}; more epochs or more images may change that"
             )
         else:
             self.network, self.postprocess = network, post
@@ -211,7 +210,7 @@ def _network(config: Config, classes: Classes | None) -> Segmenter:
             batch_size=training.batch_size or suits.batch_size,
             learning_rate=training.learning_rate,
             weight_decay=training.weight_decay,
-            dice_weight=given(training.dice_weight, suits.dice_weight),
+            dice_weight=training.dice_weight,
             ema=training.ema,
             tile=config.tiling.tile,
             overlap=config.tiling.overlap,

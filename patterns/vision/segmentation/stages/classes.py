@@ -27,6 +27,7 @@ from common.atomic import write_json
 from common.evaluation.segmentation import confusion_iou, pixel_confusion
 from common.images import UNLABELLED
 from patterns.vision.segmentation.entities.answers import Answer, ClassShare
+from patterns.vision.segmentation.stages.preprocess import nearest
 
 BALANCES = (0.0, 0.1, 0.2, 0.3, 0.5)
 
@@ -41,35 +42,33 @@ class ClassMaps:
         values: Sequence[int],
         balance: float = 0.0,
         prior: Sequence[float] = (),
+        score: float = 0.0,
     ) -> None:
         self.names, self.values = tuple(names), tuple(values)
         self.balance_ = balance
         self.prior_ = np.array(prior or [1 / len(names)] * len(names), np.float32)  # (C,)
+        self.score_ = score  # mean IoU of the validation images
 
     def fit(self, probabilities: Iterable[np.ndarray], masks: Sequence[np.ndarray]) -> Self:
-        """Choose the balance on validation images: float32 (C, h, w) and class maps (H, W)."""
+        """Choose the balance on validation images: float32 (C, h, w) and class maps (H, W).
+
+        They are compared at the size of the probabilities.
+        """
         count = len(self.names)
         pixels = sum(np.bincount(mask.ravel(), minlength=UNLABELLED + 1) for mask in masks)
         pixels = np.asarray(pixels)[:count]
         self.prior_ = ((pixels + 1) / (pixels.sum() + count)).astype(np.float32)
         found = {balance: np.zeros((count, count), np.int64) for balance in BALANCES}
         for each, mask in zip(probabilities, masks, strict=True):
-            scaled = resized(each, mask.shape)
+            truth = [nearest(mask, each.shape[1:])]
             for balance in BALANCES:
-                said = self._best(scaled, balance)
-                found[balance] += pixel_confusion([said], [mask], count, ignored=UNLABELLED)
+                said = [self._best(each, balance)]
+                found[balance] += pixel_confusion(said, truth, count, ignored=UNLABELLED)
         if pixels.any():
             scores = {each: float(np.nanmean(confusion_iou(found[each]))) for each in BALANCES}
             self.balance_ = max(scores, key=lambda balance: scores[balance])
+            self.score_ = scores[self.balance_]
         return self
-
-    def score(self, probabilities: Iterable[np.ndarray], masks: Sequence[np.ndarray]) -> float:
-        """Return the mean IoU over classes, by which models are compared on validation."""
-        counts = np.zeros((len(self.names), len(self.names)), np.int64)
-        for each, mask in zip(probabilities, masks, strict=True):
-            said = self.classes(each, mask.shape)
-            counts += pixel_confusion([said], [mask], len(self.names), ignored=UNLABELLED)
-        return float(np.nanmean(confusion_iou(counts))) if counts.any() else 0.0
 
     def classes(
         self, probabilities: np.ndarray, size: tuple[int, ...], *, balanced: bool = True
@@ -101,6 +100,7 @@ class ClassMaps:
             "values": self.values,
             "balance": self.balance_,
             "prior": [float(share) for share in self.prior_],
+            "score": self.score_,
         }
         write_json(folder / "classes.json", content)
 

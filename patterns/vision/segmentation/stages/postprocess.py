@@ -40,11 +40,17 @@ class Postprocess:
     """Turns probabilities into label maps; the three numbers are defaults until it is fitted."""
 
     def __init__(
-        self, *, threshold: float = 0.5, smoothing: float = 1.5, smallest: int = 15
+        self,
+        *,
+        threshold: float = 0.5,
+        smoothing: float = 1.5,
+        smallest: int = 15,
+        score: float = 0.0,
     ) -> None:
         self.threshold_ = threshold
         self.smoothing_ = smoothing  # deviation of the Gaussian in pixels; 0 splits nothing
         self.smallest_ = smallest  # objects of fewer pixels are dropped
+        self.score_ = score  # mean IoU of the validation images
 
     def fit(self, probabilities: Iterable[np.ndarray], masks: Sequence[np.ndarray]) -> Self:
         """Choose the three numbers on validation images: float maps and label maps (H, W)."""
@@ -55,6 +61,7 @@ class Postprocess:
             for threshold in THRESHOLDS
         }
         self.threshold_ = max(by_threshold, key=lambda level: by_threshold[level])
+        self.score_ = float(by_threshold[self.threshold_])
         said = [self.mask(map_) for map_ in probabilities]
         found = {}
         for smoothing, smallest in product(SMOOTHINGS, AREAS):
@@ -63,11 +70,6 @@ class Postprocess:
             found[smoothing, smallest] = instance_precision(labels, masks).mean()
         self.smoothing_, self.smallest_ = max(found, key=lambda pair: found[pair])
         return self
-
-    def score(self, probabilities: Iterable[np.ndarray], masks: Sequence[np.ndarray]) -> float:
-        """Return the mean IoU over images, by which models are compared on validation."""
-        said = [self.mask(each) for each in probabilities]
-        return float(iou(said, [labels > 0 for labels in masks]).mean())
 
     def mask(self, probability: np.ndarray) -> np.ndarray:
         """Return the boolean foreground (H, W)."""
@@ -101,6 +103,7 @@ class Postprocess:
             "threshold": self.threshold_,
             "smoothing": self.smoothing_,
             "smallest": self.smallest_,
+            "score": self.score_,
         }
         write_json(folder / "postprocess.json", content)
 
