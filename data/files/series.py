@@ -18,7 +18,8 @@ import numpy as np
 
 FEWEST = 3  # images of a series
 THUMBNAIL = 16  # pixels a side
-ALIKE = 0.7  # of the distance of two images drawn at random
+FEWEST_PAIRS = 8  # of neighbours, to tell that they are alike
+ALIKE = 0.6  # of the distance of two images drawn at random
 
 
 def series_of(names: Sequence[str]) -> list[np.ndarray]:
@@ -35,15 +36,13 @@ def series_of(names: Sequence[str]) -> list[np.ndarray]:
 
 def are_neighbours_alike(images: Sequence[np.ndarray], series: Sequence[np.ndarray]) -> bool:
     """Tell whether images next to each other are far more alike than images drawn at random."""
-    if not series:
+    if sum(len(rows) - 1 for rows in series) < FEWEST_PAIRS:
         return False
     small = np.stack([_thumbnail(image) for image in images])  # (N, 768)
     before = np.concatenate([rows[:-1] for rows in series])
     after = np.concatenate([rows[1:] for rows in series])
     drawn = np.random.default_rng(0).integers(len(images), size=(2, 2000))
     drawn = drawn[:, drawn[0] != drawn[1]]
-    if not drawn.size:
-        return False
     near, far = (
         float(np.median(np.abs(small[one] - small[other]).mean(axis=1)))
         for one, other in ((before, after), drawn)

@@ -9,7 +9,6 @@ from PIL import Image
 from data.files import (
     detection_from_voc,
     search_from_beir,
-    segmentation_from_folder,
 )
 
 
@@ -102,33 +101,6 @@ def test_broken_or_absent_image_of_an_annotation_is_named(voc_folder):
     (voc_folder / "JPEGImages" / "5.jpg").unlink()
     with pytest.raises(ValueError, match=r"5\.xml: no image of that name"):
         detection_from_voc(voc_folder)
-
-
-def test_masks(tmp_path):
-    mask = np.zeros((6, 8), np.uint16)
-    mask[0, 0], mask[5, 5] = 1, 700
-    save(tmp_path / "images" / "ü.jpg")
-    (tmp_path / "labels").mkdir()
-    Image.fromarray(mask).save(tmp_path / "labels" / "ü.png")
-    table = segmentation_from_folder(tmp_path)
-    assert table.names == ("ü",)
-    assert table.masks[0].dtype == np.uint16 and (table.masks[0] == mask).all()
-    assert table.source.rows == "1 images, 2 objects"
-
-
-def test_masks_that_do_not_fit_are_named(tmp_path):
-    save(tmp_path / "images" / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png: no .*labels/a\.png"):
-        segmentation_from_folder(tmp_path)
-    save(tmp_path / "labels" / "a.png")
-    with pytest.raises(ValueError, match="a label image has one channel"):
-        segmentation_from_folder(tmp_path)
-    Image.new("L", (3, 3)).save(tmp_path / "labels" / "a.png")
-    with pytest.raises(ValueError, match="3 x 3 pixels, its image has 8 x 6"):
-        segmentation_from_folder(tmp_path)
-    (tmp_path / "labels" / "a.png").write_bytes(b"no png")
-    with pytest.raises(ValueError, match=r"labels/a\.png: not a readable image"):
-        segmentation_from_folder(tmp_path)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ Both are whole numbers in a grey image, and a network trains on either without c
 them apart is how they are used:
 
     objects   1..n in each mask, each in one piece, n differs from mask to mask
-    classes   the same few values in mask after mask, each in several pieces, with gaps between
+    classes   the same few values in mask after mask, in several pieces, with gaps between, each of
+              a colour of its own
 
 Pieces are counted in a sample of the masks, the large ones on a coarser grid.
 
@@ -42,6 +43,8 @@ class Use:
     """Share of the masks whose values are 1..n without gaps."""
     same: bool
     """Whether each mask holds the same two values or more."""
+    coloured: bool
+    """Whether colours differ more between values than between the masks of one value."""
 
     @property
     def like_classes(self) -> bool:
@@ -49,7 +52,7 @@ class Use:
         if not 2 <= len(self.values) <= FEW or self.masks < 2:
             return False
         gaps = self.numbered < 0.8 and self.recurring > 0.3
-        return self.in_pieces > 0.25 or gaps or (self.same and self.masks >= 5)
+        return self.in_pieces > 0.25 or gaps or (self.same and self.coloured)
 
     @property
     def like_objects(self) -> bool:
@@ -60,13 +63,19 @@ class Use:
         return numbers and (self.numbered > 0.9 or self.recurring < 0.1)
 
 
-def use_of(masks: Sequence[np.ndarray], *, ignore: int | None = None) -> Use:
-    """Look at a sample of masks (H, W); `ignore` is no value."""
+def use_of(
+    images: Sequence[np.ndarray], masks: Sequence[np.ndarray], *, ignore: int | None = None
+) -> Use:
+    """Look at a sample of images (H, W, 3) and their masks (H, W); `ignore` is no value."""
     chosen = np.linspace(0, len(masks) - 1, min(SAMPLE, len(masks))).round().astype(int)
     found: list[dict[int, int]] = []  # value -> pieces, for each mask
+    colours: dict[int, list[np.ndarray]] = {}  # value -> mean colour, for each mask with it
     for row in chosen:
-        pieces = pieces_of(_thinned(masks[row]))
+        image, mask = _thinned(images[row]), _thinned(masks[row])
+        pieces = pieces_of(mask)
         found.append({v: n for v, n in pieces.items() if v not in (0, ignore)})
+        for value in found[-1] if len(found[-1]) <= FEW else ():
+            colours.setdefault(value, []).append(image[mask == value].mean(axis=0))
     found = [each for each in found if each]
     counts = Counter(value for each in found for value in each)
     pairs = sum(counts.values())
@@ -77,6 +86,7 @@ def use_of(masks: Sequence[np.ndarray], *, ignore: int | None = None) -> Use:
         in_pieces=sum(n > 1 for each in found for n in each.values()) / max(pairs, 1),
         numbered=float(np.mean([max(each) == len(each) for each in found])) if found else 0.0,
         same=len(counts) >= 2 and all(len(each) == len(counts) for each in found),
+        coloured=_differ([np.stack(each) for each in colours.values()]),
     )
 
 
@@ -117,6 +127,15 @@ def values_of(masks: Sequence[np.ndarray]) -> dict[int, int]:
 def listed(values: Sequence[int], most: int = 8) -> str:
     """Return values for a message: 0, 1, 2, …"""
     return ", ".join(map(str, values[:most])) + (", …" if len(values) > most else "")
+
+
+def _differ(colours: Sequence[np.ndarray]) -> bool:
+    """Tell whether mean colours (n, 3) vary more between values than within them."""
+    if len(colours) < 2:
+        return False
+    between = np.var([each.mean(axis=0) for each in colours], axis=0).sum()
+    within = np.mean([each.var(axis=0).sum() for each in colours])
+    return bool(between > 2 * within)
 
 
 def _thinned(mask: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def objects_from_folder(
         masks = [pieces(mask) for mask in masks]
         notices.append(_one_foreground(used[0], pixels, [int(mask.max()) for mask in masks]))
     else:
-        masks, said = _checked(masks, read.pairs[0].mask.parent, certain=certain)
+        masks, said = _checked(read.images, masks, read.pairs[0].mask.parent, certain=certain)
         notices += said
     total = sum(len(np.unique(mask[mask > 0])) for mask in masks)
     source = file_source(
@@ -72,15 +72,15 @@ def pieces(mask: np.ndarray) -> np.ndarray:
 
 
 def _checked(
-    masks: Sequence[np.ndarray], folder: Path, *, certain: bool
+    images: Sequence[np.ndarray], masks: Sequence[np.ndarray], folder: Path, *, certain: bool
 ) -> tuple[list[np.ndarray], list[str]]:
     """Refuse what looks like classes; say where a number lies in several pieces."""
     notices = []
-    use = use_of(masks)
+    use = use_of(images, masks)
     if VOID in use.values and max(v for v in use.values if v != VOID) < VOID - 1:
         masks = [np.where(mask == VOID, 0, mask).astype(np.uint16) for mask in masks]
         notices.append(f"The value {VOID} is taken as a border between objects, as background.")
-        use = use_of(masks)
+        use = use_of(images, masks)
     if use.like_classes and not certain:
         raise ValueError(
             f"{folder}: these look like classes, not like numbered objects: {_why(use)}. Give"

@@ -81,7 +81,7 @@ def _classes(
             f"{folder}: the masks hold the value {listed(values)} alone, and a class needs another"
             " to be told from. Give masks with two classes or more."
         )
-    if not named and use_of(read.masks, ignore=ignore).like_objects:
+    if not named and use_of(read.images, read.masks, ignore=ignore).like_objects:
         raise ValueError(
             f"{folder}: these look like numbered objects, not like classes: {len(values):,} values"
             f" ({listed(values)}), 1 to n in each mask. Give --task objects, or the names of the"
