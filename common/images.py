@@ -77,6 +77,27 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
+def shrunk(image: np.ndarray, longest_side: int | None) -> np.ndarray:
+    """Scale uint8 (H, W, 3) so that its longest side is at most that; None leaves it as it is."""
+    height, width = image.shape[:2]
+    if longest_side is None or max(height, width) <= longest_side:
+        return image
+    from PIL import Image
+
+    scale = longest_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+
+
+def nearest(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Scale a mask to (H, W) by taking the nearest pixel: numbers of classes have no mean."""
+    if mask.shape == tuple(size):
+        return mask
+    rows = ((np.arange(size[0]) + 0.5) * mask.shape[0] / size[0]).astype(np.int64)
+    columns = ((np.arange(size[1]) + 0.5) * mask.shape[1] / size[1]).astype(np.int64)
+    return mask[rows[:, None], columns[None]]
+
+
 @contextmanager
 def _opened(encoded: bytes) -> Iterator[Image.Image]:
     """Open an image by one of `FORMATS`, and say in our words what goes wrong with it."""

@@ -118,6 +118,12 @@ def test_unlabelled_pixels_and_names(tmp_path):
         semantic_from_folder(root, names=names, ignore=1)
 
 
+def test_large_images_are_kept_small_and_masks_as_they_are(tmp_path):
+    root = write(tmp_path, [street(seed) for seed in range(3)])
+    table = semantic_from_folder(root, longest_side=12)
+    assert table.images[0].shape == (12, 12, 3) and table.masks[0].shape == (SIDE, SIDE)
+
+
 def test_a_palette_gives_indices_and_colours_need_a_list(tmp_path):
     drawn = Image.fromarray(street(0))
     drawn.putpalette([0, 0, 0, 200, 10, 10, 10, 200, 10] + [0] * 759)
@@ -286,3 +292,27 @@ def test_series_are_told_by_names_and_pixels():
     assert are_neighbours_alike(film[:12], series[:1])
     unlike = [np.full((20, 20, 3), 9 * n + 120 * (n % 2), np.uint8) for n in range(12)]
     assert not are_neighbours_alike(unlike, series[:1])
+
+
+def test_a_mask_for_each_object_in_the_folder_of_its_image(tmp_path):
+    for name in ("a", "b", "c"):
+        save(tmp_path / name / "images" / f"{name}.png", photo())
+        for number in range(2):
+            save(
+                tmp_path / name / "masks" / f"{number}x.png",
+                np.where(discs(2) == number + 1, 255, 0).astype(np.uint8),
+            )
+    table = objects_from_folder(tmp_path)
+    assert table.names == ("a", "b", "c")
+    assert all(np.array_equal(mask, discs(2)) for mask in table.masks)
+    with pytest.raises(ValueError, match="a mask for each object.*--task objects"):
+        semantic_from_folder(tmp_path)
+
+
+def test_a_part_without_masks_is_left_out_and_said(tmp_path):
+    for part in ("train", "val"):
+        write(tmp_path, [discs(2)] * 3, images=f"{part}/images", labels=f"{part}/labels")
+    save(tmp_path / "test" / "images" / "x.png", photo())
+    table = objects_from_folder(tmp_path)
+    assert sorted(table.split) == ["train", "valid"]
+    assert "1 images have no masks; left out" in table.source.notice

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data.files.folders import images_in
+
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
 HIGHEST = 65_535
 SHOWN = 5  # colours in a message
@@ -20,7 +22,7 @@ Palette = Mapping[tuple[int, int, int], int]  # colour -> value
 
 
 def decode_mask(path: Path, palette: Palette | None = None) -> np.ndarray:
-    """Return the values uint16 (H, W), or raise, naming the file and the remedy."""
+    """Return the values, uint8 or uint16 (H, W), or raise, naming the file and the remedy."""
     from PIL import Image, ImageOps
 
     if path.suffix.lower() in LOSSY:
@@ -45,7 +47,17 @@ def decode_mask(path: Path, palette: Palette | None = None) -> np.ndarray:
             f"{path}: a mask has one channel of whole numbers up to {HIGHEST}, this one is "
             f"{values.dtype} {values.shape}. Save it as an 8- or 16-bit grey PNG."
         )
-    return values.astype(np.uint16)
+    return values.astype(np.uint8 if values.max(initial=0) < 256 else np.uint16)
+
+
+def decode_objects(folder: Path) -> np.ndarray:
+    """Join a folder of masks, one an object, to numbers 1..n; a shared pixel goes to the first."""
+    from data.nuclei import merge_masks
+
+    masks = [decode_mask(file) for file in images_in(folder)]
+    if len({mask.shape for mask in masks}) > 1:
+        raise ValueError(f"{folder}: its masks are of different sizes. Make them equal.")
+    return merge_masks(masks)
 
 
 def _one_channel(path: Path, values: np.ndarray, palette: Palette | None) -> np.ndarray:

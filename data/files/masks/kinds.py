@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.images import nearest
+
 SAMPLE = 60  # masks looked at
 SIDE = 256  # pixels; larger masks are thinned out to it
 SPECK = 4  # pixels; smaller pieces are not counted
@@ -52,7 +54,7 @@ class Use:
         if not 2 <= len(self.values) <= FEW or self.masks < 2:
             return False
         gaps = self.numbered < 0.8 and self.recurring > 0.3
-        return self.in_pieces > 0.25 or gaps or (self.same and self.coloured)
+        return self.in_pieces > 0.25 or gaps or (self.same and self.coloured and self.masks >= 5)
 
     @property
     def like_objects(self) -> bool:
@@ -71,7 +73,8 @@ def use_of(
     found: list[dict[int, int]] = []  # value -> pieces, for each mask
     colours: dict[int, list[np.ndarray]] = {}  # value -> mean colour, for each mask with it
     for row in chosen:
-        image, mask = _thinned(images[row]), _thinned(masks[row])
+        mask = _thinned(masks[row])
+        image = nearest(images[row], mask.shape)
         pieces = pieces_of(mask)
         found.append({v: n for v, n in pieces.items() if v not in (0, ignore)})
         for value in found[-1] if len(found[-1]) <= FEW else ():
@@ -135,7 +138,7 @@ def _differ(colours: Sequence[np.ndarray]) -> bool:
         return False
     between = np.var([each.mean(axis=0) for each in colours], axis=0).sum()
     within = np.mean([each.var(axis=0).sum() for each in colours])
-    return bool(between > 2 * within)
+    return bool(between > 4 * within)
 
 
 def _thinned(mask: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ def objects_from_folder(
     used = [value for value in pixels if value]
     notices = list(read.notices)
     masks = read.masks
+    joined = read.pairs[0].mask.is_dir()  # numbered here
     if not used:
         raise ValueError(
             f"{read.pairs[0].mask.parent}: all masks are 0 everywhere, so there is no object."
@@ -51,8 +52,11 @@ def objects_from_folder(
         masks = [pieces(mask) for mask in masks]
         notices.append(_one_foreground(used[0], pixels, [int(mask.max()) for mask in masks]))
     else:
-        masks, said = _checked(read.images, masks, read.pairs[0].mask.parent, certain=certain)
+        masks, said = _checked(
+            read.images, masks, read.pairs[0].mask.parent, certain=certain or joined
+        )
         notices += said
+    masks = [mask.astype(np.uint16) for mask in masks]
     total = sum(len(np.unique(mask[mask > 0])) for mask in masks)
     source = file_source(
         (root or read.pairs[0].image.parent,),

@@ -1,7 +1,8 @@
 """Each image with the mask of its name: a.jpg with a.png, a_mask.png or a_labelIds.png.
 
 Folders below are gone through too, and the path below the folder is part of the name. An image
-without a mask is left out and said, as most images of Pascal VOC have none.
+without a mask is left out and said, as most images of Pascal VOC have none. A folder of one image
+may hold a mask for each of its objects instead.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Pair:
     name: str
     image: Path
     mask: Path
+    """A file, or a folder with a file for each object."""
     part: str | None
 
 
@@ -47,11 +49,19 @@ def pairs_of(found: Sequence[Place]) -> tuple[list[Pair], list[str]]:
             )
         own, theirs = dict(images), dict(masks)
         both = sorted(own.keys() & theirs.keys())
+        if not both and len(own) == 1 and len(theirs) > 1:
+            pairs.append(Pair(next(iter(own)), next(iter(own.values())), place.masks, place.part))
+            continue
+        if not both and own and len(found) > 1:
+            notices.append(f"{place.images}: its {len(own):,} images have no masks; left out.")
+            continue
         if not both:
             raise ValueError(_nothing_in_common(place, own, theirs))
         pairs += [Pair(name, own[name], theirs[name], place.part) for name in both]
         notices += _left_out(place.images, "images have no mask", own, both)
         notices += _left_out(place.masks, "masks have no image", theirs, both)
+    if not pairs:
+        raise ValueError(f"{found[0].images.parent}: none of the images has a mask.")
     return pairs, notices
 
 

@@ -3,6 +3,7 @@
     images/ + labels/              JPEGImages/ + SegmentationClass/      one pool
     images/train/ + labels/train/  train/images/ + train/labels/         a folder a part
     train/ + trainannot/           a.jpg + a_mask.png                    beside each other
+    a/images/a.png + a/masks/      a folder an image, a mask an object
 
 Names match whatever their case.
 """
@@ -72,7 +73,7 @@ def _found(root: Path, images: Path | None, masks: Path | None) -> list[Place]:
     theirs = _named(root, MASKS) if masks is None else checked_folder(_below(root, masks))
     if own is not None and theirs is not None:
         return _by_part(own, theirs) or [Place(own, theirs)]
-    return list(_parts_of(root)) or _beside(root)
+    return list(_parts_of(root)) or _beside(root) or list(_each(root))
 
 
 def _within(folder: Path, part: str, images: Path | None, masks: Path | None) -> Place:
@@ -109,6 +110,14 @@ def _beside(root: Path) -> list[Place]:
     stems = {file.stem.lower() for file in root.iterdir() if file.is_file()}
     marked = any(f"{stem}{mark}" in stems for stem in stems for mark in ("_mask", "_label", "_gt"))
     return [Place(root, root)] if marked else []
+
+
+def _each(root: Path) -> Iterator[Place]:
+    """Yield the folders of single images: <id>/images/<id>.png with masks in <id>/masks/."""
+    for folder in _folders(root):
+        own, theirs = _named(folder, IMAGES), _named(folder, MASKS)
+        if own is not None and theirs is not None:
+            yield Place(own, theirs)
 
 
 def part_of(name: str) -> str | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from common.images import shrunk
 from data.files.folders import decode
-from data.files.masks.decoding import Palette, decode_mask
+from data.files.masks.decoding import Palette, decode_mask, decode_objects
 from data.files.masks.faults import stop
 from data.files.masks.pairs import Pair, pairs_of, split_of, voc_lists
 from data.files.masks.places import places
@@ -22,7 +23,7 @@ class Read:
 
     images: list[np.ndarray]
     masks: list[np.ndarray]
-    """uint16 (H, W) each."""
+    """uint8 or uint16 (H, W) each."""
     pairs: list[Pair]
     groups: tuple[str, ...]
     split: dict[str, np.ndarray]
@@ -42,15 +43,21 @@ def read_pairs(
     parts: Mapping[str, Path | None],
     group: str | None,
     palette: Palette | None = None,
+    longest_side: int | None = None,
 ) -> Read:
-    """Read all images and masks; raise one error of all that cannot be used."""
+    """Read all images and masks; raise one error of all that cannot be used.
+
+    Images are kept with at most `longest_side` pixels a side, masks as they are.
+    """
     found = places(root, images=images, masks=labels, parts=parts)
     pairs, notices = pairs_of(found)
     pairs, more = voc_lists(pairs, found)
     pixels, masks, faults = [], [], []
     for pair in pairs:
         try:
-            image, mask = decode(pair.image), decode_mask(pair.mask, palette)
+            image = decode(pair.image)
+            joined = pair.mask.is_dir()
+            mask = decode_objects(pair.mask) if joined else decode_mask(pair.mask, palette)
         except ValueError as fault:
             faults.append(str(fault))
             continue
@@ -59,7 +66,7 @@ def read_pairs(
                 f"{pair.mask}: {mask.shape[1]} x {mask.shape[0]} pixels, its image has "
                 f"{image.shape[1]} x {image.shape[0]}. Make them equal."
             )
-        pixels.append(image)
+        pixels.append(shrunk(image, longest_side))
         masks.append(mask)
     stop(faults)
     groups = () if group is None else tuple(groups_by_name([p.name for p in pairs], group))

@@ -32,13 +32,20 @@ def semantic_from_folder(
     palette: Path | None = None,
     ignore: int = 255,
     group: str | None = None,
+    longest_side: int | None = None,
 ) -> SemanticImages:
-    """Read images and masks whose values are classes; pixels of `ignore` have none."""
+    """Read images and masks whose values are classes; pixels of `ignore` have none.
+
+    Images are kept with at most `longest_side` pixels a side, masks as they are.
+    """
     parts = {"train": train, "valid": valid, "test": test}
     colours, named = (None, {}) if palette is None else read_palette(palette)
     if names is not None:
         named = read_names(names)
-    read = read_pairs(root, images=images, labels=labels, parts=parts, group=group, palette=colours)
+    read = read_pairs(
+        root, images=images, labels=labels, parts=parts, group=group, palette=colours,
+        longest_side=longest_side,
+    )  # fmt: skip
     pixels = values_of(read.masks)
     classes, notices = _classes(read, pixels, named, ignore)
     table = np.full(65_536, UNLABELLED, np.uint8)
@@ -65,6 +72,11 @@ def _classes(
 ) -> tuple[list[int], list[str]]:
     """Return the values that are classes, and what is to be said of them."""
     folder = read.pairs[0].mask.parent
+    if read.pairs[0].mask.is_dir():
+        raise ValueError(
+            f"{read.pairs[0].mask}: a mask for each object, which no class can be told from. Give"
+            " --task objects."
+        )
     notices = []
     values = [value for value in pixels if value != ignore]
     if len(values) == 1 and ignore in pixels and values[0] == 0:

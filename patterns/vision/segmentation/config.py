@@ -187,6 +187,9 @@ class Config(RunConfig):
     def __post_init__(self) -> None:
         """Check the fields, and what spans two of them."""
         super().__post_init__()
+        for name in ("names", "palette"):
+            if getattr(self.data, name) is not None and self.task != "semantic":
+                raise ValueError(f"data.{name}: it is of classes; give --task semantic with it")
         suits = SUITED["semantic" if self.task == "semantic" else "objects"]
         levels, stem = self.unet.levels or suits.levels, self.unet.stem or suits.stem
         crop, multiple = self.training.crop or suits.crop, 2**levels * stem

@@ -68,16 +68,14 @@ def load(config: Config) -> ImageTable:
     from data.tables import SegmentationImages, SemanticImages
 
     task = _task(config)
-    named: dict[str, tuple[type[SegmentationImages] | type[SemanticImages], str, str]] = {
-        "objects": (SegmentationImages, PUBLIC, OFFLINE),
-        "semantic": (SemanticImages, SEMANTIC_PUBLIC, SEMANTIC_OFFLINE),
-    }
-    kind, public, offline = named[task]
+    objects = task == "objects"
+    kind: type[SegmentationImages] | type[SemanticImages]
+    kind = SegmentationImages if objects else SemanticImages
     return data.load_table(
         kind,
         config.dataset,
-        public=public,
-        offline=offline,
+        public=PUBLIC if objects else SEMANTIC_PUBLIC,
+        offline=OFFLINE if objects else SEMANTIC_OFFLINE,
         seed=config.seed,
         images=config.world.images,
     )
@@ -109,14 +107,11 @@ def _own(config: Config) -> ImageTable:
     from data.files import objects_from_folder, semantic_from_folder
 
     own = config.data
-    places = {
-        "images": own.images, "labels": own.labels, "train": own.train, "valid": own.valid,
-        "test": own.test,
-    }  # fmt: skip
+    places = {each: getattr(own, each) for each in ("images", "labels", "train", "valid", "test")}
     if config.task == "semantic":
         return semantic_from_folder(
             own.path, **places, names=own.names, palette=own.palette, ignore=own.ignore,
-            group=own.group,
+            group=own.group, longest_side=own.longest_side,
         )  # fmt: skip
     return objects_from_folder(
         own.path, **places, group=own.group, certain=config.task == "objects"

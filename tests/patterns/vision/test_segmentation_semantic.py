@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from common import artifacts
-from common.images import UNLABELLED
+from common.images import UNLABELLED, nearest, shrunk
 from data.tables import SemanticImages
 from patterns.vision.segmentation.config import (
     NAME,
@@ -29,7 +29,6 @@ from patterns.vision.segmentation.evaluation.classes import Found, mean_iou
 from patterns.vision.segmentation.pipeline import Pipeline
 from patterns.vision.segmentation.stages.classes import ClassMaps, resized
 from patterns.vision.segmentation.stages.objectives import Classes
-from patterns.vision.segmentation.stages.preprocess import nearest, shrunk
 from patterns.vision.segmentation.stages.prior import PlaceAndColour
 from patterns.vision.segmentation.stages.unet import UNet
 

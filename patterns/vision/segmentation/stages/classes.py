@@ -25,9 +25,8 @@ from torch.nn import functional
 
 from common.atomic import write_json
 from common.evaluation.segmentation import confusion_iou, pixel_confusion
-from common.images import UNLABELLED
+from common.images import UNLABELLED, nearest
 from patterns.vision.segmentation.entities.answers import Answer, ClassShare
-from patterns.vision.segmentation.stages.preprocess import nearest
 
 BALANCES = (0.0, 0.1, 0.2, 0.3, 0.5)
 

@@ -5,9 +5,6 @@ the first thing a network would have to learn is to undo them. So each image is 
 own statistics,  x ← (x − mean) / (deviation + 5),  over all pixels and channels together, which
 keeps the hue. The mean and the deviation are those of the whole image, never of a crop of it: a
 crop of pure background must stay dark. The same function runs in training and in serving.
-
-Where shapes and context count more than single pixels, a smaller copy is enough: `shrunk` scales an
-image whose longest side is above a limit, and `nearest` its mask.
 """
 
 from __future__ import annotations
@@ -29,27 +26,6 @@ def standardise(image: np.ndarray) -> Tensor:
     mean, deviation = statistics(image)
     pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
     return (pixels - mean) / deviation
-
-
-def shrunk(image: np.ndarray, longest_side: int | None) -> np.ndarray:
-    """Scale uint8 (H, W, 3) so that its longest side is at most that; None leaves it as it is."""
-    height, width = image.shape[:2]
-    if longest_side is None or max(height, width) <= longest_side:
-        return image
-    from PIL import Image
-
-    scale = longest_side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
-
-
-def nearest(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Scale a mask to (H, W) by taking the nearest pixel: numbers of classes have no mean."""
-    if mask.shape == tuple(size):
-        return mask
-    rows = ((np.arange(size[0]) + 0.5) * mask.shape[0] / size[0]).astype(np.int64)
-    columns = ((np.arange(size[1]) + 0.5) * mask.shape[1] / size[1]).astype(np.int64)
-    return mask[rows[:, None], columns[None]]
 
 
 def as_colour(image: np.ndarray) -> np.ndarray:

@@ -19,8 +19,7 @@ from typing import Self
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from common.images import UNLABELLED
-from patterns.vision.segmentation.stages.preprocess import nearest
+from common.images import UNLABELLED, nearest
 
 GRID = 16  # cells across and down, whatever the image's size
 BINS = 6  # of each colour channel

@@ -20,10 +20,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from common.atomic import write_json
+from common.images import nearest, shrunk
 from common.training import History, Optimisation, TensorLoader, choose_precision, fit
 from patterns.vision.segmentation.stages.augment import CropAugment
 from patterns.vision.segmentation.stages.objectives import Classes, Foreground, Objective
-from patterns.vision.segmentation.stages.preprocess import nearest, shrunk, standardise
+from patterns.vision.segmentation.stages.preprocess import standardise
 from patterns.vision.segmentation.stages.tiling import predict_tiled
 from patterns.vision.segmentation.stages.unet import UNet
 
