@@ -76,6 +76,6 @@ def _first_day(read: Columns, times: np.ndarray) -> int:
         text = (
             f"{span:,} days after row {read.table.rows[first]}; at most {_MOST_DAYS:,} are allowed"
         )
-        read.fault_at("time", last, f"{text}. Correct it, or name another column")
+        read.fault_at("time", last, f"{text}. Correct it")
         read.check()
     return first_day
