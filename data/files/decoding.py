@@ -24,16 +24,17 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_OTHER_KINDS = (
+_NO_TEXTS = (
     (rb"PAR1", "a Parquet file"),
     (rb"\xd0\xcf\x11\xe0", "an Excel workbook"),
     (rb"%PDF", "a PDF"),
     (rb"SQLite format 3", "an SQLite database"),
     (rb"(?s:.){257}ustar", "a tar archive"),
+    (rb"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file itself)"),
+)
+_NO_TABLES = (
     (rb'\s*\{\s*"|\s*\[\s*\{', "JSON"),
     (rb"(?i:\s*<(!doctype|html|\?xml))", "a web page or XML"),
-    (rb"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file itself)"),
-    (rb"__label__", "rows as fastText writes them (give each a tab between label and text)"),
 )
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.decompress),
@@ -44,16 +45,19 @@ _ASCII = bytes(range(128))
 _LONG_RUNS = re.compile(rb"[\x80-\xff]{3,}")
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content, unpacked if it is compressed; raise for what is no text file."""
+def read_bytes(path: Path, *, table: bool = True) -> bytes:
+    """Return the content, unpacked if it is compressed; raise for what is no text, or no table."""
     if path.is_dir():
         raise ValueError(f"{path}: a folder. Name the file in it.")
     if not path.is_file():
         raise ValueError(f"{path}: no such file. Name an existing CSV file.")
     data = _unpacked(path, path.read_bytes())
-    for start, kind in _OTHER_KINDS:
+    for start, kind in (*_NO_TEXTS, *(_NO_TABLES if table else ())):
         if re.match(start, data):
-            raise ValueError(f"{path}: {kind}, not a table of rows. Save the table as CSV.")
+            expected = (
+                "a table of rows. Save the table as CSV" if table else "text. Save it as text"
+            )
+            raise ValueError(f"{path}: {kind}, not {expected}.")
     return data
 
 
@@ -165,8 +169,8 @@ def _not_unicode(path: Path, data: bytes, tried: str) -> tuple[str, str]:
     except UnicodeDecodeError:
         text, name = data.decode("latin-1"), "Latin-1"
     place = data.index(byte)
-    word = re.search(r"\S*$", text[max(place - 15, 0) : place])
-    sample = (word[0] if word else "") + text[place : place + 15].split()[0]
+    start, end = text[max(place - 15, 0) : place], text[place : place + 15]
+    sample = re.split(r"[\s\",;|:]", start)[-1] + re.split(r"[\s\",;|:]", end)[0]
     return text, (
         f"{path.name} is not UTF-8; it was read as {name} (row {row}: {sample!r}). If that is "
         f"wrong, give {flag('encoding')}."

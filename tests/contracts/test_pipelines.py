@@ -18,9 +18,7 @@ from common.serving import create_app
 def only(condition: Callable[[Case], bool]) -> pytest.MarkDecorator:
     """Run a test on the pipelines that have what it tests."""
     chosen = [case for case in CASES if condition(case)]
-    return pytest.mark.parametrize(
-        "case", chosen, ids=[case.key for case in chosen], indirect=True
-    )
+    return pytest.mark.parametrize("case", chosen, ids=[case.key for case in chosen], indirect=True)
 
 
 def untimed(values: dict[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class EfficientNetOptions:
 class Config(RunConfig):
     """Image classification; `--dataset` takes fashion-mnist, digits or folder."""
 
-    own_dataset = "folder"
+    own_datasets = ("folder",)
     own_files = ("path", "train", "valid", "test", "labels", "group")
     own_needed = ("path", "train")
 

@@ -166,8 +166,9 @@ class TilingOptions:
 class Config(RunConfig):
     """Segmentation: preprocess, augment, U-Net, tiles, then objects or classes."""
 
-    own_dataset = "folder"
+    own_datasets = ("folder",)
     own_files = ("path", "train", "valid", "test", "images", "labels", "names", "palette", "group")
+    own_needed = ("path", "train")
 
     task: Literal["auto", "objects", "semantic"] = "auto"
     """objects: separate things of one kind, numbered and counted; semantic: a class for each pixel.

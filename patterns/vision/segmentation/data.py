@@ -76,6 +76,7 @@ def load(config: Config) -> ImageTable:
         config.dataset,
         public=PUBLIC if objects else SEMANTIC_PUBLIC,
         offline=OFFLINE if objects else SEMANTIC_OFFLINE,
+        own=config.own_datasets,
         seed=config.seed,
         images=config.world.images,
     )
