@@ -139,10 +139,12 @@ def _classes(root: Path) -> tuple[str, ...]:
     if len(names) >= 2:
         return names
     inner = root / names[0] if names else root
-    deeper = len(folders(inner)) >= 2 and f" Give --data.path {inner}, which has more." or ""
+    remedy = "Sort the images into them, or give a table of labels by --data.labels."
+    if len(folders(inner)) >= 2:
+        remedy = f"Give --data.path {inner}, which has more."
     raise ValueError(
-        f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed."
-        + deeper
+        f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed. "
+        + remedy
     )
 
 
