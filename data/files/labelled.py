@@ -46,7 +46,7 @@ class LabelledFiles:
     nested: int = 0
     """Images that lie in a folder inside their class folder."""
     said: list[str] = field(default_factory=list)
-    """How the CSV was read, where that is not plain."""
+    """How the files were taken, where that is not plain."""
 
 
 def files_in_folder(root: Path) -> LabelledFiles:
@@ -57,15 +57,20 @@ def files_in_folder(root: Path) -> LabelledFiles:
     given = {PART_OF[name]: path for name, path in inside.items() if name in PART_OF}
     if "train" not in given:
         return files_in_parts({DRAWN: root})
-    strangers = [path.name for name, path in inside.items() if name not in PART_OF]
-    if strangers:
-        raise ValueError(
-            f"{root}: {strangers[0]!r} lies beside {given['train'].name!r}. Give the parts one by "
-            "one (--data.train, --data.valid, --data.test), or move the folder away."
-        )
+    for name, path in inside.items():
+        if name not in PART_OF and any(_is_image(file) for file in _walk(path)):
+            train = given["train"].name
+            raise ValueError(
+                f"{root}: {path.name!r} lies beside {train!r}. If {train!r} is a class too, give "
+                f"--data.train {root}; else give the parts one by one, or move the folder away."
+            )
+    said = []
     if "valid" in given and "test" not in given:
         given["test"] = given.pop("valid")
-    return files_in_parts(given)
+        said = [f"{given['test'].name}/ is the test part, since there is no test/."]
+    found = files_in_parts(given)
+    found.said += said
+    return found
 
 
 def files_in_parts(parts: Mapping[str, Path]) -> LabelledFiles:
@@ -94,7 +99,7 @@ def files_in_list(
 
     A column `split` (train, valid, test) keeps a split, a column `group` keeps images together.
     """
-    table = read_table(path, options, example=(file, label))
+    table = read_table(path, options, wanted={"file": file, "label": label})
     there = [name for name in ("split", "group") if name in table.frame.columns]
     optional: dict[str, str] = {name: name for name in there}
     read = Columns(table, {"file": file, "label": label, **optional})
@@ -107,6 +112,10 @@ def files_in_list(
         strange = ~texts["split"].str.to_lowercase().is_in(list(PART_OF)) & (texts["split"] != "")
         read.fault("split", strange, "not train, valid or test")
     read.check()
+    if texts["label"].n_unique() < 2:
+        raise ValueError(f"{path}: column {label!r} holds one class; two are needed.")
+    unlisted = len(set(by_name.values())) - len(names)
+    said = [f"{unlisted:,} images below {root} are not listed."] if unlisted else []
     parts = texts["split"].str.to_lowercase().to_list() if "split" in texts else None
     return LabelledFiles(
         files=[by_name[name] for name in names],
@@ -114,13 +123,13 @@ def files_in_list(
         parts=[DRAWN] * len(names) if parts is None else [PART_OF[part] for part in parts],
         names=names.to_list(),
         groups=texts["group"].to_list() if "group" in texts else None,
-        said=read.notes(),
+        said=[*read.notes(), *said],
     )
 
 
 def _by_name(root: Path) -> dict[str, Path]:
     """Return the images below a folder under their relative names, with and without ending."""
-    images = [path for path in _walk(root) if path.suffix.lower() in SUFFIXES]
+    images = [path for path in _walk(root) if _is_image(path)]
     bare = {path.relative_to(root).with_suffix("").as_posix(): path for path in images}
     return bare | {path.relative_to(root).as_posix(): path for path in images}
 
@@ -130,17 +139,19 @@ def _classes(root: Path) -> tuple[str, ...]:
     if len(names) >= 2:
         return names
     inner = root / names[0] if names else root
-    deeper = len(folders(inner)) >= 2 and f" Give --data.path {inner}, which has more." or ""
+    remedy = "Sort the images into them, or give a table of labels by --data.labels."
+    if len(folders(inner)) >= 2:
+        remedy = f"Give --data.path {inner}, which has more."
     raise ValueError(
-        f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed."
-        + deeper
+        f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed. "
+        + remedy
     )
 
 
 def _add(found: LabelledFiles, folder: Path, label: str, part: str) -> None:
     """Append the images of a class folder, those of folders inside it too."""
     for path in _walk(folder):
-        if path.suffix.lower() not in SUFFIXES:
+        if not _is_image(path):
             found.other.append(path)
             continue
         found.nested += path.parent != folder
@@ -153,7 +164,14 @@ def _add(found: LabelledFiles, folder: Path, label: str, part: str) -> None:
 def _check_none_empty(root: Path, classes: tuple[str, ...], found: LabelledFiles) -> None:
     empty = [name for name in classes if name not in set(found.labels)]
     if empty:
-        raise ValueError(f"{root / empty[0]}: no image in it. Add some or remove the folder.")
+        folder = root / empty[0]
+        other = sorted({path.suffix for path in found.other if path.is_relative_to(folder)})
+        instead = f", only {', '.join(other)}: save them as PNG or JPEG" if other else ""
+        raise ValueError(f"{folder}: no image in it{instead}. Add some or remove the folder.")
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
 
 
 def _walk(folder: Path) -> Iterator[Path]:

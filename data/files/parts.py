@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.evaluation.splits import stratified_split
+from data.files.faults import flag
 from data.files.labelled import DRAWN
 
 COUNTER = re.compile(r"[ _.()-]*\d+[ )]*$")  # what numbers the images of a series
@@ -32,12 +33,14 @@ def groups_by_name(names: Sequence[str], group: str) -> list[str]:
         pattern = re.compile(group)
     except re.error as problem:
         raise ValueError(
-            f"group: {group!r} is no regular expression ({problem}). Give one, or prefix."
+            f"{flag('group')} {group!r} is no regular expression ({problem}). Give one, or prefix."
         ) from problem
     found = [pattern.search(name) for name in names]
     if None in found:
         name = names[found.index(None)]
-        raise ValueError(f"group: {group!r} does not match {name!r}. Give one that matches all.")
+        raise ValueError(
+            f"{flag('group')} {group!r} does not match {name!r}. Give one that matches all names."
+        )
     return [match.group(1 if pattern.groups else 0) for match in found if match]
 
 
@@ -56,8 +59,8 @@ def in_series(names: Sequence[str], labels: Sequence[str]) -> float:
 
 def assigned(
     labels: np.ndarray,
-    parts: np.ndarray,
-    groups: np.ndarray | None,
+    given: Sequence[str],
+    of_group: Sequence[str] | None,
     *,
     label_names: Sequence[str],
     valid_share: float,
@@ -66,11 +69,12 @@ def assigned(
 ) -> np.ndarray:
     """Return the part of each row, (N,) of "train", "valid" or "test".
 
-    `parts` (N,): those given, `DRAWN` where none is. Rows of "train" give up what is missing, a
-    validation part of `valid_share` and a test part of `test_share`; where other parts are given, a
-    row of `DRAWN` trains. Raises where a class has too few rows, or groups, for all parts.
+    `given` (N,): "train" or `DRAWN`, "valid", "test"; the former give up what is missing, a
+    validation part of `valid_share` and a test part of `test_share`. `of_group` (N,): what stays
+    together. Raises where a class has too few rows, or groups, for all parts.
     """
-    parts = np.where(parts == DRAWN, "train", parts).astype("<U5")
+    parts = np.array([part if part != DRAWN else "train" for part in given], "<U5")
+    groups = None if of_group is None else np.array(of_group)
     shares = {"valid": valid_share, "test": test_share}
     missing = [part for part in shares if not (parts == part).any()]
     rows = np.flatnonzero(parts == "train")
@@ -123,7 +127,7 @@ def _too_few(name: str, unit: str, missing: Sequence[str], count: int | None = N
     has = f"has {count} {unit}" if count is not None else f"has too few {unit}"
     drawn = " and ".join(f"a {part}" for part in missing)
     since = f", since {drawn} part must be drawn from them" if missing else ""
-    flags = " and ".join(f"--data.{part}" for part in missing)
+    flags = " and ".join(map(flag, missing))
     raise ValueError(
         f"class {name!r} {has} for training; {1 + len(missing)} or more are needed{since}. Add "
         f"some, or leave the class out{f', or give {flags}' if missing else ''}."

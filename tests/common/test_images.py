@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.images import TooLargeImage, UnreadableImage, decode
+from common.images import TooLargeImage, UnreadableImage, decode, resized, size_of
 
 SEEN = np.zeros((4, 6, 3), np.uint8)
 SEEN[:2, :3], SEEN[2:, 3:] = (255, 0, 0), (0, 0, 255)
@@ -89,6 +89,57 @@ def test_four_inks_become_colours() -> None:
 def test_what_is_no_image_is_refused(encoded: bytes, said: str) -> None:
     with pytest.raises(UnreadableImage, match=said):
         decode(encoded)
+
+
+def test_damaged_exif_shows_the_image_as_it_is_stored() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = packed(Image.fromarray(SEEN), "JPEG", exif=exif)
+    assert decode(whole).shape == (6, 4, 3)
+    start = whole.index(b"Exif") + 6
+    for place in range(start, start + 26):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        assert decode(bytes(damaged)).shape in ((4, 6, 3), (6, 4, 3))
+
+
+def test_the_first_image_of_several_is_shown() -> None:
+    other = Image.new("RGB", (6, 4))
+    for kind in ("GIF", "TIFF", "WEBP"):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        several = packed(
+            Image.fromarray(SEEN), kind, save_all=True, append_images=[other], **options
+        )
+        assert np.array_equal(decode(several), SEEN)
+    pair = packed(Image.fromarray(SEEN), "MPO", save_all=True, append_images=[other], quality=95)
+    assert decode(pair).shape == SEEN.shape and decode(pair)[0, 0, 0] > 150
+
+
+def test_lab_and_video_colours_are_converted() -> None:
+    grey = np.full((8, 8), 128, np.uint8)
+    video = Image.merge("YCbCr", [Image.fromarray(grey)] * 3)
+    assert np.abs(decode(packed(video, "TIFF")).astype(int) - 128).max() <= 1
+
+
+def test_a_large_jpeg_is_decoded_smaller_where_it_is_shown_smaller() -> None:
+    rng = np.random.default_rng(0)
+    soft = Image.fromarray(rng.integers(0, 256, (8, 12, 3), dtype=np.uint8)).resize((960, 640))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    encoded = packed(soft, "JPEG", quality=95, exif=exif)
+    assert decode(encoded).shape == (960, 640, 3)
+    assert decode(encoded, shown_at=40).shape == (120, 80, 3)
+    assert decode(encoded, largest=200_000, shown_at=40).shape == (120, 80, 3)
+    near = resized(decode(encoded, shown_at=40), 40).astype(int) - resized(decode(encoded), 40)
+    assert np.abs(near).mean() < 2
+    with pytest.raises(TooLargeImage, match="960 x 640"):
+        decode(encoded, largest=100_000, shown_at=40)
+    assert size_of(encoded) == (960, 640)
+
+
+def test_resized_keeps_what_fits() -> None:
+    image = np.zeros((5, 5), np.uint8)
+    assert resized(image, 5) is image and resized(SEEN, 3).shape == (3, 3, 3)
 
 
 def test_too_large_is_told_apart() -> None:

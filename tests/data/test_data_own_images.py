@@ -82,7 +82,8 @@ def test_what_is_missing_is_drawn_from_train_and_said(tmp_path: Path) -> None:
     assert sizes(table) == [36, 4, 8]
     assert said(table) == "The valid part was drawn from the training images."
     (tmp_path / "test").rename(tmp_path / "val")  # held out by its maker: it is the test
-    assert sizes(images_from_folder(tmp_path)) == [36, 4, 8]
+    table = images_from_folder(tmp_path)
+    assert sizes(table) == [36, 4, 8] and "val/ is the test part" in said(table)
 
 
 def test_parts_are_given_one_by_one(tmp_path: Path) -> None:
@@ -90,6 +91,21 @@ def test_parts_are_given_one_by_one(tmp_path: Path) -> None:
     fill(tmp_path / "theirs", 4, start=20)
     parts = {"train": tmp_path / "mine", "valid": None, "test": tmp_path / "theirs"}
     assert sizes(images_from_folder(parts=parts)) == [18, 2, 8]
+
+
+def test_a_class_that_is_called_train(tmp_path: Path) -> None:
+    fill(tmp_path, 10, "bus", "car", "train")
+    with pytest.raises(ValueError, match=r"'bus' lies beside 'train'. If 'train' is a class too"):
+        images_from_folder(tmp_path)
+    table = images_from_folder(parts={"train": tmp_path})
+    assert table.label_names == ("bus", "car", "train")
+
+
+def test_a_csv_without_images_and_a_test_without_training_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"labels.csv: give the folder of its images by --data.p"):
+        images_from_folder(labels=tmp_path / "labels.csv")
+    with pytest.raises(ValueError, match=r"the images of training are missing: give --data.train"):
+        images_from_folder(parts={"test": tmp_path})
 
 
 def test_a_class_of_the_test_alone_is_named(tmp_path: Path) -> None:
@@ -111,7 +127,8 @@ def test_images_are_read_at_their_median_size_up_to_the_largest(tmp_path: Path) 
     save(tmp_path / "cat" / "wide.jpg", size=(400, 6))
     assert images_from_folder(tmp_path).train_images.shape[1:] == (8, 8, 3)
     assert images_from_folder(tmp_path, size=5).train_images.shape[1:] == (5, 5, 3)
-    assert images_from_folder(tmp_path, largest=7).train_images.shape[1:] == (7, 7, 3)
+    assert images_from_folder(tmp_path, sizes=(1, 7)).train_images.shape[1:] == (7, 7, 3)
+    assert images_from_folder(tmp_path, sizes=(16, 96)).train_images.shape[1:] == (16, 16, 3)
 
 
 def test_all_broken_files_are_named_at_once(tmp_path: Path) -> None:
@@ -152,7 +169,10 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 sub-folders; .* Give --data.path .*inner"):
         images_from_folder(tmp_path)
     (tmp_path / "inner" / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty: no image in it"):
+    with pytest.raises(ValueError, match="empty: no image in it. Add"):
+        images_from_folder(tmp_path / "inner")
+    (tmp_path / "inner" / "empty" / "1.heic").write_bytes(b"of a phone")
+    with pytest.raises(ValueError, match=r"empty: no image in it, only \.heic: save them as PNG"):
         images_from_folder(tmp_path / "inner")
 
 
@@ -192,9 +212,9 @@ def test_a_numbered_series_without_groups_is_told(videos: Path, tmp_path: Path) 
 
 
 def test_groups_that_cannot_be_split_are_refused(videos: Path) -> None:
-    with pytest.raises(ValueError, match=r"group: '\[' is no regular expression"):
+    with pytest.raises(ValueError, match=r"--data.group '\[' is no regular expression"):
         images_from_folder(videos, group="[")
-    with pytest.raises(ValueError, match=r"group: 'dog' does not match 'clip11_000.png'"):
+    with pytest.raises(ValueError, match=r"--data.group 'dog' does not match 'clip11_000.png'"):
         images_from_folder(videos, group="dog")
     with pytest.raises(ValueError, match=r"class 'run' has 1 groups for training; 3 or more"):
         images_from_folder(videos, group="clip")
@@ -220,8 +240,11 @@ def test_a_csv_of_labels(tmp_path: Path) -> None:
             f"{name},{'odd' if number % 2 else 'even'},{('train', 'val', 'test')[number // 3]}"
         )
     table = images_from_folder(tmp_path / "photos", labels=table_of(tmp_path / "l.csv", rows))
-    assert sizes(table) == [3, 3, 3] and table.label_names == ("even", "odd")
+    assert sizes(table) == [3, 3, 3] and table.label_names == ("even", "odd") and not said(table)
     assert (table.test_images[:, 0, 0, 0] % 2 == table.test_labels).all()
+    save(tmp_path / "photos" / "more.png")
+    table = images_from_folder(tmp_path / "photos", labels=tmp_path / "l.csv")
+    assert said(table) == f"1 images below {tmp_path / 'photos'} are not listed."
 
 
 def test_a_csv_with_groups_and_other_names_of_columns(videos: Path, tmp_path: Path) -> None:
@@ -236,6 +259,7 @@ def test_a_csv_with_groups_and_other_names_of_columns(videos: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("row", "message"),
     [
+        ("1.png,even,train", r"column 'label' holds one class; two are needed"),
         ("77.png,odd,train", r"row 3: column 'file' holds '77.png', which is no image below"),
         ("1.png,,train", r"row 3: column 'label' is empty"),
         ("1.png,odd,holdout", r"row 3: column 'split' holds 'holdout', not train"),

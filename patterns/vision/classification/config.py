@@ -78,7 +78,7 @@ class TrainingOptions:
     """None is the model's own number: 10, efficientnet-lite0 5."""
     least_steps: Annotated[int, Interval(ge=0, le=10**9)] | None = None
     """Small data sets get more epochs, until the network has taken this many steps; None is the
-    model's own number: 1000, resnet9 1600, efficientnet-lite0 200."""
+    model's own number: 1000, resnet9 1500, efficientnet-lite0 200."""
     batch_size: Annotated[int, Interval(ge=2, le=65_536)] = 128
     learning_rate: Annotated[float, Interval(ge=1e-7, le=10)] | None = None
     """Peak of the schedule; None is the model's own: .003, efficientnet-lite0 .001."""
@@ -129,9 +129,9 @@ class EfficientNetOptions:
 class Config(RunConfig):
     """Image classification; `--dataset` takes fashion-mnist, digits or folder."""
 
-    own_datasets = ("folder",)
     own_files = ("path", "train", "valid", "test", "labels", "group")
     own_needed = ("path", "train")
+    own_datasets = ("folder",)
 
     model: Literal["auto", "cnn", "resnet9", "mobilenet", "efficientnet-lite0", "linear"] = "auto"
     """auto is resnet9 (a ResNet-9) for colour images, cnn (a small ResNet) for grey ones; mobilenet

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PUBLIC, OFFLINE = "fashion-mnist", "digits"
 MIRROR_SAFE = ("fashion-mnist",)
 BY_WRITER = ("digits",)
-LARGEST = (96, 128)  # pixels a side of your own images: trained from scratch, or from ImageNet
+SIZES = {"scratch": (16, 96), "efficientnet-lite0": (16, 128)}  # pixels a side of own images
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _own_folder(config: Config) -> Images:
         label=own.label,
         group=own.group,
         size=config.image_size,
-        largest=LARGEST[config.model == "efficientnet-lite0"],
+        sizes=SIZES["efficientnet-lite0" if config.model == "efficientnet-lite0" else "scratch"],
         valid_share=config.split.valid_share,
         test_share=config.split.test_share,
         seed=config.seed,

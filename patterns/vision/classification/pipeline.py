@@ -23,7 +23,7 @@ from patterns.vision.classification.data import Splits
 from patterns.vision.classification.entities.images import LabelledImages
 from patterns.vision.classification.stages.augment import Augment
 from patterns.vision.classification.stages.cnn import CnnClassifier
-from patterns.vision.classification.stages.efficientnet import EfficientNetClassifier
+from patterns.vision.classification.stages.efficientnet import EfficientNetClassifier, weights_file
 from patterns.vision.classification.stages.linear import LinearClassifier
 from patterns.vision.classification.stages.mobilenet import MobileNetClassifier
 from patterns.vision.classification.stages.network import NetworkClassifier
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 PROFILED = 5000  # training images
+LEAST = 1e-3  # a probability, lest one sure mistake decides
 
 Images = np.ndarray | Sequence[np.ndarray]
 """uint8 (N, H, W) or (N, H, W, 3), or a list of images of any sizes."""
@@ -82,7 +83,7 @@ class Pipeline:
         undecided = splits.mirror_safe is None and config.augment.flip == "auto"
         return cls(
             label_names=splits.label_names,
-            preprocess=Preprocess.like(splits.train.images, size=config.image_size),
+            preprocess=Preprocess.like(splits.train.images, size=_size(config, splits)),
             network=baseline if config.model == "linear" else _network(config, splits),
             example=splits.train.images[0],
             k=config.k,
@@ -194,16 +195,16 @@ class Pipeline:
         assert self.baseline is not None and self.mirrored is not None
         images, labels = self.preprocess.batch(splits.valid.images), splits.valid.labels
         plain, mirrored = (
-            stage.predict(images).argmax(axis=1) == labels
+            softmax(stage.predict(images))[np.arange(len(labels)), labels]
             for stage in (self.baseline, self.mirrored)
-        )  # (V,) bool each
+        )  # (V,) each
         flip = mirroring(plain, mirrored, colour=self.preprocess.channels == 3)
         assert self.network.augment is not None
         self.network.augment.flip = flip
         self.notices.append(
-            f"Training images are {'' if flip else 'not '}mirrored: on validation the baseline is"
-            f" right {mirrored.mean():.3f} of the time with mirror images, {plain.mean():.3f} of it"
-            f" without (--augment.flip {'off' if flip else 'on'} overrides)."
+            f"Training images are {'' if flip else 'not '}mirrored: the baseline's log loss on"
+            f" validation is {_loss(mirrored):.3f} with mirror images, {_loss(plain):.3f} without"
+            f" (--augment.flip {'off' if flip else 'on'} overrides)."
         )
 
     def _ready(self, part: LabelledImages) -> LabelledImages:
@@ -211,16 +212,26 @@ class Pipeline:
         return LabelledImages(self.preprocess.batch(part.images), part.labels)
 
 
-def mirroring(plain: np.ndarray, mirrored: np.ndarray, *, colour: bool) -> bool:
-    """Tell whether to mirror, from which images (V,) the baseline got right without and with it.
+def _size(config: Config, splits: Splits) -> int:
+    """Return the side to scale to, 0 for that of the data; a user's own images have it already."""
+    read = splits.train.images.shape[1] if splits.source.origin == "file" else 0
+    return config.image_size or read
 
-    Colour photographs are mirrored unless that is worse by two standard errors of the difference
-    (sign test): a template of a letter breaks when it is mirrored, one of a landscape does not.
-    Grey images, often of signs, only if it is better by two.
+
+def mirroring(plain: np.ndarray, mirrored: np.ndarray, *, colour: bool) -> bool:
+    """Tell whether to mirror, from the probability of the true label (V,) without and with it.
+
+    Colour photographs are mirrored unless the log loss is worse by two standard errors of its
+    difference: a template of a letter breaks when it is mirrored, one of a landscape does not. Grey
+    images, often of signs, only if it is better by two.
     """
-    lost, won = int((plain & ~mirrored).sum()), int((mirrored & ~plain).sum())
-    margin = 2 * np.sqrt(lost + won)
-    return lost - won <= margin if colour else won - lost > margin
+    difference = np.log(np.maximum(plain, LEAST)) - np.log(np.maximum(mirrored, LEAST))  # (V,)
+    margin = 2 * difference.std() / np.sqrt(len(difference))
+    return bool(difference.mean() <= margin if colour else difference.mean() < -margin)
+
+
+def _loss(probabilities: np.ndarray) -> float:
+    return float(-np.log(np.maximum(probabilities, LEAST)).mean())
 
 
 def _stage(model: str) -> type[NetworkClassifier]:
@@ -240,6 +251,8 @@ def _network(config: Config, splits: Splits) -> NetworkClassifier:
     model = config.model
     if model == "auto":
         model = "resnet9" if splits.train.images.ndim == 4 else "cnn"
+    if model == "efficientnet-lite0":
+        weights_file()  # raises now and not after the baseline
     cnn, mobilenet, training = config.cnn, config.mobilenet, config.training
     every: dict[str, dict[str, Any]] = {
         "cnn": {"widths": cnn.widths, "blocks": cnn.blocks},

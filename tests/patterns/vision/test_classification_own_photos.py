@@ -116,7 +116,7 @@ def test_images_are_not_mirrored_where_that_changes_their_label(tmp_path: Path) 
     splits = split(load(config), config)
     pipeline = Pipeline.from_config(config, splits).fit_baseline(splits)
     assert pipeline.network.augment is not None and not pipeline.network.augment.flip
-    assert pipeline.notices[0].startswith("Training images are not mirrored: on validation")
+    assert pipeline.notices[0].startswith("Training images are not mirrored: the baseline")
     forced = own(tmp_path, split=config.split, augment=AugmentOptions(flip="on"))
     unfitted = Pipeline.from_config(forced, split(load(forced), forced))
     assert unfitted.network.augment is not None and unfitted.network.augment.flip
@@ -124,11 +124,25 @@ def test_images_are_not_mirrored_where_that_changes_their_label(tmp_path: Path) 
 
 
 def test_colour_is_mirrored_unless_that_is_clearly_worse_and_grey_only_if_better() -> None:
-    right = np.arange(100) < 60
-    alike, worse = np.roll(right, 2), np.arange(100) < 40
-    assert mirroring(right, alike, colour=True) and not mirroring(right, alike, colour=False)
-    assert not mirroring(right, worse, colour=True)
-    assert mirroring(worse, right, colour=False)
+    sure = np.random.default_rng(0).uniform(0.2, 0.9, 100)
+    alike, worse = np.roll(sure, 1), sure / 2
+    assert mirroring(sure, alike, colour=True) and not mirroring(sure, alike, colour=False)
+    assert not mirroring(sure, worse, colour=True)
+    assert mirroring(worse, sure, colour=False)
+
+
+def test_images_are_served_at_the_size_they_were_read_at(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        path = tmp_path / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (150, 160, 3), dtype=np.uint8)).save(path)
+    for model, side in (("auto", 96), ("efficientnet-lite0", 128), ("linear", 96)):
+        config = own(tmp_path, model=model, image_size=0)
+        splits = split(load(config), config)
+        assert splits.train.images.shape[1:] == (side, side, 3)
+        if model != "efficientnet-lite0":  # needs its weights
+            assert Pipeline.from_config(config, splits).preprocess.size == side
 
 
 def test_colour_takes_resnet9_and_grey_the_small_resnet(tmp_path: Path) -> None:

@@ -31,6 +31,18 @@ def test_grey_palette_and_transparent_images_become_colour() -> None:
         assert decode_image(as_base64(Image.fromarray(IMAGE).convert(mode))).shape == (9, 14, 3)
 
 
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "TIFF", "PPM"])
+def test_every_format_that_training_reads_is_served(kind: str) -> None:
+    grey = Image.fromarray(IMAGE[..., 0])
+    expected = np.repeat(IMAGE[..., :1], 3, axis=2)
+    assert np.array_equal(decode_image(as_base64(grey, kind)), expected)
+
+
+def test_what_is_accepted_is_said_where_something_else_comes() -> None:
+    with pytest.raises(RequestError, match="PNG, JPEG, WebP, BMP, GIF, TIFF or PGM/PPM"):
+        decode_image("aGVsbG8=")
+
+
 def test_the_rotation_of_a_photo_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter

@@ -106,7 +106,7 @@ class EfficientNetClassifier(NetworkClassifier):
         probe = self._probe(module, views[:, 0], labels, judged, targets)
         before = {name: value.clone() for name, value in module.state_dict().items()}
         self.history_ = fit(
-            Tail(module),
+            module.tail,
             TensorLoader(
                 views, labels, batch_size=min(self.batch_size, len(labels)), seed=self.seed,
                 transform=self._view, drop_last=True,
@@ -146,10 +146,10 @@ class EfficientNetClassifier(NetworkClassifier):
         targets: Tensor,
     ) -> float:
         """Fit the last layer on the frozen tail's output; return its validation accuracy."""
-        pooled, asked = module.pooled(features), module.pooled(judged)  # (N, 1280)
+        pooled, asked = module.tail.pooled(features), module.tail.pooled(judged)  # (N, 1280)
         batch = min(self.batch_size, len(labels))
         history = fit(
-            module.head,
+            module.tail.head,
             TensorLoader(pooled, labels, batch_size=batch, seed=self.seed, drop_last=True),
             lambda head, rows: functional.cross_entropy(head(rows[0]), rows[1]),
             Optimisation(epochs=PROBE_EPOCHS, learning_rate=PROBE_RATE, schedule="one-cycle"),
@@ -182,12 +182,11 @@ class EfficientNet(nn.Module):
                 before = channels
         layers.append(Convolution(before, FEATURES))
         self.trunk = nn.Sequential(*layers[: 1 + frozen])
-        self.tail = nn.Sequential(*layers[1 + frozen :])
-        self.head = nn.Linear(FEATURES, classes)
+        self.tail = Tail(layers[1 + frozen :], classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) -> (B, K)."""
-        return Tail(self)(self.features(images))
+        return self.tail(self.features(images))
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) -> the trunk's output (B, 80, h, w)."""
@@ -199,36 +198,36 @@ class EfficientNet(nn.Module):
             )
         return self.trunk(x.contiguous(memory_format=torch.channels_last))
 
-    @torch.no_grad()
-    def pooled(self, features: Tensor) -> Tensor:
-        """(N, 80, h, w) -> the frozen tail's output (N, 1280), a part at a time, on the CPU."""
-        device = self.head.weight.device
-        return torch.cat(
-            [
-                self.tail(part.to(device).float()).mean(dim=(2, 3)).cpu()
-                for part in features.split(256)
-            ]
-        )
-
     def take_backbone(self, weights: Mapping[str, Tensor]) -> None:
         """Take all but the last layer from the package's file, whose layers have the same order."""
-        own = [*self.trunk.state_dict().values(), *self.tail.state_dict().values()]
+        own = [*self.trunk.state_dict().values(), *self.tail.layers.state_dict().values()]
         for mine, theirs in zip(own, weights.values(), strict=False):
             assert mine.shape == theirs.shape, (mine.shape, theirs.shape)
             mine.copy_(theirs)
 
 
 class Tail(nn.Module):
-    """The part of an `EfficientNet` that is trained: features (B, 80, h, w) -> logits (B, K)."""
+    """What is trained of an `EfficientNet`: features (B, 80, h, w) -> logits (B, K)."""
 
-    def __init__(self, network: EfficientNet) -> None:
+    def __init__(self, layers: list[nn.Module], classes: int) -> None:
         super().__init__()
-        self.tail, self.head = network.tail, network.head
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(FEATURES, classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, 80, h, w) -> (B, K)."""
-        x = self.tail(features.contiguous(memory_format=torch.channels_last))
+        x = self.layers(features.contiguous(memory_format=torch.channels_last))
         return self.head(x.mean(dim=(2, 3)))
+
+    @torch.no_grad()
+    def pooled(self, features: Tensor) -> Tensor:
+        """(N, 80, h, w) -> what the head sees (N, 1280), a part at a time, on the CPU."""
+        device = self.head.weight.device
+        parts = [
+            self.layers(part.to(device).float()).mean(dim=(2, 3)).cpu()
+            for part in features.split(256)
+        ]
+        return torch.cat(parts)
 
 
 class Convolution(nn.Sequential):

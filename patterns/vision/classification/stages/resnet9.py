@@ -3,9 +3,9 @@
     stem 3x3, w -> conv 2w, pool -> residual 2w -> conv 4w, pool -> conv 8w, pool -> residual 8w
              -> maximum over the pixels -> linear x 1/8
 
-The network that learns CIFAR-10 in the fewest steps for its cost (Page 2018, "How to train your
-ResNet"). Where `cnn` halves the resolution at the entry of each stage, this one first convolves and
-then takes the maximum of 2 x 2 pixels: colour textures need that, silhouettes of clothes do not.
+A network made to learn CIFAR-10 in few epochs (Page 2018, "How to train your ResNet"). Where `cnn`
+halves the resolution at the entry of each stage, this one first convolves and then takes the
+maximum of 2 x 2 pixels: more work per image, and more learned from it.
 Differences: w = 32 instead of 64, a quarter of the work, since a CPU trains it; and a stem whose
 stride brings images of any size to about 32 positions a side, so that a larger image costs little
 more. The factor 1/8 before the softmax is the source's: it keeps early logits small.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from patterns.vision.classification.stages.network import NetworkClassifier
@@ -32,7 +33,7 @@ class ResNet9Classifier(NetworkClassifier):
     name = "resnet9"
 
     def __init__(
-        self, *, width: int = 32, least_steps: int = 1600, ema: float = 0.99, **training: Any
+        self, *, width: int = 32, least_steps: int = 1500, ema: float = 0.99, **training: Any
     ) -> None:
         """`training` is the other keywords of `NetworkClassifier`."""
         super().__init__(least_steps=least_steps, ema=ema, **training)
@@ -56,16 +57,14 @@ class ResNet9(nn.Module):
         self.normalise = Normalise(channels=channels)
         self.layers = nn.Sequential(
             convolution(channels, width, kernel=2 * stride + 1, stride=stride),
-            convolution(width, 2 * width),
-            nn.MaxPool2d(2, ceil_mode=True),
+            convolution(width, 2 * width, pool=True),
             Residual(2 * width),
-            convolution(2 * width, 4 * width),
-            nn.MaxPool2d(2, ceil_mode=True),
-            convolution(4 * width, 8 * width),
-            nn.MaxPool2d(2, ceil_mode=True),
+            convolution(2 * width, 4 * width, pool=True),
+            convolution(4 * width, 8 * width, pool=True),
             Residual(8 * width),
         )
         self.head = nn.Linear(8 * width, classes)
+        self.to(memory_format=torch.channels_last)  # a tenth faster on a CPU
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, K)."""
@@ -86,11 +85,16 @@ class Residual(nn.Module):
 
 
 def convolution(
-    channels_in: int, channels_out: int, *, kernel: int = 3, stride: int = 1
+    channels_in: int, channels_out: int, *, kernel: int = 3, stride: int = 1, pool: bool = False
 ) -> nn.Sequential:
-    """Convolution, batch normalisation, which makes a bias superfluous, and ReLU."""
+    """Convolution, batch normalisation, which makes a bias superfluous, and ReLU.
+
+    Maxima of 2 x 2 are taken before the normalisation: the order hardly matters to the result,
+    and a quarter of the numbers is left to normalise.
+    """
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2, bias=False),
+        *([nn.MaxPool2d(2, ceil_mode=True)] if pool else []),
         nn.BatchNorm2d(channels_out),
         nn.ReLU(inplace=True),
     )
