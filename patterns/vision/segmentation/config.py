@@ -210,7 +210,7 @@ DEFAULT = Config()
 PRESETS = {
     "smoke": replace(
         DEFAULT,
-        dataset="simulated-nuclei",
+        dataset="simulated",
         world=WorldOptions(images=40),
         unet=UNetOptions(width=6, levels=2, stem=1),
         training=TrainingOptions(epochs=20, crop=64, batch_size=4, learning_rate=1e-2),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PUBLIC, OFFLINE = "nuclei", "simulated-nuclei"
 SEMANTIC_PUBLIC, SEMANTIC_OFFLINE = "camvid", "simulated-streets"
+SIMULATED = "simulated"  # the offline world of the task
 CORRELATION, CHANGE, FLAT = 0.9, 1.5, 2.0
 FEWEST_GROUPS = 3  # to hold out whole ones
 
@@ -67,15 +68,15 @@ def load(config: Config) -> ImageTable:
     import data
     from data.tables import SegmentationImages, SemanticImages
 
-    task = _task(config)
-    objects = task == "objects"
+    objects = _task(config) == "objects"
     kind: type[SegmentationImages] | type[SemanticImages]
     kind = SegmentationImages if objects else SemanticImages
+    offline = OFFLINE if objects else SEMANTIC_OFFLINE
     return data.load_table(
         kind,
-        config.dataset,
+        offline if config.dataset == SIMULATED else config.dataset,
         public=PUBLIC if objects else SEMANTIC_PUBLIC,
-        offline=OFFLINE if objects else SEMANTIC_OFFLINE,
+        offline=offline,
         own=config.own_datasets,
         seed=config.seed,
         images=config.world.images,
@@ -86,7 +87,7 @@ def _task(config: Config) -> str:
     """Return the task of the dataset that is named, or raise if another one was asked for."""
     of = {PUBLIC: "objects", OFFLINE: "objects"}
     of |= {SEMANTIC_PUBLIC: "semantic", SEMANTIC_OFFLINE: "semantic"}
-    if config.dataset == "auto":
+    if config.dataset in ("auto", SIMULATED):
         return "objects" if config.task == "auto" else config.task
     if config.dataset not in of:
         known = ", ".join(f"{name} ({task})" for name, task in of.items())

@@ -127,6 +127,9 @@ def test_the_service_answers_the_map_and_its_classes(
 
 def test_the_task_follows_the_dataset_and_a_wrong_one_is_named() -> None:
     assert isinstance(load(SMALL), SemanticImages)
+    smoke = dataclasses.replace(PRESETS["smoke"], world=WorldOptions(images=20))
+    assert load(smoke).source.name == "simulated-nuclei"
+    assert load(dataclasses.replace(smoke, task="semantic")).source.name == "simulated-streets"
     with pytest.raises(ValueError, match="simulated-streets holds a class.*--task semantic"):
         load(dataclasses.replace(SMALL, task="objects"))
     with pytest.raises(ValueError, match="simulated-nuclei holds numbered objects"):
