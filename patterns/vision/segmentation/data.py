@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PUBLIC, OFFLINE = "nuclei", "simulated-nuclei"
 SEMANTIC_PUBLIC, SEMANTIC_OFFLINE = "camvid", "simulated-streets"
-SIMULATED = "simulated"  # the offline world of the task
+OF_THE_TASK = "simulated"  # the offline world of the task
 CORRELATION, CHANGE, FLAT = 0.9, 1.5, 2.0
 FEWEST_GROUPS = 3  # to hold out whole ones
 
@@ -74,7 +74,7 @@ def load(config: Config) -> ImageTable:
     offline = OFFLINE if objects else SEMANTIC_OFFLINE
     return data.load_table(
         kind,
-        offline if config.dataset == SIMULATED else config.dataset,
+        offline if config.dataset == OF_THE_TASK else config.dataset,
         public=PUBLIC if objects else SEMANTIC_PUBLIC,
         offline=offline,
         own=config.own_datasets,
@@ -87,7 +87,7 @@ def _task(config: Config) -> str:
     """Return the task of the dataset that is named, or raise if another one was asked for."""
     of = {PUBLIC: "objects", OFFLINE: "objects"}
     of |= {SEMANTIC_PUBLIC: "semantic", SEMANTIC_OFFLINE: "semantic"}
-    if config.dataset in ("auto", SIMULATED):
+    if config.dataset in ("auto", OF_THE_TASK):
         return "objects" if config.task == "auto" else config.task
     if config.dataset not in of:
         known = ", ".join(f"{name} ({task})" for name, task in of.items())
