@@ -30,6 +30,7 @@ SUFFIXES = frozenset(
     | {".pgm", ".ppm", ".pbm", ".pnm", ".mpo"}
 )
 DEEPEST = 65_535  # the largest value of 16 bits
+UNLABELLED = 255  # in a map of classes: no class is known, so nothing is learned or scored
 ORIENTATION = 0x0112  # the tag of EXIF
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # what brings (H, W, 3) upright
     1: lambda image: image,
@@ -90,6 +91,27 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     if image.shape[:2] == (size, size):
         return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def shrunk(image: np.ndarray, longest_side: int | None) -> np.ndarray:
+    """Scale uint8 (H, W, 3) so that its longest side is at most that; None leaves it as it is."""
+    height, width = image.shape[:2]
+    if longest_side is None or max(height, width) <= longest_side:
+        return image
+    from PIL import Image
+
+    scale = longest_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+
+
+def nearest(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Scale a mask to (H, W) by taking the nearest pixel: numbers of classes have no mean."""
+    if mask.shape == tuple(size):
+        return mask
+    rows = ((np.arange(size[0]) + 0.5) * mask.shape[0] / size[0]).astype(np.int64)
+    columns = ((np.arange(size[1]) + 0.5) * mask.shape[1] / size[1]).astype(np.int64)
+    return mask[rows[:, None], columns[None]]
 
 
 @contextmanager

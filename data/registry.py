@@ -39,6 +39,7 @@ _PUBLIC: dict[str, tuple[str, str, str, str]] = {
     "digits": ("data.digits", "CARD", "data.digits", "read"),
     "bccd": ("data.bccd", "CARD", "data.bccd", "read"),
     "nuclei": ("data.nuclei", "CARD", "data.nuclei", "read"),
+    "camvid": ("data.camvid", "CARD", "data.camvid", "read"),
 }
 
 # name -> (module, function)
@@ -49,6 +50,7 @@ _SIMULATED: dict[str, tuple[str, str]] = {
     "simulated-intents": ("data.simulated.intents", "generate"),
     "simulated-cells": ("data.simulated.cells", "generate"),
     "simulated-nuclei": ("data.simulated.cells", "generate_nuclei"),
+    "simulated-streets": ("data.simulated.streets", "generate"),
 }
 
 NAMES: tuple[str, ...] = (*_PUBLIC, *_SIMULATED)
@@ -61,6 +63,7 @@ SIMULATED_TASKS: dict[str, str] = {
     "simulated-intents": "text classification",
     "simulated-cells": "object detection",
     "simulated-nuclei": "instance segmentation",
+    "simulated-streets": "semantic segmentation",
 }
 
 

@@ -167,6 +167,31 @@ class SegmentationImages:
     """A stable name for each image, empty when there is none."""
     kinds: tuple[str, ...] = ()
     """The modality of each image where the source tells it, for slices."""
+    groups: tuple[str, ...] = ()
+    """What each image belongs to, a patient or a film, where the source tells it."""
+    split: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Index arrays under "train", "valid" and "test", as far as the source has a split."""
+
+
+@dataclass(frozen=True)
+class SemanticImages:
+    """Images in which each pixel has a class."""
+
+    source: Source
+    images: Sequence[np.ndarray]
+    """uint8 (H, W, 3) each."""
+    masks: Sequence[np.ndarray]
+    """uint8 each, an index into `class_names` or `common.images.UNLABELLED`; (H, W), or finer than
+    the image."""
+    class_names: tuple[str, ...]
+    values: tuple[int, ...]
+    """The number that stands for each class in the files."""
+    names: tuple[str, ...] = ()
+    """A stable name for each image, empty when there is none."""
+    groups: tuple[str, ...] = ()
+    """What each image belongs to, a patient or a film, where the source tells it."""
+    split: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Index arrays under "train", "valid" and "test", as far as the source has a split."""
 
 
 class EncodedImages(Sequence[np.ndarray]):
@@ -217,4 +242,5 @@ Table = (
     | Images
     | DetectionImages
     | SegmentationImages
+    | SemanticImages
 )

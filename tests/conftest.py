@@ -86,10 +86,10 @@ def smoke_record(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], di
 
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    cases = {case.name: case for case in CASES}
+    cases = {case.key: case for case in CASES}
 
     def trained(name: str) -> dict[str, Any]:
-        runs = shared / "smoke" / name.replace("/", "-")
+        runs = shared / "smoke" / name.replace("/", "-").replace(":", "-")
         runs.mkdir(parents=True, exist_ok=True)
         kept = runs / "trained.json"
         with FileLock(runs / "lock"):

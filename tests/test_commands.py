@@ -27,6 +27,7 @@ PUBLIC = (
     "fashion-mnist",
     "bccd",
     "nuclei ",
+    "camvid",
 )
 RUNNABLE = [page for page in PAGES if any(line.startswith("python") for line in commands(page))]
 

@@ -51,20 +51,36 @@ def pooled_iou(predicted: Masks, truth: Masks) -> float:
     return float(_iou(*(part.sum(keepdims=True) for part in _foreground(predicted, truth)))[0])
 
 
-def iou_per_class(predicted: Masks, truth: Masks, classes: int) -> Floats:
+def iou_per_class(
+    predicted: Masks, truth: Masks, classes: int, *, ignored: int | None = None
+) -> Floats:
     """Pooled IoU of each class of label maps (C,), NaN for a class in neither."""
-    return _iou(*_per_class(predicted, truth, classes), empty=np.nan)
+    return confusion_iou(pixel_confusion(predicted, truth, classes, ignored=ignored))
 
 
-def mean_iou(predicted: Masks, truth: Masks, classes: int) -> float:
+def mean_iou(predicted: Masks, truth: Masks, classes: int, *, ignored: int | None = None) -> float:
     """Mean of the pooled IoU over the classes that occur (background is a class)."""
-    return float(np.nanmean(iou_per_class(predicted, truth, classes)))
+    return float(np.nanmean(iou_per_class(predicted, truth, classes, ignored=ignored)))
 
 
-def pixel_confusion(predicted: Masks, truth: Masks, classes: int) -> Integers:
-    """Pixels (C, C) of all images: rows the true class, columns the predicted one."""
+def confusion_iou(confusion: Integers) -> Floats:
+    """IoU of each class (C,) from a pixel confusion (C, C), NaN for a class in neither."""
+    shared = np.diag(confusion)
+    return _iou(shared, confusion.sum(axis=0), confusion.sum(axis=1), empty=np.nan)
+
+
+def pixel_confusion(
+    predicted: Masks, truth: Masks, classes: int, *, ignored: int | None = None
+) -> Integers:
+    """Pixels (C, C) of all images: rows the true class, columns the predicted one.
+
+    Pixels whose true value is `ignored` ("void", unlabelled) count nowhere.
+    """
     counts = np.zeros(whole("classes", classes) ** 2, dtype=np.int64)
     for image, said, true in _images(predicted, truth):
+        if ignored is not None:
+            known = true != ignored
+            said, true = said[known], true[known]
         for name, labels in (("predicted", said), ("truth", true)):
             if labels.dtype.kind not in "iub":
                 raise ValueError(f"{name} of image {image} is {labels.dtype}: pass class numbers")
@@ -162,11 +178,6 @@ def _boolean(name: str, image: int, mask: NDArray[Any]) -> Booleans:
             "(probabilities > threshold, instance numbers > 0)"
         )
     return foreground
-
-
-def _per_class(predicted: Masks, truth: Masks, classes: int) -> tuple[Integers, Integers, Integers]:
-    counts = pixel_confusion(predicted, truth, classes)
-    return np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
 
 
 def _iou(shared: Integers, said: Integers, true: Integers, empty: float = 1.0) -> Floats:

@@ -13,7 +13,9 @@ from data.files.boxes.yolo import detection_from_yolo
 from data.files.collection import Fields
 from data.files.images import images_from_folder
 from data.files.interactions import EventColumns, interactions_from_csv
-from data.files.masks import segmentation_from_folder
+from data.files.masks.objects import objects_from_folder
+from data.files.masks.semantic import semantic_from_folder
+from data.files.series import are_neighbours_alike, series_groups, series_of
 from data.files.smart import search_from_smart
 from data.files.text_layouts import Wanted
 from data.files.texts import texts_from_files
@@ -25,14 +27,18 @@ __all__ = [
     "Fields",
     "Wanted",
     "detection_from_coco",
+    "are_neighbours_alike",
     "detection_from_voc",
     "detection_from_yolo",
     "images_from_folder",
     "interactions_from_csv",
+    "objects_from_folder",
     "search_from_beir",
     "search_from_smart",
     "search_from_trec",
-    "segmentation_from_folder",
+    "semantic_from_folder",
+    "series_groups",
+    "series_of",
     "texts_from_files",
     "transactions_from_csv",
 ]

@@ -70,13 +70,28 @@ def _start(text: str) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
-def encode_png(image: np.ndarray) -> str:
-    """Return uint8 (H, W) or (H, W, 3) as a PNG file in base64."""
+def encode_png(image: np.ndarray, *, palette: bool = False) -> str:
+    """Return (H, W) or uint8 (H, W, 3) as a PNG file in base64.
+
+    With `palette`, values 0..255 (H, W) stay the pixels of the file and each is shown in a colour
+    of its own.
+    """
     from PIL import Image
 
+    drawn = Image.fromarray(image.astype(np.uint8) if palette else image)
+    if palette:
+        drawn.putpalette(_colours().tobytes())
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
+    drawn.save(buffer, format="PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _colours() -> np.ndarray:
+    """Return Pascal VOC's 256 colours, uint8 (256, 3): bits of the number, spread to channels."""
+    number = np.arange(256)[:, None]
+    channels = np.arange(3)[None]
+    bits = [((number >> (channels + 3 * place)) & 1) << (7 - place) for place in range(3)]
+    return np.sum(bits, axis=0).astype(np.uint8)
 
 
 def image_profile(images: Sequence[np.ndarray]) -> pl.DataFrame:

@@ -27,6 +27,11 @@ class Case:
     unknown: Payload | None = None  # a change that names an id never seen
     known_by: tuple[str, ...] = ()  # fields of the answer that tell whether the ids are known
     answered_by: str = ""  # the field that holds the answer to an unknown id too
+    dataset: str = ""  # in place of the smoke preset's, where a pipeline has a second task
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}:{self.dataset}" if self.dataset else self.name
 
     @property
     def package(self) -> str:
@@ -39,6 +44,7 @@ class Case:
         whatever `save` or `load` loses, these still have.
         """
         preset = import_module(f"{self.package}.config").PRESETS["smoke"]
+        preset = replace(preset, dataset=self.dataset or preset.dataset)
         saved: list[Any] = []
 
         def save(pipeline: Any, *arguments: Any, **named: Any) -> Path:
@@ -149,4 +155,11 @@ CASES = [
     ),
     Case("vision/detection", "DetectionService", images, refused=NOT_AN_IMAGE),
     Case("vision/segmentation", "SegmentationService", images, refused=NOT_AN_IMAGE),
+    Case(
+        "vision/segmentation",
+        "SegmentationService",
+        images,
+        refused=NOT_AN_IMAGE,
+        dataset="simulated-streets",
+    ),
 ]

@@ -9,7 +9,7 @@ from contracts.cases import CASES, Case
 from common.artifacts import Run, open_run
 
 
-@pytest.fixture(params=CASES, ids=[case.name for case in CASES])
+@pytest.fixture(params=CASES, ids=[case.key for case in CASES])
 def case(request: pytest.FixtureRequest) -> Case:
     """Give each pipeline in turn."""
     return request.param
@@ -18,4 +18,4 @@ def case(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture
 def trained(case: Case, smoke_run: Callable[[str], Path]) -> Run:
     """Give the opened run of the pipeline's smoke preset."""
-    return open_run(smoke_run(case.name), name=case.name)
+    return open_run(smoke_run(case.key), name=case.name)

@@ -18,9 +18,7 @@ from common.serving import create_app
 def only(condition: Callable[[Case], bool]) -> pytest.MarkDecorator:
     """Run a test on the pipelines that have what it tests."""
     chosen = [case for case in CASES if condition(case)]
-    return pytest.mark.parametrize(
-        "case", chosen, ids=[case.name for case in chosen], indirect=True
-    )
+    return pytest.mark.parametrize("case", chosen, ids=[case.key for case in chosen], indirect=True)
 
 
 def untimed(values: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def test_no_pickle(case: Case, trained: Run) -> None:
 def test_what_was_loaded_answers_as_what_was_fitted(
     case: Case, trained: Run, smoke_record: Callable[[str], dict[str, Any]]
 ) -> None:
-    fitted = smoke_record(case.name)
+    fitted = smoke_record(case.key)
     payloads = case.requests(case.open(trained))
     assert payloads == fitted["requests"]
     assert_alike(ask(case.open(trained), payloads), fitted["answers"])

@@ -1,7 +1,8 @@
 """Configuration of image segmentation, and the presets to start from.
 
-`smoke` runs in seconds on simulated nuclei and is what the tests use. `default` is the run the
-README reports: minutes on two cores. `large` is for an evening or a GPU.
+`smoke` runs in seconds on a simulated world and is what the tests use. `default` is the run the
+README reports: minutes on two cores. `large` is for an evening or a GPU. Both tasks have the same
+flags; what suits them differs, and a flag left out takes what `SUITED` has for the task.
 """
 
 from __future__ import annotations
@@ -20,11 +21,60 @@ Strength = Annotated[float, Interval(ge=0, le=2)]
 
 
 @dataclass(frozen=True)
+class SuitedOptions:
+    """What a flag that is left out stands for."""
+
+    turn: bool
+    grey: float
+    width: int
+    levels: int
+    stem: int
+    epochs: int
+    crop: int
+    batch_size: int
+
+
+SUITED = {
+    "objects": SuitedOptions(
+        turn=True, grey=0.2, width=16, levels=4, stem=1,
+        epochs=45, crop=96, batch_size=16,
+    ),
+    "semantic": SuitedOptions(
+        turn=False, grey=0.0, width=32, levels=3, stem=2,
+        epochs=50, crop=176, batch_size=8,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
 class DataOptions:
     """Your own images."""
 
     path: Path | None = None
-    """Folder for `--dataset folder`: images/ and labels/ with equal file names."""
+    """Folder for `--dataset folder`: images/ and labels/ with equal file names, or one folder of
+    those for train, val and test each; other usual names are found."""
+    images: Path | None = None
+    """Folder of the images, if it is not found by its name."""
+    labels: Path | None = None
+    """Folder of the masks, if it is not found by its name."""
+    train: Path | None = None
+    """Folder with the images and masks of the training part."""
+    valid: Path | None = None
+    """Folder with those of the validation part."""
+    test: Path | None = None
+    """Folder with those of the test part."""
+    group: str | None = None
+    """Regular expression for file names: images for which it finds the same text stay in one part,
+    such as ^[^_]+ for what stands before the first underscore."""
+    names: Path | None = None
+    """Classes: a text file with a name a line, the first of value 0, or with value and name."""
+    palette: Path | None = None
+    """Classes: a text file with `name r g b` a line, for masks saved as colours."""
+    ignore: Annotated[int, Interval(ge=0, le=65535)] = 255
+    """Classes: the value of pixels that have no label; they are left out everywhere."""
+    longest_side: Annotated[int, Interval(ge=32, le=4096)] = 256
+    """For classes: images whose longest side has more pixels are scaled down to it for the network;
+    answers and figures are at the full size of the masks."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +88,9 @@ class WorldOptions:
 class SplitOptions:
     """How the images are split."""
 
-    by: Literal["slide", "image"] = "slide"
-    """slide keeps the tiles of one slide together; image splits them one by one, which leaks."""
+    by: Literal["group", "image"] = "group"
+    """group keeps together what belongs together: tiles of one slide, frames of one film, or what
+    --data.group says; image draws one by one, which leaks. A split of your own is kept."""
     test_share: Share = 0.2
     """Share of the images used for the test."""
     valid_share: Share = 0.1
@@ -48,16 +99,18 @@ class SplitOptions:
 
 @dataclass(frozen=True)
 class AugmentOptions:
-    """Random changes of the training crops; mirroring and quarter turns are always on."""
+    """Random changes of the training crops, beside mirroring left and right."""
 
+    turn: bool | None = None
+    """Turn by quarters and mirror up and down; by default on for objects, off for classes."""
     zoom: Strength = 0.25
     """Scale by a factor between 1 / (1 + zoom) and 1 + zoom."""
     brightness: Strength = 0.2
     """Standard deviation of a random shift, in standard deviations of the image."""
     contrast: Strength = 0.2
     """Standard deviation of the logarithm of a random factor; half of it between channels."""
-    grey: Annotated[float, Interval(ge=0, le=1)] = 0.2
-    """Share of the crops that lose their colour."""
+    grey: Annotated[float, Interval(ge=0, le=1)] | None = None
+    """Share of the crops that lose their colour; by default .2 for objects, 0 for classes."""
     rarest: Annotated[float, Interval(ge=0, le=0.5)] = 0.33
     """Smallest share of the rarer modality (grey or stained), reached by repeating its images."""
 
@@ -66,21 +119,27 @@ class AugmentOptions:
 class UNetOptions:
     """The network's shape."""
 
-    width: Annotated[int, Interval(ge=2, le=512)] = 16
-    """Channels at full resolution; each level below has twice as many."""
-    levels: Annotated[int, Interval(ge=1, le=6)] = 4
-    """How often the resolution is halved."""
+    width: Annotated[int, Interval(ge=2, le=512)] | None = None
+    """Channels of the first level; each level below has twice as many. By default 16 for objects,
+    32 for classes."""
+    levels: Annotated[int, Interval(ge=1, le=6)] | None = None
+    """How often the resolution is halved; by default 4 for objects, 3 for classes."""
+    stem: Literal[1, 2, 4] | None = None
+    """Pixels a side that are joined before the first level: 1 keeps the full resolution, 2 takes a
+    quarter of the time. By default 1 for objects, 2 for classes."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """How the network is trained."""
 
-    epochs: Annotated[int, Interval(ge=1, le=10_000)] = 45
-    """Passes over the training images, one random crop of each."""
-    crop: Annotated[int, Interval(ge=32, le=2048)] = 96
-    """Side of the square crops, in pixels."""
-    batch_size: Annotated[int, Interval(ge=1, le=4096)] = 16
+    epochs: Annotated[int, Interval(ge=1, le=10_000)] | None = None
+    """Passes over the training images, one random crop of each; by default 45 for objects, 50 for
+    classes."""
+    crop: Annotated[int, Interval(ge=32, le=2048)] | None = None
+    """Side of the square crops, in pixels; by default 96 for objects, 176 for classes."""
+    batch_size: Annotated[int, Interval(ge=1, le=4096)] | None = None
+    """Crops a step; by default 16 for objects, 8 for classes."""
     learning_rate: Annotated[float, Interval(ge=1e-7, le=1)] = 2e-3
     """Peak of the one-cycle schedule."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
@@ -105,12 +164,17 @@ class TilingOptions:
 
 @dataclass(frozen=True)
 class Config(RunConfig):
-    """Segmentation: preprocess, augment, U-Net, tiles, threshold, objects."""
+    """Segmentation: preprocess, augment, U-Net, tiles, then objects or classes."""
 
     own_datasets = ("folder",)
+    own_files = ("path", "train", "valid", "test", "images", "labels", "names", "palette", "group")
+    own_needed = ("path", "train")
 
-    model: Literal["unet", "threshold"] = "unet"
-    """threshold is the baseline alone: Otsu's threshold."""
+    task: Literal["auto", "objects", "semantic"] = "auto"
+    """objects: separate things of one kind, numbered and counted; semantic: a class for each pixel.
+    auto is what the dataset holds, and objects for your own folder."""
+    model: Literal["unet", "baseline"] = "unet"
+    """baseline alone: Otsu's threshold for objects, place and colour for classes."""
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
@@ -124,10 +188,16 @@ class Config(RunConfig):
     def __post_init__(self) -> None:
         """Check the fields, and what spans two of them."""
         super().__post_init__()
-        if self.training.crop % 2**self.unet.levels:
+        for name in ("names", "palette"):
+            if getattr(self.data, name) is not None and self.task != "semantic":
+                raise ValueError(f"data.{name}: it is of classes; give --task semantic with it")
+        suits = SUITED["semantic" if self.task == "semantic" else "objects"]
+        levels, stem = self.unet.levels or suits.levels, self.unet.stem or suits.stem
+        crop, multiple = self.training.crop or suits.crop, 2**levels * stem
+        if crop % multiple:
             raise ValueError(
-                f"training.crop: {self.training.crop} cannot be halved {self.unet.levels} times;"
-                f" give --training.crop a multiple of {2**self.unet.levels}"
+                f"training.crop: {crop} cannot be halved as often as the network does; give"
+                f" --training.crop a multiple of {multiple}"
             )
         if self.tiling.overlap > self.tiling.tile // 2:
             raise ValueError(
@@ -140,10 +210,10 @@ DEFAULT = Config()
 PRESETS = {
     "smoke": replace(
         DEFAULT,
-        dataset="simulated-nuclei",
+        dataset="simulated",
         world=WorldOptions(images=40),
-        unet=UNetOptions(width=6, levels=2),
-        training=TrainingOptions(epochs=12, crop=64, batch_size=8),
+        unet=UNetOptions(width=6, levels=2, stem=1),
+        training=TrainingOptions(epochs=20, crop=64, batch_size=4, learning_rate=1e-2),
     ),
     "default": DEFAULT,
     "large": replace(

@@ -1,24 +1,25 @@
-"""What a row, a label and leakage mean in segmentation: masks, and slides on one side only.
+"""What a row, a label and leakage mean in segmentation: masks, and neighbours on one side only.
 
-A row is an image; its label map numbers the objects, 0 is background. The published protocols draw
-images at random. But microscope fields are cut into tiles, and the 2018 Data Science Bowl holds the
-tiles: the last column of one image continues in the first column of another. Random drawing puts
-neighbours of one slide, same stain, same cells, in train and test. So the default split first finds
-these mosaics by their edges and keeps each of them together:
+A row is an image. Its mask numbers the objects, 0 for background, or holds a class for each pixel.
+Published protocols often draw images at random. But microscope fields are cut into tiles, and the
+2018 Data Science Bowl holds the tiles: the last column of one image continues in the first column
+of another. Random drawing puts neighbours of one slide, same stain, same cells, in train and test.
+So the default split first finds these mosaics by their edges and keeps each of them together:
 
     j is right of i   if  corr(last column of i, first column of j) > .9
                       and mean |last of i − first of j| < 1.5 · (the change between neighbouring
                       columns inside i and j) + .5          and likewise for rows, below
 
 Connected images are one group; a false edge only makes a group too large, which is the safe side.
-What remains is similarity of slides from one laboratory, which edges cannot show. Grey and stained
-images are split separately, so that both sides have their share.
+What remains is similarity of slides from one laboratory, which edges cannot show. The frames of a
+film are a group too, where names have a counter and neighbours look alike. A split that the source
+has is kept. Objects are split by modality, grey or coloured, so that both sides have their share.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,13 +27,18 @@ import numpy as np
 
 from common.evaluation.splits import grouped_split
 from patterns.vision.segmentation.config import Config
-from patterns.vision.segmentation.entities.images import MaskedImages
+from patterns.vision.segmentation.entities.images import Classes, MaskedImages
 
 if TYPE_CHECKING:
-    from data.tables import SegmentationImages, Source
+    from data.tables import SegmentationImages, SemanticImages, Source
+
+    ImageTable = SegmentationImages | SemanticImages
 
 PUBLIC, OFFLINE = "nuclei", "simulated-nuclei"
+SEMANTIC_PUBLIC, SEMANTIC_OFFLINE = "camvid", "simulated-streets"
+OF_THE_TASK = "simulated"  # the offline world of the task
 CORRELATION, CHANGE, FLAT = 0.9, 1.5, 2.0
+FEWEST_GROUPS = 3  # to hold out whole ones
 
 
 @dataclass(frozen=True)
@@ -43,59 +49,219 @@ class Splits:
     train: MaskedImages
     valid: MaskedImages
     test: MaskedImages
+    classes: Classes | None = None
+    """Of the pixels; None where masks number objects."""
+    units: str = "images"
+    """What is independent of each other, such as slides."""
     notices: tuple[str, ...] = ()
 
+    @property
+    def task(self) -> str:
+        """Return objects or semantic."""
+        return "objects" if self.classes is None else "semantic"
 
-def load(config: Config) -> SegmentationImages:
-    """Read the dataset that `config` names; auto falls back to `OFFLINE`, with a notice."""
-    import data
-    from data.tables import SegmentationImages
 
+def load(config: Config) -> ImageTable:
+    """Read the dataset that `config` names; auto falls back to the offline one, with a notice."""
     if config.dataset == "folder":
-        from data.files import segmentation_from_folder
+        return _own(config)
+    import data
+    from data.tables import SegmentationImages, SemanticImages
 
-        assert config.data.path is not None
-        return segmentation_from_folder(config.data.path)
+    objects = _task(config) == "objects"
+    kind: type[SegmentationImages] | type[SemanticImages]
+    kind = SegmentationImages if objects else SemanticImages
+    offline = OFFLINE if objects else SEMANTIC_OFFLINE
     return data.load_table(
-        SegmentationImages,
-        config.dataset,
-        public=PUBLIC,
-        offline=OFFLINE,
+        kind,
+        offline if config.dataset == OF_THE_TASK else config.dataset,
+        public=PUBLIC if objects else SEMANTIC_PUBLIC,
+        offline=offline,
         own=config.own_datasets,
         seed=config.seed,
         images=config.world.images,
     )
 
 
-def split(table: SegmentationImages, config: Config) -> Splits:
-    """Split into train, valid and test by slide or by image, each modality by itself."""
-    images, masks = list(table.images), list(table.masks)
-    mosaics = find_mosaics(images)
-    kinds = [modality(image) for image in images]
-    together = mosaics if config.split.by == "slide" else np.arange(len(kinds))
-    test, valid = config.split.test_share, config.split.valid_share
-    shares = ((1 - test) * (1 - valid), (1 - test) * valid, test)
-    chosen, rare = _split_by_kind(together, kinds, shares, seed=config.seed)
+def _task(config: Config) -> str:
+    """Return the task of the dataset that is named, or raise if another one was asked for."""
+    of = {PUBLIC: "objects", OFFLINE: "objects"}
+    of |= {SEMANTIC_PUBLIC: "semantic", SEMANTIC_OFFLINE: "semantic"}
+    if config.dataset in ("auto", OF_THE_TASK):
+        return "objects" if config.task == "auto" else config.task
+    if config.dataset not in of:
+        known = ", ".join(f"{name} ({task})" for name, task in of.items())
+        raise ValueError(
+            f"dataset: segmentation does not take {config.dataset!r}; give --dataset one of"
+            f" {known}, or folder with --data.path for your own images and masks"
+        )
+    task = of[config.dataset]
+    if config.task not in ("auto", task):
+        what = "numbered objects" if task == "objects" else "a class for each pixel"
+        raise ValueError(
+            f"task: {config.dataset} holds {what}; give --task {task}, or another --dataset"
+        )
+    return task
+
+
+def _own(config: Config) -> ImageTable:
+    """Read the user's own folder, as classes if `task` says so."""
+    from data.files import objects_from_folder, semantic_from_folder
+
+    own = config.data
+    places = {each: getattr(own, each) for each in ("images", "labels", "train", "valid", "test")}
+    if config.task == "semantic":
+        return semantic_from_folder(
+            own.path, **places, names=own.names, palette=own.palette, ignore=own.ignore,
+            group=own.group, longest_side=own.longest_side,
+        )  # fmt: skip
+    return objects_from_folder(
+        own.path, **places, group=own.group, certain=config.task == "objects"
+    )
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which images belong together, int64 (N,), and the words for it."""
+
+    groups: np.ndarray
+    noun: str
+    plural: str
+    neighbour: str
+
+    def seen(self, rows: Sequence[np.ndarray]) -> str:
+        """Say how many of the test images have a neighbour in training."""
+        known = self.groups[np.concatenate(rows[:2])]
+        share = np.isin(self.groups[rows[2]], known).mean()
+        return f"{share:.0%} of the test images have {self.neighbour} in training"
+
+
+def split(table: ImageTable, config: Config) -> Splits:
+    """Split into train, valid and test: as the source has it, else by group or by image."""
+    from data.tables import SemanticImages
+
+    classes = None
+    if isinstance(table, SemanticImages):
+        classes = Classes(table.class_names, table.values)
+    images = list(table.images)
+    coloured = "stained" if getattr(table, "kinds", ()) else "colour"
+    kinds = ["" if classes else modality(image, coloured) for image in images]
+    grouping = _grouping(table, images)
+    groups = np.arange(len(images)) if grouping is None else grouping.groups
+    if table.split:
+        rows, notices = _kept(table.split, groups, grouping, config)
+    else:
+        rows, notices = _drawn(groups, grouping, kinds, config)
     parts = [
         MaskedImages(
-            [images[i] for i in rows],
-            [masks[i] for i in rows],
-            mosaics[rows],
-            [kinds[i] for i in rows],
+            [images[i] for i in part],
+            [table.masks[i] for i in part],
+            groups[part],
+            [kinds[i] for i in part],
         )
-        for rows in chosen
+        for part in rows
     ]
-    seen = np.isin(parts[2].groups, np.concatenate([parts[0].groups, parts[1].groups]))
-    notices = [
-        f"split by {config.split.by}: {len(np.unique(mosaics))} slides in {len(kinds)} images;"
-        f" {seen.mean():.0%} of the test images have a tile of their slide in training"
-    ]
-    notices += [
+    units = "images" if grouping is None else grouping.plural
+    return Splits(table.source, parts[0], parts[1], parts[2], classes, units, tuple(notices))
+
+
+def _grouping(table: ImageTable, images: Sequence[np.ndarray]) -> Grouping | None:
+    """Find which images belong together: as the source says, by their names, by their edges."""
+    from data.files import are_neighbours_alike, series_groups, series_of
+    from data.tables import SegmentationImages
+
+    if table.groups:
+        groups = np.unique(table.groups, return_inverse=True)[1].astype(np.int64)
+        return Grouping(groups, "group", "groups", "an image of their group")
+    series = series_of(table.names)
+    if are_neighbours_alike(images, series):
+        groups = series_groups(table.names, series)
+        return Grouping(groups, "series", "series", "an image of their series")
+    if not isinstance(table, SegmentationImages):
+        return None
+    mosaics = find_mosaics(images)
+    if table.kinds:
+        return Grouping(mosaics, "slide", "slides", "a tile of their slide")
+    found = len(np.unique(mosaics)) < len(images)
+    return Grouping(mosaics, "mosaic", "mosaics", "a tile of their mosaic") if found else None
+
+
+def _kept(
+    given: Mapping[str, np.ndarray],
+    groups: np.ndarray,
+    grouping: Grouping | None,
+    config: Config,
+) -> tuple[list[np.ndarray], list[str]]:
+    """Return the rows of the source's own parts; what is missing of them is drawn from train."""
+    if "train" not in given or len(given) < 2:
+        raise ValueError(
+            f"split: the data has the parts {', '.join(given)} alone; give train and test, or"
+            " images without parts, of which they are drawn"
+        )
+    train, test = given["train"], given["test" if "test" in given else "valid"]
+    notices = ["the split is the data's own"]
+    if "test" not in given:
+        notices = ["there is no test part, so val is the test and is never trained on"]
+    if len(given) == 3:
+        rows = [train, given["valid"], test]
+    else:
+        rest, valid = _held_out(groups[train], config.split.valid_share, seed=config.seed)
+        rows = [train[rest], train[valid], test]
+        notices[0] += f"; {len(valid):,} images of train were drawn for validation"
+    if grouping is not None:
+        notices[0] += f"; {grouping.seen(rows)}"
+    return rows, notices
+
+
+def _drawn(
+    groups: np.ndarray, grouping: Grouping | None, kinds: Sequence[str], config: Config
+) -> tuple[list[np.ndarray], list[str]]:
+    """Draw the rows of the parts, by group or one by one, each modality by itself."""
+    test, valid = config.split.test_share, config.split.valid_share
+    shares = ((1 - test) * (1 - valid), (1 - test) * valid, test)
+    together = groups if config.split.by == "group" else np.arange(len(groups))
+    try:
+        rows, rare = _split_by_kind(together, kinds, shares, seed=config.seed)
+    except ValueError:
+        if grouping is None or grouping.noun != "series":
+            raise
+        rest, held = _held_out(groups, test, seed=config.seed)
+        inner, chosen = _held_out(groups[rest], valid, seed=config.seed)
+        rows, rare = [rest[inner], rest[chosen], held], []
+    count = len(groups)
+    if grouping is None:
+        said = (
+            f"the {count:,} images were drawn one by one: neither tiles of one image nor neighbours"
+            " that look alike were found among them"
+        )
+    else:
+        by = grouping.noun if config.split.by == "group" else "image"
+        said = f"split by {by}: {len(np.unique(groups))} {grouping.plural} in {count} images"
+        said += f"; {grouping.seen(rows)}"
+    return rows, [said] + [
         f"the {kinds.count(kind)} {kind} images are too few groups to be in every part, so all of"
         " them are in training"
         for kind in rare
     ]
-    return Splits(table.source, parts[0], parts[1], parts[2], tuple(notices))
+
+
+def _held_out(groups: np.ndarray, share: float, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that stay and those held out: whole groups, or the end of each long one.
+
+    With too few groups, the last of the images of each go, so that neighbours meet at one cut only.
+    """
+    count = len(np.unique(groups))
+    if count >= FEWEST_GROUPS and round((1 - share) * count) < count:
+        rest, held = grouped_split(groups, (1 - share, share), seed=seed)
+        if len(held) < 2 * share * len(groups):
+            return rest, held
+    late = np.zeros(len(groups), bool)
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        late[rows[len(rows) - round(share * len(rows)) :]] = True
+    if not late.any() or late.all():
+        raise ValueError(f"{len(groups)} images are too few to hold {share:.0%} out: add some")
+    return np.flatnonzero(~late), np.flatnonzero(late)
 
 
 def _split_by_kind(
@@ -117,8 +283,8 @@ def _split_by_kind(
             continue
     if not cut:
         raise ValueError(
-            f"{len(np.unique(groups))} groups of images (tiles of one slide are one group) are too"
-            f" few for {len(shares)} parts: add images of other slides"
+            f"{len(groups)} images of {len(np.unique(groups))} groups (tiles of one slide are one"
+            f" group) are too few for {len(shares)} parts; add images of other groups"
         )
     for kind in modalities:
         rows = np.flatnonzero(kind_of == kind)
@@ -131,10 +297,10 @@ def _split_by_kind(
     return [np.sort(np.concatenate(part)) for part in parts], rare
 
 
-def modality(image: np.ndarray) -> str:
-    """Tell a grey image (fluorescence) from a stained one by its colours."""
+def modality(image: np.ndarray, coloured: str = "stained") -> str:
+    """Tell a grey image (fluorescence) from a coloured one by its colours."""
     low, high = image.min(axis=2).astype(np.int16), image.max(axis=2).astype(np.int16)
-    return "grey" if float((high - low).mean()) < 2 else "stained"
+    return "grey" if float((high - low).mean()) < 2 else coloured
 
 
 def find_mosaics(images: Sequence[np.ndarray]) -> np.ndarray:

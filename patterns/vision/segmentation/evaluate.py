@@ -1,22 +1,26 @@
-"""How good the segmenter is: against Otsu's threshold, in pixels and in objects.
+"""How good the segmenter is: against a baseline, in pixels and in objects or classes.
 
-Headline: IoU and Dice per image, averaged (each image counts alike), with intervals that resample
-whole slides, since tiles of one slide are not independent; pooled IoU (each pixel counts alike);
-the share of objects found, TP / (TP + FP + FN) at an IoU of one half; and the error of the count.
-Then by modality, by how full the image is, and what splitting touching objects brings. The test
-images are run through the network once.
+Objects: IoU and Dice per image, averaged (each image counts alike), with intervals that resample
+whole groups, since tiles of one slide are not independent; pooled IoU (each pixel counts alike);
+the share of objects found, TP / (TP + FP + FN) at an IoU of one half; the error of the count. Then
+by modality, by how full the image is, and what splitting touching objects brings.
+
+Classes: the mean over classes of the IoU, pooled over all images and without unlabelled pixels as
+published figures are; accuracy of pixels; each class, and what it is taken for. Intervals resample
+images. In both, the test images are run through the network once.
 """
 
 from __future__ import annotations
 
 from common.evaluation.latency import measure
 from common.evaluation.report import Report
+from patterns.vision.segmentation import figures
 from patterns.vision.segmentation.config import NAME
 from patterns.vision.segmentation.data import Splits
+from patterns.vision.segmentation.evaluation import classes
 from patterns.vision.segmentation.evaluation.accuracy import headline
 from patterns.vision.segmentation.evaluation.found import compare
 from patterns.vision.segmentation.evaluation.slices import by_slice
-from patterns.vision.segmentation.figures import draw
 from patterns.vision.segmentation.pipeline import Pipeline
 
 BUDGET_MS = 500.0
@@ -25,18 +29,32 @@ TIMED_IMAGES = 40
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     """Measure a fitted pipeline on the test images."""
-    test = splits.test
-    base, joined, final = compare(pipeline, test)
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.tables = [
-        headline(pipeline, splits, base, joined, final),
-        by_slice(test, base, final),
-    ]
+    judge = {"objects": _judge_objects, "semantic": _judge_classes}[pipeline.task]
+    judge(report, pipeline, splits)
     report.latency = [
         measure(
-            "segment", lambda image: pipeline.segment([image]), test.images[:TIMED_IMAGES],
+            "segment", lambda image: pipeline.segment([image]), splits.test.images[:TIMED_IMAGES],
             budget_ms=BUDGET_MS, warm_up=3,
         )
     ]  # fmt: skip
-    draw(report, pipeline, test, base, final)
     return report
+
+
+def _judge_objects(report: Report, pipeline: Pipeline, splits: Splits) -> None:
+    test = splits.test
+    base, joined, final = compare(pipeline, test)
+    report.tables = [headline(pipeline, splits, base, joined, final), by_slice(test, base, final)]
+    figures.draw(report, pipeline, test, base, final)
+
+
+def _judge_classes(report: Report, pipeline: Pipeline, splits: Splits) -> None:
+    assert splits.classes is not None
+    names = splits.classes.names
+    base, joined, final = classes.compare(pipeline, splits.test)
+    report.tables = [
+        classes.headline(pipeline, splits, base, joined, final),
+        classes.by_class(names, base, final),
+        classes.mistaken(names, final),
+    ]
+    figures.draw_classes(report, pipeline, splits, base, final)

@@ -1,22 +1,31 @@
 """What is drawn of a segmenter: outlines, counts, training.
 
-Test images with the outlines that were found, from the worst to the best, so that nobody picks the
-good ones; counts against the truth; the spread of the IoU, whose left tail a mean hides; and how
+Of objects: test images with the outlines that were found, from the worst to the best, so that
+nobody picks the good ones; counts against the truth; the spread of the IoU, whose left tail a mean
+hides. Of classes: test images at even steps, coloured by class, and the IoU of each class. And how
 training went.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from common.evaluation.report import Report, add_canvas, figure
+from common.evaluation.segmentation import confusion_iou
+from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.entities.images import MaskedImages
+from patterns.vision.segmentation.evaluation import classes
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.stages.training import Segmenter
+
+PALETTE = "tab20"  # its twenty colours, used again for more classes
 
 
 def draw(report: Report, pipeline: Pipeline, test: MaskedImages, base: Found, final: Found) -> None:
-    """Draw all figures."""
+    """Draw the figures of objects."""
     _draw_images(report, test, base, final)
     _draw_counts(report, test, base, final)
     _draw_scores(report, test, base, final)
@@ -85,8 +94,78 @@ def _draw_scores(report: Report, test: MaskedImages, base: Found, final: Found) 
         axes.legend()
 
 
+def draw_classes(
+    report: Report, pipeline: Pipeline, splits: Splits, base: classes.Found, final: classes.Found
+) -> None:
+    """Draw the figures of classes."""
+    assert splits.classes is not None
+    names = splits.classes.names
+    _draw_maps(report, names, splits.test, base, final)
+    _draw_class_scores(report, names, base, final)
+    _draw_training(report, pipeline)
+
+
+def _draw_maps(
+    report: Report,
+    names: Sequence[str],
+    test: MaskedImages,
+    base: classes.Found,
+    final: classes.Found,
+) -> None:
+    """Show some images with the true classes, the baseline's and ours."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    canvas = Figure(figsize=(8.6, 1.7 * len(final.maps) + 0.6), dpi=100, layout="constrained")
+    grid = canvas.subplots(len(final.maps), 4, squeeze=False)
+    for line, row in zip(grid, sorted(final.maps), strict=True):
+        shown = (
+            ("image", test.images[row]),
+            ("truth", coloured(test.masks[row], len(names))),
+            ("place and colour", coloured(base.maps[row], len(names))),
+            ("ours", coloured(final.maps[row], len(names))),
+        )
+        for axes, (title, image) in zip(line, shown, strict=True):
+            axes.imshow(image)
+            axes.set_title(title, fontsize=8)
+            axes.axis("off")
+    colours = coloured(np.arange(len(names))[None], len(names))[0] / 255
+    patches = [Patch(color=colour, label=name) for colour, name in zip(colours, names, strict=True)]
+    canvas.legend(handles=patches[:40], loc="outside lower center", ncols=6, fontsize=7)
+    caption = "Test images at even steps; black is unlabelled and counts nowhere."
+    add_canvas(report, "pictures", caption, canvas)
+
+
+def coloured(labels: np.ndarray, count: int) -> np.ndarray:
+    """Colour class numbers below `count` (H, W), anything else black: uint8 (H, W, 3)."""
+    from matplotlib import colormaps
+
+    colours = colormaps[PALETTE](np.arange(20))[:, :3]  # (20, 3)
+    known = labels < count
+    drawn = colours[np.where(known, labels, 0) % len(colours)] * known[..., None]
+    return (255 * drawn).astype(np.uint8)
+
+
+def _draw_class_scores(
+    report: Report, names: Sequence[str], base: classes.Found, final: classes.Found
+) -> None:
+    after = confusion_iou(final.confusion)
+    order = [number for number in np.argsort(after) if not np.isnan(after[number])][-40:]
+    caption = "IoU of each class over all test images: a mean hides the rare ones."
+    with figure(report, "IoU by class", caption) as axes:
+        place = np.arange(len(order))
+        before = np.nan_to_num(confusion_iou(base.confusion))[order]
+        axes.barh(place - 0.2, before, height=0.4, alpha=0.6, label="place and colour")
+        axes.barh(place + 0.2, after[order], height=0.4, label="ours")
+        axes.set_yticks(place, [names[number] for number in order])
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("IoU")
+        axes.legend()
+
+
 def _draw_training(report: Report, pipeline: Pipeline) -> None:
-    history = pipeline.network.history_ if pipeline.network else None
+    stage, _ = pipeline.learned()
+    history = stage.history_ if isinstance(stage, Segmenter) else None
     if history is None or len(history.valid) < 2:
         return
     caption = "Mean IoU on validation images after each epoch; the best epoch's weights are kept."

@@ -1,27 +1,34 @@
-"""The boxes wired: preprocess -> U-Net -> tiles joined -> threshold -> separate objects.
+"""The boxes wired: preprocess -> U-Net -> tiles joined -> separate objects, or classes.
 
-The only place that turns the configuration into stages. `segment` is the verb, batch first; an
-answer does not depend on the other images of its batch. A saved pipeline is `pipeline.json` (which
-model, and the seed), the files of its stages, and `example.png` (an image for trying the service).
+The only place that turns the configuration into stages. The two tasks share all but the ends: the
+network's objective, the baseline and the last stage, which have the same methods. `segment` is the
+verb, batch first; an answer does not depend on the other images of its batch. A saved pipeline is
+`pipeline.json` (task, model and seed), the files of its stages, and `example.png` (an image for
+trying the service).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from common.atomic import write_json
+from common.config import as_flags
 from patterns.vision.images import image_profile, read_image
-from patterns.vision.segmentation.config import Config
+from patterns.vision.segmentation.config import SUITED, Config
 from patterns.vision.segmentation.data import Splits
+from patterns.vision.segmentation.entities.answers import Answer
+from patterns.vision.segmentation.entities.images import Classes
 from patterns.vision.segmentation.stages.augment import CropAugment
+from patterns.vision.segmentation.stages.classes import ClassMaps
 from patterns.vision.segmentation.stages.postprocess import Postprocess
 from patterns.vision.segmentation.stages.preprocess import as_colour
+from patterns.vision.segmentation.stages.prior import PlaceAndColour
 from patterns.vision.segmentation.stages.threshold import OtsuThreshold
 from patterns.vision.segmentation.stages.training import Segmenter
 
@@ -29,49 +36,67 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The objects of one image."""
-
-    mask: np.ndarray
-    """uint16 label map (H, W): 0 background, 1..count the objects."""
-    count: int
-    coverage: float
-    """Share of the image's pixels that belong to an object."""
+Baseline = OtsuThreshold | PlaceAndColour
+BASELINES: dict[str, type[OtsuThreshold] | type[PlaceAndColour]] = {
+    "objects": OtsuThreshold,
+    "semantic": PlaceAndColour,
+}
+POSTPROCESSES: dict[str, type[Postprocess] | type[ClassMaps]] = {
+    "objects": Postprocess,
+    "semantic": ClassMaps,
+}
 
 
 class Pipeline:
-    """A segmenter with its baseline beside it; without a network the baseline answers."""
+    """A segmenter with its baseline beside it; without a network the baseline answers.
+
+    `task` is objects or semantic and tells which baseline and which last stage there are. A network
+    that validation likes less than the baseline ends in `rejected_` and is not saved.
+    """
 
     def __init__(
         self,
         *,
-        baseline: OtsuThreshold,
+        task: str,
+        baseline: Baseline,
         network: Segmenter | None,
-        postprocess: Postprocess,
+        postprocess: Postprocess | ClassMaps,
         example: np.ndarray,
         seed: int = 0,
     ) -> None:
+        self.task = task
         self.baseline, self.network, self.postprocess = baseline, network, postprocess
         self.example, self.seed = example, seed
         self.notices: list[str] = []
         self.valid_iou_: float | None = None  # of the best epoch
+        self.rejected_: tuple[Segmenter, Postprocess | ClassMaps] | None = None
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
-        """Make the unfitted stages; no size of theirs depends on `splits`."""
+        """Make the unfitted stages; of `splits` they need the task and the classes alone."""
+        classes = splits.classes
         return cls(
-            baseline=OtsuThreshold(),
-            network=_network(config) if config.model == "unet" else None,
-            postprocess=Postprocess(),
+            task=splits.task,
+            baseline=OtsuThreshold() if classes is None else PlaceAndColour(classes=len(classes)),
+            network=_network(config, classes) if config.model == "unet" else None,
+            postprocess=(
+                Postprocess()
+                if classes is None
+                else ClassMaps(names=classes.names, values=classes.values)
+            ),
             example=splits.train.images[0],
             seed=config.seed,
         )
 
+    def fit_baseline(self, splits: Splits) -> Pipeline:
+        """Fit the baseline on the training images."""
+        self.baseline.fit(splits.train.images, splits.train.masks)
+        return self
+
     def fit_network(
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
-        """Fit the U-Net on random crops of the training images; the baseline learns nothing."""
+        """Fit the U-Net on random crops of the training images, if there is one."""
         if self.network is None:
             return self
         train, valid = splits.train, splits.valid
@@ -87,24 +112,45 @@ class Pipeline:
         return self
 
     def fit_postprocess(self, splits: Splits) -> Pipeline:
-        """Choose threshold, smoothing and smallest area on the validation images."""
-        self.postprocess.fit(self.probabilities(splits.valid.images), splits.valid.masks)
+        """Choose threshold, smoothing and smallest area, or the balance of the classes.
+
+        Then the network is compared with the baseline, and the better of the two is served.
+        """
+        images, masks = splits.valid.images, splits.valid.masks
+        self.postprocess.fit(self.probabilities(images), masks)
+        if self.network is None:
+            return self
+        network, post = self.network, self.postprocess
+        self.network, self.postprocess = None, deepcopy(post)
+        self.postprocess.fit(self.probabilities(images), masks)
+        simple = self.postprocess.score_
+        if simple > post.score_:
+            self.rejected_ = network, post
+            self.notices.append(
+                f"the baseline is served: on validation its IoU is {simple:.3f}, the network's"
+                f" {post.score_:.3f}; more epochs or more images may change that"
+            )
+        else:
+            self.network, self.postprocess = network, post
         return self
 
-    def probabilities(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the probability (H, W) that each pixel belongs to an object."""
-        colour = [as_colour(image) for image in images]
-        if self.network is None:
-            return [mask.astype(np.float32) for mask in self.baseline.predict(colour)]
-        return self.network.predict(colour)
+    def probabilities(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the probability (H, W) of an object for each pixel, or (C, h, w) of each class."""
+        stage = self.network or self.baseline
+        for image in images:
+            (found,) = stage.predict([as_colour(image)])
+            yield found.astype(np.float32)
+
+    def learned(self) -> tuple[Segmenter | Baseline, Postprocess | ClassMaps]:
+        """Return the network, served or not, and the last stage fitted for it."""
+        return self.rejected_ or (self.network or self.baseline, self.postprocess)
 
     def segment(self, images: Sequence[np.ndarray]) -> list[Answer]:
-        """Find the objects of uint8 images of any size, (H, W) or (H, W, 3)."""
-        answers = []
-        for probability in self.probabilities(images):
-            labels = self.postprocess.instances(probability)
-            answers.append(Answer(labels, int(labels.max(initial=0)), float((labels > 0).mean())))
-        return answers
+        """Find the objects or classes of uint8 images of any size, (H, W) or (H, W, 3)."""
+        return [
+            self.postprocess.answer(found, image.shape[:2])
+            for found, image in zip(self.probabilities(images), images, strict=True)
+        ]
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Describe the training images by a few numbers each, for drift monitoring."""
@@ -115,11 +161,13 @@ class Pipeline:
         from PIL import Image
 
         content = {
-            "model": "unet" if self.network else "threshold",
+            "task": self.task,
+            "model": "unet" if self.network else "baseline",
             "seed": self.seed,
             "notices": self.notices,
         }
         write_json(folder / "pipeline.json", content)
+        self.baseline.save(folder)
         self.postprocess.save(folder)
         if self.network is not None:
             self.network.save(folder)
@@ -130,9 +178,10 @@ class Pipeline:
         """Read what `save` wrote; neither the data nor the configuration is needed."""
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
-            baseline=OtsuThreshold(),
+            task=content["task"],
+            baseline=BASELINES[content["task"]].load(folder),
             network=Segmenter.load(folder) if content["model"] == "unet" else None,
-            postprocess=Postprocess.load(folder),
+            postprocess=POSTPROCESSES[content["task"]].load(folder),
             example=read_image(folder / "example.png"),
             seed=content["seed"],
         )
@@ -140,26 +189,40 @@ class Pipeline:
         return pipeline
 
 
-def _network(config: Config) -> Segmenter:
-    """Make the network and its training, with seeded weights."""
-    augment, training = config.augment, config.training
-    return Segmenter(
-        width=config.unet.width,
-        levels=config.unet.levels,
-        augment=CropAugment(
-            crop=training.crop, zoom=augment.zoom, brightness=augment.brightness,
-            contrast=augment.contrast, grey=augment.grey,
-        ),
-        rarest=augment.rarest,
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        learning_rate=training.learning_rate,
-        weight_decay=training.weight_decay,
-        dice_weight=training.dice_weight,
-        ema=training.ema,
-        tile=config.tiling.tile,
-        overlap=config.tiling.overlap,
-        precision=training.precision,
-        device=config.device,
-        seed=config.seed,
-    )  # fmt: skip
+def _network(config: Config, classes: Classes | None) -> Segmenter:
+    """Make the network and its training, with seeded weights; what is left out suits the task."""
+    augment, training, unet = config.augment, config.training, config.unet
+    suits = SUITED["objects" if classes is None else "semantic"]
+    with as_flags(crop="training.crop"):
+        return Segmenter(
+            classes=None if classes is None else len(classes),
+            longest_side=None if classes is None else config.data.longest_side,
+            width=unet.width or suits.width,
+            levels=unet.levels or suits.levels,
+            stem=unet.stem or suits.stem,
+            augment=CropAugment(
+                crop=training.crop or suits.crop, zoom=augment.zoom, brightness=augment.brightness,
+                contrast=augment.contrast, grey=given(augment.grey, suits.grey),
+                turn=given(augment.turn, suits.turn),
+            ),
+            rarest=augment.rarest,
+            epochs=training.epochs or suits.epochs,
+            batch_size=training.batch_size or suits.batch_size,
+            learning_rate=training.learning_rate,
+            weight_decay=training.weight_decay,
+            dice_weight=training.dice_weight,
+            ema=training.ema,
+            tile=config.tiling.tile,
+            overlap=config.tiling.overlap,
+            precision=training.precision,
+            device=config.device,
+            seed=config.seed,
+        )  # fmt: skip
+
+
+T = TypeVar("T")
+
+
+def given(value: T | None, suited: T) -> T:
+    """Return the value if it is given, else what suits the task."""
+    return suited if value is None else value

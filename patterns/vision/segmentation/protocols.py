@@ -23,7 +23,7 @@ from patterns.vision.segmentation.evaluation.found import compare
 from patterns.vision.segmentation.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from data.tables import SegmentationImages
+    from patterns.vision.segmentation.data import ImageTable
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Dsb96:
     test_share: float = 0.2
     published: tuple[tuple[str, float], ...] = (("U-Net", 0.839), ("U-Net++", 0.842))
 
-    def run(self, table: SegmentationImages, config: Config) -> list[Table]:
+    def run(self, table: ImageTable, config: Config) -> list[Table]:
         """Train on the small images; our rows stand beside the published ones."""
         shares = SplitOptions("image", self.test_share, config.split.valid_share)
         drawn = split(table, replace(config, split=shares))
@@ -46,7 +46,8 @@ class Dsb96:
             valid=self._small(drawn.valid),
             test=self._small(drawn.test),
         )
-        pipeline = Pipeline.from_config(config, splits).fit_network(splits).fit_postprocess(splits)
+        pipeline = Pipeline.from_config(config, splits).fit_network(splits)
+        pipeline.fit_postprocess(splits)
         ours = headline(pipeline, splits, *compare(pipeline, splits.test))
         published = [Row(f"{name}, published", {"IoU": value}) for name, value in self.published]
         caption = (
@@ -66,7 +67,7 @@ class Dsb96:
 PROTOCOLS = {protocol.name: protocol for protocol in (Dsb96(),)}
 
 
-def run(name: str, table: SegmentationImages, config: Config) -> list[Table]:
+def run(name: str, table: ImageTable, config: Config) -> list[Table]:
     """Run the protocol of that name on the dataset that it is defined on."""
     protocol = PROTOCOLS[name]
     if table.source.name != protocol.dataset:

@@ -2,14 +2,15 @@
 
 `python -m patterns.vision.segmentation.serve` opens the latest run; POST to /predict
 `{"image": "<base64 of a PNG or JPEG>"}`, or open the page at / and pick a file. The answer's mask
-is a 16-bit grey PNG in base64: 0 is background, 1..count number the objects.
+is a PNG in base64. Of objects it is 16-bit grey: 0 is background, 1..count number the objects. Of
+classes its pixels are the values of the classes, with a palette that gives each a colour.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from common.artifacts import Run
 from common.serving import (
@@ -31,18 +32,30 @@ class SegmentationRequest(ServiceRequest):
     image: ImageBase64
 
 
-class SegmentationResponse(ServiceResponse):
-    """The objects found in it."""
+class ClassFound(BaseModel):
+    """A class that occurs in the image."""
 
-    count: int = Field(ge=0, description="number of objects")
-    coverage: float = Field(ge=0, le=1, description="share of the pixels in an object")
+    name: str
+    value: int = Field(description="value of its pixels in the mask")
+    share: float = Field(ge=0, le=1, description="share of the image's pixels")
+
+
+class SegmentationResponse(ServiceResponse):
+    """The objects found in it, or the class of each pixel; the other task's fields are null."""
+
+    count: int | None = Field(ge=0, description="number of objects")
+    coverage: float | None = Field(ge=0, le=1, description="share of the pixels in an object")
+    classes: list[ClassFound] | None = Field(description="classes that occur, the largest first")
     height: int
     width: int
-    mask: str = Field(description="16-bit PNG in base64: 0 background, 1..count the objects")
+    mask: str = Field(
+        description="PNG in base64: 16-bit, 0 background and 1..count the objects; or 8-bit with"
+        " a palette, the value of each pixel's class"
+    )
 
 
 class SegmentationService(Service):
-    """Marks every object in an image, pixel by pixel, and counts them."""
+    """Marks and counts the objects of an image, or names the class of each of its pixels."""
 
     name = NAME
     Request = SegmentationRequest
@@ -70,13 +83,18 @@ class SegmentationService(Service):
         with times("segment"):
             answers = self.pipeline.segment(images)
         with times("encode"):
-            masks = [encode_png(answer.mask) for answer in answers]
+            masks = [
+                encode_png(answer.mask, palette=answer.classes is not None) for answer in answers
+            ]
         return [
             SegmentationResponse(
                 model_version=self.version,
                 stage_ms=times.milliseconds,
                 count=answer.count,
                 coverage=answer.coverage,
+                classes=None
+                if answer.classes is None
+                else [ClassFound(**vars(each)) for each in answer.classes],
                 height=answer.mask.shape[0],
                 width=answer.mask.shape[1],
                 mask=mask,

@@ -1,8 +1,9 @@
 """Build, evaluate and save a segmenter: `python -m patterns.vision.segmentation.train`.
 
-It uses the nuclei of the 2018 Data Science Bowl, or simulated ones if they are not available;
-`--dataset folder --data.path cells/` uses your own images and label maps; `--protocol dsb-96` runs
-the published protocol.
+It uses the nuclei of the 2018 Data Science Bowl, or simulated ones if they are not available, and
+finds separate objects; `--task semantic` (or `--dataset camvid`) tells a class for each pixel.
+`--dataset folder --data.path cells/` uses your own images and masks; `--protocol dsb-96` runs the
+published protocol.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def main(config: Config) -> Path | None:
 
     pipeline = Pipeline.from_config(config, splits)
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
+    with console.stage("baseline"):
+        pipeline.fit_baseline(splits)
     if pipeline.network is not None:
         with console.stage("network") as stage:
             pipeline.fit_network(splits, checkpoints=checkpoints, resume=config.resume)
@@ -43,8 +46,7 @@ def main(config: Config) -> Path | None:
             stage.note(f"valid IoU {pipeline.valid_iou_:.3f}")
     with console.stage("postprocess") as stage:
         pipeline.fit_postprocess(splits)
-        post = pipeline.postprocess
-        stage.note(f"threshold {post.threshold_}, smoothing {post.smoothing_}")
+        stage.note(pipeline.postprocess.chosen())
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 

@@ -42,7 +42,7 @@ def painted(stained: int, grey: int) -> SegmentationImages:
 def test_a_lone_image_of_another_modality_goes_to_training_and_it_is_said() -> None:
     parts = split(painted(stained=12, grey=1), Config())
     assert "grey" in parts.train.kinds
-    assert set(parts.valid.kinds) == set(parts.test.kinds) == {"stained"}
+    assert set(parts.valid.kinds) == set(parts.test.kinds) == {"colour"}
     assert "the 1 grey images are too few groups" in parts.notices[1]
     assert len(split(painted(stained=12, grey=0), Config()).notices) == 1
 
@@ -55,5 +55,5 @@ def test_a_modality_of_too_few_slides_for_the_shares_goes_to_training() -> None:
 
 
 def test_too_few_slides_for_three_parts_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 groups of images .* too few for 3 parts"):
+    with pytest.raises(ValueError, match="2 images of 2 groups .* too few for 3 parts"):
         split(painted(stained=2, grey=0), Config())

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from patterns.vision.segmentation.stages.augment import CropAugment, turn
+from patterns.vision.segmentation.stages.objectives import dice_loss
 from patterns.vision.segmentation.stages.postprocess import (
     Postprocess,
     drop_small,
@@ -16,7 +17,6 @@ from patterns.vision.segmentation.stages.postprocess import (
 from patterns.vision.segmentation.stages.preprocess import as_colour, mirror_pad, standardise
 from patterns.vision.segmentation.stages.threshold import OtsuThreshold, foreground, otsu
 from patterns.vision.segmentation.stages.tiling import predict_tiled, starts
-from patterns.vision.segmentation.stages.training import dice_loss
 from patterns.vision.segmentation.stages.unet import UNet
 
 
@@ -106,12 +106,12 @@ def test_joined_tiles_of_a_pixelwise_network_show_no_seam() -> None:
 
     def pixelwise(part: torch.Tensor) -> torch.Tensor:
         assert part.shape[2] % 16 == 0 and part.shape[3] % 16 == 0
-        return part.sum(dim=1)
+        return torch.sigmoid(part.sum(dim=1, keepdim=True))
 
     whole = torch.sigmoid(image.sum(dim=0))
     for tile in (64, 128, 512):
         joined = predict_tiled(pixelwise, image, tile=tile, overlap=32, multiple=16)
-        assert torch.allclose(joined, whole, atol=1e-6)
+        assert torch.allclose(joined[0], whole, atol=1e-6)
 
 
 def test_a_small_image_is_padded_by_reflection() -> None:
@@ -119,9 +119,9 @@ def test_a_small_image_is_padded_by_reflection() -> None:
 
     def network(part: torch.Tensor) -> torch.Tensor:
         seen.append(part[0])
-        return part.sum(dim=1)
+        return part[:, :2]
 
-    assert predict_tiled(network, image, tile=16, overlap=8, multiple=8).shape == (5, 7)
+    assert predict_tiled(network, image, tile=16, overlap=8, multiple=8).shape == (2, 5, 7)
     assert seen[0].shape == (3, 8, 8) and torch.equal(seen[0][:, :5, :7], image)
     assert torch.equal(seen[0][:, 5, :7], image[:, 3]) and torch.equal(
         seen[0][:, :5, 7], image[:, :, 5]
@@ -129,15 +129,15 @@ def test_a_small_image_is_padded_by_reflection() -> None:
 
 
 def test_where_tiles_overlap_one_fades_into_the_other() -> None:
-    said = iter((-1.0, 1.0))  # logits of the left tile, of the right tile
+    said = iter((0.2, 0.9))  # of the left tile, of the right tile
 
     def network(part: torch.Tensor) -> torch.Tensor:
-        return torch.full((1, *part.shape[2:]), next(said))
+        return torch.full((1, 1, *part.shape[2:]), next(said))
 
     joined = predict_tiled(network, torch.zeros(3, 16, 24), tile=16, overlap=8, multiple=8)
-    left, right = torch.sigmoid(torch.tensor([-1.0, 1.0]))
+    left, right = 0.2, 0.9
     share = torch.cat([torch.zeros(8), torch.arange(1, 9) / 9, torch.ones(8)])  # of the right tile
-    assert torch.allclose(joined, (left * (1 - share) + right * share).expand(16, 24))
+    assert torch.allclose(joined[0], (left * (1 - share) + right * share).expand(16, 24))
 
 
 def test_unet_keeps_the_size_and_sees_far() -> None:
@@ -145,10 +145,10 @@ def test_unet_keeps_the_size_and_sees_far() -> None:
     network = UNet(width=4, levels=3).eval()
     images = torch.randn(2, 3, 32, 48)
     before = network(images)
-    assert before.shape == (2, 32, 48)
+    assert before.shape == (2, 1, 32, 48)
     images[0, :, 0, 0] += 10
     changed = (network(images) - before).abs() > 1e-7
-    assert changed[0, 10, 10] and not changed[1].any()
+    assert changed[0, 0, 10, 10] and not changed[1].any()
 
 
 def test_dice_loss_by_hand() -> None:

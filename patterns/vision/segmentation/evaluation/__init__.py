@@ -1,1 +1,1 @@
-"""The questions that `evaluate` asks: accuracy, and by slices of the test images."""
+"""The questions that `evaluate` asks: accuracy of objects, by slices; accuracy of classes."""

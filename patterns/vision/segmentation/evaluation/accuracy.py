@@ -1,6 +1,6 @@
 """How much of the objects is marked and how many are found: the headline table.
 
-Intervals resample whole slides, since tiles of one slide are not independent.
+Intervals resample whole groups, since tiles of one slide are not independent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.stages.postprocess import Postprocess
+from patterns.vision.segmentation.stages.training import Segmenter
 
 COLUMNS = ("IoU", "pooled IoU", "Dice", "objects found", "count error", "weights")
 
@@ -20,17 +22,24 @@ COLUMNS = ("IoU", "pooled IoU", "Dice", "objects found", "count error", "weights
 def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, final: Found) -> Table:
     """Return the table of the three, the baseline first."""
     test, post, seed = splits.test, pipeline.postprocess, pipeline.seed
-    weights = pipeline.network.parameters() if pipeline.network else 0
-    name = "unet" if pipeline.network else "otsu, tuned"
+    stage, _ = pipeline.learned()
+    weights = stage.parameters() if isinstance(stage, Segmenter) else 0
+    name, last = "unet" if weights else "otsu, tuned", "+ splitting"
+    served = weights if pipeline.network else 0
+    if pipeline.rejected_ is not None:
+        last = "otsu + splitting (served)"
     rows = (
         _row("otsu", base, test, weights=0, seed=seed, baseline=True),
         _row(name, joined, test, weights=weights, seed=seed),
-        _row("+ splitting", final, test, weights=weights, seed=seed),
+        _row(last, final, test, weights=served, seed=seed),
     )
+    assert isinstance(post, Postprocess)
+    units = splits.units
+    of = "" if units == "images" else f" of {len(np.unique(test.groups))} {units}"
     caption = (
-        f"{len(test)} test images of {len(np.unique(test.groups))} slides; 95 % intervals over"
-        f" slides. Threshold {post.threshold_}, smoothing {post.smoothing_}, smallest object"
-        f" {post.smallest_} pixels, chosen on {len(splits.valid)} validation images."
+        f"{len(test)} test images{of}; 95 % intervals over {units}. Threshold {post.threshold_},"
+        f" smoothing {post.smoothing_}, smallest object {post.smallest_} pixels, chosen on"
+        f" {len(splits.valid)} validation images."
     )
     return Table("segmentation", COLUMNS, rows, caption)
 

@@ -13,6 +13,7 @@ import numpy as np
 from common.evaluation import segmentation as metrics
 from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.pipeline import Pipeline
+from patterns.vision.segmentation.stages.postprocess import Postprocess
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,17 @@ class Found:
 
 
 def compare(pipeline: Pipeline, test: MaskedImages) -> tuple[Found, Found, Found]:
-    """Judge the baseline, the pipeline without splitting touching objects, and all of it."""
-    post = pipeline.postprocess
+    """Judge the baseline, the network without splitting touching objects, and what is served."""
+    stage, post = pipeline.learned()
+    served = pipeline.postprocess
+    assert isinstance(post, Postprocess) and isinstance(served, Postprocess)
     otsu = pipeline.baseline.predict(test.images)
-    masks = [post.mask(each) for each in pipeline.probabilities(test.images)]
+    masks = [post.mask(stage.predict([image])[0].astype(np.float32)) for image in test.images]
+    final = masks if pipeline.rejected_ is None else otsu
     return (
         judge(test, [post.separate(mask, split=False) for mask in otsu]),
         judge(test, [post.separate(mask, split=False) for mask in masks]),
-        judge(test, [post.separate(mask) for mask in masks]),
+        judge(test, [served.separate(mask) for mask in final]),
     )
 
 

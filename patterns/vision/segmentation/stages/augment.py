@@ -1,11 +1,11 @@
-"""Crops and their random changes: a nucleus has no up, no left, no fixed size, no fixed exposure.
+"""Crops and their random changes: what an object looks like does not depend on place and light.
 
 From each image of the batch one square is cut, at a random place and, with zoom, from a square
 somewhat larger or smaller that is then scaled to the crop's side. After that all changes act on the
-whole batch at once: mirroring, quarter turns, shifts of contrast and brightness per image and per
-colour channel (what stains and lamps do), and now and then no colour at all, so that a stain never
-seen is still an image of light and dark. Image and mask move together; the mask is scaled by
-nearest neighbour so that it stays 0 or 1.
+whole batch at once: mirroring, quarter turns where there is no up (a nucleus has none, a street
+has), shifts of contrast and brightness per image and per colour channel (what stains and lamps do),
+and now and then no colour at all, so that a stain never seen is still an image of light and dark.
+Image and mask move together; the mask is scaled by nearest neighbour so that its values stay.
 
 Shapes: B crops of s x s pixels.
 """
@@ -32,8 +32,9 @@ class CropAugment:
         brightness: float = 0.2,
         contrast: float = 0.2,
         grey: float = 0.2,
+        turn: bool = True,
     ) -> None:
-        self.crop, self.zoom, self.grey = crop, zoom, grey
+        self.crop, self.zoom, self.grey, self.turn = crop, zoom, grey, turn
         self.brightness, self.contrast = brightness, contrast
 
     def __call__(
@@ -44,7 +45,7 @@ class CropAugment:
             self._cut(image, mask, generator) for image, mask in zip(images, masks, strict=True)
         ]
         cut = torch.stack([torch.cat([image, mask[None]]) for image, mask in pairs])  # (B, 4, s, s)
-        cut = turn(cut, generator)
+        cut = turn(cut, generator) if self.turn else mirror(cut, 3, generator)
         return self._relight(cut[:, :3], generator), cut[:, 3]
 
     def _cut(
@@ -81,10 +82,15 @@ class CropAugment:
 def turn(batch: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror each square (B, C, s, s) or not, and turn it by 0, 90, 180 or 270 degrees."""
     for axis in (2, 3):
-        chosen = torch.rand(len(batch), generator=generator) < 0.5
-        batch = torch.where(chosen[:, None, None, None], batch.flip(axis), batch)
+        batch = mirror(batch, axis, generator)
     transposed = torch.rand(len(batch), generator=generator) < 0.5
     return torch.where(transposed[:, None, None, None], batch.transpose(2, 3), batch)
+
+
+def mirror(batch: Tensor, axis: int, generator: torch.Generator) -> Tensor:
+    """Mirror each square of (B, C, s, s) along an axis, or not."""
+    chosen = torch.rand(len(batch), generator=generator) < 0.5
+    return torch.where(chosen[:, None, None, None], batch.flip(axis), batch)
 
 
 def _below(limit: int, generator: torch.Generator) -> int:

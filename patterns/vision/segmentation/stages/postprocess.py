@@ -17,7 +17,7 @@ Shapes: H x W pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Self
@@ -27,6 +27,7 @@ from scipy import ndimage
 
 from common.atomic import write_json
 from common.evaluation.segmentation import instance_precision, iou
+from patterns.vision.segmentation.entities.answers import Answer
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 SMOOTHINGS = (0.0, 1.0, 1.5, 2.0, 3.0)
@@ -39,20 +40,28 @@ class Postprocess:
     """Turns probabilities into label maps; the three numbers are defaults until it is fitted."""
 
     def __init__(
-        self, *, threshold: float = 0.5, smoothing: float = 1.5, smallest: int = 15
+        self,
+        *,
+        threshold: float = 0.5,
+        smoothing: float = 1.5,
+        smallest: int = 15,
+        score: float = 0.0,
     ) -> None:
         self.threshold_ = threshold
         self.smoothing_ = smoothing  # deviation of the Gaussian in pixels; 0 splits nothing
         self.smallest_ = smallest  # objects of fewer pixels are dropped
+        self.score_ = score  # mean IoU of the validation images
 
-    def fit(self, probabilities: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Self:
+    def fit(self, probabilities: Iterable[np.ndarray], masks: Sequence[np.ndarray]) -> Self:
         """Choose the three numbers on validation images: float maps and label maps (H, W)."""
+        probabilities = list(probabilities)
         truth = [labels > 0 for labels in masks]
         by_threshold = {
             threshold: iou([map_ > threshold for map_ in probabilities], truth).mean()
             for threshold in THRESHOLDS
         }
         self.threshold_ = max(by_threshold, key=lambda level: by_threshold[level])
+        self.score_ = float(by_threshold[self.threshold_])
         said = [self.mask(map_) for map_ in probabilities]
         found = {}
         for smoothing, smallest in product(SMOOTHINGS, AREAS):
@@ -78,12 +87,23 @@ class Postprocess:
             labels, _ = ndimage.label(mask, structure=EVERYWHERE)
         return drop_small(labels, smallest=self.smallest_)
 
+    def answer(self, probability: np.ndarray, size: tuple[int, ...]) -> Answer:
+        """Return the separate objects of an image (H, W), and how many there are."""
+        assert probability.shape == tuple(size), "objects are found at full size"
+        labels = self.instances(probability)
+        return Answer(labels, int(labels.max(initial=0)), float((labels > 0).mean()))
+
+    def chosen(self) -> str:
+        """Say what the fit chose."""
+        return f"threshold {self.threshold_}, smoothing {self.smoothing_}"
+
     def save(self, folder: Path) -> None:
         """Write `postprocess.json`."""
         content = {
             "threshold": self.threshold_,
             "smoothing": self.smoothing_,
             "smallest": self.smallest_,
+            "score": self.score_,
         }
         write_json(folder / "postprocess.json", content)
 

@@ -14,6 +14,8 @@ than background. It does well on clean fluorescence and fails on tissue, which i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -21,7 +23,19 @@ LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 
 class OtsuThreshold:
-    """Foreground by a threshold per image; nothing is fitted."""
+    """Foreground by a threshold per image; nothing is learned, so nothing is saved."""
+
+    def fit(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Self:
+        """Learn nothing: each image has its own threshold."""
+        return self
+
+    def save(self, folder: Path) -> None:
+        """Write nothing."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read nothing."""
+        return cls()
 
     def predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return a boolean mask (H, W) for each uint8 image (H, W, 3)."""

@@ -5,6 +5,8 @@ A larger one is covered by overlapping tiles; where tiles overlap, their answers
 weights that fall linearly to the tile's border, because a network is least sure at the border,
 where it sees half of an object (Ronneberger et al. 2015 call it the overlap-tile strategy).
 Memory is bounded by the tile, whatever the size of the slide.
+
+Shapes: H x W pixels, C classes (1 for objects against background).
 """
 
 from __future__ import annotations
@@ -20,20 +22,23 @@ from patterns.vision.segmentation.stages.preprocess import mirror_pad
 def predict_tiled(
     network: Callable[[Tensor], Tensor], image: Tensor, *, tile: int, overlap: int, multiple: int
 ) -> Tensor:
-    """Return probabilities (H, W) of a standardised image (3, H, W).
+    """Return probabilities (C, H, W) of a standardised image (3, H, W).
 
-    `network` maps (1, 3, h, w) to logits (1, h, w), where h and w are multiples of `multiple`.
+    `network` maps (1, 3, h, w) to probabilities (1, C, h, w); h and w are multiples of `multiple`.
     """
     height, width = image.shape[1:]
     if height <= tile and width <= tile:
         return _padded(network, image, multiple)
-    total, weights = torch.zeros(height, width), torch.zeros(height, width)
+    total, weights = torch.zeros(1, height, width), torch.zeros(height, width)
     for top in starts(height, tile, overlap):
         for left in starts(width, tile, overlap):
             part = image[:, top : top + tile, left : left + tile]
             weight = _ramp(part.shape[1], overlap)[:, None] * _ramp(part.shape[2], overlap)[None]
+            found = _padded(network, part, multiple)
+            if len(found) != len(total):
+                total = total.repeat(len(found), 1, 1)  # still empty: the first tile
             place = (slice(top, top + part.shape[1]), slice(left, left + part.shape[2]))
-            total[place] += weight * _padded(network, part, multiple)
+            total[:, *place] += weight * found
             weights[place] += weight
     return total / weights
 
@@ -49,7 +54,7 @@ def _padded(network: Callable[[Tensor], Tensor], image: Tensor, multiple: int) -
     height, width = image.shape[1:]
     down, across = -height % multiple, -width % multiple
     padded = mirror_pad(image, height + down, width + across)
-    return torch.sigmoid(network(padded[None])[0].float())[:height, :width].cpu()
+    return network(padded[None])[0, :, :height, :width].cpu()
 
 
 def _ramp(length: int, overlap: int) -> Tensor:

@@ -1,13 +1,10 @@
-"""Fitting a network on masks: random crops, and a loss that looks at pixels and at overlap.
+"""Fitting a network on masks: random crops, one-cycle learning rate, the best epoch kept.
 
-    L = BCE(z, y) + λ · (1 − Dice),    Dice = (2 Σ p y + 1) / (Σ p + Σ y + 1),   p = σ(z)
+What is learned, objects or classes, is the objective's matter (`objectives`). An epoch takes one
+crop of each training image; the epoch with the best mean IoU on whole validation images is kept.
+Images above `longest_side` are scaled down first, and their masks with them.
 
-Cross-entropy gives every pixel a clean gradient but is content with background where objects are
-few; Dice, computed per crop, is what is measured later and does not care how much background there
-is (Milletari et al. 2016, "V-Net"; the 1 keeps an empty crop defined). An epoch takes one crop of
-each training image; the epoch with the best mean IoU on whole validation images is kept.
-
-Shapes: B crops of s x s pixels; images H x W.
+Shapes: B crops of s x s pixels; images H x W; C classes, 1 for objects against background.
 """
 
 from __future__ import annotations
@@ -21,12 +18,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn import functional
 
 from common.atomic import write_json
-from common.evaluation.segmentation import iou
+from common.images import nearest, shrunk
 from common.training import History, Optimisation, TensorLoader, choose_precision, fit
 from patterns.vision.segmentation.stages.augment import CropAugment
+from patterns.vision.segmentation.stages.objectives import Classes, Foreground, Objective
 from patterns.vision.segmentation.stages.preprocess import standardise
 from patterns.vision.segmentation.stages.tiling import predict_tiled
 from patterns.vision.segmentation.stages.unet import UNet
@@ -35,13 +32,19 @@ JUDGED_IMAGES = 48  # validation images looked at after each epoch
 
 
 class Segmenter:
-    """A U-Net that is fitted on images with label maps and gives a probability for each pixel."""
+    """A U-Net that is fitted on images with masks and gives probabilities for each pixel.
+
+    Without `classes` it tells objects from background; masks then number the objects.
+    """
 
     def __init__(
         self,
         *,
+        classes: int | None = None,
+        longest_side: int | None = None,
         width: int = 16,
         levels: int = 4,
+        stem: int = 1,
         augment: CropAugment | None = None,
         rarest: float = 0.33,
         epochs: int = 50,
@@ -56,16 +59,32 @@ class Segmenter:
         device: str = "auto",
         seed: int = 0,
     ) -> None:
-        self.shape = {"width": width, "levels": levels, "tile": tile, "overlap": overlap}
+        self.shape = {
+            "classes": classes, "longest_side": longest_side, "width": width, "levels": levels,
+            "stem": stem, "tile": tile, "overlap": overlap,
+        }  # fmt: skip
+        self.objective: Objective = (
+            Foreground(dice_weight=dice_weight)
+            if classes is None
+            else Classes(classes=classes, dice_weight=dice_weight)
+        )
+        self.longest_side = longest_side
         self.augment, self.rarest = augment or CropAugment(), rarest
+        if self.augment.crop % (stem * 2**levels):
+            raise ValueError(
+                f"crop: {self.augment.crop} is not a multiple of {stem * 2**levels}, which stem"
+                " and levels ask for"
+            )
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.weight_decay, self.dice_weight, self.ema = weight_decay, dice_weight, ema
+        self.weight_decay, self.ema = weight_decay, ema
         self.tile, self.overlap = tile, overlap
         self.precision, self.device, self.seed = precision, device, seed
         self.history_: History | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.module = UNet(width=width, levels=levels)
+            self.module = UNet(
+                width=width, levels=levels, stem=stem, classes=self.objective.channels
+            )
         self.module.eval()
 
     def fit(
@@ -77,13 +96,13 @@ class Segmenter:
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Self:
-        """Train on (uint8 images (H, W, 3), label maps (H, W)), keeping the best on `valid`.
+        """Train on (uint8 images (H, W, 3), masks (H, W)), keeping the best on `valid`.
 
         An epoch takes one crop of each training image, more of the rarest of the `kinds`.
         """
         counts = repeats(kinds or [""] * len(train[0]), rarest=self.rarest)
         loader = self._loader(*train, torch.from_numpy(counts))
-        judged = [part[:JUDGED_IMAGES] for part in valid]
+        judged = _spread(valid[0]), _spread(valid[1])
         self.history_ = fit(
             self.module,
             loader,
@@ -99,7 +118,7 @@ class Segmenter:
             ),
             device=self.device,
             seed=self.seed,
-            validate=lambda _: self.mean_iou(*judged),
+            validate=lambda _: self.score(*judged),
             checkpoint=checkpoint,
             resume=resume,
             label="unet",
@@ -111,8 +130,12 @@ class Segmenter:
     ) -> TensorLoader:
         """Return batches of augmented crops; the images are standardised once."""
         cut = self.augment
+        images = [shrunk(image, self.longest_side) for image in images]
         pixels = [standardise(image) for image in images]
-        truth = [torch.from_numpy((labels > 0).astype(np.float32)) for labels in masks]
+        truth = [
+            self.objective.targets(nearest(mask, image.shape[:2]))
+            for image, mask in zip(images, masks, strict=True)
+        ]
 
         def crops(batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
             rows = batch[0].tolist()
@@ -127,34 +150,36 @@ class Segmenter:
         )
 
     def _loss(self, module: torch.nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        crops, masks = batch  # (B, 3, s, s), (B, s, s)
-        logits = module(crops).float()  # (B, s, s)
-        pixels = functional.binary_cross_entropy_with_logits(logits, masks)
-        return pixels + self.dice_weight * dice_loss(torch.sigmoid(logits), masks)
+        crops, targets = batch  # (B, 3, s, s), (B, s, s)
+        return self.objective.loss(module(crops).float(), targets)
 
-    def mean_iou(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> float:
-        """Return the mean IoU over images at a threshold of one half."""
-        said = [probability > 0.5 for probability in self.predict(images)]
-        return float(iou(said, [labels > 0 for labels in masks]).mean())
+    def score(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> float:
+        """Return the mean IoU of whole images, over images or over classes."""
+        found = (self.predict([image])[0] for image in images)
+        sizes = (shrunk(image, self.longest_side).shape[:2] for image in images)
+        scaled = [nearest(mask, size) for mask, size in zip(masks, sizes, strict=True)]
+        return self.objective.score(found, scaled)
 
     @torch.inference_mode()
     def predict(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return float32 probabilities (H, W) of each uint8 image (H, W, 3).
+        """Return float32 probabilities of each uint8 image (H, W, 3), shrunk if it is large.
 
-        One image after the other: they differ in size, and so no answer depends on its neighbours.
+        They are (H, W) for objects, (C, H, W) for classes. One image after the other:
+        they differ in size, and so no answer depends on its neighbours.
         """
         self.module.eval()
+        return [self._predict(shrunk(image, self.longest_side)) for image in images]
+
+    def _predict(self, image: np.ndarray) -> np.ndarray:
         device = next(self.module.parameters()).device
-        return [
-            predict_tiled(
-                lambda part: self.module(part.to(device)),
-                standardise(image),
-                tile=self.tile,
-                overlap=self.overlap,
-                multiple=2**self.module.levels,
-            ).numpy()
-            for image in images
-        ]
+        found = predict_tiled(
+            lambda part: self.objective.probabilities(self.module(part.to(device)).float()),
+            standardise(image),
+            tile=self.tile,
+            overlap=self.overlap,
+            multiple=self.module.multiple,
+        ).numpy()  # (C, H, W)
+        return found[0] if self.shape["classes"] is None else found
 
     def parameters(self) -> int:
         """Count the learned numbers."""
@@ -177,6 +202,12 @@ class Segmenter:
         return segmenter
 
 
+def _spread(rows: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Return the validation images that are looked at after each epoch, evenly spread."""
+    chosen = np.linspace(0, len(rows) - 1, min(JUDGED_IMAGES, len(rows))).round().astype(int)
+    return [rows[row] for row in chosen]
+
+
 def repeats(kinds: Sequence[str], *, rarest: float) -> np.ndarray:
     """Return how often each image is shown, so that the rarest modality has about that share."""
     names, place, counts = np.unique(kinds, return_inverse=True, return_counts=True)
@@ -186,10 +217,3 @@ def repeats(kinds: Sequence[str], *, rarest: float) -> np.ndarray:
         others = counts.sum() - counts[least]
         wanted[least] = max(1, round(rarest / (1 - rarest) * others / counts[least]))
     return wanted[place]
-
-
-def dice_loss(probabilities: Tensor, masks: Tensor) -> Tensor:
-    """Return 1 − Dice, averaged over crops; both (B, s, s)."""
-    shared = (probabilities * masks).sum(dim=(1, 2))
-    total = probabilities.sum(dim=(1, 2)) + masks.sum(dim=(1, 2))
-    return 1 - ((2 * shared + 1) / (total + 1)).mean()
