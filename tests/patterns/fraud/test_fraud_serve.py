@@ -29,7 +29,7 @@ def ask(service, **changes):
 
 
 def test_service_scores_a_known_customer_with_reasons(service):
-    answer = ask(service)
+    answer = ask(service, amount=950.0)
     assert answer.known_customer and answer.known_terminal and answer.fallback is None
     assert 0 <= answer.score <= 1 and answer.reasons
     assert answer.decision in ("approve", "decline")
@@ -110,6 +110,7 @@ def test_http_equals_the_pipeline_and_bad_requests_are_told(run, service):
             ({"amount": -1}, "amount"),
             ({"customer_id": "nobody"}, "customer_id"),
             ({"device_id": None}, "device_id"),
+            ({"distance": None}, "distance"),
             ({"time": (service.clock.zero - timedelta(days=1)).isoformat()}, "time"),
             ({"colour": "red"}, "colour"),
         ):
