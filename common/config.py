@@ -80,18 +80,21 @@ class RunConfig(CheckedConfig):
     own_dataset: ClassVar[str] = "csv"
     """The `--dataset` that reads the user's own files."""
     own_files: ClassVar[tuple[str, ...]] = ("path",)
-    """Fields of section `data` that name them; the first is needed."""
+    """Fields of section `data` that name them."""
+    own_needed: ClassVar[tuple[str, ...]] = ("path",)
+    """Those of them of which one must be given."""
 
     def __post_init__(self) -> None:
         """Check the fields; a user's own files and `--dataset` belong together."""
         super().__post_init__()
-        own, needed = self.own_dataset, self.own_files[0]
+        own = self.own_dataset
         data = getattr(self, "data", None)
         given = [name for name in self.own_files if getattr(data, name, None) is not None]
-        if self.dataset == own and needed not in given:
+        if self.dataset == own and not set(given) & set(self.own_needed):
+            needed = [f"data.{name}" for name in self.own_needed]
             raise ValueError(
-                f"data.{needed}: --dataset {own} reads your own data; give --data.{needed}"
-                " (--help says what it must contain)"
+                f"{needed[0]}: --dataset {own} reads your own data; give"
+                f" {' or '.join(map(_flag, needed))} (--help says what it must contain)"
             )
         if given and self.dataset != own:
             raise ValueError(

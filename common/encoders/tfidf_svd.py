@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from common.encoders.base import Encoder, write_facts
+from common.text import word_pattern
 from common.vectors import unit_rows
 
 TFIDF_SVD = "tfidf-svd"
@@ -103,7 +104,7 @@ class TfidfSvdEncoder(Encoder):
             sublinear_tf=True,
             ngram_range=(1, 2),
             max_features=self.max_features if vocabulary is None else None,
-            token_pattern=r"(?u)\b\w+\b",
+            token_pattern=word_pattern(),
             vocabulary=vocabulary,
             dtype=np.float32,
         )

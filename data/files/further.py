@@ -1,8 +1,9 @@
-"""Columns of a user's table beyond those with a role: numbers and categories, found by their values.
+"""Columns of a user's table beyond those with a role: numbers and categories, by their values.
 
     every value a number, or missing    number, missing ones null
     text, in which values recur         category, as it is written
-    one value alone; nearly every value its own (whole numbers or text: an id, a free text)    left out
+    one value in all rows               left out
+    nearly every value its own          left out: an id (of whole numbers or text), a free text
 
 Given by name, a column is taken as what it was given as, or refused by row.
 """

@@ -1,4 +1,4 @@
-"""Interactions out of a user's CSV files: events, and what is known of users and items.
+"""Interactions out of a user's tables: events, and what is known of users and items.
 
 The events are one file. Two more may tell of users and items; each has one row an id, in a column
 named as in the events. What they say is optional, column by column and cell by cell:
@@ -13,21 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from data.files.columns import (
-    check_column,
-    file_source,
-    filled,
-    first_row,
-    numbers,
-    read_columns,
-    read_text,
-    repeated,
-    seconds,
-)
+from common.own_files import TableOptions, TimedTableOptions
+from data.files.columns import Columns, file_source, read_columns, repeated
+from data.files.dates import span_of
+from data.files.reader import read_table
 from data.tables import Interactions
 
 YEARS = (1970, 2100)
@@ -48,143 +42,140 @@ def interactions_from_csv(
     device: str | None = None,
     watch_seconds: str | None = None,
     rating_range: tuple[float, float] | None = None,
-    users_path: str | Path | None = None,
-    items_path: str | Path | None = None,
-    columns: Mapping[str, str] | None = None,
+    users: str | Path | None = None,
+    items: str | Path | None = None,
+    names: Mapping[str, str] | None = None,
+    users_columns: tuple[str, ...] = (),
+    items_columns: tuple[str, ...] = (),
+    options: TimedTableOptions | None = None,
 ) -> Interactions:
-    """Read who met what; the names are those of columns, or None where there is none.
+    """Read who met what; the arguments name columns, None where there is none.
 
-    A timestamp is seconds since 1970 or an ISO date, within YEARS; `device` and `watch_seconds` may
-    be empty in some rows. A rating outside of `rating_range` is refused; without a range any number
-    is taken. `columns` gives the names in the other files where they are not ours, such as
-    {"text": "plot"}. Repeated rows are kept and said, and so is an id that the other file lacks.
+    A timestamp is read as `options` say, within YEARS; `device` and `watch_seconds` may be empty
+    in some rows. A rating outside of `rating_range` is refused; without one any number is taken.
+    `users` and `items` are further files: `names` gives their columns whose name is not ours, such
+    as {"text": "plot"}, and `users_columns`, `items_columns` all of them where there is no header.
+    Repeated rows are kept and said, and so is an id that the other file lacks.
     """
-    path = Path(path)
-    names = {"user_id": user, "item_id": item, "rating": rating, "timestamp": timestamp}
-    names |= {"device": device, "watch_seconds": watch_seconds}
-    raw = read_columns(path, names, verbatim=("user_id", "item_id"))
-    frame = pl.DataFrame(
-        {
-            "user_id": filled(path, raw["user_id"], user),
-            "item_id": filled(path, raw["item_id"], item),
-            "rating": _ratings(path, raw, rating, rating_range),
-            "timestamp": _times(path, raw, timestamp),
-        }
+    path, options = Path(path), options or TimedTableOptions()
+    limits = _rating_range(rating_range)
+    read = read_columns(
+        path,
+        {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+        | {"device": device, "watch_seconds": watch_seconds},
+        options,
+        verbatim=("user", "item"),
     )
-    if device:
-        frame = frame.with_columns(raw["device"].replace("", None))
-    if watch_seconds:
-        watched = numbers(path, raw["watch_seconds"], watch_seconds, optional=True)
-        frame = frame.with_columns(watched.cast(pl.Float32))
-    columns = columns or {}
-    _check_mapping(columns, users_path, items_path)
-    users, new_users = _described(frame["user_id"], users_path, user, USER_COLUMNS, columns)
-    items, new_items = _described(frame["item_id"], items_path, item, ITEM_COLUMNS, columns)
-    rows = f"{frame.height:,} interactions, {users.height:,} users, {items.height:,} items"
-    said = [repeated(frame), new_users, new_items]
-    paths = [path, *(Path(other) for other in (users_path, items_path) if other)]
+    frame = _events(read, limits, options)
+    names = names or {}
+    _check_mapping(names, users, items)
+    of_users = _Description("user", user, users, USER_COLUMNS, users_columns)
+    of_items = _Description("item", item, items, ITEM_COLUMNS, items_columns)
+    known_users, said_users = of_users.read(frame["user_id"], names, options)
+    known_items, said_items = of_items.read(frame["item_id"], names, options)
+    rows = (
+        f"{frame.height:,} interactions, {known_users.height:,} users, {known_items.height:,} items"
+    )
+    if timestamp:
+        rows += f", {span_of(frame['timestamp'])}"
+    said = [repeated(frame), *read.notes(), *said_users, *said_items]
+    paths = [path, *(Path(other) for other in (users, items) if other)]
     source = file_source(paths, rows=rows, notice=" ".join(filter(None, said)) or None)
-    return Interactions(source, frame, users, _completed(items))
+    return Interactions(source, frame, known_users, _completed(known_items))
 
 
-def _ratings(
-    path: Path, raw: pl.DataFrame, column: str | None, limits: tuple[float, float] | None
-) -> pl.Series:
-    """Convert ratings to f32; null where there is no column of them."""
-    if column is None:
-        return pl.Series([None] * raw.height, dtype=pl.Float32)
+def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptions) -> pl.DataFrame:
+    """Convert the columns of the events; rating and timestamp are null where there is none."""
+    columns = {"user_id": read.filled("user"), "item_id": read.filled("item")}
+    unknown = pl.Series([None] * len(columns["user_id"]))
+    low, high = limits
+    columns["rating"] = read.numbers("rating", low=low, high=high) if "rating" in read else unknown
+    known = "timestamp" in read
+    columns["timestamp"] = read.seconds("timestamp", options, years=YEARS) if known else unknown
+    if "device" in read:
+        columns["device"] = read.optional("device")
+    if "watch_seconds" in read:
+        columns["watch_seconds"] = read.numbers("watch_seconds", optional=True)
+    read.check()
+    kinds = {"rating": pl.Float32, "timestamp": pl.Int64, "watch_seconds": pl.Float32}
+    return pl.DataFrame(columns).cast({name: kinds[name] for name in columns if name in kinds})
+
+
+def _rating_range(limits: tuple[float, float] | None) -> tuple[float, float]:
+    """Check the range of ratings; without one any number is taken."""
     low, high = limits or (-1e9, 1e9)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError(
             f"rating_range: {low:g}, {high:g} is not a range. Give the lowest rating first."
         )
-    return numbers(path, raw["rating"], column, low=low, high=high).cast(pl.Float32)
-
-
-def _times(path: Path, raw: pl.DataFrame, column: str | None) -> pl.Series:
-    """Convert times to i64 seconds; null where there is no column of them."""
-    if column is None:
-        return pl.Series([None] * raw.height, dtype=pl.Int64)
-    return seconds(path, raw["timestamp"], column, years=YEARS)
+    return low, high
 
 
 def _check_mapping(
-    columns: Mapping[str, str], users_path: str | Path | None, items_path: str | Path | None
+    names: Mapping[str, str], users: str | Path | None, items: str | Path | None
 ) -> None:
     """Refuse a mapping that would have no effect."""
-    for ours in columns:
+    for ours in names:
         if ours not in (*USER_COLUMNS, *ITEM_COLUMNS):
             known = ", ".join((*USER_COLUMNS, *ITEM_COLUMNS))
-            raise ValueError(f"columns: {ours!r} is not known. Choose from {known}.")
-        needed, name = (
-            (users_path, "users_path") if ours in USER_COLUMNS else (items_path, "items_path")
-        )
+            raise ValueError(f"names: {ours!r} is not known. Choose from {known}.")
+        needed, name = (users, "users") if ours in USER_COLUMNS else (items, "items")
         if needed is None:
-            raise ValueError(f"columns: {ours!r} is in a separate file. Give {name} too.")
+            raise ValueError(f"names: {ours!r} is in a separate file. Give {name} too.")
 
 
-def _described(
-    met: pl.Series,
-    path: str | Path | None,
-    id_column: str,
-    known: tuple[str, ...],
-    columns: Mapping[str, str],
-) -> tuple[pl.DataFrame, str | None]:
-    """Return a row for each id of the file, then of the events, and a notice of those it lacks."""
-    ids = pl.DataFrame({met.name: met.unique(maintain_order=True)})
-    if path is None:
-        return ids, None
-    path = Path(path)
-    text = read_text(path)
-    check_column(path, text, id_column)
-    described = {met.name: _unique(path, filled(path, text[id_column], id_column), id_column)}
-    for ours in known:
-        name = columns.get(ours, ours)
-        if ours in columns:
-            check_column(path, text, name)
-        if name in text.columns:
-            described[ours] = _attribute(path, text[name].str.strip_chars(), name, ours)
-    frame = pl.DataFrame(described)
-    lacking = ids.join(frame, on=met.name, how="anti", maintain_order="left")
-    notice = (
-        f"{lacking.height:,} of {ids.height:,} {id_column} of the events are not in {path.name}; "
-        "nothing else is known of them."
-        if lacking.height
-        else None
-    )
-    return pl.concat([frame, lacking], how="diagonal"), notice
+@dataclass(frozen=True)
+class _Description:
+    """A file that tells of users or of items."""
+
+    kind: str
+    """user or item, which is also the argument that names the column of its id."""
+    id_column: str
+    path: str | Path | None
+    known: tuple[str, ...]
+    """What it may tell."""
+    columns: tuple[str, ...]
+    """All of its columns, where it has no header."""
+
+    def read(
+        self, met: pl.Series, names: Mapping[str, str], options: TableOptions
+    ) -> tuple[pl.DataFrame, list[str]]:
+        """Return a row for each id of the file, then of the events, and what must be said."""
+        ids = pl.DataFrame({met.name: met.unique(maintain_order=True)})
+        if self.path is None:
+            return ids, []
+        path = Path(self.path)
+        own = TableOptions(columns=self.columns, encoding=options.encoding)
+        table = read_table(path, own, example=(self.id_column, *self.known))
+        has = table.frame.columns
+        told = {ours: names.get(ours, ours) for ours in self.known}
+        told = {ours: name for ours, name in told.items() if ours in names or name in has}
+        read = Columns(table, {self.kind: self.id_column} | told, verbatim=(self.kind,))
+        described = {met.name: read.unique(self.kind)}
+        described |= {ours: _attribute(read, ours) for ours in told}
+        read.check()
+        frame = pl.DataFrame(described)
+        lacking = ids.join(frame, on=met.name, how="anti", maintain_order="left")
+        said = read.notes()
+        if lacking.height:
+            said.append(
+                f"{lacking.height:,} of {ids.height:,} {self.id_column} of the events are not in "
+                f"{path.name}; nothing else is known of them."
+            )
+        return pl.concat([frame, lacking], how="diagonal"), said
 
 
-def _unique(path: Path, ids: pl.Series, column: str) -> pl.Series:
-    """Return the ids, or raise for the first that stands twice."""
-    again = ~ids.is_first_distinct()
-    if again.any():
-        row = first_row(again)
-        raise ValueError(
-            f"{path}, row {row}: column {column!r} holds {ids[row - 2]!r}, as row "
-            f"{first_row(ids == ids[row - 2])} does. Keep one row per id."
-        )
-    return ids
-
-
-def _attribute(path: Path, values: pl.Series, column: str, ours: str) -> pl.Series:
+def _attribute(read: Columns, ours: str) -> pl.Series:
     """Convert one column by its meaning; what is empty becomes null, or no genres."""
     if ours in _RANGES:
         low, high = _RANGES[ours]
-        found = numbers(path, values, column, low=low, high=high, optional=True)
-        broken = (found != found.floor()).fill_null(False)
-        if broken.any():
-            row = first_row(broken)
-            raise ValueError(
-                f"{path}, row {row}: column {column!r} holds {values[row - 2]!r}, not a whole "
-                "number. Correct the row."
-            )
-        return found.cast(pl.Int32)
+        numbers = read.numbers(ours, low=low, high=high, optional=True, whole=True)
+        return numbers.cast(pl.Int32, strict=False)
     if ours == "genres":
         names = pl.element().str.strip_chars()
-        split = values.fill_null("").str.split("|").list.eval(names.filter(names != ""))
+        split = read.texts[ours].str.split("|").list.eval(names.filter(names != ""))
         return split.list.unique(maintain_order=True)
-    return values.replace("", None)
+    return read.optional(ours)
 
 
 def _completed(items: pl.DataFrame) -> pl.DataFrame:

@@ -25,13 +25,12 @@ _OURS = frozenset(
 )
 _NO_LABEL = ("", "nan", "null", "none", "na", "n/a", "?")
 _FRAUD = ("1", "1.0", "true", "yes", "t", "y", "fraud", "fraudulent")
-_GENUINE = ("0", "0.0", "false", "no", "f", "n", "legit", "legitimate", "genuine", "normal")
-_GENUINE += ("non-fraud", "not fraud", "nonfraud", "non fraud", "not_fraud")
+_GENUINE = ("0", "0.0", "false", "no", "f", "n", "legit", "legitimate", "genuine", "normal",
+            "non-fraud", "not fraud", "nonfraud", "non fraud", "not_fraud")  # fmt: skip
 
 
 def transactions_from_csv(
     paths: Path | str | Mapping[str, Path],
-    options: TimedTableOptions | None = None,
     *,
     time: str = "time",
     customer: str = "customer_id",
@@ -43,18 +42,21 @@ def transactions_from_csv(
     fraud_value: str | None = None,
     numbers: tuple[str, ...] = ("auto",),
     categories: tuple[str, ...] = ("auto",),
+    options: TimedTableOptions | None = None,
 ) -> Transactions:
     """Read payments, sorted by time; ids become numbers, their names stand in `extra`.
 
     "none" says that there is no such column. `paths` may be one file, or files by their part:
     train, valid, test. `label` is 0 or 1, or `fraud_value` and others; an empty one is not known.
+    Times are read as `options` say, in UTC.
     """
     given = {"": Path(paths)} if isinstance(paths, str | Path) else paths
     names = {"time": time, "customer": customer, "terminal": terminal, "amount": amount}
     names |= {"label": label, "device": device, "weight": weight}
     roles = {role: name for role, name in names.items() if name != NONE}
     options = options or TimedTableOptions()
-    files = [read_columns(path, roles, options) for path in given.values()]
+    remedy = ", or none where there is no such column"
+    files = [read_columns(path, roles, options, remedy=remedy) for path in given.values()]
     further = further_columns(files, numbers=numbers, categories=categories, reserved=_OURS)
     frames = [_converted(columns, options, fraud_value) for columns in files]
     for columns in files:
@@ -119,7 +121,7 @@ def _labels(columns: Columns, fraud_value: str | None) -> pl.Series:
         columns.fault(
             "label",
             ~known,
-            f"and a label is 0 or 1 (or yes or no, fraud or legit); if another value marks fraud,"
+            "and a label is 0 or 1 (or yes or no, fraud or legit); if another value marks fraud,"
             f" give {flag('fraud_value')}",
         )
     return fraud.cast(pl.Int8).set(lower.is_in(list(_NO_LABEL)), -1)
@@ -141,6 +143,8 @@ def _in_order(frame: pl.DataFrame, first_day: int) -> pl.DataFrame:
         return frame
     since = pl.col("time_seconds") - first_day * DAY_S
     frame = frame.with_columns(since, (since // DAY_S).cast(pl.Int16).alias("day"))
+    first = ("transaction_id", "time_seconds", "day")
+    frame = frame.select(*first, pl.exclude(*first))
     return frame.sort("time_seconds", maintain_order=True)
 
 

@@ -29,15 +29,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from common.evaluation.splits import (
-    expanding_window,
-    stratified_k_fold,
-    stratified_split,
-    temporal_split,
-)
+from common.evaluation.splits import stratified_split, temporal_split
 from patterns.fraud.config import Config, DataOptions, SplitOptions
 from patterns.fraud.entities.payment import DAY
-from patterns.fraud.entities.payments import Fold, Payments
+from patterns.fraud.entities.payments import Payments
 
 if TYPE_CHECKING:
     from data.tables import Source, Transactions
@@ -57,7 +52,6 @@ class Splits:
     train: Payments
     valid: Payments
     test: Payments
-    folds: tuple[Fold, ...]  # of train and validation, to choose between models
     frame: pl.DataFrame
     start: date  # of day 0
     calendar: bool = True  # whether `start` is a date that is known
@@ -102,13 +96,11 @@ def split(table: Transactions, config: Config) -> Splits:
             f"{len(labels) - len(known):,} of {len(labels):,} payments have no label: they fill the"
             " windows, and are neither trained on nor judged."
         )
-    folds = _folds(parts["train"], parts["valid"], table.frame, config)
     return Splits(
         source=table.source,
         train=parts["train"],
         valid=parts["valid"],
         test=parts["test"],
-        folds=folds,
         frame=table.frame,
         start=table.start,
         calendar=table.calendar,
@@ -120,7 +112,7 @@ def split(table: Transactions, config: Config) -> Splits:
 
 
 def _rows(table: Transactions, known: np.ndarray, config: Config) -> tuple[Rows, list[str]]:
-    """Return the labelled rows `known` of the table by part, and how they were cut if not by days."""
+    """Return the labelled rows `known` by part, and how they were cut if not by days."""
     frame, options = table.frame, config.split
     if "part" in frame.columns:
         return _given_parts(frame, known, options, config.seed)
@@ -235,6 +227,7 @@ def _payments(frame: pl.DataFrame, rows: np.ndarray) -> Payments:
         rows=rows,
         labels=chosen["is_fraud"].to_numpy(),
         amounts=column("amount"),
+        times=column("time_seconds"),
         days=column("day"),
         customers=column("customer_id"),
         scenarios=column("scenario"),
@@ -259,37 +252,6 @@ def _check_part(name: str, part: Payments, frame: pl.DataFrame) -> None:
         f"split: the {name} part{when} holds {frauds} frauds among {len(part):,} payments; both"
         f" kinds are needed, {remedy}"
     )
-
-
-def _folds(
-    train: Payments, valid: Payments, frame: pl.DataFrame, config: Config
-) -> tuple[Fold, ...]:
-    """Return as many expanding windows of train and validation as their frauds allow."""
-    labels = np.concatenate([train.labels, valid.labels])
-    if "time_seconds" in frame.columns:
-        times = frame["time_seconds"].to_numpy()[np.concatenate([train.rows, valid.rows])]
-        pairs = _walk_forward(times, config)
-    else:
-        least = min(int(labels.sum()), int((labels == 0).sum()))
-        count = min(max(config.model.folds, 2), least)
-        pairs = stratified_k_fold(labels, count, seed=config.seed) if least >= 4 else []
-    folds = []
-    for past, after in pairs[: config.model.folds]:
-        half = len(after) // 2
-        tune, judge = after[:half], after[half:]
-        if all(0 < labels[rows].sum() < len(rows) for rows in (past, tune, judge)):
-            folds.append(Fold(past, tune, judge))
-    return tuple(folds)
-
-
-def _walk_forward(times: np.ndarray, config: Config) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return expanding windows over `times` (N,), with a label delay where there is time for it."""
-    for delay in (config.split.label_delay_days * DAY, 0):
-        try:
-            return expanding_window(times, config.model.folds, gap=delay)
-        except ValueError:  # too few moments, or a delay that leaves nothing to train on
-            continue
-    return []
 
 
 def _shift(parts: dict[str, Payments]) -> list[str]:
@@ -321,7 +283,6 @@ def _own_file(config: DataOptions) -> Transactions:
     paths = {name: path for name, path in given.items() if path is not None}
     return transactions_from_csv(
         paths,
-        config,
         time=config.time,
         customer=config.customer,
         terminal=config.terminal,
@@ -332,4 +293,5 @@ def _own_file(config: DataOptions) -> Transactions:
         fraud_value=config.fraud_value,
         numbers=config.numbers,
         categories=config.categories,
+        options=config,
     )

@@ -1,10 +1,9 @@
 """The boxes wired: features -> rules and models -> calibration -> decision.
 
 Every model is one `Variant`: a scorer, the calibration of its scores and the threshold of its
-probabilities, both fitted on validation days. The best over several expanding windows before the
-test is served, be it the logistic baseline or the rules. The rules stay beside it, and answer
-whenever the model raises or gives something that is no probability; rules that decline most genuine
-payments are no help then, and the next best model takes their place.
+probabilities, both fitted on validation days. The best over several expanding windows is served, be
+it the logistic baseline or the rules. The rules, or the logistic baseline where they are no help,
+stay beside it, and answer whenever it raises or gives something that is no probability.
 
 The same `Pipeline` scores a table (`inputs_`, `decide`) and single payments (`score`, which moves
 the feature state forward); the features come from one definition, so both agree to the last bit.
@@ -29,9 +28,15 @@ from patterns.fraud.data import Splits
 from patterns.fraud.entities.identifiers import Identifiers
 from patterns.fraud.entities.payment import DAY, Payment
 from patterns.fraud.stages.calibration import Calibration
-from patterns.fraud.stages.choice import Judgement, judge
+from patterns.fraud.stages.choice import Judgement, judge, make_folds, settle_fallback
 from patterns.fraud.stages.decision import CostDecision
-from patterns.fraud.stages.features.definition import HANDBOOK, FeatureSet, frequent, standard
+from patterns.fraud.stages.features.definition import (
+    HANDBOOK,
+    FeatureSet,
+    frequent,
+    has_missing,
+    standard,
+)
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 from patterns.fraud.stages.models.base import Model
@@ -49,7 +54,6 @@ XGBOOST = {
 }
 TOP_REASONS = 3
 PROFILE_ROWS = 100_000
-MOST_DECLINED = 0.5  # of genuine payments: who declines more is no fallback
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,8 @@ class Scores:
 class Pipeline:
     """Fraud detection from a table of payments to decisions about single ones.
 
-    Learned attributes: `inputs_` (while it is trained), `judged_` (how each candidate did over the
-    folds), `served_`, `fallback_`, the state of the windows in `stream_`, the numbers of the ids in
+    Learned attributes: `inputs_` (while it is trained), `judged_` (each candidate over the folds),
+    `served_`, `fallback_`, the state of the windows in `stream_`, the numbers of the ids in
     `identifiers_`, and an `example_` payment.
     """
 
@@ -86,12 +90,15 @@ class Pipeline:
         rules: Variant,
         models: Sequence[Variant],
         servable: Sequence[str],
+        folds: int = 3,
+        delay_days: int = 7,
         alerts: int = 100,
         seed: int = 0,
     ) -> None:
-        """All are compared, those named in `servable` may be served; `alerts` are a day's."""
+        """`servable` are compared over `folds` windows; labels come `delay_days` late."""
         self.features = features
         self.rules, self.models, self.servable = rules, list(models), servable
+        self.folds, self.delay_days = folds, delay_days
         self.alerts, self.seed = alerts, seed
         self.notices: list[str] = []
         self.judged_: dict[str, Judgement] = {}
@@ -101,7 +108,7 @@ class Pipeline:
         """Make the unfitted stages for the columns of `splits`."""
         features = _features(config, splits)
         methods = list(XGBOOST)
-        if not _can_interpolate(features, splits):
+        if features.categories or features.optional:  # nothing lies between two of those
             methods.remove("smote")
         costs, options = config.decision, config.model
 
@@ -125,6 +132,8 @@ class Pipeline:
             rules=variant(RULES, Rules(names=features.names)),
             models=[variant(LOGISTIC, LogisticModel(codes=features.codes)), *boosted],
             servable=_servable(config, methods),
+            folds=options.folds,
+            delay_days=config.split.label_delay_days,
             alerts=costs.alerts,
             seed=config.seed,
         )
@@ -142,19 +151,22 @@ class Pipeline:
         return self
 
     def fit_choice(self, splits: Splits) -> Pipeline:
-        """Judge what may be served over the folds of `splits`, before anything is fitted."""
+        """Judge what may be served over several expanding windows, before anything is fitted."""
         train, valid = splits.train, splits.valid
+        labels = np.concatenate([train.labels, valid.labels])
+        times, delay = _joined(train.times, valid.times), self.delay_days * DAY
+        folds = make_folds(labels, times, count=self.folds, delay=delay, seed=self.seed)
         self.judged_ = {}
-        if not splits.folds or len(self.servable) == 1:
+        if not folds or len(self.servable) == 1:
             return self
         features = np.concatenate([self.inputs_.train, self.inputs_.valid])
         for name in self.servable:
             with as_flags(policy="decision.policy"):
                 self.judged_[name] = judge(
                     self.variants[name],
-                    splits.folds,
+                    folds,
                     features=features,
-                    labels=np.concatenate([train.labels, valid.labels]),
+                    labels=labels,
                     amounts=_joined(train.amounts, valid.amounts),
                     weights=_joined(train.weights, valid.weights),
                     seed=self.seed,
@@ -167,13 +179,21 @@ class Pipeline:
         return self
 
     def fit_models(self, splits: Splits) -> Pipeline:
-        """Fit every model under every rebalancing, and settle which to serve and to fall back on."""
+        """Fit every model under every rebalancing; settle which one serves and which falls in."""
         for model in self.models:
             self._fit(model, splits)
         judged = {name: each.value for name, each in self.judged_.items()}
         value = judged or {name: self.variants[name].valid_ap_ for name in self.servable}
         self.served_ = self.variants[max(self.servable, key=value.__getitem__)]
-        self._settle_fallback(splits)
+        self.fallback_, notices = settle_fallback(
+            self.served_,
+            self.rules,
+            [model for model in self.models if model is not self.served_],
+            features=self.inputs_.valid,
+            labels=splits.valid.labels,
+            amounts=splits.valid.amounts,
+        )
+        self.notices += notices
         return self
 
     def fit_state(self, splits: Splits) -> Pipeline:
@@ -193,30 +213,6 @@ class Pipeline:
                 amounts=splits.valid.amounts,
                 weights=splits.valid.weights,
             )
-
-    def _settle_fallback(self, splits: Splits) -> None:
-        """Fall back on the rules, or on the next best if they decline nobody or nearly everybody."""
-        genuine = splits.valid.labels == 0
-
-        def declined(variant: Variant) -> np.ndarray:
-            probabilities = variant.probabilities(self.inputs_.valid)
-            return variant.decision.decline(probabilities, splits.valid.amounts)
-
-        if (share := declined(self.served_)[genuine].mean()) > MOST_DECLINED:
-            self.notices.append(
-                f"At these costs {self.served_.name} declines {share:.0%} of the genuine payments of"
-                " validation; raise --decision.false-positive-cost if that is too many."
-            )
-        self.fallback_, hit = self.rules, declined(self.rules)
-        if hit.any() and hit[genuine].mean() <= MOST_DECLINED:
-            return
-        others = [model for model in self.models if model is not self.served_]
-        self.fallback_ = max(others, key=lambda model: (model.name == LOGISTIC, model.valid_ap_))
-        self.notices.append(
-            f"The rules decline {hit[genuine].mean():.0%} of the genuine payments of validation and"
-            f" {hit[~genuine].mean():.0%} of the frauds, so {self.fallback_.name} answers when"
-            f" {self.served_.name} fails."
-        )
 
     def score(self, payments: list[Payment], *, record: bool = True) -> tuple[np.ndarray, Scores]:
         """Return features (N, F) and answers of payments in order.
@@ -307,24 +303,17 @@ def _features(config: Config, splits: Splits) -> FeatureSet:
                 " standard"
             )
         return HANDBOOK
-    training, numbers = splits.frame[splits.train.rows], splits.numbers
-    lacking = [column for column in numbers if splits.frame[column].null_count()]
-    lacking += [column for column in splits.categories if (splits.frame[column] == "").any()]
+    training = splits.frame[splits.train.rows]
     values = {column: frequent(training[column]) for column in splits.categories}
+    further = (*splits.numbers, *splits.categories)
     return standard(
         columns=columns,
         delay=config.split.label_delay_days * DAY,
         calendar=splits.calendar,
-        numbers=numbers,
+        numbers=splits.numbers,
         categories={column: known for column, known in values.items() if known},
-        optional=tuple(lacking),
+        optional=tuple(c for c in further if has_missing(splits.frame[c])),
     )
-
-
-def _can_interpolate(features: FeatureSet, splits: Splits) -> bool:
-    """Tell whether SMOTE has a meaning: no feature is a category or missing in training."""
-    training = splits.frame[splits.train.rows].select(features.numbers)
-    return not features.categories and not sum(training.null_count().row(0))
 
 
 def _joined(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:

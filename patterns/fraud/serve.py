@@ -83,8 +83,6 @@ def request_model(features: FeatureSet) -> type[PaymentRequest]:
     time = (AwareDatetime | NaiveDatetime | None, Field(default=None, description=about))
     about = "in the currency of the training data"
     amount = (float, Field(ge=0, le=1e9, description=about))
-    about = "labels that arrived since"
-    labels = Field(default_factory=list, max_length=1000, description=about)
     known: dict[str, tuple[str, Any]] = {
         "customer_id": ("customer_id", id_),
         "terminal_id": ("terminal_id", id_),
@@ -96,9 +94,12 @@ def request_model(features: FeatureSet) -> type[PaymentRequest]:
     for place, column in enumerate(further_columns(features)):
         fields[_inside(place)] = _further_field(features, column)
     if any(window.value == "label" for window in features.windows):
+        about = "labels that arrived since"
+        labels: Any = Field(default_factory=list, max_length=1000, description=about)
         fields["confirmed"] = (list[Confirmation], labels)
-    about = PaymentRequest.__doc__
-    return create_model("PaymentRequest", __base__=PaymentRequest, __doc__=about, **fields)
+    return create_model(
+        "PaymentRequest", __base__=PaymentRequest, __doc__=PaymentRequest.__doc__, **fields
+    )
 
 
 def further_columns(features: FeatureSet) -> tuple[str, ...]:
@@ -154,7 +155,7 @@ class FraudService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        self.Request = request_model(self.pipeline.features)
+        self.Request: type[PaymentRequest] = request_model(self.pipeline.features)
         self.answers: Answers[PaymentRequest, PaymentResponse] = Answers()
         self.next_id = self.pipeline.stream_.largest_id() + 1
         self.clock = Clock(self.pipeline.stream_.start)

@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from common.config import RunConfig
+from common.own_files import TimedTableOptions
 
 NAME = "recsys"
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(TimedTableOptions):
     """Where files of your own lie and how their columns are called (`--dataset csv`)."""
 
     path: Path | None = None
@@ -32,7 +33,7 @@ class DataOptions:
     rating_range: tuple[float, float] | None = None
     """Lowest and highest rating there may be; others are refused."""
     timestamp: str = "timestamp"
-    """Column of the time, in seconds."""
+    """Column of the time: dates, or seconds since 1970."""
     device: str | None = None
     """Column of the device, if there is one."""
     watch_seconds: str | None = None
@@ -41,6 +42,10 @@ class DataOptions:
     """CSV file of users with their id and any of age, gender, occupation."""
     items: Path | None = None
     """CSV file of items with their id and any of title, genres, year, text, runtime_minutes."""
+    users_columns: tuple[str, ...] = ()
+    """Names of all columns of `users`, if it has no header row."""
+    items_columns: tuple[str, ...] = ()
+    """Names of all columns of `items`, if it has no header row."""
     texts: Literal["own", "msrd"] = "own"
     """Texts of films: what the dataset has, or the overviews of msrd too, joined by TMDB id
     (movielens-latest-small has it)."""

@@ -266,8 +266,11 @@ def _own_file(config: DataOptions) -> Interactions:
         timestamp=config.timestamp,
         device=config.device,
         watch_seconds=config.watch_seconds,
-        users_path=config.users,
-        items_path=config.items,
+        users=config.users,
+        items=config.items,
+        users_columns=config.users_columns,
+        items_columns=config.items_columns,
+        options=config,
     )
 
 

@@ -20,12 +20,12 @@ def csv(tmp_path):
 
 
 def test_interactions_keep_ids_as_they_are_written(csv):
-    path = csv("who,what,stars,when\n007,naïve café ☕,4.5,100\n李,2,3,2024-05-31T12:00:00\n")
-    with pytest.raises(ValueError, match="row 2.*'100'"):
-        interactions_from_csv(path, user="who", item="what", rating="stars", timestamp="when")
-    path = csv("who,what,stars,when\n007,naïve café ☕,4.5,100\n李,2,3,200.9\n")
+    path = csv("who,what,stars,when\n007,naïve café ☕,4.5,100\n李,2,3,200000.9\n")
     table = interactions_from_csv(path, user="who", item="what", rating="stars", timestamp="when")
-    assert table.interactions.rows() == [("007", "naïve café ☕", 4.5, 100), ("李", "2", 3.0, 200)]
+    assert table.interactions.rows() == [
+        ("007", "naïve café ☕", 4.5, 100),
+        ("李", "2", 3.0, 200_000),
+    ]
     assert table.interactions.schema == {
         "user_id": pl.String,
         "item_id": pl.String,
@@ -39,7 +39,7 @@ def test_interactions_keep_ids_as_they_are_written(csv):
         "year": pl.Int32,
     }
     assert table.source.origin == "file"
-    assert table.source.rows == "2 interactions, 2 users, 2 items"
+    assert table.source.rows == ("2 interactions, 2 users, 2 items, from 1970-01-01 to 1970-01-03")
     assert len(table.source.checksums["own.csv"]) == 64
 
 
@@ -55,17 +55,14 @@ def test_repeated_rows_are_kept_and_said(csv):
     assert table.source.notice == "2 rows repeat another exactly; they were kept."
 
 
-def test_tabs_and_a_byte_order_mark(csv):
-    table = interactions_from_csv(csv("\ufeffuser_id\titem_id\na, b\tx\n", "own.tsv"))
-    assert table.interactions.row(0)[:2] == ("a, b", "x")
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("user_id,film\na,x\n", r"own\.csv: no column 'item_id'; it has 'user_id', 'film'"),
+        (
+            "user_id,film\na,x\n",
+            r"own\.csv: no column 'item_id' \(--data.item\). It has 'user_id', 'film'",
+        ),
         ("user_id,item_id\na,x\n,y\n", r"own\.csv, row 3: column 'user_id' is empty"),
-        ("user_id,item_id\na,x\nb,NaN\n", r"row 3: column 'item_id' is empty \(it holds 'NaN'; 1 "),
         ("user_id,item_id\na,x\nb, \n", r"row 3: column 'item_id' is empty"),
         ("user_id,item_id\n", r"own\.csv: a header but no rows"),
         ("", r"own\.csv: the file is empty"),
@@ -86,20 +83,24 @@ def test_rating_that_is_no_number_is_named_with_its_row(csv, value):
 @pytest.mark.parametrize(
     ("moment", "message"),
     [
-        ("inf", "row 2: column 'when' holds 'inf', not a time from year 1"),
-        ("1600000000000", "row 2: .*Divide milliseconds by 1000"),
+        ("inf", "row 2: column 'when' holds 'inf', not a time"),
+        (
+            "1600000000000",
+            "row 2: column 'when' holds '1600000000000', not a time from year 1970 to",
+        ),
         ("-1", "row 2: column 'when' holds '-1', not a time from year 1970 to 2100"),
         (
             "4133980800",
             "row 2: column 'when' holds '4133980800', not a time from year 1970 to 2100",
         ),
-        ("nan", "row 2: column 'when' is empty .it holds 'nan'"),
-        ("yesterday", "row 2: column 'when' holds 'yesterday', neither seconds"),
-        ("2024-05-31", "row 3: column 'when' holds '100', and row 2 an ISO date"),
+        ("nan", "row 2: column 'when' holds 'nan', not a time"),
+        ("", r"row 2: column 'when' is empty \(1 such rows\)"),
+        ("yesterday", "row 2: column 'when' holds 'yesterday', unlike '1600000000' in other rows"),
+        ("2024-05-31", "row 2: column 'when' holds '2024-05-31', unlike '1600000000'"),
     ],
 )
 def test_time_that_is_none_is_named_with_its_row(csv, moment, message):
-    path = csv(f"user_id,item_id,when\na,x,{moment}\nb,y,100\n")
+    path = csv(f"user_id,item_id,when\na,x,{moment}\nb,y,1600000000\nb,y,1600000009\n")
     with pytest.raises(ValueError, match=message):
         interactions_from_csv(path, timestamp="when")
 
@@ -167,9 +168,9 @@ def test_users_and_items_of_their_own_files(csv):
         events,
         user="who",
         item="what",
-        users_path=users,
-        items_path=items,
-        columns={"text": "plot"},
+        users=users,
+        items=items,
+        names={"text": "plot"},
     )
     assert table.items.schema == {
         "item_id": pl.String,
@@ -189,6 +190,7 @@ def test_users_and_items_of_their_own_files(csv):
     assert table.users.rows() == [("u2", 31, "F"), ("u1", None, None)]
     assert table.source.rows == "3 interactions, 2 users, 4 items"
     assert table.source.notice == (
+        "Columns of users.csv that are not used: 'shoe'. "
         "1 of 3 what of the events are not in items.csv; nothing else is known of them."
     )
     assert set(table.source.checksums) == {"own.csv", "items.csv", "users.csv"}
@@ -199,7 +201,7 @@ def test_users_and_items_of_their_own_files(csv):
     [
         ("users", "user_id,age\na,3\nb,4\na,5\n", "row 4: column 'user_id' holds 'a', as row 2"),
         ("items", "item_id\nx\nx\n", "row 3: column 'item_id' holds 'x', as row 2 does"),
-        ("users", "id,age\na,3\n", r"users\.csv: no column 'user_id'; it has 'id', 'age'"),
+        ("users", "id,age\na,3\n", r"users\.csv: no column 'user_id', did you mean 'id'\?"),
         ("users", "user_id,age\na,old\n", r"users\.csv, row 2: column 'age' holds 'old', not"),
         (
             "users",
@@ -215,18 +217,18 @@ def test_users_and_items_of_their_own_files(csv):
 def test_what_is_wrong_in_the_other_files_is_named(csv, name, content, message):
     events = csv("user_id,item_id\na,x\nb,y\n")
     with pytest.raises(ValueError, match=message):
-        interactions_from_csv(events, **{f"{name}_path": csv(content, f"{name}.csv")})
+        interactions_from_csv(events, **{name: csv(content, f"{name}.csv")})
 
 
 def test_a_mapping_without_effect_is_refused(csv):
     events, items = csv("user_id,item_id\na,x\n"), csv("item_id,plot\nx,t\n", "items.csv")
     for columns, message in (
-        ({"plot": "text"}, r"columns: 'plot' is not known\. Choose from age"),
-        ({"age": "years"}, r"columns: 'age' is in a separate file\. Give users_path"),
-        ({"text": "overview"}, r"items\.csv: no column 'overview'; it has 'item_id', 'plot'"),
+        ({"plot": "text"}, r"names: 'plot' is not known\. Choose from age"),
+        ({"age": "years"}, r"names: 'age' is in a separate file\. Give users too"),
+        ({"text": "overview"}, r"items\.csv: no column 'overview' .* It has 'item_id', 'plot'"),
     ):
         with pytest.raises(ValueError, match=message):
-            interactions_from_csv(events, items_path=items, columns=columns)
+            interactions_from_csv(events, items=items, names=columns)
 
 
 def test_a_million_events_of_one_user_take_seconds(csv):
@@ -238,11 +240,9 @@ def test_a_million_events_of_one_user_take_seconds(csv):
     assert (table.interactions.height, table.users.height) == (1_000_000, 1)
 
 
-def test_absent_file_and_wrong_encoding_are_named(csv, tmp_path):
+def test_absent_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"none\.csv: no such file"):
         interactions_from_csv(tmp_path / "none.csv")
-    with pytest.raises(ValueError, match=r"own\.csv: not a readable CSV file .*UTF-8"):
-        interactions_from_csv(csv("user_id,item_id\né,x\n", encoding="latin-1"))
 
 
 def test_transactions_are_sorted_and_their_ids_numbered(csv):
@@ -260,7 +260,8 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
     assert table.frame["terminal_id"].to_list() == [1, 1, 0]
     assert table.frame["is_fraud"].to_list() == [1, 0, 0]
     assert table.frame["amount"].to_list() == [10, 3, 20.5]
-    assert table.extra["customers"].rows() == [(0, "b"), (1, "ä")]
+    assert table.extra["customer_id"].rows() == [(0, "b"), (1, "ä")]
+    assert table.calendar and table.numbers == table.categories == ()
     assert table.frame.schema == {
         "transaction_id": pl.Int64,
         "time_seconds": pl.Int64,
@@ -269,18 +270,17 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
         "terminal_id": pl.Int32,
         "amount": pl.Float64,
         "is_fraud": pl.Int8,
-        "scenario": pl.Int8,
     }
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("5,a,t,1,", "row 3: column 'is_fraud' is empty"),
-        ("5,a,t,1,NaN", "row 3: column 'is_fraud' is empty"),
-        ("5,a,t,1,2", "row 3: column 'is_fraud' holds '2'; a label is 0 or 1"),
+        ("5,a,t,,0", "row 3: column 'amount' is empty"),
+        ("5,,t,1,0", "row 3: column 'customer_id' is empty"),
+        ("5,a,t,1,2", "row 3: column 'is_fraud' holds '2', and a label is 0 or 1"),
         ("5,a,t,much,0", "row 3: column 'amount' holds 'much', not a number"),
-        ("noon,a,t,1,0", "row 2: column 'time' holds '1'|row 3: column 'time' holds 'noon'"),
+        ("noon,a,t,1,0", "row 3: column 'time' holds 'noon', unlike '1' in other rows"),
     ],
 )
 def test_transaction_that_is_wrong_is_named(csv, row, message):
@@ -341,9 +341,3 @@ def test_the_text_null_is_a_text(csv):
 def test_share_out_of_range_is_named(csv):
     with pytest.raises(ValueError, match=r"test_share: 1.5 is not in \[0, 1\)"):
         texts_from_csv(csv("text,label\nx,a\ny,b\n"), test_share=1.5)
-
-
-def test_an_id_with_a_nul_is_refused_by_row(csv):
-    path = csv("user_id,item_id,when\na,x,1970-01-01\nb\0,y,2000-12-31\n")
-    with pytest.raises(ValueError, match="row 3: column 'user_id' holds a NUL"):
-        interactions_from_csv(path, timestamp="when")

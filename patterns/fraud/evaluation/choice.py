@@ -27,7 +27,8 @@ def choice(pipeline: Pipeline) -> Table | None:
         rows.append(Row(name + served, cells, baseline=name == RULES))
     by = "value, the mean of AP and money saved" if priced else "mean AP"
     caption = (
-        f"{folds} expanding windows of the payments before the test, each fitted on fewer genuine"
-        f" payments, tuned on those that follow and judged on those after; served: the highest {by}."
+        f"{folds} expanding windows of the payments before the test: fitted (on all frauds and a"
+        " part of the genuine payments), tuned on what follows, judged on all after that. Served:"
+        f" the highest {by}."
     )
     return Table("choice", columns, tuple(rows), caption)

@@ -1,9 +1,9 @@
 """The headline: how well each variant orders payments, and what its decisions save.
 
 Intervals of average precision resample customers, because the payments of one customer share their
-fate (or payments, where no customer is known); those of CP@k resample days. Money is what a decision rule saves over accepting everything, as
-a share of what fraud would have cost: 1 is perfect, below 0 worse than doing nothing. What the
-table has no columns for is left out.
+fate (or payments, where no customer is known); those of CP@k resample days. Money is what a
+decision rule saves over accepting everything, as a share of what fraud would have cost: 1 is
+perfect, below 0 worse than doing nothing. What the table has no columns for is left out.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ def quality(pipeline: Pipeline, scored: Scored) -> Table:
         }
         if alerted:
             by_day = daily_card_precision(test, scores, k)
-            cells[alerted] = Estimate(
-                float(by_day.mean()), *interval(by_day, seed=pipeline.seed)
-            )
+            cells[alerted] = Estimate(float(by_day.mean()), *interval(by_day, seed=pipeline.seed))
         if test.amounts is not None:
             cells["money saved"] = f"{_saved(variant, scored):.1%}"
         served = " (served)" if variant is pipeline.served_ else ""

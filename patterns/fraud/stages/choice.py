@@ -2,11 +2,11 @@
 
 Box "choice". Fraud moves, so one validation window favours whoever suits that window. In each fold
 a variant is fitted anew on the past, tuned (stopping, calibration, threshold) on the payments that
-follow, and judged on those after them, as it would be in production:
+follow, and judged on all after them, as it would be in production:
 
-    fold 1   | train | wait | tune | judge |
-    fold 2   | train                | wait | tune | judge |
-    fold 3   | train                               | wait | tune | judge |
+    fold 1   | train             | wait | tune | judge                         |
+    fold 2   | train                      | wait | tune | judge                |
+    fold 3   | train                               | wait | tune | judge       |
 
     value = mean over the folds of (AP + share of the fraud losses saved) / 2
 
@@ -19,16 +19,28 @@ Shapes: `N` payments before the test, `F` features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.evaluation.classification import average_precision
-from patterns.fraud.entities.payments import Fold
+from common.evaluation.splits import expanding_window, stratified_k_fold
 from patterns.fraud.stages.decision import money
 from patterns.fraud.stages.imbalance import rebalance
 from patterns.fraud.stages.variant import Variant
+
+MOST_DECLINED = 0.5  # of genuine payments: who declines more is no fallback
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of one expanding window: to fit on, to tune on, to judge by."""
+
+    train: np.ndarray
+    tune: np.ndarray
+    judge: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,9 +59,54 @@ class Judgement:
         return (ap + float(np.mean(np.maximum(self.saved, -1.0)))) / 2
 
 
+def make_folds(
+    labels: np.ndarray, times: np.ndarray | None, *, count: int, delay: int, seed: int = 0
+) -> list[Fold]:
+    """Return `count` folds of payments with labels and times (N,), as drawn above.
+
+    Without times they are drawn by chance. A fold lacking fraud in any of its parts is left out.
+    """
+    found = _by_chance(labels, count, seed) if times is None else _in_time(times, count, delay)
+    return [
+        fold
+        for fold in found
+        if all(0 < labels[rows].sum() < len(rows) for rows in (fold.train, fold.tune, fold.judge))
+    ]
+
+
+def _in_time(times: np.ndarray, count: int, delay: int) -> list[Fold]:
+    """Return expanding windows over `times` (N,), with a wait of `delay` if there is time for it.
+
+    The first begins in the middle: a model fitted on much less than at the end would be another.
+    """
+    order = np.argsort(times, kind="stable")
+    for gap in (delay, 0):
+        try:
+            pairs = expanding_window(times, 2 * count - 1, gap=gap)[-count:]
+        except ValueError:  # too few moments, or a wait that leaves nothing to train on
+            continue
+        begins = [int(np.searchsorted(times[order], times[after].min())) for _, after in pairs]
+        halves = [begin + len(after) // 2 for begin, (_, after) in zip(begins, pairs, strict=True)]
+        return [
+            Fold(past, order[begin:half], order[half:])
+            for (past, _), begin, half in zip(pairs, begins, halves, strict=True)
+        ]
+    return []
+
+
+def _by_chance(labels: np.ndarray, count: int, seed: int) -> list[Fold]:
+    """Return folds of a cross-validation over `labels` (N,); none for too few frauds."""
+    least = min(int(labels.sum()), int((labels == 0).sum()))
+    if least < 2:
+        return []
+    pairs = stratified_k_fold(labels, min(max(count, 2), least), seed=seed)[:count]
+    halves = ((past, after, len(after) // 2) for past, after in pairs)
+    return [Fold(past, after[:half], after[half:]) for past, after, half in halves]
+
+
 def judge(
     variant: Variant,
-    folds: tuple[Fold, ...],
+    folds: Sequence[Fold],
     *,
     features: np.ndarray,
     labels: np.ndarray,
@@ -90,3 +147,37 @@ def _fewer(labels: np.ndarray, rows: np.ndarray, ratio: int, seed: int) -> np.nd
         rows[:, None], labels[rows], method="undersample", ratio=ratio, seed=seed
     )
     return np.sort(kept[:, 0])
+
+
+def settle_fallback(
+    served: Variant,
+    rules: Variant,
+    others: Sequence[Variant],
+    *,
+    features: np.ndarray,
+    labels: np.ndarray,
+    amounts: np.ndarray | None,
+) -> tuple[Variant, list[str]]:
+    """Return what answers when `served` fails, and what must be said, on validation (N, F).
+
+    The rules, unless they decline nobody or most genuine payments: then the first of `others`.
+    """
+    genuine, notices = labels == 0, []
+
+    def declined(variant: Variant) -> np.ndarray:
+        return variant.decision.decline(variant.probabilities(features), amounts)
+
+    if (share := declined(served)[genuine].mean()) > MOST_DECLINED:
+        notices.append(
+            f"At these costs {served.name} declines {share:.0%} of the genuine payments of"
+            " validation; raise --decision.false-positive-cost if that is too many."
+        )
+    hit = declined(rules)
+    if hit.any() and hit[genuine].mean() <= MOST_DECLINED:
+        return rules, notices
+    notices.append(
+        f"The rules decline {hit[genuine].mean():.0%} of the genuine payments of validation and"
+        f" {hit[~genuine].mean():.0%} of the frauds, so {others[0].name} answers when {served.name}"
+        " fails."
+    )
+    return others[0], notices

@@ -86,9 +86,7 @@ class CostDecision:
         return decision
 
 
-def _best_by_f1(
-    probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None
-) -> float:
+def _best_by_f1(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None) -> float:
     """Return the threshold (p >= t) of the highest F1; of equals the highest."""
     each = np.ones(len(labels)) if weights is None else weights
     order = np.argsort(-probabilities, kind="stable")

@@ -14,12 +14,13 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 
 from common.config import RunConfig
+from common.own_files import TableOptions
 
 NAME = "nlp/classification"
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(TableOptions):
     """Where your own texts are."""
 
     path: Path | None = None

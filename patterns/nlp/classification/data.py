@@ -93,6 +93,7 @@ def _own_file(config: Config) -> TextClassification:
         label=config.data.label,
         test_path=config.data.test_path,
         seed=config.seed,
+        options=config.data,
     )
 
 

@@ -3,8 +3,8 @@
 Both sides of the index, documents when it is built and queries when it is asked, pass the same
 analyser, or nothing matches. The chain is Lucene's English one, in four steps:
 
-    fold      lower case, accents and other combining marks removed (Amélie -> amelie)
-    split     runs of letters and digits; a possessive 's goes, an inner apostrophe closes up
+    fold      lower case, accents removed (Amélie -> amelie); vowel signs of a script stay
+    split     words as `common.text` has them; a possessive 's goes, an inner apostrophe closes up
     stop      Lucene's 33 English stop words are dropped
     stem      Snowball English, "Porter2" (Porter 1980; snowballstem.org): robberies -> robberi
 
@@ -22,11 +22,14 @@ from functools import lru_cache
 
 import snowballstemmer
 
+from common.text import words
+
 STOP_WORDS = frozenset(
     "a an and are as at be but by for if in into is it no not of on or such that the their then "
     "there these they this to was will with".split()
 )
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_POSSESSIVE = re.compile(r"(?<=[^\W_])['’]s(?!['’]?[^\W_])")
+_INNER = re.compile(r"(?<=[^\W_])['’](?=[^\W_])")
 _STEMMER = snowballstemmer.stemmer("english")
 
 Analyser = Callable[[str], list[str]]
@@ -34,14 +37,23 @@ Analyser = Callable[[str], list[str]]
 
 def fold(text: str) -> str:
     """Return lower case without accents; the form in which titles are compared."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.lower())
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    kept = "".join(letter for letter in decomposed if not _is_accent(letter))
+    return unicodedata.normalize("NFC", kept)
+
+
+def _is_accent(letter: str) -> bool:
+    """Tell accents and vowel points (Latin, Hebrew, Arabic) from the vowel signs of a script."""
+    place = unicodedata.combining(letter)  # classes of Unicode: 1 overlays, 10-36 points
+    return place == 1 or 10 <= place <= 36 or place >= 200
 
 
 def tokens(text: str) -> list[str]:
     """Return folded words: "Ocean's Twelve" -> ["ocean", "twelve"], "don't" -> ["dont"]."""
-    found = (match.group().replace("’", "'") for match in _TOKEN.finditer(fold(text)))
-    return [word.removesuffix("'s").replace("'", "") for word in found]
+    closed = _INNER.sub("", _POSSESSIVE.sub("", fold(text)))
+    return words(closed.replace("_", " "))
 
 
 @lru_cache(maxsize=200_000)

@@ -115,7 +115,11 @@ def test_the_configuration_says_what_is_served_and_which_features_it_sees(fitted
     options = replace(SMALL.model, serve="logistic")
     other = Pipeline.from_config(replace(SMALL, model=options), splits)
     other.inputs_ = pipeline.inputs_
-    assert other.fit_models(splits).served_.name == LOGISTIC != pipeline.served_.name
+    assert (
+        other.fit_choice(splits).fit_rules(splits).fit_models(splits).served_.name
+        == LOGISTIC
+        != pipeline.served_.name
+    )
     boosted = replace(SMALL.model, serve="xgboost", imbalance="smote")
     config = replace(SMALL, model=boosted, features=FeatureOptions(kind="handbook"))
     other = Pipeline.from_config(config, splits)
@@ -241,7 +245,12 @@ def test_parts_without_fraud_are_clear_errors(table):
     genuine = replace(table, frame=table.frame.with_columns(is_fraud=pl.lit(0, dtype=pl.Int8)))
     with pytest.raises(ValueError, match="every labelled payment is genuine"):
         split(genuine, SMALL)
-    early = pl.when(pl.col("day") < 60).then("is_fraud").otherwise(0).cast(pl.Int8)
+    early = (
+        pl.when((pl.col("day") < 59) | (pl.col("day") > 80))
+        .then("is_fraud")
+        .otherwise(0)
+        .cast(pl.Int8)
+    )
     frame = table.frame.with_columns(early.alias("is_fraud"))
     with pytest.raises(ValueError, match=r"the valid part of days .* holds 0 frauds .*valid-days"):
         split(replace(table, frame=frame), SMALL)

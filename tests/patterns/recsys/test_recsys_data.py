@@ -142,7 +142,7 @@ def test_a_file_of_ones_own_is_trained_saved_and_served(smoke: Config, write_csv
     config = replace(smoke, dataset="csv", data=columns, ranking=ranking, runs=smoke.runs / "csv")
     run = open_run(main(config), name="recsys")
     assert run.manifest["dataset"]["origin"] == "file"
-    assert run.manifest["dataset"]["notice"] is None  # nothing was fallen back to
+    assert run.manifest["dataset"]["notice"] == "Columns of mine.csv that are not used: 'stars'."
     service = RecommendService(run)
     request = service.Request.model_validate({"user_id": "Zoë-3", "recent": ["映画 1"], "k": 5})
     (answer,) = service.predict([request])

@@ -48,3 +48,9 @@ def test_the_encoder_reads_the_title_first() -> None:
     )  # fmt: skip
     assert dense_texts(tidy(corpus)) == ["Heat (1995). Crime. bank, cop. A thief."]
     assert "1995" in field_texts(tidy(corpus))["text"][0]
+
+
+def test_vowel_signs_stay_and_scripts_without_spaces_are_split() -> None:
+    assert tokens("हिन्दी में") == ["हिन्दी", "में"]
+    assert tokens("東京都 ガーデン") == ["東京", "京都", "ガー", "ーデ", "デン"]
+    assert stems("שָׁלוֹם") == ["שלום"] and tokens("rock'n'roll's") == ["rocknroll"]

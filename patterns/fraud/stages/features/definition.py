@@ -239,3 +239,8 @@ def frequent(values: pl.Series, *, most: int = 254, least: int = 10) -> tuple[st
     counts = values.value_counts(name="rows").filter(pl.col("rows") >= least)
     ordered = counts.sort("rows", values.name, descending=[True, False])
     return tuple(ordered[values.name].head(most).to_list())
+
+
+def has_missing(values: pl.Series) -> bool:
+    """Tell whether a further column lacks a value somewhere: a number is null, a category empty."""
+    return bool(values.is_null().any() or (values.dtype == pl.String and (values == "").any()))

@@ -10,7 +10,7 @@ amortised, and the values equal those of `windows.compute` to the last bit, on e
     stream.confirm(terminal, id, True)  a label that arrived days later
 
 An unknown customer or terminal has an empty past: counts and means start at 0 before it, exactly
-as in the table that training saw; so is a value of a category that training did not see. A payment that arrives late (older than the latest of one of its
+as in the table that training saw. A payment that arrives late (older than the latest of one of its
 entities) is taken at the time of that latest one, since windows only move forward.
 
 The state of 5,000 customers and 10,000 terminals is 12 MB as npz.

@@ -1,0 +1,37 @@
+"""What is wrong in a user's file, collected, so that all of it is told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MOST = 10  # faults that one message lists
+
+
+def flag(argument: str) -> str:
+    """Return the flag by which every pattern passes this argument of a reader on."""
+    return "--data." + argument.replace("_", "-")
+
+
+class Faults:
+    """The faults of one file, told by `check` in one error."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: list[tuple[int | None, str]] = []
+
+    def add(self, row: int | None, text: str) -> None:
+        """Keep a fault; `row` is counted as in the file, None for one of the whole file."""
+        self.found.append((row, text))
+
+    def check(self) -> None:
+        """Raise if there is any, with its row, value and remedy, in the order of the rows."""
+        if not self.found:
+            return
+        ordered = sorted(self.found, key=lambda fault: fault[0] or 0)
+        if len(ordered) == 1:
+            row, text = ordered[0]
+            raise ValueError(f"{self.path}{'' if row is None else f', row {row}'}: {text}")
+        lines = [text if row is None else f"row {row}: {text}" for row, text in ordered]
+        if len(lines) > MOST:
+            lines[MOST:] = [f"and {len(lines) - MOST:,} more"]
+        raise ValueError("\n  ".join([f"{self.path}: {len(ordered)} faults", *lines]))
