@@ -61,21 +61,15 @@ def transactions_from_csv(
     frames = [_converted(columns, options, fraud_value) for columns in files]
     for columns in files:
         columns.check()
-    if len(given) > 1:
-        parts = zip(frames, given, strict=True)
-        frames = [frame.with_columns(pl.lit(part).alias("part")) for frame, part in parts]
-    frame = pl.concat([pl.concat(frames), further.frame], how="horizontal")
+    frame = pl.concat([_joined(frames, list(given)), further.frame], how="horizontal")
     frame, extra = _numbered(frame)
     first_day = _first_day(files[0].table.path, frame, time)
     frame = _in_order(frame, first_day)
     said = [each for columns in files for each in columns.said]
     said += [further.notice or "", repeated(frame.drop("transaction_id")) or ""]
+    notice = " ".join(dict.fromkeys(filter(None, said))) or None
     return Transactions(
-        file_source(
-            tuple(given.values()),
-            rows=_rows(frame, extra, first_day),
-            notice=" ".join(dict.fromkeys(filter(None, said))) or None,
-        ),
+        file_source(tuple(given.values()), rows=_rows(frame, extra, first_day), notice=notice),
         frame,
         datetime.fromtimestamp(first_day * DAY_S, UTC).date(),
         numbers=further.numbers,
@@ -101,6 +95,14 @@ def _converted(
     if "weight" in columns:
         found["weight"] = columns.numbers("weight", low=1e-9)
     return pl.DataFrame(found)
+
+
+def _joined(frames: list[pl.DataFrame], parts: list[str]) -> pl.DataFrame:
+    """Put the files one below the other; where there are several each is a part."""
+    if len(frames) == 1:
+        return frames[0]
+    marked = zip(frames, parts, strict=True)
+    return pl.concat(frame.with_columns(pl.lit(part).alias("part")) for frame, part in marked)
 
 
 def _labels(columns: Columns, fraud_value: str | None) -> pl.Series:

@@ -37,6 +37,7 @@ from patterns.fraud.stages.features.definition import (
     has_missing,
     standard,
 )
+from patterns.fraud.stages.features.leaks import suspicious_columns
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 from patterns.fraud.stages.models.base import Model
@@ -148,6 +149,7 @@ class Pipeline:
         matrix = compute(self.features, splits.frame, start=splits.start)  # (all rows, F)
         parts = (splits.train, splits.valid, splits.test)
         self.inputs_ = Inputs(*(matrix[part.rows] for part in parts))
+        self.notices += suspicious_columns(self.features, self.inputs_.train, splits.train.labels)
         return self
 
     def fit_choice(self, splits: Splits) -> Pipeline:

@@ -16,7 +16,8 @@ know is served with an empty past (`known_customer`, `known_terminal` say so). I
 the rules answer, and `fallback` says why.
 
 A run knows which columns its features read, so a request has a field for each of them, under the
-name of the column, and no other: /openapi.json lists them. A category may hold any text.
+name of the column, and no other: /openapi.json lists them (above: those of the simulated world). A
+category may hold any text.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ def choice(pipeline: Pipeline) -> Table | None:
         rows.append(Row(name + served, cells, baseline=name == RULES))
     by = "value, the mean of AP and money saved" if priced else "mean AP"
     caption = (
-        f"{folds} expanding windows of the payments before the test: fitted (on all frauds and a"
-        " part of the genuine payments), tuned on what follows, judged on all after that. Served:"
-        f" the highest {by}."
+        f"{folds} expanding windows of the payments before the test: fitted (in a large table on"
+        " all frauds and a part of the genuine payments), tuned on what follows, judged on all"
+        f" after that. Served: the highest {by}."
     )
     return Table("choice", columns, tuple(rows), caption)

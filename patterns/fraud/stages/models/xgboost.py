@@ -10,10 +10,10 @@ of fraud, as recent releases do, fits worse. On 60 days of the handbook's paymen
 average precision on validation from .765 to .780.
 
 Explanations are exact: `contributions` gives TreeSHAP values, which add up, with a bias, to the
-score's log-odds. A split on a category asks for one value, so a value that training did not see goes
-with all the others, where sets of values would send it anywhere; a missing number goes to the side
-that fits better. Saved in XGBoost's own UBJSON. Source: Chen and
-Guestrin, KDD 2016; Lundberg et al., 2020.
+score's log-odds. A split on a category asks for one value, so a value that training did not see
+goes with all the others, where splits by sets of values could send it anywhere; a missing number
+goes to the side that fits better. Saved in XGBoost's own UBJSON. Source: Chen and Guestrin, KDD
+2016; Lundberg et al., 2020.
 
 Shapes: `N` payments, `F` features.
 """
