@@ -18,8 +18,8 @@ class TableOptions:
     """How the rows of your own tables are written; what is left out is found in the file."""
 
     delimiter: str = "auto"
-    """What stands between two cells: auto, comma, semicolon, tab, pipe, space, or the characters
-    themselves, such as ::"""
+    """What stands between two cells of all tables: auto, comma, semicolon, tab, pipe, space, or the
+    characters themselves, such as ::"""
     columns: tuple[str, ...] = ()
     """Names of all columns in their order, for a file without a header row."""
     encoding: str = "auto"

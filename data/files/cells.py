@@ -54,7 +54,7 @@ class Cells:
 
     def _by_csv(self) -> list[list[str]]:
         """Read with the csv module, which takes a quotation mark inside of a cell as it is."""
-        text = self.data.decode("utf-8", "surrogatepass")
+        text = self.data.decode()
         sign = chr(self.delimiter)
         spaced = f'{sign} "' in text
         limit = csv.field_size_limit(sys.maxsize)
@@ -76,7 +76,11 @@ class Cells:
         return records
 
     def _check_long_rows(self) -> None:
-        """Refuse rows of several lines that look like rows of their own: a mark is missing."""
+        """Refuse a row of several lines that look like rows of their own: a mark is missing.
+
+        Only where its two marks are all there are: other marks show that the writer knows how to
+        quote. Two lines of two columns say too little to refuse, and are told.
+        """
         width = int(self.widths[int(np.argmin(self.blank))])
         codes = np.frombuffer(self.data, np.uint8)
         breaks = np.flatnonzero(codes == NEWLINE)
@@ -84,7 +88,9 @@ class Cells:
         for place in islice(np.flatnonzero(inside > 0), 10_000):
             lines = self.data[self.starts[place] : self.ends[place]].split(b"\n")
             alike = all(line.count(bytes([self.delimiter])) == width - 1 for line in lines)
-            if not alike or width == 1:
+            marks = [line.count(b'"') for line in lines]
+            lone = marks[0] == marks[-1] == 1 and not any(marks[1:-1])
+            if not (alike and lone) or width == 1:
                 continue
             if len(lines) > 2 or width > 2:
                 raise ValueError(
@@ -98,19 +104,24 @@ class Cells:
         """Raise for the first row that has more or fewer cells than row 1."""
         first = int(np.argmin(self.blank))
         wrong = (self.widths != self.widths[first]) & ~self.blank
-        if wrong.any():
-            row = int(np.argmax(wrong))
+        if not wrong.any():
+            return
+        row = int(np.argmax(wrong))
+        if wrong.sum() == (~self.blank).sum() - 1 and len(set(self.widths[wrong])) == 1:
             raise ValueError(
-                f"{self.path}, row {row + 1}: {counted(self.widths[row])} between {sign}, row "
-                f"{first + 1} has {self.widths[first]} ({int(wrong.sum()):,} such rows): "
-                f"{self._shown(row)!r}. Correct the row"
-                + (
-                    ", put cells that hold the delimiter in quotation marks,"
-                    if self.quoted or chr(self.delimiter) in ",;"
-                    else ""
-                )
-                + f" or give another {flag('delimiter')}."
+                f"{self.path}, row {first + 1}: {counted(self.widths[first])} between {sign}, all "
+                f"other rows have {self.widths[row]}: {self._shown(first)!r}. Give each column its "
+                f"name there, remove the row if it is no header, or give another "
+                f"{flag('delimiter')}."
             )
+        quotes = ", put cells that hold the delimiter in quotation marks,"
+        quotes = quotes if self.quoted or chr(self.delimiter) in ",;" else ""
+        more = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
+        raise ValueError(
+            f"{self.path}, row {row + 1}: {counted(self.widths[row])} between {sign}, row "
+            f"{first + 1} has {self.widths[first]}{more}: {self._shown(row)!r}. Correct the row"
+            f"{quotes} or give another {flag('delimiter')}."
+        )
 
     def _shown(self, row: int) -> str:
         if not self.regular:
@@ -124,7 +135,7 @@ class Cells:
         place = int(np.argmin(self.blank))
         if not self.regular:
             return self.records[place]
-        text = self.data[self.starts[place] : self.ends[place]].decode("utf-8", "surrogatepass")
+        text = self.data[self.starts[place] : self.ends[place]].decode()
         if not self.quoted:
             return text.split(chr(self.delimiter))
         return next(csv.reader(io.StringIO(text, newline=""), delimiter=chr(self.delimiter)))
@@ -162,12 +173,14 @@ def _regular(codes: np.ndarray, marks: np.ndarray, delimiter: int) -> bool:
     """Tell whether each quotation mark opens or closes a whole cell, or is one of two inside."""
     if len(marks) % 2:
         return False
-    padded = np.concatenate([[NEWLINE], codes, [NEWLINE]])  # the byte of mark m is padded[m + 1]
     opening, closing = marks[0::2], marks[1::2]
     twin = opening[1:] == closing[:-1] + 1
-    edges = np.array([NEWLINE, delimiter])
-    opens = np.isin(padded[opening], edges) | np.concatenate([[False], twin])
-    closes = np.isin(padded[closing + 2], edges) | np.concatenate([twin, [False]])
+    before = codes[np.maximum(opening - 1, 0)]
+    after = codes[np.minimum(closing + 1, len(codes) - 1)]
+    opens = (before == NEWLINE) | (before == delimiter) | (opening == 0)
+    closes = (after == NEWLINE) | (after == delimiter) | (closing == len(codes) - 1)
+    opens[1:] |= twin
+    closes[:-1] |= twin
     return bool(opens.all() and closes.all())
 
 

@@ -7,7 +7,6 @@ values that are not to be used; `check` then tells all faults at once.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -16,13 +15,14 @@ import polars as pl
 from common.own_files import TableOptions, TimedTableOptions
 from data.cache import sha256_of
 from data.files import dates
+from data.files.amounts import to_numbers
 from data.files.faults import Faults, flag
-from data.files.reader import TextTable, looks_like_data, no_header, read_table
+from data.files.headers import check_header, listed, no_columns
+from data.files.reader import TextTable, read_table
 from data.tables import Source
 
 _TRUE = ("1", "1.0", "true", "yes")
 _FALSE = ("0", "0.0", "false", "no")
-_MOST_NAMES = 12
 
 
 def file_source(paths: list[Path] | tuple[Path, ...], *, rows: str, notice: str | None) -> Source:
@@ -47,18 +47,28 @@ class Columns:
         names: Mapping[str, str | None],
         *,
         verbatim: Collection[str] = (),
-        remedy: str = "",
+        without_flag: Collection[str] = (),
+        alternative: str = "",
     ) -> None:
         """Find the columns; those of None are left out. All that are missing raise together.
 
-        Space around a value is cut off, except in the columns of the arguments `verbatim`. `remedy`
-        says what else helps where a column is missing.
+        Space around a value is cut off, except in the columns of the arguments `verbatim`. The
+        columns `without_flag` can be named by the reader alone. `alternative` says what else a flag
+        of a missing column may be given.
         """
         self.table = table
         self.names = {argument: name for argument, name in names.items() if name is not None}
         self.faults = Faults(table.path)
         self.said = list(table.said)
-        _check_names(table, self.names, remedy)
+        self.flags_of = {each: flag(each) for each in self.names if each not in without_flag}
+        missing = {each: name for each, name in self.names.items() if name not in table.frame}
+        if missing and table.headed:
+            proposed = table.wanted or self.names
+            check_header(table.path, table.frame, proposed, table.columns_argument)
+        if missing:
+            argument = table.columns_argument if table.headed else None
+            has = table.frame.columns
+            raise no_columns(table.path, has, missing, self.flags_of, argument, alternative)
         self.texts = {
             argument: table.frame[name]
             if argument in verbatim
@@ -76,7 +86,7 @@ class Columns:
     def notes(self) -> list[str]:
         """Say how the file was read, where that is not plain, and which columns were not used."""
         unused = [name for name in self.table.frame.columns if name not in self.names.values()]
-        said = f"Columns of {self.table.path.name} that are not used: {_listed(unused)}."
+        said = f"Columns of {self.table.path.name} that are not used: {listed(unused)}."
         return [*self.said, said] if unused else list(self.said)
 
     def fault(self, argument: str, wrong: pl.Series, text: str) -> None:
@@ -86,14 +96,19 @@ class Columns:
             place = wrong.arg_max()
             assert place is not None
             rows = f" ({count:,} such rows)" if count > 1 else ""
-            self.fault_at(argument, place, f"{text}{rows}. Correct it, or name another column")
+            self.fault_at(argument, place, f"{text}{rows}. Correct it")
 
     def fault_at(self, argument: str, place: int, text: str) -> None:
         """Keep the fault of the value at `place` in the frame."""
         value = self.texts[argument][place]
         shown = value if len(value) <= 60 else value[:57] + "..."
         held = f"column {self.names[argument]!r} holds {shown!r}, {text}"
-        self.faults.add(int(self.table.rows[place]), f"{held} by {flag(argument)}.")
+        self.faults.add(int(self.table.rows[place]), held + self._remedy(argument))
+
+    def _remedy(self, argument: str) -> str:
+        """End a sentence with the flag that names another column, if there is one."""
+        named = argument in self.flags_of
+        return f", or name another column by {self.flags_of[argument]}." if named else "."
 
     def filled(self, argument: str) -> pl.Series:
         """Return the texts; an empty one, or one of spaces alone, is a fault."""
@@ -102,10 +117,12 @@ class Columns:
         if empty.any():
             place = empty.arg_max()
             assert place is not None
+            count = int(empty.sum())
+            rows, which = (f" ({count:,} such rows)", "rows") if count > 1 else ("", "row")
             self.faults.add(
                 int(self.table.rows[place]),
-                f"column {self.names[argument]!r} is empty ({int(empty.sum()):,} such rows). "
-                f"Fill it in, remove the rows, or name another column by {flag(argument)}.",
+                f"column {self.names[argument]!r} is empty{rows}. Fill it in, remove the {which}"
+                f"{self._remedy(argument)}",
             )
         return values
 
@@ -127,7 +144,7 @@ class Columns:
         With `optional`, what is empty becomes null; NaN is still a fault.
         """
         values = self.optional(argument) if optional else self.filled(argument).replace("", None)
-        numbers = values.cast(pl.Float64, strict=False)
+        numbers, how = to_numbers(values)
         no_number = values.is_not_null() & ~numbers.is_finite().fill_null(False)
         self.fault(argument, no_number, "not a number")
         outside = ~numbers.is_between(low, high).fill_null(True) & ~no_number
@@ -135,10 +152,12 @@ class Columns:
         if whole:
             broken = (numbers != numbers.floor()).fill_null(False) & ~no_number
             self.fault(argument, broken, "not a whole number")
+        if how is not None:
+            self.said.append(f"Numbers in column {self.names[argument]!r} were read {how}.")
         return numbers
 
     def seconds(
-        self, argument: str, options: TimedTableOptions, *, years: tuple[int, int] = (1, 9999)
+        self, argument: str, options: TimedTableOptions, *, years: tuple[int, int] = dates.YEARS
     ) -> pl.Series:
         """Convert times to i64 seconds since 1970, as `dates` reads them."""
         values = self.filled(argument)
@@ -147,7 +166,7 @@ class Columns:
         times = dates.to_seconds(values, options, years=years)
         if times.fault is not None:
             place, text = times.fault
-            self.fault_at(argument, place, f"{text}, or name another column")
+            self.fault_at(argument, place, text)
         else:
             self.said += filter(
                 None, [times.said, dates.tiny_span(times.seconds, self.names[argument])]
@@ -186,44 +205,12 @@ def read_columns(
     options: TableOptions,
     *,
     verbatim: Collection[str] = (),
-    remedy: str = "",
+    alternative: str = "",
 ) -> Columns:
     """Read the columns `names`, which are given by argument, of a file."""
-    example = tuple(name for name in names.values() if name is not None)
-    table = read_table(path, options, example=example)
-    return Columns(table, names, verbatim=verbatim, remedy=remedy)
-
-
-def _check_names(table: TextTable, names: Mapping[str, str], also: str) -> None:
-    """Raise for all columns that are missing, with what may be meant."""
-    has = table.frame.columns
-    missing = {argument: name for argument, name in names.items() if name not in has}
-    if not missing:
-        return
-    if table.headed and looks_like_data(table):
-        raise no_header(table.path, has, tuple(names.values()))
-    said = [
-        f"no column {name!r}{_meant(name, has)} ({flag(argument)})"
-        for argument, name in missing.items()
-    ]
-    remedy = f"give the name of each by the flag behind it{also}. If row 1 is no header, give "
-    raise ValueError(
-        f"{table.path}: {'; '.join(said)}. It has {_listed(has)}; {remedy}{flag('columns')}."
-    )
-
-
-def _meant(name: str, has: list[str]) -> str:
-    """Return a guess at which column is meant."""
-    plain = {each.casefold(): each for each in has}
-    near = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
-    parts = [each for low, each in plain.items() if low in name.casefold().split("_")]
-    guess = plain[near[0]] if near else next(iter(parts), None)
-    return "" if guess is None else f", did you mean {guess!r}?"
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(map(repr, names[:_MOST_NAMES])) + (f" and {more} more" if more > 0 else "")
+    wanted = {argument: name for argument, name in names.items() if name is not None}
+    table = read_table(path, options, wanted=wanted)
+    return Columns(table, names, verbatim=verbatim, alternative=alternative)
 
 
 def numbered(values: pl.Series, name: str) -> tuple[pl.Series, pl.DataFrame]:

@@ -35,15 +35,18 @@ _OF_DIGITS = {  # digits -> format, how people write it, whether it can be nothi
     12: ("%Y%m%d%H%M", "YYYYMMDDHHMM", True),
     14: ("%Y%m%d%H%M%S", "YYYYMMDDHHMMSS", True),
 }
-_PLAUSIBLE = (1900, 2100)
+YEARS = (1900, 2100)
 _ISO: tuple[str, ...] = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
 _ISO += ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z")
+_ISO += ("%Y-%m-%d %H:%M:%S%.f UTC",)
 _OTHERS = tuple(
     f"{day}{time}"
     for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d/%m/%y",
                 "%m/%d/%y", "%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%a %b %d %Y")
     for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 )  # fmt: skip
+_OTHERS += ("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%d/%b/%Y:%H:%M:%S %z")
+_YEAR_1000 = -30_610_224_000  # the first of four digits
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Times:
 
 
 def to_seconds(
-    values: pl.Series, options: TimedTableOptions, *, years: tuple[int, int] = (1, 9999)
+    values: pl.Series, options: TimedTableOptions, *, years: tuple[int, int] = YEARS
 ) -> Times:
     """Convert texts, none of them empty; a time outside of `years`, both included, is a fault."""
     numbers = values.cast(pl.Float64, strict=False)
@@ -77,6 +80,8 @@ def to_seconds(
 def span_of(seconds: pl.Series) -> str:
     """Say from when to when, by days, or to the second if all lie in one day."""
     first, last = int(seconds.min()), int(seconds.max())  # type: ignore[arg-type]
+    if first == last:
+        return f"all at {datetime.fromtimestamp(first, UTC):%Y-%m-%d %H:%M:%S}"
     form = "%Y-%m-%d" if last // DAY_S > first // DAY_S else "%Y-%m-%d %H:%M:%S"
     begin, end = (datetime.fromtimestamp(each, UTC).strftime(form) for each in (first, last))
     return f"from {begin} to {end}"
@@ -113,7 +118,8 @@ def _parsed(values: pl.Series, form: str) -> pl.Series:
         moments = values.str.to_datetime(form, time_unit="us", strict=False)
     except pl.exceptions.PolarsError:  # a format that only Python knows
         return pl.Series([None] * len(values), dtype=pl.Int64)
-    return moments.dt.epoch("s")
+    seconds = moments.dt.epoch("s")
+    return seconds.set(seconds < _YEAR_1000, None)  # polars takes 22 for a year of four digits
 
 
 def _completed(
@@ -178,7 +184,7 @@ def _of_digits(values: pl.Series) -> Times | None:
     form, words, sure = _OF_DIGITS.get(len(values[0]), ("", "", False))
     if not form or not values.str.contains(r"^\d+$").all():
         return None
-    if not values.str.slice(0, 4).cast(pl.Int32).is_between(*_PLAUSIBLE).all():
+    if not values.str.slice(0, 4).cast(pl.Int32).is_between(*YEARS).all():
         return None
     seconds = _parsed(values, form)
     if len(values[0]) == 10:

@@ -13,7 +13,6 @@ import io
 import lzma
 import re
 import zipfile
-import zlib
 from pathlib import Path
 
 from data.files.faults import flag
@@ -26,10 +25,15 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _OTHER_KINDS = (
-    (b"PAR1", "a Parquet file"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
-    (b"%PDF", "a PDF"),
-    (b"SQLite format 3", "an SQLite database"),
+    (rb"PAR1", "a Parquet file"),
+    (rb"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (rb"%PDF", "a PDF"),
+    (rb"SQLite format 3", "an SQLite database"),
+    (rb"(?s:.){257}ustar", "a tar archive"),
+    (rb'\s*\{\s*"|\s*\[\s*\{', "JSON"),
+    (rb"(?i:\s*<(!doctype|html|\?xml))", "a web page or XML"),
+    (rb"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file itself)"),
+    (rb"__label__", "rows as fastText writes them (give each a tab between label and text)"),
 )
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.decompress),
@@ -46,21 +50,25 @@ def read_bytes(path: Path) -> bytes:
         raise ValueError(f"{path}: a folder. Name the file in it.")
     if not path.is_file():
         raise ValueError(f"{path}: no such file. Name an existing CSV file.")
-    data = path.read_bytes()
+    data = _unpacked(path, path.read_bytes())
+    for start, kind in _OTHER_KINDS:
+        if re.match(start, data):
+            raise ValueError(f"{path}: {kind}, not a table of rows. Save the table as CSV.")
+    return data
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
     try:
         for start, unpack in _UNPACKERS:
             if data.startswith(start):
                 return unpack(data)
-        if data.startswith(b"PK\x03\x04"):
-            return _only_member(path, data)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        return _only_member(path, data) if data.startswith(b"PK\x03\x04") else data
+    except ValueError:
+        raise
+    except Exception as error:  # each library has its own, and none for a missing password
         raise ValueError(
-            f"{path}: cannot be unpacked ({error}). Copy or fetch it again."
+            f"{path}: cannot be unpacked ({error}). Copy or fetch it again, or unpack it yourself."
         ) from error
-    for start, kind in _OTHER_KINDS:
-        if data.startswith(start):
-            raise ValueError(f"{path}: {kind}, not a text file. Save the table as CSV.")
-    return data
 
 
 def _only_member(path: Path, data: bytes) -> bytes:
@@ -69,7 +77,9 @@ def _only_member(path: Path, data: bytes) -> bytes:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         names = [name for name in names if not name.startswith("__MACOSX/")]
         if "[Content_Types].xml" in names:
-            raise ValueError(f"{path}: an Excel workbook, not a text file. Save the table as CSV.")
+            raise ValueError(
+                f"{path}: an Excel workbook, not a table of rows. Save the table as CSV."
+            )
         if len(names) != 1:
             raise ValueError(f"{path}: {len(names)} files in one archive. Unpack it and name one.")
         return archive.read(names[0])
@@ -86,10 +96,10 @@ def to_utf8(path: Path, data: bytes, encoding: str = "auto") -> tuple[bytes, str
             text = data.decode(found)
         except UnicodeDecodeError:
             text, said = _not_unicode(path, data, found)
-    utf8 = text.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+    utf8 = text.removeprefix("\ufeff").encode()
     if b"\r" in utf8:
         utf8 = utf8.replace(b"\r\n", b"\n")
-        if b"\n" not in utf8:
+        if b"\r" in utf8.partition(b"\n")[0]:  # an old Mac's
             utf8 = utf8.replace(b"\r", b"\n")
     if b"\0" in utf8:
         row = utf8[: utf8.index(b"\0")].count(b"\n") + 1

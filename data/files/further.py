@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from data.files.amounts import to_numbers
 from data.files.columns import Columns
 from data.files.faults import flag
 
@@ -83,7 +84,7 @@ def _found(values: pl.Series) -> str:
     if distinct == 1:
         return "one value in all rows"
     known = values.filter(~values.str.to_lowercase().is_in(list(NO_NUMBER)))
-    found = known.cast(pl.Float64, strict=False)
+    found, _ = to_numbers(known)
     if len(known) and found.is_finite().fill_null(False).all():
         whole = (found == found.floor()).all()
         is_id = whole and found.n_unique() > max(_DIFFER_NUMBERS * len(known), 50)
@@ -94,7 +95,8 @@ def _found(values: pl.Series) -> str:
 
 def _number(values: pl.Series) -> pl.Series:
     """Return f64, null where there is no number."""
-    found = values.cast(pl.Float64, strict=False)
+    known = values.set(values.str.to_lowercase().is_in(list(NO_NUMBER)), None)
+    found, _ = to_numbers(known)
     return found.set(~found.is_finite().fill_null(True), None)
 
 
@@ -115,7 +117,8 @@ def _check_numbers(files: list[Columns], name: str) -> None:
     for columns in files:
         values = columns.table.frame[name].str.strip_chars()
         missing = values.str.to_lowercase().is_in(list(NO_NUMBER))
-        wrong = ~values.cast(pl.Float64, strict=False).is_finite().fill_null(False) & ~missing
+        found, _ = to_numbers(values.set(missing, None))
+        wrong = ~found.is_finite().fill_null(False) & ~missing
         place = wrong.arg_max()
         if place is not None and wrong[place]:
             columns.faults.add(

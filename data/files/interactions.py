@@ -145,12 +145,21 @@ class _Description:
         if self.path is None:
             return ids, []
         path = Path(self.path)
-        own = TableOptions(columns=self.columns, encoding=options.encoding)
-        table = read_table(path, own, example=(self.id_column, *self.known))
+        table = read_table(
+            path,
+            TableOptions(
+                delimiter=options.delimiter, columns=self.columns, encoding=options.encoding
+            ),
+            wanted={self.kind: self.id_column}
+            | ({"title": "title"} if "title" in self.known else {}),
+            columns_argument=f"{self.kind}s_columns",
+        )
         has = table.frame.columns
         told = {ours: names.get(ours, ours) for ours in self.known}
         told = {ours: name for ours, name in told.items() if ours in names or name in has}
-        read = Columns(table, {self.kind: self.id_column} | told, verbatim=(self.kind,))
+        read = Columns(
+            table, {self.kind: self.id_column} | told, verbatim=(self.kind,), without_flag=told
+        )
         described = {met.name: read.unique(self.kind)}
         described |= {ours: _attribute(read, ours) for ours in told}
         read.check()

@@ -11,6 +11,7 @@ in one row.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,10 @@ import numpy as np
 import polars as pl
 
 from common.own_files import TableOptions
-from data.files.cells import Cells, counted
+from data.files.cells import Cells
 from data.files.decoding import read_bytes, to_utf8
 from data.files.faults import flag
+from data.files.headers import given_names, header_names, split_names
 
 _NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
 _CANDIDATES = ("\t", "::", ";", ",", "|")  # of equally good ones the first
@@ -39,34 +41,72 @@ class TextTable:
     """The row of the file, counted from 1, of each row of the frame."""
     headed: bool
     """Whether the names of the columns stand in the file."""
+    wanted: Mapping[str, str]
+    """Names that a message proposes for the columns of a file without a header, by argument."""
+    columns_argument: str
+    """The argument that takes them."""
     said: tuple[str, ...] = ()
     """How it was read, where that is not plain."""
 
 
 def read_table(
-    path: Path, options: TableOptions | None = None, *, example: tuple[str, ...] = ()
+    path: Path,
+    options: TableOptions | None = None,
+    *,
+    wanted: Mapping[str, str] | None = None,
+    columns_argument: str = "columns",
 ) -> TextTable:
     """Read all columns as text, or raise, naming the row and what is wrong there.
 
-    `example` are names that a message may give to the columns of a file without a header.
+    A message about a header that is missing proposes the names `wanted`, by argument, for the flag
+    of `columns_argument`.
     """
     options = options or TableOptions()
     data, said = to_utf8(path, read_bytes(path), options.encoding)
     if not data.strip():
         raise ValueError(f"{path}: the file is empty. It needs a header and rows.")
-    sign = _delimiter(path, data, options.delimiter)
+    given, data = _excel_line(data, options.delimiter)
+    sign = _delimiter(path, data, given)
     data, delimiter = _with_one_byte(data, sign)
     quoted = b'"' in data and _has_quoting(data, delimiter)
     cells = Cells(path, data, delimiter, quoted)
     cells.check_widths(_WORDS.get(sign, repr(sign)))
     first = cells.first()
-    headed = not options.columns or first == list(_split_names(options.columns))
-    names = _header(path, first, example) if headed else _given_names(path, first, options.columns)
+    headed = not options.columns or first == split_names(options.columns)
+    if headed:
+        names = header_names(path, first, wanted or {}, columns_argument)
+    else:
+        names = given_names(path, first, options.columns, columns_argument)
     frame, rows = cells.frame(names, skip=int(headed))
+    frame, rows, empty = _without_empty_rows(frame, rows)
     if not frame.height:
         raise ValueError(f"{path}: a header but no rows. Add rows.")
-    notes = [said, cells.said]
-    return TextTable(path, frame, rows, headed, tuple(filter(None, notes)))
+    notes = tuple(filter(None, [said, cells.said, empty]))
+    return TextTable(path, frame, rows, headed, wanted or {}, columns_argument, notes)
+
+
+def _excel_line(data: bytes, given: str) -> tuple[str, bytes]:
+    """Take a delimiter from Excel's first line `sep=;`, which becomes an empty row."""
+    found = re.match(rb"sep=([^\n])(?=\n)", data)
+    if found is None:
+        return given, data
+    return (found[1].decode() if given == "auto" else given), data[found.end() :]
+
+
+def _without_empty_rows(
+    frame: pl.DataFrame, rows: np.ndarray
+) -> tuple[pl.DataFrame, np.ndarray, str | None]:
+    """Leave out rows all of whose cells are empty, such as a spreadsheet adds at the end."""
+    suspects = (frame[:, 0].str.strip_chars() == "").arg_true()
+    if frame.width == 1 or not len(suspects):
+        return frame, rows, None
+    empty = frame[suspects].select(pl.all_horizontal(pl.all().str.strip_chars() == "")).to_series()
+    if not empty.any():
+        return frame, rows, None
+    kept = np.ones(frame.height, bool)
+    kept[suspects.filter(empty).to_numpy()] = False
+    said = f"{int(empty.sum()):,} rows with empty cells alone were left out."
+    return frame.filter(pl.Series(kept)), rows[kept], said
 
 
 def _delimiter(path: Path, data: bytes, given: str) -> str:
@@ -106,67 +146,3 @@ def _has_quoting(data: bytes, delimiter: int) -> bool:
         return True
     header = data[: data.find(b"\n")].split(bytes([delimiter]))
     return all(len(cell) > 1 and cell[:1] == b'"' == cell[-1:] for cell in header)
-
-
-def _split_names(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names that were given with spaces or with commas between them."""
-    return tuple(name.strip() for given in columns for name in given.split(","))
-
-
-def _given_names(path: Path, first: list[str], columns: tuple[str, ...]) -> list[str]:
-    """Return the names given for a file without a header; there must be one for each cell."""
-    names = list(_split_names(columns))
-    if len(names) != len(first):
-        raise ValueError(
-            f"{path}: {len(names)} names of columns were given, row 1 has {counted(len(first))}: "
-            f"{_listed(first)}. Give one name for each by {flag('columns')}."
-        )
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"columns: {twice!r} stands twice; give {flag('columns')} each name once")
-    return names
-
-
-def _header(path: Path, cells: list[str], example: tuple[str, ...]) -> list[str]:
-    """Return the names in the header; one that is empty becomes "column 3"."""
-    names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, start=1)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None and _is_number(twice):
-        raise no_header(path, cells, example)
-    if twice is not None:
-        places = [place for place, name in enumerate(names, start=1) if name == twice]
-        raise ValueError(
-            f"{path}, row 1: the header names column {twice!r} twice, as columns {places[0]} and "
-            f"{places[1]}. Rename one of them in the file."
-        )
-    return names
-
-
-def looks_like_data(table: TextTable) -> bool:
-    """Tell whether the header looks like a row: a number, a long text, or a value that recurs."""
-    start = table.frame.head(1000)
-    return any(
-        _is_number(name) or len(name) > 60 or bool((start[name].str.strip_chars() == name).any())
-        for name in table.frame.columns
-    )
-
-
-def no_header(path: Path, cells: list[str], example: tuple[str, ...]) -> ValueError:
-    """Return the error for a file whose first row is data; `example` names the columns."""
-    names = [
-        *example[: len(cells)],
-        *(f"other_{n}" for n in range(len(example) + 1, len(cells) + 1)),
-    ]
-    return ValueError(
-        f"{path}: row 1 looks like data, not like a header: {_listed(cells)}. Name the columns in "
-        f"their order, such as {flag('columns')} {' '.join(names)}"
-    )
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\s*[-+]?[\d.,:/ -]*\d\s*", text) is not None
-
-
-def _listed(cells: list[str]) -> str:
-    shown = [repr(cell if len(cell) <= 40 else cell[:37] + "...") for cell in cells[:8]]
-    return ", ".join(shown) + (f" and {len(cells) - 8} more" if len(cells) > 8 else "")

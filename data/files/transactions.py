@@ -55,8 +55,8 @@ def transactions_from_csv(
     names |= {"label": label, "device": device, "weight": weight}
     roles = {role: name for role, name in names.items() if name != NONE}
     options = options or TimedTableOptions()
-    remedy = ", or none where there is no such column"
-    files = [read_columns(path, roles, options, remedy=remedy) for path in given.values()]
+    none = f", or {NONE} where there is no such column"
+    files = [read_columns(path, roles, options, alternative=none) for path in given.values()]
     further = further_columns(files, numbers=numbers, categories=categories, reserved=_OURS)
     frames = [_converted(columns, options, fraud_value) for columns in files]
     for columns in files:

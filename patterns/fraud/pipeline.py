@@ -80,8 +80,8 @@ class Pipeline:
     """Fraud detection from a table of payments to decisions about single ones.
 
     Learned attributes: `inputs_` (while it is trained), `judged_` (each candidate over the folds),
-    `served_`, `fallback_`, the state of the windows in `stream_`, the numbers of the ids in
-    `identifiers_`, and an `example_` payment.
+    `served_`, `fallback_`, the windows in `stream_`, the numbers of ids in `identifiers_`, and an
+    `example_` payment.
     """
 
     def __init__(
@@ -239,10 +239,7 @@ class Pipeline:
         return Scores(probabilities, declined, chosen.name, fallback)
 
     def reasons(self, features: np.ndarray) -> list[list[tuple[str, float, float]]]:
-        """Return the features that raise the log-odds most: name, value, contribution.
-
-        Rules have no such features: `rules.model.reasons` tells theirs.
-        """
+        """Return what raises the log-odds most: name, value, contribution; of rules nothing."""
         if self.served_ is self.rules:
             return [[] for _ in features]
         added = self.served_.model.contributions(features)  # (N, F)

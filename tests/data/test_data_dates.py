@@ -117,6 +117,7 @@ def test_a_counter_in_seconds_over_days_is_read_and_said():
 def test_the_span_is_told_and_a_tiny_one_is_warned_of():
     span = pl.Series([SECONDS[0], SECONDS[-1]])
     assert span_of(span) == "from 2023-01-31 to 2023-07-10"
+    assert span_of(pl.Series([5, 5])) == "all at 1970-01-01 00:00:05"
     assert tiny_span(span, "when") is None
     assert tiny_span(pl.Series([5, 5]), "when").startswith("Column 'when' holds one and the same")
     assert "'when' lie within 1.5 minutes" in tiny_span(pl.Series([10, 100]), "when")

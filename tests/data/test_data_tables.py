@@ -1,20 +1,38 @@
 """Tables as users write them: delimiters, headers, quotes, encodings, compression, and faults."""
 
 import bz2
+import csv
 import gzip
 import io
 import lzma
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.own_files import TableOptions, TimedTableOptions
 from data.files import interactions_from_csv, texts_from_csv, transactions_from_csv
 from data.files.columns import read_columns
 from data.files.reader import read_table
 
+CELLS = [
+    "",
+    " ",
+    "a",
+    "é;|",
+    "x,y",
+    '"',
+    '""',
+    '5" disk',
+    '"a"',
+    "two\nlines",
+    "\n",
+    'a "b", "c"\n',
+]
 ROWS = [("a", "x 1"), ("b", "ÿ"), ("c", "")]
 
 
@@ -58,6 +76,7 @@ def test_delimiters_line_ends_and_encodings_are_found(file, sign, end, encoding)
         ('"id","text"\n"a","1"\n"b","2"\n', {}),
         ('"id"\t"text"\n"a"\t"1"\n"b"\t"2"\n', {}),
         ('id, text\na, "1"\nb, 2\n', {}),
+        ("sep=;\nid;text\na;1\nb;2\n", {}),
     ],
 )
 def test_ways_to_write_the_same_table(file, content, options):
@@ -91,7 +110,7 @@ def test_quotes_and_line_breaks_inside_of_cells(file):
         ('id,text\na,1\nb,"never\nc,3\n', r"own\.csv, row 3: a quotation mark .* never closed"),
         ('id,text\na,1\nb,"two" more\n', r"own\.csv, row 3: a quotation mark .* middle of a cell"),
         ('id,n,text\na,1,"x\nb,2,y\nc,3,z"\n', r"own\.csv, row 2: a quoted cell of 3 lines"),
-        ("id,text\na,1\nb,2,3\n", r"own\.csv, row 3: 3 cells between commas, row 1 has 2 \(1 such"),
+        ("id,text\na,1\nb,2,3\n", r"own\.csv, row 3: 3 cells between commas, row 1 has 2: 'b,2,3'"),
         ("id,text\na,1\n\nb\nc\n", r"own\.csv, row 4: 1 cell between commas.*2 such rows.*: 'b'\."),
         (
             "id,id\na,1\n",
@@ -100,8 +119,15 @@ def test_quotes_and_line_breaks_inside_of_cells(file):
         ("id, id\na,1\n", r"names column 'id' twice"),
         ("\n  \n", r"own\.csv: the file is empty"),
         ("id,text\n", r"own\.csv: a header but no rows"),
-        (b"PAR1\0\0", r"own\.csv: a Parquet file, not a text file"),
+        (b"PAR1\0\0", r"own\.csv: a Parquet file, not a table of rows"),
         (b"\x1f\x8b\x08broken", r"own\.csv: cannot be unpacked"),
+        ("id\na,1\nb,2\n", r"own\.csv, row 1: 1 cell between commas, all other rows have 2: 'id'"),
+        ('{"text": "a"}\n', r"own\.csv: JSON, not a table of rows"),
+        ('[\n  {"text": "a"}\n]', r"own\.csv: JSON, not a table of rows"),
+        ("<html></html>", r"own\.csv: a web page or XML, not a table of rows"),
+        ("version https://git-lfs.github.com/spec/v1\n", r"own\.csv: a pointer of Git LFS"),
+        ("__label__a x y\n", r"own\.csv: rows as fastText writes them"),
+        (b"a" * 257 + b"ustar", r"own\.csv: a tar archive"),
         ("id,text\na,1\nb,\0\n", r"own\.csv, row 3: it holds a NUL"),
     ],
 )
@@ -174,7 +200,7 @@ def test_a_file_without_header_is_told_how_to_name_its_columns(file, content, ex
 
 def test_texts_without_header(file):
     path = file("ham\tsee you\nspam\twin now\nham\tok\n", "SMS")
-    with pytest.raises(ValueError, match=r"row 1 looks like data.*--data\.columns text label"):
+    with pytest.raises(ValueError, match=r"row 1 looks like data.*--data\.columns label text"):
         texts_from_csv(path)
     options = TableOptions(columns=("label", "text"))
     table = texts_from_csv(path, test_share=0.0, options=options)
@@ -188,8 +214,8 @@ def test_missing_columns_are_told_together_with_what_may_be_meant(file):
     assert str(error.value) == (
         f"{path}: no column 'customer_id', did you mean 'customer'? (--data.customer); no column "
         "'terminal_id', did you mean 'Terminal_ID'? (--data.terminal); no column 'is_fraud' "
-        "(--data.label). It has 'when', 'customer', 'Terminal_ID', 'amount'; give the name of each "
-        "by the flag behind it. If row 1 is no header, give --data.columns."
+        "(--data.label). It has 'when', 'customer', 'Terminal_ID', 'amount'; name each by the "
+        "flag behind it. If row 1 is no header, give --data.columns."
     )
 
 
@@ -206,7 +232,7 @@ def test_all_faults_of_a_file_are_told_at_once(file):
     first, *faults = str(error.value).split("\n")
     assert first == f"{path}: 5 faults"
     words = (
-        "row 3: column 'terminal_id' is empty .* --data.terminal",
+        "row 3: column 'terminal_id' is empty. .* --data.terminal",
         "row 3: column 'is_fraud' holds 'maybe', .* --data.label",
         "row 4: column 'time' holds 'yesterday', .* --data.time",
         "row 4: column 'amount' holds 'much', not a number. .* --data.amount",
@@ -239,3 +265,43 @@ def test_none_null_and_nan_are_values(file):
 def test_columns_that_are_not_used_are_named_once(file):
     table = texts_from_csv(file("id,text,label,when\n1,x,a,2\n2,y,b,3\n"), test_share=0.0)
     assert table.source.notice == "Columns of own.csv that are not used: 'id', 'when'."
+
+
+def test_rows_of_empty_cells_are_left_out_and_said(file):
+    table = read_table(file("id,text\na,1\n , \nb,2\n,\n,x\n"))
+    assert table.frame.rows() == [("a", "1"), ("b", "2"), ("", "x")]
+    assert table.rows.tolist() == [2, 4, 6]
+    assert table.said == ("2 rows with empty cells alone were left out.",)
+
+
+def test_names_given_to_a_file_with_a_header_are_refused(file):
+    options = TableOptions(columns=("text", "label"))
+    with pytest.raises(ValueError, match=r"row 1 is a header: 'body', 'label'\. Leave out"):
+        read_table(file("body,label\nx,a\n"), options)
+    with pytest.raises(ValueError, match="columns: 'a' stands twice; give --data.columns each"):
+        read_table(file("x,y\n"), TableOptions(columns=("a", "a")))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(CELLS), min_size=3, max_size=3), max_size=6))
+def test_what_the_csv_module_writes_is_read_back(rows):
+    rows = [["one", "two", "three"], ["x", "y", "z"], *rows]
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "own.csv"
+        path.write_bytes(text.getvalue().encode())
+        table = read_table(path)
+    kept = [tuple(row) for row in rows[1:] if any(cell.strip() for cell in row)]
+    assert table.frame.rows() == kept
+
+
+def test_a_file_of_items_without_header_is_told_its_own_flag(file):
+    events = file("user_id,item_id\na,1\nb,2\n")
+    items = file("1::Film (1951)::Drama|War\n2::Other::\n", "movies.dat")
+    with pytest.raises(ValueError, match=r"--data\.items-columns item_id title other_3$"):
+        interactions_from_csv(events, items=items)
+    columns = ("item_id", "title", "genres")
+    table = interactions_from_csv(events, items=items, items_columns=columns)
+    assert table.items["title"].to_list() == ["Film (1951)", "Other"]
+    assert table.items["genres"].to_list() == [["Drama", "War"], []]
