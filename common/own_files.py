@@ -24,6 +24,9 @@ class TableOptions:
     """Names of all columns in their order, for a file without a header row."""
     encoding: str = "auto"
     """Encoding of the text, such as utf-8, cp1252 or utf-16."""
+    incomplete: Literal["refuse", "skip"] = "refuse"
+    """Rows with an empty cell in a column that is needed: refuse the file, or skip them and say how
+    many."""
 
 
 @dataclass(frozen=True, kw_only=True)

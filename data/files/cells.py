@@ -19,6 +19,7 @@ import polars as pl
 from data.files.faults import flag
 
 NEWLINE, QUOTE = 10, 34
+_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "spaces"}
 _PART = 50_000  # rows that the csv module hands over at once
 
 
@@ -54,25 +55,22 @@ class Cells:
 
     def _by_csv(self) -> list[list[str]]:
         """Read with the csv module, which takes a quotation mark inside of a cell as it is."""
-        text = self.data.decode()
-        sign = chr(self.delimiter)
-        spaced = f'{sign} "' in text
-        limit = csv.field_size_limit(sys.maxsize)
-        records: list[list[str]] = []
-        try:
-            lines = io.StringIO(text, newline="")
-            reader = csv.reader(lines, delimiter=sign, strict=True, skipinitialspace=spaced)
-            records.extend(reader)
-        except csv.Error as error:
-            row = len(records) + 1
-            never = "end of data" in str(error)
+        text, sign = self.data.decode(), chr(self.delimiter)
+        records, problem = _parsed(text, sign)
+        if problem is not None and '\\"' in text:
+            repaired, still = _parsed(text.replace('\\"', '""'), sign)
+            if still is None:
+                self.said = (
+                    f'In {self.path.name} \\" was read as a quotation mark inside of a cell.'
+                )
+                return repaired
+        if problem is not None:
+            never = "end of data" in problem
             what = "is never closed" if never else "is closed in the middle of a cell"
             raise ValueError(
-                f"{self.path}, row {row}: a quotation mark that opens a cell {what}. Write a mark "
-                'inside of a quoted cell twice (""), or remove it.'
-            ) from error
-        finally:
-            csv.field_size_limit(limit)
+                f"{self.path}, row {len(records) + 1}: a quotation mark that opens a cell {what}. "
+                'Write a mark inside of a quoted cell twice (""), or remove it.'
+            )
         return records
 
     def _check_long_rows(self) -> None:
@@ -100,34 +98,44 @@ class Cells:
                 )
             self.said = f"{self.path.name}, row {place + 1}: one quoted cell runs over two lines."
 
+    def _uneven(self) -> np.ndarray:
+        """Tell which rows have more or fewer cells than row 1."""
+        return (self.widths != self.widths[int(np.argmin(self.blank))]) & ~self.blank
+
+    @property
+    def sound(self) -> bool:
+        """Whether all rows have the same number of cells and every quotation mark its partner."""
+        return self.regular and not self._uneven().any()
+
     def check_widths(self, sign: str) -> None:
         """Raise for the first row that has more or fewer cells than row 1."""
-        first = int(np.argmin(self.blank))
-        wrong = (self.widths != self.widths[first]) & ~self.blank
+        first, wrong = int(np.argmin(self.blank)), self._uneven()
         if not wrong.any():
             return
-        row = int(np.argmax(wrong))
-        if wrong.sum() == (~self.blank).sum() - 1 and len(set(self.widths[wrong])) == 1:
+        row, count = int(np.argmax(wrong)), int(wrong.sum())
+        between = f"between {_WORDS.get(sign, sign)}"
+        if count == (~self.blank).sum() - 1 and len(set(self.widths[wrong])) == 1:
             raise ValueError(
-                f"{self.path}, row {first + 1}: {counted(self.widths[first])} between {sign}, all "
-                f"other rows have {self.widths[row]}: {self._shown(first)!r}. Give each column its "
-                f"name there, remove the row if it is no header, or give another "
+                f"{self.path}, row {first + 1}: {counted(self.widths[first])} {between}, all other "
+                f"rows have {self.widths[row]}: {self._shown(first, sign)!r}. Give each column its "
+                "name there, remove the row if it is no header, or give another "
                 f"{flag('delimiter')}."
             )
         quotes = ", put cells that hold the delimiter in quotation marks,"
-        quotes = quotes if self.quoted or chr(self.delimiter) in ",;" else ""
-        more = f" ({int(wrong.sum()):,} such rows)" if wrong.sum() > 1 else ""
+        quotes = quotes if self.quoted or sign in ",;" else ""
+        more = f" ({count:,} such rows)" if count > 1 else ""
         raise ValueError(
-            f"{self.path}, row {row + 1}: {counted(self.widths[row])} between {sign}, row "
-            f"{first + 1} has {self.widths[first]}{more}: {self._shown(row)!r}. Correct the row"
-            f"{quotes} or give another {flag('delimiter')}."
+            f"{self.path}, row {row + 1}: {counted(self.widths[row])} {between}, row {first + 1} "
+            f"has {self.widths[first]}{more}: {self._shown(row, sign)!r}. Correct the row{quotes} "
+            f"or give another {flag('delimiter')}."
         )
 
-    def _shown(self, row: int) -> str:
+    def _shown(self, row: int, sign: str) -> str:
         if not self.regular:
             text = chr(self.delimiter).join(self.records[row])
         else:
             text = self.data[self.starts[row] : self.ends[row]].decode("utf-8", "replace")
+        text = text.replace(chr(self.delimiter), sign)
         return text if len(text) <= 80 else text[:77] + "..."
 
     def first(self) -> list[str]:
@@ -149,7 +157,7 @@ class Cells:
         if not self.regular:
             parts = [
                 pl.DataFrame([self.records[row] for row in part], schema=schema, orient="row")
-                for part in np.array_split(kept, -(-len(kept) // 50_000))
+                for part in np.array_split(kept, -(-len(kept) // _PART))
             ]
             return pl.concat(parts), kept + 1
         start = int(self.starts[kept[0]])
@@ -167,6 +175,21 @@ class Cells:
         ).fill_null("")
         assert frame.height == len(kept), (frame.height, len(kept))
         return frame, kept + 1
+
+
+def _parsed(text: str, sign: str) -> tuple[list[list[str]], str | None]:
+    """Return the rows up to the first that is malformed, and what is wrong with it."""
+    records: list[list[str]] = []
+    spaced = f'{sign} "' in text
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        lines = io.StringIO(text, newline="")
+        records.extend(csv.reader(lines, delimiter=sign, strict=True, skipinitialspace=spaced))
+    except csv.Error as error:
+        return records, str(error)
+    finally:
+        csv.field_size_limit(limit)
+    return records, None
 
 
 def _regular(codes: np.ndarray, marks: np.ndarray, delimiter: int) -> bool:

@@ -8,6 +8,7 @@ values that are not to be used; `check` then tells all faults at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -79,6 +80,26 @@ class Columns:
     def __contains__(self, argument: str) -> bool:
         return argument in self.names
 
+    def skip_incomplete(self, needed: list[str]) -> None:
+        """Leave out the rows in which a column of the arguments `needed` is empty; say how many."""
+        blank = {each: self.texts[each].str.strip_chars() == "" for each in needed}
+        counts = [
+            f"{self.names[each]!r} ({int(rows.sum()):,})"
+            for each, rows in blank.items()
+            if rows.any()
+        ]
+        if not counts:
+            return
+        kept = ~pl.DataFrame(blank).select(pl.any_horizontal(pl.all())).to_series()
+        if not kept.any():
+            return
+        skipped = len(kept) - int(kept.sum())
+        rows_were = "1 row was" if skipped == 1 else f"{skipped:,} rows were"
+        self.said.append(f"{rows_were} skipped for an empty {' or '.join(counts)}.")
+        frame, rows = self.table.frame.filter(kept), self.table.rows[kept.to_numpy()]
+        self.table = replace(self.table, frame=frame, rows=rows)
+        self.texts = {each: values.filter(kept) for each, values in self.texts.items()}
+
     def check(self) -> None:
         """Raise if anything was wrong."""
         self.faults.check()
@@ -121,8 +142,8 @@ class Columns:
             rows, which = (f" ({count:,} such rows)", "rows") if count > 1 else ("", "row")
             self.faults.add(
                 int(self.table.rows[place]),
-                f"column {self.names[argument]!r} is empty{rows}. Fill it in, remove the {which}"
-                f"{self._remedy(argument)}",
+                f"column {self.names[argument]!r} is empty{rows}. Fill it in, skip the {which} by "
+                f"{flag('incomplete')} skip{self._remedy(argument)}",
             )
         return values
 
@@ -205,12 +226,19 @@ def read_columns(
     options: TableOptions,
     *,
     verbatim: Collection[str] = (),
+    optional: Collection[str] = (),
     alternative: str = "",
 ) -> Columns:
-    """Read the columns `names`, which are given by argument, of a file."""
+    """Read the columns `names`, which are given by argument, of a file.
+
+    Those of the arguments `optional` may be empty in some rows.
+    """
     wanted = {argument: name for argument, name in names.items() if name is not None}
     table = read_table(path, options, wanted=wanted)
-    return Columns(table, names, verbatim=verbatim, alternative=alternative)
+    read = Columns(table, names, verbatim=verbatim, alternative=alternative)
+    if options.incomplete == "skip":
+        read.skip_incomplete([each for each in read.names if each not in optional])
+    return read
 
 
 def numbered(values: pl.Series, name: str) -> tuple[pl.Series, pl.DataFrame]:

@@ -33,7 +33,6 @@ _OTHER_KINDS = (
     (rb'\s*\{\s*"|\s*\[\s*\{', "JSON"),
     (rb"(?i:\s*<(!doctype|html|\?xml))", "a web page or XML"),
     (rb"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file itself)"),
-    (rb"__label__", "rows as fastText writes them (give each a tab between label and text)"),
 )
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.decompress),
@@ -165,8 +164,8 @@ def _not_unicode(path: Path, data: bytes, tried: str) -> tuple[str, str]:
     except UnicodeDecodeError:
         text, name = data.decode("latin-1"), "Latin-1"
     place = data.index(byte)
-    word = re.search(r"\S*$", text[max(place - 15, 0) : place])
-    sample = (word[0] if word else "") + text[place : place + 15].split()[0]
+    start, end = text[max(place - 15, 0) : place], text[place : place + 15]
+    sample = re.split(r"[\s\",;|:]", start)[-1] + re.split(r"[\s\",;|:]", end)[0]
     return text, (
         f"{path.name} is not UTF-8; it was read as {name} (row {row}: {sample!r}). If that is "
         f"wrong, give {flag('encoding')}."

@@ -65,6 +65,7 @@ def interactions_from_csv(
         | {"device": device, "watch_seconds": watch_seconds},
         options,
         verbatim=("user", "item"),
+        optional=("device", "watch_seconds"),
     )
     frame = _events(read, limits, options)
     names = names or {}
@@ -73,15 +74,18 @@ def interactions_from_csv(
     of_items = _Description("item", item, items, ITEM_COLUMNS, items_columns)
     known_users, said_users = of_users.read(frame["user_id"], names, options)
     known_items, said_items = of_items.read(frame["item_id"], names, options)
-    rows = (
-        f"{frame.height:,} interactions, {known_users.height:,} users, {known_items.height:,} items"
-    )
-    if timestamp:
-        rows += f", {span_of(frame['timestamp'])}"
+    rows = _in_words(frame, known_users, known_items)
     said = [repeated(frame), *read.notes(), *said_users, *said_items]
     paths = [path, *(Path(other) for other in (users, items) if other)]
     source = file_source(paths, rows=rows, notice=" ".join(filter(None, said)) or None)
     return Interactions(source, frame, known_users, _completed(known_items))
+
+
+def _in_words(frame: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> str:
+    """Say how much was read, and of which span of time, where there are times."""
+    said = f"{frame.height:,} interactions, {users.height:,} users, {items.height:,} items"
+    times = frame["timestamp"].drop_nulls()
+    return f"{said}, {span_of(times)}" if len(times) else said
 
 
 def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptions) -> pl.DataFrame:
@@ -160,6 +164,8 @@ class _Description:
         read = Columns(
             table, {self.kind: self.id_column} | told, verbatim=(self.kind,), without_flag=told
         )
+        if options.incomplete == "skip":
+            read.skip_incomplete([self.kind])
         described = {met.name: read.unique(self.kind)}
         described |= {ours: _attribute(read, ours) for ours in told}
         read.check()

@@ -26,8 +26,7 @@ from data.files.headers import given_names, header_names, split_names
 
 _NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
 _CANDIDATES = ("\t", "::", ";", ",", "|")  # of equally good ones the first
-_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "spaces", "|": "|", "::": "::"}
-_STAND_IN = "\x1f"  # for a delimiter of several characters: ASCII's own unit separator
+_STAND_IN = b"\x1f"  # for a delimiter of several characters: ASCII's own unit separator
 _SAMPLE_LINES = 50
 
 
@@ -67,12 +66,12 @@ def read_table(
         raise ValueError(f"{path}: the file is empty. It needs a header and rows.")
     given, data = _excel_line(data, options.delimiter)
     sign = _delimiter(path, data, given)
-    data, delimiter = _with_one_byte(data, sign)
-    quoted = b'"' in data and _has_quoting(data, delimiter)
-    cells = Cells(path, data, delimiter, quoted)
-    cells.check_widths(_WORDS.get(sign, repr(sign)))
+    columns = split_names(options.columns)
+    data, delimiter = _with_one_byte(data, sign, columns=len(columns))
+    cells = _cells(path, data, delimiter)
+    cells.check_widths(sign)
     first = cells.first()
-    headed = not options.columns or first == split_names(options.columns)
+    headed = not columns or first == columns
     if headed:
         names = header_names(path, first, wanted or {}, columns_argument)
     else:
@@ -115,6 +114,11 @@ def _delimiter(path: Path, data: bytes, given: str) -> str:
         return _NAMES.get(given, given)
     if path.suffix.lower() in (".tsv", ".tab"):
         return "\t"
+    if data.startswith(b"__label__"):
+        raise ValueError(
+            f"{path}: rows as fastText writes them. Give {flag('delimiter')} space "
+            f"{flag('columns')} label text"
+        )
     lines = data[:262_144].decode("utf-8", "replace").split("\n")[:_SAMPLE_LINES]
     bare = [re.sub(r'"[^"]*"', "", line) for line in lines if line.strip()]
     counts = {sign: [line.count(sign) for line in bare] for sign in _CANDIDATES}
@@ -126,23 +130,42 @@ def _delimiter(path: Path, data: bytes, given: str) -> str:
     return " " if len(bare) > 1 and len(spaces) == 1 and spaces != {1} else ","
 
 
-def _with_one_byte(data: bytes, sign: str) -> tuple[bytes, int]:
-    """Return the text with a delimiter of one byte, and that byte; spaces may be several."""
+def _with_one_byte(data: bytes, sign: str, *, columns: int) -> tuple[bytes, int]:
+    """Return the text with a delimiter of one byte, and that byte.
+
+    Spaces may be several; where the number of columns is known, the last one takes the rest.
+    """
     if not sign:
         raise ValueError(f"delimiter: it is empty; give {flag('delimiter')} comma, tab or another")
     encoded = sign.encode()
-    if sign == " ":
-        return re.sub(rb" *\n *", b"\n", re.sub(rb" +", b" ", data.strip(b" "))), ord(" ")
-    if len(encoded) == 1 and sign not in '"\n':
+    if len(encoded) == 1 and sign not in ' "\n':
         return data, encoded[0]
-    if _STAND_IN.encode() in data or '"' in sign or "\n" in sign:
+    if _STAND_IN in data or '"' in sign or "\n" in sign:
         raise ValueError(f"delimiter: {sign!r} cannot be read; give {flag('delimiter')} another")
-    return data.replace(encoded, _STAND_IN.encode()), ord(_STAND_IN)
+    if sign != " ":
+        return data.replace(encoded, _STAND_IN), _STAND_IN[0]
+    data = re.sub(rb" *\n *", b"\n", data.strip(b" "))
+    if columns < 2:
+        return re.sub(rb" +", _STAND_IN, data), _STAND_IN[0]
+    cell = rb"([^ \n]+) +"
+    split = b"".join(rb"\%d" % number + _STAND_IN for number in range(1, columns))
+    return re.sub(rb"(?m)^" + cell * (columns - 1), split, data), _STAND_IN[0]
 
 
-def _has_quoting(data: bytes, delimiter: int) -> bool:
-    """Tell whether a file with quotation marks is one whose cells may be quoted."""
-    if chr(delimiter) in ",;":
-        return True
+def _cells(path: Path, data: bytes, delimiter: int) -> Cells:
+    """Find the cells, quoted or not.
+
+    Cells may be quoted in a file with commas or semicolons; in another one if its header is, or if
+    its rows have the same number of cells in that way alone.
+    """
     header = data[: data.find(b"\n")].split(bytes([delimiter]))
-    return all(len(cell) > 1 and cell[:1] == b'"' == cell[-1:] for cell in header)
+    of_marks = all(len(cell) > 1 and cell[:1] == b'"' == cell[-1:] for cell in header)
+    quoted = b'"' in data and (chr(delimiter) in ",;" or of_marks)
+    cells = Cells(path, data, delimiter, quoted)
+    if cells.quoted or cells.sound or b'"' not in data:
+        return cells
+    try:
+        other = Cells(path, data, delimiter, quoted=True)
+    except ValueError:
+        return cells
+    return other if other.sound else cells

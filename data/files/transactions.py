@@ -56,7 +56,10 @@ def transactions_from_csv(
     roles = {role: name for role, name in names.items() if name != NONE}
     options = options or TimedTableOptions()
     none = f", or {NONE} where there is no such column"
-    files = [read_columns(path, roles, options, alternative=none) for path in given.values()]
+    files = [
+        read_columns(path, roles, options, optional=("label",), alternative=none)
+        for path in given.values()
+    ]
     further = further_columns(files, numbers=numbers, categories=categories, reserved=_OURS)
     frames = [_converted(columns, options, fraud_value) for columns in files]
     for columns in files:
@@ -169,11 +172,9 @@ def _first_day(path: Path, frame: pl.DataFrame, column: str) -> int:
     times = frame["time_seconds"]
     first_day, last_day = (int(each) // DAY_S for each in (times.min(), times.max()))  # type: ignore[arg-type]
     if last_day - first_day > _MOST_DAYS:
-        early, late = times.arg_min(), times.arg_max()
         raise ValueError(
-            f"{path}: column {column!r} spans {last_day - first_day:,} days, from row"
-            f" {int(early or 0) + 2} to row {int(late or 0) + 2}; at most {_MOST_DAYS:,} are"
-            f" allowed. Correct the times, or say how they are written by {flag('date_format')} or"
-            f" {flag('time_unit')}."
+            f"{path}: column {column!r} spans {last_day - first_day:,} days; at most"
+            f" {_MOST_DAYS:,} are allowed. Correct the times, or say how they are written by"
+            f" {flag('date_format')} or {flag('time_unit')}."
         )
     return first_day

@@ -109,7 +109,8 @@ class ModelOptions:
     min_child_weight: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
     """Smallest sum of hessians in a leaf; larger is smoother."""
     bins: Annotated[int, Interval(ge=2, le=65_536)] = 4096
-    """Histogram bins per feature; more bins separate rare values better and take longer."""
+    """Histogram bins per feature, fewer where there are more than 29 features; more bins separate
+    rare values better and take longer."""
     patience: Annotated[int, Interval(ge=1, le=10_000)] = 25
     """Trees without a better validation AP before fitting stops."""
     threads: Annotated[int, Interval(ge=0, le=1024)] = 0
@@ -146,6 +147,15 @@ class Config(RunConfig):
 
     protocol: Literal["none", "handbook-single"] = "none"
     """Run exactly a published protocol instead, and print its figures beside the published ones."""
+
+    def __post_init__(self) -> None:
+        """Check the fields; the training payments lie in one file."""
+        super().__post_init__()
+        if self.data.path is not None and self.data.train is not None:
+            raise ValueError(
+                "data.train: given beside data.path, which holds the training payments too; give"
+                " one of --data.path and --data.train"
+            )
 
 
 DEFAULT = Config()

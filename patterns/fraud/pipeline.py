@@ -55,6 +55,7 @@ XGBOOST = {
 }
 TOP_REASONS = 3
 PROFILE_ROWS = 100_000
+MOST_BINS = 120_000  # of all features: a histogram a node is memory and time
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,7 @@ class Pipeline:
                 seed=config.seed,
             )
 
-        boosted = [
-            variant(XGBOOST[method], _trees(config, features.codes), method) for method in methods
-        ]
+        boosted = [variant(XGBOOST[method], _trees(config, features), method) for method in methods]
         return cls(
             features=features,
             rules=variant(RULES, Rules(names=features.names)),
@@ -319,17 +318,17 @@ def _joined(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray |
     return None if first is None or second is None else np.concatenate([first, second])
 
 
-def _trees(config: Config, codes: tuple[int, ...]) -> BoostedTrees:
-    options = config.model
+def _trees(config: Config, features: FeatureSet) -> BoostedTrees:
+    options, count = config.model, len(features.names)
     return BoostedTrees(
         trees=options.trees,
         depth=options.depth,
         learning_rate=options.learning_rate,
         min_child_weight=options.min_child_weight,
-        bins=options.bins,
+        bins=min(options.bins, max(256, MOST_BINS // count)),
         patience=options.patience,
         threads=options.threads,
-        codes=codes,
+        codes=features.codes,
         seed=config.seed,
     )
 

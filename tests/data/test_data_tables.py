@@ -117,6 +117,7 @@ def test_quotes_and_line_breaks_inside_of_cells(file):
             r"own\.csv, row 1: the header names column 'id' twice, as columns 1 and 2",
         ),
         ("id, id\na,1\n", r"names column 'id' twice"),
+        ("a::b\nc::d\ne::f::g\n", r"row 3: 3 cells between ::, row 1 has 2: 'e::f::g'"),
         ("\n  \n", r"own\.csv: the file is empty"),
         ("id,text\n", r"own\.csv: a header but no rows"),
         (b"PAR1\0\0", r"own\.csv: a Parquet file, not a table of rows"),
@@ -126,7 +127,7 @@ def test_quotes_and_line_breaks_inside_of_cells(file):
         ('[\n  {"text": "a"}\n]', r"own\.csv: JSON, not a table of rows"),
         ("<html></html>", r"own\.csv: a web page or XML, not a table of rows"),
         ("version https://git-lfs.github.com/spec/v1\n", r"own\.csv: a pointer of Git LFS"),
-        ("__label__a x y\n", r"own\.csv: rows as fastText writes them"),
+        ("__label__a x y\n", r"fastText writes them. Give --data.delimiter space --data.columns"),
         (b"a" * 257 + b"ustar", r"own\.csv: a tar archive"),
         ("id,text\na,1\nb,\0\n", r"own\.csv, row 3: it holds a NUL"),
     ],
@@ -157,7 +158,7 @@ def test_what_is_not_utf8_is_read_as_windows_1252_and_said(file):
     table = read_table(file(text, encoding="cp1252"))
     assert table.frame.rows()[1] == ("b", "déjà vu – naïve")
     assert table.said == (
-        "own.csv is not UTF-8; it was read as Windows-1252 (row 3: 'b,déjà'). If that is wrong, "
+        "own.csv is not UTF-8; it was read as Windows-1252 (row 3: 'déjà'). If that is wrong, "
         "give --data.encoding.",
     )
     assert rows_of(file(text, encoding="cp1252"), encoding="cp1252") == table.frame.rows()
@@ -281,6 +282,40 @@ def test_names_given_to_a_file_with_a_header_are_refused(file):
         read_table(file("body,label\nx,a\n"), options)
     with pytest.raises(ValueError, match="columns: 'a' stands twice; give --data.columns each"):
         read_table(file("x,y\n"), TableOptions(columns=("a", "a")))
+
+
+def test_the_last_of_given_columns_takes_the_rest_of_a_line_of_words(file):
+    path = file("__label__a one  two\n __label__b x\n", "train.txt")
+    options = {"delimiter": "space", "columns": ("label", "text")}
+    assert rows_of(path, **options) == [("__label__a", "one  two"), ("__label__b", "x")]
+
+
+def test_a_file_of_tabs_that_fits_with_quoting_alone_is_quoted(file):
+    path = file('id\ttext\na\t"one\ttwo\nthree ""x"""\nb\t"y"\n', "own.tsv")
+    assert rows_of(path) == [("a", 'one\ttwo\nthree "x"'), ("b", "y")]
+
+
+def test_a_backslash_before_a_quotation_mark_is_read_and_said(file):
+    table = read_table(file('id;text\na;"Peter: \\"Pan\\"; C:\\temp"\nb;"y"\n'))
+    assert table.frame.rows() == [("a", 'Peter: "Pan"; C:\\temp'), ("b", "y")]
+    assert table.said == ('In own.csv \\" was read as a quotation mark inside of a cell.',)
+
+
+def test_rows_with_an_empty_cell_are_skipped_where_that_is_asked_for(file):
+    path = file("user_id,item_id,on,extra\na,x,tv,\n,x,tv,\nb, ,,1\nc,y,,\n")
+    with pytest.raises(
+        ValueError, match="row 3: column 'user_id' is empty.*--data.incomplete skip"
+    ):
+        interactions_from_csv(path)
+    options = TimedTableOptions(incomplete="skip")
+    table = interactions_from_csv(path, device="on", options=options)
+    assert table.interactions["user_id"].to_list() == ["a", "c"]
+    assert table.interactions["device"].to_list() == ["tv", None]
+    assert table.source.notice.startswith(
+        "2 rows were skipped for an empty 'user_id' (1) or 'item_id' (1)."
+    )
+    with pytest.raises(ValueError, match="row 2: column 'user_id' is empty"):
+        interactions_from_csv(file("user_id,item_id\n,x\n"), options=options)
 
 
 @settings(max_examples=150, deadline=None)
