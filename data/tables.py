@@ -94,12 +94,20 @@ class Transactions:
 
     source: Source
     frame: pl.DataFrame
-    """transaction_id: i64, time_seconds: i64 since `start`, day: i16, customer_id: i32,
-    terminal_id: i32, amount: f64, is_fraud: i8, scenario: i8 (0 when genuine or unknown)."""
+    """transaction_id: i64, is_fraud: i8, -1 where it is not known. Then what the source has:
+    time_seconds: i64 since `start` and day: i16, customer_id, terminal_id, device_id: i32, amount:
+    f64, weight: f64 (how many payments the row stands for), part: str (train, valid or test),
+    scenario: i8 (0 when genuine or unknown), account_opened: i32, a day; and further columns."""
     start: date
-    """The day that second 0 begins."""
+    """The day that second 0 begins; 1970-01-01 where there is no time."""
+    numbers: tuple[str, ...] = ()
+    """Further columns of numbers: f64, null where missing."""
+    categories: tuple[str, ...] = ()
+    """Further columns of categories: str."""
+    calendar: bool = True
+    """Whether `start` is a date that is known, rather than the zero of a counter."""
     extra: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    """Further tables, such as the user's own names of customers and terminals."""
+    """The user's own ids of a column: the table's numbers beside their names."""
 
 
 @dataclass(frozen=True)

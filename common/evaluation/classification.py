@@ -164,17 +164,22 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     return wins / (float(hits.sum()) * float((~hits).sum()))
 
 
-def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
+def average_precision(
+    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Area under the precision-recall curve as a sum of steps: Σ (R_n - R_{n-1}) P_n.
 
-    With scores (N, C) the mean over the classes. No interpolation, which would be too kind.
+    With scores (N, C) the mean over the classes. No interpolation, which would be too kind. With
+    `weights` (N,) each row counts as so many.
     """
     from sklearn.metrics import average_precision_score
 
     if np.ndim(scores) == 2:
         targets, scores = _one_against_rest(labels, scores)
-        return float(average_precision_score(targets, scores, average="macro"))
-    return float(average_precision_score(*scored(labels, scores)))
+        return float(
+            average_precision_score(targets, scores, average="macro", sample_weight=weights)
+        )
+    return float(average_precision_score(*scored(labels, scores), sample_weight=weights))
 
 
 def roc_curve(labels: ArrayLike, scores: ArrayLike) -> Curve:

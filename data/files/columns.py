@@ -49,11 +49,13 @@ class Columns:
         *,
         verbatim: Collection[str] = (),
         without_flag: Collection[str] = (),
+        alternative: str = "",
     ) -> None:
         """Find the columns; those of None are left out. All that are missing raise together.
 
         Space around a value is cut off, except in the columns of the arguments `verbatim`. The
-        columns `without_flag` can be named by the reader alone.
+        columns `without_flag` can be named by the reader alone. `alternative` says what else a flag
+        of a missing column may be given.
         """
         self.table = table
         self.names = {argument: name for argument, name in names.items() if name is not None}
@@ -66,7 +68,8 @@ class Columns:
             check_header(table.path, table.frame, proposed, table.columns_argument)
         if missing:
             argument = table.columns_argument if table.headed else None
-            raise no_columns(table.path, table.frame.columns, missing, self.flags_of, argument)
+            has = table.frame.columns
+            raise no_columns(table.path, has, missing, self.flags_of, argument, alternative)
         self.said += _named_twice(self.names)
         self.texts = {
             argument: table.frame[name]
@@ -237,13 +240,15 @@ def read_columns(
     *,
     verbatim: Collection[str] = (),
     optional: Collection[str] = (),
+    alternative: str = "",
 ) -> Columns:
     """Read the columns `names`, which are given by argument, of a file.
 
     Those of the arguments `optional` may be empty in some rows.
     """
     wanted = {argument: name for argument, name in names.items() if name is not None}
-    read = Columns(read_table(path, options, wanted=wanted), names, verbatim=verbatim)
+    table = read_table(path, options, wanted=wanted)
+    read = Columns(table, names, verbatim=verbatim, alternative=alternative)
     if options.incomplete == "skip":
         read.skip_incomplete([each for each in read.names if each not in optional])
     return read

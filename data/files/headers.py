@@ -76,6 +76,7 @@ def no_columns(
     missing: Mapping[str, str],
     flags: Mapping[str, str],
     argument: str | None,
+    alternative: str = "",
 ) -> ValueError:
     """Return the error for the columns `missing`, by argument, with what may be meant.
 
@@ -88,7 +89,7 @@ def no_columns(
     ]
     text = f"{path}: {'; '.join(said)}. It has {listed(has)}"
     if any(key in flags for key in missing):
-        text += "; name each by the flag behind it"
+        text += f"; name each by the flag behind it{alternative}"
     text += "." if argument is None else f". If row 1 is no header, give {flag(argument)}."
     if len(has) == 1:
         text += f" If there are several columns, give another {flag('delimiter')}."

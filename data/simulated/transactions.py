@@ -74,7 +74,9 @@ def generate(
             "account_opened": columns["account_opened"],
         }
     )
-    return Transactions(source=_source(frame, seed, start, days), frame=frame, start=start)
+    return Transactions(
+        source=_source(frame, seed, start, days), frame=frame, start=start, numbers=("distance",)
+    )
 
 
 def _payments(

@@ -19,20 +19,37 @@ NAME = "fraud"
 
 @dataclass(frozen=True)
 class DataOptions(TimedTableOptions):
-    """Your own file and the names of its columns (`--dataset csv`)."""
+    """Your own file and the names of its columns (`--dataset csv`); `none` says there is none."""
 
     path: Path | None = None
-    """CSV file of payments; needed with `--dataset csv`."""
+    """CSV file of payments; this or `train` is needed with `--dataset csv`."""
+    train: Path | None = None
+    """CSV file of the training payments, if they are split already."""
+    valid: Path | None = None
+    """CSV file of the validation payments; without one they are taken from training."""
+    test: Path | None = None
+    """CSV file of the test payments."""
     time: str = "time"
-    """Column of the time: dates with a time, or seconds since 1970."""
+    """Column of the time; none cuts by chance and leaves the windows out."""
     customer: str = "customer_id"
     """Column of the customer or card."""
     terminal: str = "terminal_id"
     """Column of the terminal or merchant."""
     amount: str = "amount"
-    """Column of the amount."""
+    """Column of the amount; without amounts, decisions are counted instead of priced."""
     label: str = "is_fraud"
-    """Column of the label, 0 or 1."""
+    """Column of the label, 0 or 1; empty where it is not known."""
+    fraud_value: str | None = None
+    """The label that marks fraud, if it is not 1, yes, true or fraud; all others are genuine."""
+    device: str = "none"
+    """Column of the device, which gets windows of its own."""
+    weight: str = "none"
+    """Column of how many payments a row stands for, in a sample: counted in calibration, costs and
+    AP, not in training."""
+    numbers: tuple[str, ...] = ("auto",)
+    """Further columns of numbers that the models see, missing values allowed; auto or none."""
+    categories: tuple[str, ...] = ("auto",)
+    """Further columns of categories that the models see; auto or none."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +64,14 @@ class WorldOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Days of each part, counted back from the last day: train, wait, validation, wait, test."""
+    """Days of each part, counted back from the last day: train, wait, validation, wait, test.
 
-    train_days: Annotated[int, Interval(ge=1, le=10_000)] = 60
-    """Days of training; earlier days only fill the windows."""
+    Where your own payments cover fewer days, they are cut by the shares of these.
+    """
+
+    train_days: Annotated[int, Interval(ge=1, le=10_000)] | None = None
+    """Days of training; earlier days only fill the windows. Without a number 60, and in a file of
+    your own all days before validation."""
     valid_days: Annotated[int, Interval(ge=1, le=10_000)] = 14
     """Days for early stopping, calibration, the threshold and every choice."""
     test_days: Annotated[int, Interval(ge=1, le=10_000)] = 28
@@ -72,10 +93,14 @@ class FeatureOptions:
 class ModelOptions:
     """The models, and the calibration of their scores."""
 
-    serve: Literal["best", "xgboost", "logistic"] = "best"
-    """The model to serve; `best` takes the highest average precision on validation."""
+    serve: Literal["best", "xgboost", "logistic", "rules"] = "best"
+    """The model to serve; `best` takes the highest average precision and money saved over `folds`
+    expanding windows before the test."""
     imbalance: Literal["best", "none", "weight", "smote", "undersample"] = "best"
-    """Rebalancing of the XGBoost model to serve; all four are fitted and compared."""
+    """Rebalancing of the XGBoost model to serve; all four are fitted and compared, SMOTE only where
+    no feature is a category or missing."""
+    folds: Annotated[int, Interval(ge=1, le=10)] = 3
+    """Expanding windows in which the models are compared."""
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 200
     """Largest number of trees; early stopping may keep fewer."""
     depth: Annotated[int, Interval(ge=1, le=20)] = 6
@@ -84,7 +109,8 @@ class ModelOptions:
     min_child_weight: Annotated[float, Interval(ge=0, le=1e6)] = 1.0
     """Smallest sum of hessians in a leaf; larger is smoother."""
     bins: Annotated[int, Interval(ge=2, le=65_536)] = 4096
-    """Histogram bins per feature; more bins separate rare values better and take longer."""
+    """Histogram bins per feature, fewer where there are more than 29 features; more bins separate
+    rare values better and take longer."""
     patience: Annotated[int, Interval(ge=1, le=10_000)] = 25
     """Trees without a better validation AP before fitting stops."""
     threads: Annotated[int, Interval(ge=0, le=1024)] = 0
@@ -116,8 +142,20 @@ class Config(RunConfig):
     features: FeatureOptions = field(default_factory=FeatureOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     decision: DecisionOptions = field(default_factory=DecisionOptions)
+    own_files = ("path", "train", "valid", "test")
+    own_needed = ("path", "train")
+
     protocol: Literal["none", "handbook-single"] = "none"
     """Run exactly a published protocol instead, and print its figures beside the published ones."""
+
+    def __post_init__(self) -> None:
+        """Check the fields; the training payments lie in one file."""
+        super().__post_init__()
+        if self.data.path is not None and self.data.train is not None:
+            raise ValueError(
+                "data.train: given beside data.path, which holds the training payments too; give"
+                " one of --data.path and --data.train"
+            )
 
 
 DEFAULT = Config()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from common.evaluation.report import Report
 from patterns.fraud.config import NAME
 from patterns.fraud.data import Splits
+from patterns.fraud.evaluation.choice import choice
 from patterns.fraud.evaluation.decisions import decisions
 from patterns.fraud.evaluation.imbalance import imbalance
 from patterns.fraud.evaluation.latency import latencies
@@ -25,14 +26,16 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     """Measure every variant on the test days."""
     scored = score(pipeline, splits)
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.tables = [
+    tables = [
         quality(pipeline, scored),
         decisions(pipeline, scored),
         imbalance(pipeline, scored),
+        choice(pipeline),
         slices(pipeline, scored),
         windows(pipeline, splits),
         rules(pipeline, scored),
     ]
+    report.tables = [table for table in tables if table is not None and table.rows]
     report.printed = 3
     report.latency = latencies(pipeline, splits)
     draw(report, pipeline, splits, scored)

@@ -22,9 +22,12 @@ def draw(report: Report, pipeline: Pipeline, splits: Splits, scored: Scored) -> 
     """Draw all figures."""
     _precision_recall(report, pipeline, scored)
     _reliability(report, scored)
-    _cost(report, pipeline, splits)
-    _days(report, pipeline, scored)
-    _importance(report, pipeline, scored)
+    if splits.test.amounts is not None:
+        _cost(report, pipeline, splits)
+    if scored.payments.days is not None and scored.payments.customers is not None:
+        _days(report, pipeline, scored)
+    if pipeline.served_ is not pipeline.rules:
+        _importance(report, pipeline, scored)
 
 
 def _precision_recall(report: Report, pipeline: Pipeline, scored: Scored) -> None:
@@ -74,11 +77,13 @@ def _cost(report: Report, pipeline: Pipeline, splits: Splits) -> None:
     never = 0.0
     with figure(report, "Cost against threshold", caption) as axes:
         for name, (part, features) in parts.items():
+            amounts = part.amounts
+            assert amounts is not None
             curve = cost_curve(
                 part.labels,
                 served.probabilities(features),
                 false_positive=served.decision.false_positive_cost,
-                false_negative=part.amounts,
+                false_negative=amounts,
             )
             keep = (curve.thresholds > 1e-4) & (curve.thresholds <= 1)
             axes.plot(curve.thresholds[keep], 1000 * curve.cost[keep] / len(part), label=name)
@@ -92,6 +97,7 @@ def _cost(report: Report, pipeline: Pipeline, splits: Splits) -> None:
 def _days(report: Report, pipeline: Pipeline, scored: Scored) -> None:
     test, k, served = scored.payments, pipeline.alerts, pipeline.served_.name
     caption = f"Every test day: CP@{k}, and the share of its frauds that were declined."
+    assert test.days is not None
     days, day_of_row = np.unique(test.days, return_inverse=True)
     frauds = np.bincount(day_of_row, test.labels == 1)
     found = np.bincount(day_of_row, scored.declined[served] & (test.labels == 1))

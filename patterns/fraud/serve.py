@@ -14,6 +14,10 @@ Labels come back the same way: `confirmed` lists earlier payments that turned ou
 the risk of their terminals counts them from then on. A customer or terminal that the state does not
 know is served with an empty past (`known_customer`, `known_terminal` say so). If the model fails,
 the rules answer, and `fallback` says why.
+
+A run knows which columns its features read, so a request has a field for each of them, under the
+name of the column, and no other: /openapi.json lists them (above: those of the simulated world). A
+category may hold any text.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime
+from pydantic import AwareDatetime, BaseModel, Field, NaiveDatetime, create_model
 
 from common.artifacts import Run
 from common.serving import (
@@ -41,6 +45,8 @@ from patterns.fraud.entities.payment import Payment
 if TYPE_CHECKING:
     import numpy as np
 
+    from patterns.fraud.stages.features.definition import FeatureSet
+
 Label = tuple[int, int, bool]  # terminal, transaction, whether it was fraud
 
 Id = int | Annotated[str, Field(min_length=1, max_length=200)]
@@ -55,31 +61,66 @@ class Confirmation(ServiceRequest):
 
 
 class PaymentRequest(ServiceRequest):
-    """One payment that waits for an answer."""
+    """One payment that waits for an answer; a run's own columns come on top."""
 
-    customer_id: Id = Field(description="id as in the training data")
-    terminal_id: Id = Field(description="id as in the training data")
-    amount: float = Field(ge=0, le=1e9, description="in the currency of the training data")
-    time: AwareDatetime | NaiveDatetime | None = Field(
-        default=None,
-        description="UTC if it has no zone; without it, the time of the newest known payment",
-    )
     transaction_id: int | None = Field(
         default=None,
         ge=0,
         le=2**62,
         description="makes a retry harmless; needed to confirm a fraud later",
     )
-    device_id: int | None = Field(
-        default=None, ge=0, le=LARGEST, description="needed if the model uses it"
-    )
-    distance: float | None = Field(default=None, ge=0, le=1e6, description="home to terminal")
-    confirmed: list[Confirmation] = Field(
-        default_factory=list, max_length=1000, description="labels that arrived since"
-    )
     record: bool = Field(
         default=True, description="false scores without changing the state or adding labels"
     )
+
+
+def request_model(features: FeatureSet) -> type[PaymentRequest]:
+    """Return the request of payments with the columns that `features` read.
+
+    A further column has its own name outside and a plain one inside, since it may be any text.
+    """
+    id_ = (Id, Field(description="id as in the training data"))
+    about = "UTC if it has no zone; without it, the time of the newest known payment"
+    time = (AwareDatetime | NaiveDatetime | None, Field(default=None, description=about))
+    about = "in the currency of the training data"
+    amount = (float, Field(ge=0, le=1e9, description=about))
+    known: dict[str, tuple[str, Any]] = {
+        "customer_id": ("customer_id", id_),
+        "terminal_id": ("terminal_id", id_),
+        "device_id": ("device_id", id_),
+        "amount": ("amount", amount),
+        "time_seconds": ("time", time),
+    }
+    fields = dict(field for column, field in known.items() if column in features.columns)
+    for place, column in enumerate(further_columns(features)):
+        fields[_inside(place)] = _further_field(features, column)
+    if any(window.value == "label" for window in features.windows):
+        about = "labels that arrived since"
+        labels: Any = Field(default_factory=list, max_length=1000, description=about)
+        fields["confirmed"] = (list[Confirmation], labels)
+    return create_model(
+        "PaymentRequest", __base__=PaymentRequest, __doc__=PaymentRequest.__doc__, **fields
+    )
+
+
+def further_columns(features: FeatureSet) -> tuple[str, ...]:
+    """Return the table's own columns: numbers, then categories."""
+    return (*features.numbers, *(category.column for category in features.categories))
+
+
+def _further_field(features: FeatureSet, column: str) -> tuple[Any, Any]:
+    """Return type and field of a further column; it may be missing where training saw it so."""
+    optional = column in features.optional
+    kind: Any = float if column in features.numbers else str
+    limits: dict[str, Any] = {"ge": -1e15, "le": 1e15} if kind is float else {"max_length": 1000}
+    about = "a number" if kind is float else "a category: any text, an unknown one counts as rare"
+    about = f"column of the training data, {about}{', null if missing' if optional else ''}"
+    field = Field(default=None if optional else ..., alias=column, description=about, **limits)
+    return (kind | None if optional else kind), field
+
+
+def _inside(place: int) -> str:
+    return f"further_{place}"
 
 
 class Reason(BaseModel):
@@ -97,19 +138,16 @@ class PaymentResponse(ServiceResponse):
     score: float = Field(description="probability of fraud, calibrated")
     decision: Literal["approve", "decline"]
     reasons: list[Reason]
-    answered_by: str = Field(description="the model, or the rules")
-    fallback: str | None = Field(
-        default=None, description="why the rules answered instead of the model"
-    )
-    known_customer: bool
-    known_terminal: bool
+    answered_by: str = Field(description="the model, or what answers when it fails")
+    fallback: str | None = Field(default=None, description="why another answered than the model")
+    known_customer: bool | None = Field(default=None, description="null if customers are not used")
+    known_terminal: bool | None = Field(default=None, description="null if terminals are not used")
 
 
 class FraudService(Service):
     """Approves or declines a payment by how likely it is a fraud, and tells why."""
 
     name = NAME
-    Request = PaymentRequest
     Response = PaymentResponse
     keeps_state = True
 
@@ -118,6 +156,7 @@ class FraudService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
+        self.Request: type[PaymentRequest] = request_model(self.pipeline.features)
         self.answers: Answers[PaymentRequest, PaymentResponse] = Answers()
         self.next_id = self.pipeline.stream_.largest_id() + 1
         self.clock = Clock(self.pipeline.stream_.start)
@@ -145,8 +184,11 @@ class FraudService(Service):
         times, stream = StageTimes(), self.pipeline.stream_
         for label in labels if request.record else ():
             stream.confirm(*label)
-        known_customer = stream.knows("customer_id", payment.customer_id)
-        known_terminal = stream.knows("terminal_id", payment.terminal_id)
+        known = {
+            column: stream.knows(column, getattr(payment, column))
+            for column in ("customer_id", "terminal_id")
+            if column in self.pipeline.features.columns
+        }
         with times("score"):
             features, scores = self.pipeline.score([payment], record=request.record)
         with times("reasons"):
@@ -159,8 +201,8 @@ class FraudService(Service):
             reasons=reasons,
             answered_by=scores.by,
             fallback=scores.fallback,
-            known_customer=known_customer,
-            known_terminal=known_terminal,
+            known_customer=known.get("customer_id"),
+            known_terminal=known.get("terminal_id"),
         )
         if request.record:
             self.answers.keep(identifier, request, answer)
@@ -173,9 +215,27 @@ class FraudService(Service):
         if fallback:
             return reasons
         for name, value, added in self.pipeline.reasons(features)[0]:
-            text = f"{name.replace('_', ' ')} is {value:g}"
-            reasons.append(Reason(code=name.upper(), text=text, value=value, contribution=added))
+            shown = self._shown(name, value)
+            missing = value != value  # NaN, which JSON has no word for
+            reasons.append(
+                Reason(
+                    code=name.upper(),
+                    text=f"{name.replace('_', ' ')} is {shown}",
+                    value=None if missing else value,
+                    contribution=added,
+                )
+            )
         return reasons
+
+    def _shown(self, name: str, value: float) -> str:
+        """Return the value of a feature in words: of a category the text, not its code."""
+        features = self.pipeline.features
+        place = features.names.index(name) - (len(features.names) - len(features.categories))
+        if place < 0:
+            return "missing" if value != value else f"{value:g}"
+        if value == 0:
+            return "rare or new"
+        return features.categories[place].values[int(value) - 1] or "missing"
 
     def _refuse_used_ids(self, requests: Sequence[PaymentRequest]) -> None:
         """Refuse an id that another payment had, before anything of the batch is recorded."""
@@ -191,27 +251,28 @@ class FraudService(Service):
             )
 
     def _payment(self, request: PaymentRequest, row: int) -> Payment:
-        extras: dict[str, float] = {}
-        for column in sorted(self.pipeline.features.columns - {"customer_id", "terminal_id"}):
-            value = getattr(request, column)
-            if value is None:
-                raise RequestError(column, None, "this model needs it", f"give {column}", row=row)
-            extras[column] = value
+        """Return the payment of a request: ids as numbers, what the features do not read as 0."""
+        values: dict[str, Any] = {}
+        for column in ("customer_id", "terminal_id", "device_id"):
+            if hasattr(request, column):
+                values[column] = self._number(column, getattr(request, column), row)
+        extras = {c: values.pop(c) for c in ("device_id",) if c in values}
+        for place, column in enumerate(further_columns(self.pipeline.features)):
+            extras[column] = getattr(request, _inside(place))
         identifier = request.transaction_id
         if identifier is None:
             identifier, self.next_id = self.next_id, self.next_id + 1
         return Payment(
             transaction_id=identifier,
             time_seconds=self._seconds(request, row),
-            customer_id=self._number("customer_id", request.customer_id, row),
-            terminal_id=self._number("terminal_id", request.terminal_id, row),
-            amount=request.amount,
+            amount=getattr(request, "amount", 0.0),
             extras=extras,
+            **values,
         )
 
     def _labels(self, request: PaymentRequest, row: int) -> list[Label]:
         found = []
-        for place, one in enumerate(request.confirmed):
+        for place, one in enumerate(getattr(request, "confirmed", ())):
             within = f"confirmed[{place}]."
             terminal = self._number("terminal_id", one.terminal_id, row, within=within)
             found.append((terminal, one.transaction_id, one.is_fraud))
@@ -229,27 +290,31 @@ class FraudService(Service):
     def _seconds(self, request: PaymentRequest, row: int) -> int:
         """Return seconds since day 0; without a time, the time of the latest payment known."""
         latest = self.pipeline.stream_.latest_time()
-        if request.time is None:
+        moment = getattr(request, "time", None)
+        if moment is None:
             return latest
         try:
-            return self.clock.seconds(request.time, latest=latest)
+            return self.clock.seconds(moment, latest=latest)
         except ValueError as problem:
             remedy = "give the time of the payment"
-            value = request.time.isoformat()
+            value = moment.isoformat()
             raise RequestError("time", value, str(problem), remedy, row=row) from None
 
     def _example(self) -> dict[str, Any]:
-        """Return a payment of a known customer at a known terminal, after the training data."""
-        stream, identifiers = self.pipeline.stream_, self.pipeline.identifiers_
-        example = {
-            "time": self.clock.moment(stream.latest_time() + 60).isoformat(),
-            "customer_id": identifiers.name("customer_id", stream.some("customer_id")),
-            "terminal_id": identifiers.name("terminal_id", stream.some("terminal_id")),
-            "amount": 950.0,
-            "record": False,
-        }
-        needed = self.pipeline.features.columns
-        return example | {c: v for c, v in (("device_id", 1), ("distance", 1.0)) if c in needed}
+        """Return the last payment of the training data, a minute later and as a what-if."""
+        names, last = self.pipeline.identifiers_, dict(self.pipeline.example_)
+        for column in ("customer_id", "terminal_id", "device_id"):
+            if column in last:
+                last[column] = names.name(column, last[column])
+        if "time_seconds" in last:
+            moment = self.clock.moment(int(last.pop("time_seconds")) + 60)
+            last = {"time": moment.isoformat(), **last}
+        return last | {"record": False}
+
+    def log_record(self, request: Any, response: Any) -> dict[str, Any]:
+        """Return the request under the names of its columns, and the answer."""
+        asked = request.model_dump(mode="json", by_alias=True)
+        return {"request": asked, "response": response.model_dump(mode="json")}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Build, evaluate and save a fraud detector: `python -m patterns.fraud.train`.
 
-data -> train | wait | valid | wait | test -> features -> rules, models -> decision -> artifact
+data -> train | wait | valid | wait | test -> features -> choice, rules, models -> artifact
 """
 
 from __future__ import annotations
@@ -36,13 +36,16 @@ def main(config: Config) -> Path | None:
     with console.stage("features") as stage:
         pipeline.fit_features(splits)
         stage.note(f"{len(pipeline.features.names)} features of {splits.frame.height:,} payments")
+    with console.stage("choice") as stage:
+        pipeline.fit_choice(splits)
+        stage.note(f"{len(pipeline.judged_)} candidates over {config.model.folds} windows")
     with console.stage("rules") as stage:
         pipeline.fit_rules(splits)
         stage.note(f"valid AP {pipeline.rules.valid_ap_:.3f}")
     with console.stage("models") as stage:
         pipeline.fit_models(splits)
         stage.note(f"{len(pipeline.models)} on {len(splits.train):,} payments")
-        stage.note(f"best {pipeline.served_.name}, valid AP {pipeline.served_.valid_ap_:.3f}")
+        stage.note(f"served {pipeline.served_.name}, valid AP {pipeline.served_.valid_ap_:.3f}")
     with console.stage("feature state"):
         pipeline.fit_state(splits)
     with console.stage("evaluation") as stage:

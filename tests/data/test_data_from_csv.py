@@ -265,7 +265,8 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
     assert table.frame["terminal_id"].to_list() == [1, 1, 0]
     assert table.frame["is_fraud"].to_list() == [1, 0, 0]
     assert table.frame["amount"].to_list() == [10, 3, 20.5]
-    assert table.extra["customers"].rows() == [(0, "b"), (1, "ä")]
+    assert table.extra["customer_id"].rows() == [(0, "b"), (1, "ä")]
+    assert table.calendar and table.numbers == table.categories == ()
     assert table.frame.schema == {
         "transaction_id": pl.Int64,
         "time_seconds": pl.Int64,
@@ -274,15 +275,14 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
         "terminal_id": pl.Int32,
         "amount": pl.Float64,
         "is_fraud": pl.Int8,
-        "scenario": pl.Int8,
     }
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("5,a,t,1,", "row 3: column 'is_fraud' is empty"),
-        ("5,a,t,1,NaN", "row 3: column 'is_fraud' holds 'NaN', and a label is 0 or 1"),
+        ("5,a,t,,0", "row 3: column 'amount' is empty"),
+        ("5,,t,1,0", "row 3: column 'customer_id' is empty"),
         ("5,a,t,1,2", "row 3: column 'is_fraud' holds '2', and a label is 0 or 1"),
         ("5,a,t,much,0", "row 3: column 'amount' holds 'much', not a number"),
         ("noon,a,t,1,0", "row 3: column 'time' holds 'noon', unlike '1' in other rows"),

@@ -216,7 +216,8 @@ def test_missing_columns_are_told_together_with_what_may_be_meant(file):
         f"{path}: no column 'customer_id', did you mean 'customer'? (--data.customer); no column "
         "'terminal_id', did you mean 'Terminal_ID'? (--data.terminal); no column 'is_fraud' "
         "(--data.label). It has 'when', 'customer', 'Terminal_ID', 'amount'; name each by the "
-        "flag behind it. If row 1 is no header, give --data.columns."
+        "flag behind it, or none where there is no such column. If row 1 is no header, give "
+        "--data.columns."
     )
 
 

@@ -14,23 +14,29 @@ from patterns.fraud.pipeline import LOGISTIC, RULES, Pipeline
 from patterns.fraud.stages.decision import CostDecision, money
 
 MONEY = ("prevented", "lost", "friction", "saved")
-COLUMNS = ("precision", "recall", "F1", "declined", *MONEY)
+COUNTS = ("precision", "recall", "F1", "declined")
 
 
 def decisions(pipeline: Pipeline, scored: Scored) -> Table:
-    """Return the served model's decisions under each policy beside the simpler ways."""
+    """Return the served model's decisions under each policy beside the simpler ways.
+
+    Payments without amounts are counted, not priced.
+    """
     test, served = scored.payments, pipeline.served_
+    priced = test.amounts is not None
     p, cost = scored.calibrated[served.name], served.decision.false_positive_cost
+    threshold = "cost threshold" if priced else "F1 threshold"
+    under = _under(served.decision, "threshold")
     ways = {
         "accept everything": np.zeros(len(test), dtype=bool),
-        "rules, cost threshold": scored.declined[RULES],
-        "logistic regression, cost threshold": scored.declined[LOGISTIC],
+        f"rules, {threshold}": scored.declined[RULES],
+        f"logistic regression, {threshold}": scored.declined[LOGISTIC],
         "served, p >= 0.5": p >= 0.5,
-        f"served, cost threshold {served.decision.threshold_:.3f}": _under(
-            served.decision, "threshold"
-        ).decline(p, test.amounts),
-        "served, expected loss": _under(served.decision, "expected-loss").decline(p, test.amounts),
+        f"served, {threshold} {under.threshold_:.3f}": under.decline(p, test.amounts),
     }
+    if priced:
+        loss = _under(served.decision, "expected-loss")
+        ways["served, expected loss"] = loss.decline(p, test.amounts)
     rows = tuple(
         Row(name, _cells(test, declined, cost), baseline=not place)
         for place, (name, declined) in enumerate(ways.items())
@@ -38,8 +44,10 @@ def decisions(pipeline: Pipeline, scored: Scored) -> Table:
     caption = (
         f"A fraud let through costs its amount, a genuine payment declined {cost:g}; thresholds"
         " were chosen on validation."
+        if priced
+        else "The payments have no amounts: thresholds have the highest F1 on validation."
     )
-    return Table("decisions", COLUMNS, rows, caption)
+    return Table("decisions", COUNTS + (MONEY if priced else ()), rows, caption)
 
 
 def _under(decision: CostDecision, policy: str) -> CostDecision:
@@ -51,11 +59,15 @@ def _under(decision: CostDecision, policy: str) -> CostDecision:
 
 def _cells(test: Payments, declined: np.ndarray, cost: float) -> dict[str, Value]:
     found = precision_recall_f1(test.labels, declined.astype(np.int8), average="binary")
-    priced = money(test.labels, test.amounts, declined, false_positive_cost=cost)
-    return {
+    cells: dict[str, Value] = {
         "precision": found.precision,
         "recall": found.recall,
         "F1": found.f1,
         "declined": f"{int(declined.sum()):,}",
-        **{column: f"{getattr(priced, column):,.0f}" for column in MONEY},
     }
+    if test.amounts is None:
+        return cells
+    priced = money(
+        test.labels, test.amounts, declined, false_positive_cost=cost, weights=test.weights
+    )
+    return cells | {column: f"{getattr(priced, column):,.0f}" for column in MONEY}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.evaluation.classification import average_precision, brier
+from common.evaluation.classification import average_precision
 from common.evaluation.report import Row, Table, Value
+from patterns.fraud.evaluation.quality import weighted_brier
 from patterns.fraud.evaluation.scored import Scored
 from patterns.fraud.pipeline import XGBOOST, Pipeline
 
@@ -14,16 +15,17 @@ COLUMNS = ("AP", "predicted/actual", "calibrated", "Brier raw", "Brier", "trees"
 
 def imbalance(pipeline: Pipeline, scored: Scored) -> Table:
     """Return XGBoost under every rebalancing, before and after calibration."""
-    labels = scored.payments.labels
+    labels, weights = scored.payments.labels, scored.payments.weights
+    share = scored.payments.fraud_share
     rows: list[Row] = []
-    for name in XGBOOST.values():
+    for name in (each for each in XGBOOST.values() if each in pipeline.variants):
         raw, calibrated = scored.raw[name], scored.calibrated[name]
         cells: dict[str, Value] = {
-            "AP": average_precision(labels, raw),
-            "predicted/actual": f"{raw.mean() / labels.mean():.2f}",
-            "calibrated": f"{calibrated.mean() / labels.mean():.2f}",
-            "Brier raw": brier(labels, np.clip(raw, 0, 1)),
-            "Brier": brier(labels, np.clip(calibrated, 0, 1)),
+            "AP": average_precision(labels, raw, weights),
+            "predicted/actual": f"{np.average(raw, weights=weights) / share:.2f}",
+            "calibrated": f"{np.average(calibrated, weights=weights) / share:.2f}",
+            "Brier raw": weighted_brier(scored.payments, raw),
+            "Brier": weighted_brier(scored.payments, calibrated),
             "trees": str(pipeline.variants[name].model.trees_),
         }
         rows.append(Row(name, cells, baseline=not rows))

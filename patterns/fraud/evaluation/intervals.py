@@ -21,20 +21,25 @@ def average_precision_interval(
     scores: np.ndarray,
     customers: np.ndarray,
     *,
+    weights: np.ndarray | None = None,
     samples: int = 200,
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval (low, high) of the average precision, customers resampled."""
+    """Percentile interval (low, high) of the average precision, customers resampled.
+
+    With `weights` (N,) each payment counts as so many.
+    """
     rng = np.random.default_rng(seed)
     codes = np.unique(customers, return_inverse=True)[1]  # (N,)
     count = int(codes.max()) + 1
     weighted = WeightedAveragePrecision(labels, scores)
     ordered = codes[weighted.order]  # (N,)
+    each = 1 if weights is None else weights[weighted.order]
     values = []
     for _ in range(samples):
         drawn = np.bincount(rng.integers(count, size=count), minlength=count)  # (C,)
-        values.append(weighted.of_ordered(drawn[ordered]))
+        values.append(weighted.of_ordered(drawn[ordered] * each))
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)

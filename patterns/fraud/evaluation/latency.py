@@ -16,7 +16,7 @@ from patterns.fraud.entities.payment import DAY, Payment
 from patterns.fraud.pipeline import Pipeline
 
 BUDGETS_MS = {"features": 10.0, "model": 50.0, "reasons": 30.0, "all": 100.0}
-EXTRAS = ("device_id", "distance", "account_opened")
+OWN = ("transaction_id", "time_seconds", "customer_id", "terminal_id", "amount")
 
 
 def latencies(pipeline: Pipeline, splits: Splits, *, samples: int = 1000) -> list[Latency]:
@@ -48,15 +48,11 @@ def latencies(pipeline: Pipeline, splits: Splits, *, samples: int = 1000) -> lis
 
 def last_payments(splits: Splits, count: int) -> list[Payment]:
     """Return the last `count` payments of the table as they would arrive, without their labels."""
-    extras = [column for column in EXTRAS if column in splits.frame.columns]
+    has = splits.frame.columns
+    own = [column for column in OWN if column in has]
+    further = {"device_id", "account_opened", *splits.numbers, *splits.categories}
+    extras = [column for column in has if column in further]
     return [
-        Payment(
-            transaction_id=row["transaction_id"],
-            time_seconds=row["time_seconds"],
-            customer_id=row["customer_id"],
-            terminal_id=row["terminal_id"],
-            amount=row["amount"],
-            extras={column: row[column] for column in extras},
-        )
+        Payment(**{column: row[column] for column in own}, extras={c: row[c] for c in extras})
         for row in splits.frame.tail(count).iter_rows(named=True)
     ]

@@ -1,8 +1,9 @@
 """The headline: how well each variant orders payments, and what its decisions save.
 
 Intervals of average precision resample customers, because the payments of one customer share their
-fate; those of CP@k resample days. Money is what a decision rule saves over accepting everything, as
-a share of what fraud would have cost: 1 is perfect, below 0 worse than doing nothing.
+fate (or payments, where no customer is known); those of CP@k resample days. Money is what a
+decision rule saves over accepting everything, as a share of what fraud would have cost: 1 is
+perfect, below 0 worse than doing nothing. What the table has no columns for is left out.
 """
 
 from __future__ import annotations
@@ -23,34 +24,61 @@ from patterns.fraud.stages.variant import Variant
 def quality(pipeline: Pipeline, scored: Scored) -> Table:
     """Return every variant's ranking, calibration and money on the test days."""
     test, k = scored.payments, pipeline.alerts
-    columns = ("AP", "AUC", f"CP@{k}", "Brier", "money saved")
+    alerted = f"CP@{k}" if _has_cards(test) else None
+    columns = ("AP", "AUC", alerted, "Brier", "money saved" if test.amounts is not None else None)
     rows: list[Row] = []
     for name, variant in pipeline.variants.items():
         scores = scored.raw[name]
-        by_day = daily_card_precision(test, scores, k)
-        low, high = average_precision_interval(
-            test.labels, scores, test.customers, seed=pipeline.seed
-        )
         cells: dict[str, Value] = {
-            "AP": Estimate(average_precision(test.labels, scores), low, high),
+            "AP": _average_precision(test, scores, pipeline.seed),
             "AUC": roc_auc(test.labels, scores),
-            columns[2]: Estimate(float(by_day.mean()), *interval(by_day, seed=pipeline.seed)),
-            "Brier": brier(test.labels, np.clip(scored.calibrated[name], 0, 1)),
-            "money saved": f"{_saved(variant, scored):.1%}",
+            "Brier": weighted_brier(test, scored.calibrated[name]),
         }
+        if alerted:
+            by_day = daily_card_precision(test, scores, k)
+            cells[alerted] = Estimate(float(by_day.mean()), *interval(by_day, seed=pipeline.seed))
+        if test.amounts is not None:
+            cells["money saved"] = f"{_saved(variant, scored):.1%}"
         served = " (served)" if variant is pipeline.served_ else ""
         rows.append(Row(name + served, cells, baseline=name == RULES))
-    perfect = daily_card_precision(test, test.labels, k)
-    caption = (
-        f"{len(test):,} payments of {len(np.unique(test.days))} test days,"
-        f" {int(test.labels.sum()):,} frauds. CP@{k}: compromised cards among the {k} alerted a day"
-        f" (a perfect ranking: {perfect.mean():.3f}). Brier after calibration."
+    return Table("quality", tuple(filter(None, columns)), tuple(rows), _caption(test, k))
+
+
+def _caption(test: Payments, k: int) -> str:
+    said = [f"{len(test):,} payments"]
+    if test.days is not None:
+        said.append(f"of {len(np.unique(test.days))} test days")
+    text = f"{' '.join(said)}, {int(test.labels.sum()):,} frauds."
+    if _has_cards(test):
+        perfect = daily_card_precision(test, test.labels, k)
+        text += f" CP@{k}: compromised cards among the {k} alerted a day (a perfect ranking:"
+        text += f" {perfect.mean():.3f})."
+    weighted = " AP and Brier count each payment by its weight." if test.weights is not None else ""
+    return f"{text} Brier after calibration.{weighted}"
+
+
+def _has_cards(test: Payments) -> bool:
+    return test.days is not None and test.customers is not None
+
+
+def _average_precision(test: Payments, scores: np.ndarray, seed: int) -> Estimate:
+    groups = np.arange(len(test)) if test.customers is None else test.customers
+    low, high = average_precision_interval(
+        test.labels, scores, groups, weights=test.weights, seed=seed
     )
-    return Table("quality", columns, tuple(rows), caption)
+    return Estimate(average_precision(test.labels, scores, test.weights), low, high)
+
+
+def weighted_brier(test: Payments, probabilities: np.ndarray) -> float:
+    """Return the Brier score of probabilities (N,), each payment counted by its weight, if any."""
+    if test.weights is None:
+        return brier(test.labels, np.clip(probabilities, 0, 1))
+    return float(np.average((probabilities - test.labels) ** 2, weights=test.weights))
 
 
 def daily_card_precision(test: Payments, scores: np.ndarray, k: int) -> np.ndarray:
     """Return CP@k of each test day for scores (N,)."""
+    assert test.days is not None and test.customers is not None
     return card_precision(
         days=test.days, customers=test.customers, labels=test.labels, scores=scores, k=k
     )
@@ -59,4 +87,12 @@ def daily_card_precision(test: Payments, scores: np.ndarray, k: int) -> np.ndarr
 def _saved(variant: Variant, scored: Scored) -> float:
     test, cost = scored.payments, variant.decision.false_positive_cost
     declined = scored.declined[variant.name]
-    return money(test.labels, test.amounts, declined, false_positive_cost=cost).saved_share
+    assert test.amounts is not None
+    priced = money(
+        test.labels,
+        test.amounts,
+        declined,
+        false_positive_cost=cost,
+        weights=test.weights,
+    )
+    return priced.saved_share

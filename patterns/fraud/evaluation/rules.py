@@ -9,9 +9,11 @@ from patterns.fraud.pipeline import Pipeline
 COLUMNS = ("condition", "train precision", "test precision", "test hits", "test frauds")
 
 
-def rules(pipeline: Pipeline, scored: Scored) -> Table:
-    """Return condition, precision and hits of every rule."""
+def rules(pipeline: Pipeline, scored: Scored) -> Table | None:
+    """Return condition, precision and hits of every rule; None if there is none."""
     fitted = pipeline.rules.model
+    if not fitted.rules_:
+        return None
     counts = fitted.table(scored.features, scored.payments.labels)
     rows: list[Row] = []
     for rule, learned in zip(fitted.rules_, fitted.precision_, strict=True):
@@ -27,5 +29,7 @@ def rules(pipeline: Pipeline, scored: Scored) -> Table:
             "test frauds": f"{frauds:,}",
         }
         rows.append(Row(rule.code, cells))
-    caption = "The baseline, and the fallback when the model fails."
+    caption = "The baseline."
+    if pipeline.fallback_ is pipeline.rules:
+        caption = "The baseline, and the fallback when the model fails."
     return Table("rules", COLUMNS, tuple(rows), caption)

@@ -34,16 +34,21 @@ class Calibration:
         assert kind in KINDS, kind
         self.kind = kind
 
-    def fit(self, scores: np.ndarray, labels: np.ndarray) -> Self:
-        """Fit on validation scores and labels (N,); one class alone leaves scores as they are."""
+    def fit(
+        self, scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> Self:
+        """Fit on validation scores and labels (N,); one class alone leaves scores as they are.
+
+        `weights` (N,) say how many payments each stands for.
+        """
         self.x_, self.y_ = np.array([0.0, 1.0]), np.array([0.0, 1.0])
         self.kind_ = self.kind if len(np.unique(labels)) > 1 else "none"
         if self.kind_ == "platt":
-            self.y_ = _platt(_logit(scores), labels)
+            self.y_ = _platt(_logit(scores), labels, weights)
         elif self.kind_ == "isotonic":
             from sklearn.isotonic import IsotonicRegression
 
-            fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
+            fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels, weights)
             self.x_, self.y_ = fitted.X_thresholds_, fitted.y_thresholds_
         return self
 
@@ -77,15 +82,15 @@ def _logit(scores: np.ndarray) -> np.ndarray:
     return np.log(clipped / (1 - clipped))
 
 
-def _platt(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _platt(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Return slope and intercept (2,) of least log loss; the slope never turns the order round."""
     from sklearn.linear_model import LogisticRegression
 
     center, spread = logits.mean(), max(float(logits.std()), 1e-9)
     inputs = (logits - center)[:, None] / spread  # (N, 1): a narrow score needs a steep slope
-    fitted = LogisticRegression(C=1e4, max_iter=1000).fit(inputs, labels)
+    fitted = LogisticRegression(C=1e4, max_iter=1000).fit(inputs, labels, weights)
     steep, base = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     if steep <= 0:  # useless scores: every payment gets the base rate
-        rate = labels.mean()
+        rate = np.average(labels, weights=weights)
         steep, base = 1e-6, float(np.log(rate / (1 - rate)))
     return np.array([steep / spread, base - steep * center / spread])

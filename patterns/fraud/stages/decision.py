@@ -7,7 +7,8 @@ payment declined costs a fixed sum (the call, the lost margin, now and then the 
     expected-loss    decline where p * amount > (1 - p) * false_positive_cost; needs a calibrated p
 
 The second rule lets small payments through that are not worth a declined customer (Elkan, "The
-Foundations of Cost-Sensitive Learning", IJCAI 2001; Bahnsen et al., 2013, for cards).
+Foundations of Cost-Sensitive Learning", IJCAI 2001; Bahnsen et al., 2013, for cards). Payments
+without amounts have no price: their threshold is the one of the highest F1 on validation.
 
 Investigators have a budget instead: `card_precision` is the share of compromised cards among the k
 alerted each day (CP@k of the Fraud Detection Handbook, chapter 4.4). A card is alerted once a day,
@@ -38,20 +39,35 @@ class CostDecision:
         self.false_positive_cost = false_positive_cost
         self.policy = policy
 
-    def fit(self, probabilities: np.ndarray, labels: np.ndarray, amounts: np.ndarray) -> Self:
-        """Choose the threshold of least cost on these (validation) payments, each (N,)."""
+    def fit(
+        self,
+        probabilities: np.ndarray,
+        labels: np.ndarray,
+        amounts: np.ndarray | None,
+        weights: np.ndarray | None = None,
+    ) -> Self:
+        """Choose the threshold of least cost on these (validation) payments, each (N,).
+
+        Raises `ValueError` where the policy is "expected-loss" and there are no amounts.
+        """
+        if amounts is None and self.policy == "expected-loss":
+            raise ValueError("policy: expected-loss needs amounts; take threshold instead")
+        if amounts is None:
+            self.threshold_ = _best_by_f1(probabilities, labels, weights)
+            return self
+        each = np.ones(len(labels)) if weights is None else weights
         best = best_threshold_by_cost(
             labels,
             probabilities,
-            false_positive=self.false_positive_cost,
-            false_negative=amounts,
+            false_positive=self.false_positive_cost * each,
+            false_negative=amounts * each,
         )
         self.threshold_ = float(best.threshold)
         return self
 
-    def decline(self, probabilities: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+    def decline(self, probabilities: np.ndarray, amounts: np.ndarray | None) -> np.ndarray:
         """Return whether to decline each payment, (N,) bool."""
-        if self.policy == "threshold":
+        if self.policy == "threshold" or amounts is None:
             return probabilities >= self.threshold_
         loss, friction = probabilities * amounts, (1 - probabilities) * self.false_positive_cost
         return loss > friction
@@ -68,6 +84,16 @@ class CostDecision:
         decision = cls(**values)
         decision.threshold_ = threshold
         return decision
+
+
+def _best_by_f1(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None) -> float:
+    """Return the threshold (p >= t) of the highest F1; of equals the highest."""
+    each = np.ones(len(labels)) if weights is None else weights
+    order = np.argsort(-probabilities, kind="stable")
+    ordered, positive = probabilities[order], (labels * each)[order]
+    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # of equal runs
+    found, said = np.cumsum(positive)[ends], np.cumsum(each[order])[ends]
+    return float(ordered[ends[np.argmax(2 * found / (said + positive.sum()))]])
 
 
 @dataclass(frozen=True)
@@ -91,14 +117,20 @@ class Money:
 
 
 def money(
-    labels: np.ndarray, amounts: np.ndarray, declined: np.ndarray, *, false_positive_cost: float
+    labels: np.ndarray,
+    amounts: np.ndarray,
+    declined: np.ndarray,
+    *,
+    false_positive_cost: float,
+    weights: np.ndarray | None = None,
 ) -> Money:
-    """Price the decisions on payments (N,)."""
-    fraud = labels == 1
+    """Price the decisions on payments (N,), each standing for `weights` (N,) of them."""
+    each = np.ones(len(labels)) if weights is None else weights
+    fraud, loss = labels == 1, amounts * each
     return Money(
-        prevented=float(amounts[fraud & declined].sum()),
-        lost=float(amounts[fraud & ~declined].sum()),
-        friction=float((declined & ~fraud).sum() * false_positive_cost),
+        prevented=float(loss[fraud & declined].sum()),
+        lost=float(loss[fraud & ~declined].sum()),
+        friction=float(each[declined & ~fraud].sum() * false_positive_cost),
     )
 
 

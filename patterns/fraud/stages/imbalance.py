@@ -13,7 +13,8 @@ resampled.
 
 Source: Chawla et al., "SMOTE", JAIR 2002; Dal Pozzolo et al., "Calibrating probability with
 undersampling", 2015. Neighbours are found on standardised features, else the amount alone decides
-them. The resampling is imbalanced-learn's.
+them. The resampling is imbalanced-learn's. Between two categories, or a number and a missing one,
+there is nothing, so SMOTE is for features without either.
 
 Shapes: `N` payments before, `M` after, `F` features.
 """

@@ -102,8 +102,7 @@ class Rules:
     ) -> Self:
         """Set the limit and measure each rule's precision; `valid` and `weights` are not needed."""
         features, labels = train
-        genuine = features[labels == 0, self.names.index("amount")]
-        self.rules_ = self.rules or self._standard(genuine)
+        self.rules_ = self.rules or self._standard(features[labels == 0])
         base = max(float(labels.mean()), 1e-6)
         hits = self._hits(features)  # (N, R)
         frauds = (hits & (labels == 1)[:, None]).sum(0)
@@ -131,14 +130,18 @@ class Rules:
         }
 
     def _standard(self, genuine: np.ndarray) -> tuple[Rule, ...]:
-        """Return the default rules whose features there are, for genuine amounts."""
-        limit = float(np.quantile(genuine, self.amount_quantile)) if genuine.size else NO_LIMIT
+        """Return the default rules whose features there are, for genuine payments (N, F)."""
+        limit = NO_LIMIT
+        if genuine.size and "amount" in self.names:
+            amounts = genuine[:, self.names.index("amount")]
+            limit = float(np.quantile(amounts, self.amount_quantile))
         needed = {rule: {rule.feature, rule.also or rule.feature} for rule in standard_rules(limit)}
         return tuple(rule for rule, features in needed.items() if features <= set(self.names))
 
     def _hits(self, features: np.ndarray) -> np.ndarray:
         """Return whether each rule hits each row, (N, R) bool."""
-        return np.stack([rule.hits(features, self.names) for rule in self.rules_], axis=1)
+        hits = [rule.hits(features, self.names) for rule in self.rules_]
+        return np.stack(hits, axis=1) if hits else np.zeros((len(features), 0), dtype=bool)
 
     def save(self, folder: Path) -> None:
         """Write rules and precisions as `rules.json`."""

@@ -52,14 +52,24 @@ class Variant:
         self.calibration, self.decision = calibration, decision
         self.imbalance, self.seed = imbalance, seed
 
-    def fit(self, train: Examples, valid: Examples, *, amounts: np.ndarray) -> Self:
-        """Fit the model on `train`, and the rest on `valid`, whose payments have `amounts` (N,)."""
-        features, labels, weights = rebalance(*train, method=self.imbalance, seed=self.seed)
-        self.model.fit((features, labels), valid, weights=weights)
+    def fit(
+        self,
+        train: Examples,
+        valid: Examples,
+        *,
+        amounts: np.ndarray | None,
+        weights: np.ndarray | None = None,
+    ) -> Self:
+        """Fit the model on `train`, and the rest on `valid`, whose payments have `amounts` (N,).
+
+        Each of them stands for `weights` (N,) payments in calibration, costs and AP.
+        """
+        features, labels, balance = rebalance(*train, method=self.imbalance, seed=self.seed)
+        self.model.fit((features, labels), valid, weights=balance)
         scores = self.model.predict(valid[0])
-        self.calibration.fit(scores, valid[1])
-        self.decision.fit(self.calibration.transform(scores), valid[1], amounts)
-        self.valid_ap_ = average_precision(valid[1], scores)
+        self.calibration.fit(scores, valid[1], weights)
+        self.decision.fit(self.calibration.transform(scores), valid[1], amounts, weights)
+        self.valid_ap_ = average_precision(valid[1], scores, weights)
         return self
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:

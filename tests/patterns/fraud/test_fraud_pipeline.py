@@ -51,7 +51,8 @@ def fitted(table):
 def fit(table):
     splits = split(table, SMALL)
     pipeline = Pipeline.from_config(SMALL, splits).fit_features(splits)
-    return pipeline.fit_rules(splits).fit_models(splits).fit_state(splits), splits
+    pipeline.fit_choice(splits).fit_rules(splits).fit_models(splits)
+    return pipeline.fit_state(splits), splits
 
 
 # ---------------------------------------------------------------- time and leakage
@@ -114,7 +115,11 @@ def test_the_configuration_says_what_is_served_and_which_features_it_sees(fitted
     options = replace(SMALL.model, serve="logistic")
     other = Pipeline.from_config(replace(SMALL, model=options), splits)
     other.inputs_ = pipeline.inputs_
-    assert other.fit_models(splits).served_.name == LOGISTIC != pipeline.served_.name
+    assert (
+        other.fit_choice(splits).fit_rules(splits).fit_models(splits).served_.name
+        == LOGISTIC
+        != pipeline.served_.name
+    )
     boosted = replace(SMALL.model, serve="xgboost", imbalance="smote")
     config = replace(SMALL, model=boosted, features=FeatureOptions(kind="handbook"))
     other = Pipeline.from_config(config, splits)
@@ -236,12 +241,19 @@ def test_own_csv_trains_and_keeps_its_names(tmp_path):
     assert [answer.known_customer for answer in service.predict(requests)] == [True, False]
 
 
-def test_too_few_days_and_parts_without_fraud_are_clear_errors(table):
-    with pytest.raises(ValueError, match="lower --split.train-days"):
-        split(table, replace(SMALL, split=SplitOptions(train_days=500)))
+def test_parts_without_fraud_are_clear_errors(table):
     genuine = replace(table, frame=table.frame.with_columns(is_fraud=pl.lit(0, dtype=pl.Int8)))
-    with pytest.raises(ValueError, match="0 frauds"):
+    with pytest.raises(ValueError, match="every labelled payment is genuine"):
         split(genuine, SMALL)
+    early = (
+        pl.when((pl.col("day") < 59) | (pl.col("day") > 80))
+        .then("is_fraud")
+        .otherwise(0)
+        .cast(pl.Int8)
+    )
+    frame = table.frame.with_columns(early.alias("is_fraud"))
+    with pytest.raises(ValueError, match=r"the valid part of days .* holds 0 frauds .*valid-days"):
+        split(replace(table, frame=frame), SMALL)
     with pytest.raises(ValueError, match=r"data\.path"):
         load(Config(dataset="csv"))
 

@@ -29,7 +29,7 @@ def ask(service, **changes):
 
 
 def test_service_scores_a_known_customer_with_reasons(service):
-    answer = ask(service)
+    answer = ask(service, amount=950.0)
     assert answer.known_customer and answer.known_terminal and answer.fallback is None
     assert 0 <= answer.score <= 1 and answer.reasons
     assert answer.decision in ("approve", "decline")
@@ -52,7 +52,10 @@ def test_retry_gets_the_same_answer_and_what_if_leaves_no_trace(service):
         ask(service, amount=6.0, transaction_id=10**7)
     count = service.pipeline.features.names.index("customer_count_1h")
     customer = service._payment(service.Request.model_validate(service.example), 0)
-    assert service.pipeline.stream_.peek(customer)[count] == 2
+    before = service.pipeline.stream_.peek(customer)[count]
+    ask(service, amount=5.0, transaction_id=10**7)  # a retry counts once
+    ask(service, amount=5.0, record=False)
+    assert service.pipeline.stream_.peek(customer)[count] == before
 
 
 def test_confirmed_frauds_raise_the_risk_of_their_terminal(service):
@@ -110,6 +113,7 @@ def test_http_equals_the_pipeline_and_bad_requests_are_told(run, service):
             ({"amount": -1}, "amount"),
             ({"customer_id": "nobody"}, "customer_id"),
             ({"device_id": None}, "device_id"),
+            ({"distance": None}, "distance"),
             ({"time": (service.clock.zero - timedelta(days=1)).isoformat()}, "time"),
             ({"colour": "red"}, "colour"),
         ):

@@ -21,7 +21,8 @@ from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 
 START = date(2018, 4, 1)  # a Sunday
-EXTRA = ("device_id", "distance", "account_opened")
+EXTRA = ("device_id", "distance", "account_opened", "kind")
+COLUMNS = {"time_seconds", "customer_id", "terminal_id", "amount"}
 
 
 def table(rows):
@@ -207,7 +208,7 @@ def test_a_label_is_corrected_inside_its_window():
 
 
 def test_unknown_entities_and_late_payments_are_defined():
-    features = standard(columns=set())
+    features = standard(columns=COLUMNS)
     stream = FeatureStream(features, start=START)
     fresh = dict(zip(features.names, stream.update(Payment(0, DAY, 1, 5, 20.0)), strict=True))
     assert fresh["customer_count_30d"] == 1 and fresh["customer_mean_30d"] == 20
@@ -222,7 +223,7 @@ def test_unknown_entities_and_late_payments_are_defined():
 
 
 def test_definition_survives_json_and_refuses_to_read_the_future():
-    features = standard(columns={"device_id", "distance"})
+    features = standard(columns={*COLUMNS, "device_id"}, numbers=("distance",))
     assert FeatureSet.from_dict(features.to_dict()) == features
     with pytest.raises(AssertionError, match="delay"):
         Window(TERMINAL, DAY, "label", 0)

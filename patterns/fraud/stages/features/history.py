@@ -16,11 +16,10 @@ import numpy as np
 import polars as pl
 
 from patterns.fraud.entities.payment import Payment
-from patterns.fraud.stages.features.definition import UNITS, FeatureSet
-from patterns.fraud.stages.features.windows import in_units
+from patterns.fraud.stages.features.definition import UNIT_OF, UNITS, FeatureSet
+from patterns.fraud.stages.features.windows import values_of
 
 COMPACT_AFTER = 64  # outdated payments of an entity before its list is cut
-COLUMNS = ("transaction_id", "time_seconds", "amount", "is_fraud")
 
 
 @dataclass(slots=True)
@@ -102,7 +101,8 @@ class Group:
         self.keys, self.value, self.positions = keys, value, positions
         self.spans = [features.windows[i].seconds for i in positions]
         self.delays = [features.windows[i].delay for i in positions]
-        self.unit = UNITS if value == "amount" else 1
+        self.starts = [features.start(i) for i in positions]
+        self.unit = UNIT_OF[value]
         self.entities: dict[tuple[int, ...], History] = {}
 
     def history(self, payment: Payment) -> History:
@@ -115,33 +115,32 @@ class Group:
 
     def value_of(self, payment: Payment) -> int:
         """Return what the windows sum: the label, or the amount in whole units."""
-        return payment.label if self.value == "label" else round(payment.amount * UNITS)
+        if self.value == "label":
+            return max(payment.label, 0)  # an unlabelled payment counts as genuine
+        return round(payment.amount * UNITS) if self.value == "amount" else 0
 
-    def write(self, history: History, time: int, row: np.ndarray, offset: int) -> None:
+    def write(self, history: History, time: int, row: np.ndarray) -> None:
         """Advance the windows of `history` to `time` and write their counts and means."""
         history.advance(time, self.spans, self.delays)
-        for w, position in enumerate(self.positions):
+        for w, column in enumerate(self.starts):
             count = history.tails[w] - history.heads[w]
-            column = offset + 2 * position
             row[column] = count
-            row[column + 1] = history.totals[w] / count / self.unit if count else 0.0
+            if self.unit:
+                row[column + 1] = history.totals[w] / count / self.unit if count else 0.0
 
     def fill(self, frame: pl.DataFrame) -> None:
         """Take over the payments of `frame` that a later one could still need."""
         newest = int(frame["time_seconds"].max())  # type: ignore[arg-type]
         reach = max(span + delay for span, delay in zip(self.spans, self.delays, strict=True))
         recent = frame.filter(pl.col("time_seconds") > newest - reach)
-        recent = recent.select(*self.keys, *COLUMNS).sort(*self.keys, maintain_order=True)
-        values = recent["is_fraud"].to_numpy().astype(np.int64)
-        if self.value == "amount":
-            values = in_units(recent["amount"].to_numpy())
+        recent = recent.sort(*self.keys, maintain_order=True)
         runs = recent.group_by(*self.keys, maintain_order=True).len()
         self.from_arrays(
             {
                 "keys": runs.select(self.keys).to_numpy(),
                 "sizes": runs["len"].to_numpy(),
                 "times": recent["time_seconds"].to_numpy(),
-                "values": values,
+                "values": values_of(recent, self.value),
                 "ids": recent["transaction_id"].to_numpy(),
             }
         )

@@ -46,6 +46,12 @@ class FeatureStream:
             Group(keys, value, positions, features)
             for (keys, value), positions in features.groups.items()
         ]
+        self._codes = [
+            {value: code for code, value in enumerate(category.values, start=1)}
+            for category in features.categories
+        ]
+        self._by_customer = "customer_id" in features.columns
+        self._habit = None if features.habit is None else features.start(features.habit) + 1
         self._customers: dict[int, tuple[int, int]] = {}  # first and latest time
         self._latest = 0
 
@@ -55,8 +61,9 @@ class FeatureStream:
         row, time = self._row(payment, histories)
         for group, history in zip(self._groups, histories, strict=True):
             group.keep(payment, history)
-        first, _ = self._customers.get(payment.customer_id, (time, time))
-        self._customers[payment.customer_id] = (first, time)
+        if self._by_customer:
+            first, _ = self._customers.get(payment.customer_id, (time, time))
+            self._customers[payment.customer_id] = (first, time)
         self._latest = max(self._latest, time)
         return row
 
@@ -98,39 +105,48 @@ class FeatureStream:
         """Append the payment to `histories`; return its features and the time it was taken at."""
         seen = [history.times[-1] for history in histories if history.times]
         time = max([payment.time_seconds, *seen])  # windows only move forward
-        offset = len(self.features.rows)
         row = np.empty(len(self.features.names), dtype=np.float32)  # (F,)
         for group, history in zip(self._groups, histories, strict=True):
             history.append(time, group.value_of(payment), payment.transaction_id)
-            group.write(history, time, row, offset)
-        habit = self.features.habit
+            group.write(history, time, row)
         first, previous = self._customers.get(payment.customer_id, (time, time - MEMORY))
         if "account_opened" in payment.extras:
-            first = min(first, int(payment.extras["account_opened"]) * DAY)
+            first = min(first, int(payment.extras["account_opened"] or 0) * DAY)
+        amount = np.float64(payment.amount)
         columns = row_features(
-            amount=np.float64(payment.amount),
+            amount=amount,
             time=np.int64(time),
             start_weekday=self._weekday,
-            habit=np.float64(payment.amount) if habit is None else row[offset + 2 * habit + 1],
+            habit=amount if self._habit is None else row[self._habit],
             previous=np.int64(previous),
             opened=np.int64(first),
-            distance=np.float64(payment.extras.get("distance", 0.0)),
         )
         for position, name in enumerate(self.features.rows):
             row[position] = columns[name]
+        if self.features.further:
+            row[-len(self.features.further) :] = self._further(payment)
         return row, time
+
+    def _further(self, payment: Payment) -> list[float]:
+        """Return the payment's own columns: numbers, NaN where missing, and codes of categories."""
+        extras, known = payment.extras, zip(self.features.categories, self._codes, strict=True)
+        values = [extras.get(column) for column in self.features.numbers]
+        numbers = [float("nan") if value is None else float(value) for value in values]
+        names = [(extras.get(category.column), codes) for category, codes in known]
+        return numbers + [codes.get("" if name is None else str(name), 0) for name, codes in names]
 
     @classmethod
     def from_frame(cls, features: FeatureSet, frame: pl.DataFrame, *, start: date) -> Self:
         """Build the state after all payments of `frame`, which is sorted by time."""
         stream = cls(features, start=start)
-        if frame.height == 0:
+        if frame.height == 0 or "time_seconds" not in frame.columns:
             return stream
-        ends = frame.group_by("customer_id", maintain_order=True).agg(
-            pl.col("time_seconds").first().alias("first"),
-            pl.col("time_seconds").last().alias("last"),
-        )
-        stream._customers = {c: (first, last) for c, first, last in ends.iter_rows()}
+        if stream._by_customer:
+            ends = frame.group_by("customer_id", maintain_order=True).agg(
+                pl.col("time_seconds").first().alias("first"),
+                pl.col("time_seconds").last().alias("last"),
+            )
+            stream._customers = {c: (first, last) for c, first, last in ends.iter_rows()}
         stream._latest = int(frame["time_seconds"][-1])
         for group in stream._groups:
             group.fill(frame)
@@ -142,6 +158,7 @@ class FeatureStream:
         for position, group in enumerate(self._groups):
             arrays |= {f"{position}.{name}": column for name, column in group.to_arrays().items()}
         seen = [(customer, *times) for customer, times in self._customers.items()]
+        arrays["latest"] = np.array(self._latest, dtype=np.int64)
         arrays["customers"] = np.array(seen, dtype=np.int64).reshape(-1, 3)
         text = json.dumps({"features": self.features.to_dict(), "start": self.start.isoformat()})
         arrays["definition"] = np.frombuffer(text.encode(), dtype=np.uint8)
@@ -156,7 +173,7 @@ class FeatureStream:
             stream = cls(features, start=date.fromisoformat(definition["start"]))
             for customer, first, last in arrays["customers"].tolist():
                 stream._customers[customer] = (first, last)
-                stream._latest = max(stream._latest, last)
+            stream._latest = int(arrays["latest"])
             for position, group in enumerate(stream._groups):
                 names = ("keys", "sizes", "times", "values", "ids")
                 group.from_arrays({name: arrays[f"{position}.{name}"] for name in names})

@@ -23,34 +23,48 @@ import numpy as np
 import polars as pl
 
 from patterns.fraud.entities.payment import DAY, HOUR
-from patterns.fraud.stages.features.definition import MEMORY, UNITS, FeatureSet
+from patterns.fraud.stages.features.definition import MEMORY, UNIT_OF, UNITS, FeatureSet
 
 WEEKEND = 5  # Saturday is weekday 5
 Numbers = np.ndarray | np.number  # of all rows, or of one
 
 
 def compute(features: FeatureSet, frame: pl.DataFrame, *, start: date) -> np.ndarray:
-    """Return the features (N, F) float32 of every row; `frame` must be sorted by time.
+    """Return the features (N, F) float32 of every row; `frame` must be sorted by time, if any.
 
     Label windows read `is_fraud`, delayed as their window says.
     """
-    times = frame["time_seconds"].to_numpy().astype(np.int64)
+    times = _column(frame, "time_seconds").astype(np.int64)
     assert np.all(np.diff(times) >= 0), "the table must be sorted by time"
     matrix = np.empty((len(times), len(features.names)), dtype=np.float32)  # (N, F)
-    offset = len(features.rows)
     for (keys, value), positions in features.groups.items():
         codes = _codes(frame, keys)
         order = np.argsort(codes, kind="stable")  # by entity, then in the table's order
         spans = np.array([features.windows[i].seconds for i in positions])
         delays = np.array([features.windows[i].delay for i in positions])
-        unit = UNITS if value == "amount" else 1
-        columns = np.array([offset + 2 * i for i in positions])
-        values = _values(frame, value)
+        columns = np.array([features.start(i) for i in positions])
+        values = values_of(frame, value)
         _two_pointers(
-            times[order], values[order], codes[order], order, spans, delays, columns, unit, matrix
+            times[order],
+            values[order],
+            codes[order],
+            order,
+            spans,
+            delays,
+            columns,
+            UNIT_OF[value],
+            matrix,
         )
     _fill_rows(features, frame, times, start, matrix)
+    _fill_further(features, frame, matrix)
     return matrix
+
+
+def _column(frame: pl.DataFrame, name: str) -> np.ndarray:
+    """Return a column, or zeros where the table lacks it: no chosen feature reads those."""
+    if name in frame.columns:
+        return frame[name].to_numpy()
+    return np.zeros(frame.height)
 
 
 def in_units(amount: np.ndarray) -> np.ndarray:
@@ -58,9 +72,12 @@ def in_units(amount: np.ndarray) -> np.ndarray:
     return np.rint(amount * UNITS).astype(np.int64)
 
 
-def _values(frame: pl.DataFrame, value: str) -> np.ndarray:
-    if value == "label":
-        return frame["is_fraud"].to_numpy().astype(np.int64)
+def values_of(frame: pl.DataFrame, value: str) -> np.ndarray:
+    """Return what the windows sum of each payment (N,): labels, amounts in whole units, nothing."""
+    if value == "label":  # unlabelled payments count as genuine
+        return np.maximum(frame["is_fraud"].to_numpy(), 0).astype(np.int64)
+    if value == "count":
+        return np.zeros(frame.height, dtype=np.int64)
     return in_units(frame["amount"].to_numpy())
 
 
@@ -106,7 +123,7 @@ def _slide(
     span: int,
     delay: int,
     unit: int,
-    found: np.ndarray,  # (N, 2) count and mean, written
+    found: np.ndarray,  # (N, 2) count and, unless `unit` is 0, mean, written
 ) -> None:
     head = tail = count = total = 0
     for i in range(len(times)):
@@ -120,17 +137,18 @@ def _slide(
             count -= 1
             head += 1
         found[order[i], 0] = count
-        found[order[i], 1] = total / count / unit if count else 0.0
+        if unit:
+            found[order[i], 1] = total / count / unit if count else 0.0
 
 
 def _fill_rows(
     features: FeatureSet, frame: pl.DataFrame, times: np.ndarray, start: date, matrix: np.ndarray
 ) -> None:
     """Write the features that look at the row itself and at the customer's previous one."""
-    amount = frame["amount"].to_numpy()
+    amount = _column(frame, "amount")
     habit = amount
     if features.habit is not None:
-        habit = matrix[:, len(features.rows) + 2 * features.habit + 1]
+        habit = matrix[:, features.start(features.habit) + 1]
     previous, opened = _past(frame, times)
     columns = row_features(
         amount=amount,
@@ -139,10 +157,21 @@ def _fill_rows(
         habit=habit,
         previous=previous,
         opened=opened,
-        distance=frame["distance"].to_numpy() if "distance" in features.rows else np.float64(0),
     )
     for position, name in enumerate(features.rows):
         matrix[:, position] = columns[name]
+
+
+def _fill_further(features: FeatureSet, frame: pl.DataFrame, matrix: np.ndarray) -> None:
+    """Write the table's own columns: numbers, NaN where missing, and codes of categories."""
+    first = len(features.names) - len(features.further)
+    for position, column in enumerate(features.numbers, start=first):
+        matrix[:, position] = frame[column].cast(pl.Float64).to_numpy()
+    first += len(features.numbers)
+    for position, category in enumerate(features.categories, start=first):
+        codes = {value: code for code, value in enumerate(category.values, start=1)}
+        found = frame[category.column].replace_strict(codes, default=0, return_dtype=pl.Float32)
+        matrix[:, position] = found.to_numpy()
 
 
 def _past(frame: pl.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -150,7 +179,7 @@ def _past(frame: pl.DataFrame, times: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
     Where there is none before, the previous payment lies `MEMORY` back.
     """
-    customers = frame["customer_id"].to_numpy()
+    customers = _column(frame, "customer_id")
     order = np.argsort(customers, kind="stable")
     ordered, seconds = customers[order], times[order]
     is_first = np.ones(len(order), dtype=bool)
@@ -172,7 +201,6 @@ def row_features(
     habit: Numbers,
     previous: Numbers,
     opened: Numbers,
-    distance: Numbers,
 ) -> dict[str, Any]:
     """Return every row feature, of arrays or of single numbers, as the stream gives them."""
     day, second = np.divmod(time, DAY)
@@ -184,5 +212,4 @@ def row_features(
         "amount_ratio": amount / np.maximum(habit, 0.01),
         "hours_since_previous": np.minimum(time - previous, MEMORY) / HOUR,
         "days_known": np.minimum(time - opened, MEMORY) / DAY,
-        "distance": distance,
     }
