@@ -8,8 +8,8 @@ The ranker judges documents one by one; a page is judged whole. Three steps, in 
     page       caps per group hold back, pins go first; these are promises, so they come last
 
 λ is chosen on the validation queries: the smallest down to which none costs more than a set share
-of NDCG@10. Source: Carbonell and Goldstein, SIGIR 1998. Here λ applies to scores scaled within the list, since
-those of LambdaMART have no scale of their own; documents below `depth` keep the ranker's order.
+of NDCG@10. Source: Carbonell and Goldstein, SIGIR 1998. Here λ applies to scores scaled within the
+list, since those of LambdaMART have no scale of their own; documents below `depth` keep the order.
 """
 
 from __future__ import annotations
