@@ -164,7 +164,12 @@ def _number(
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number) or isinstance(value, bool):
-        faults.add(path, row, f"{name!r} holds {_short(value)}, which is no number. Correct it.")
+        faults.add(
+            path,
+            row,
+            f"{name!r} holds {_short(value)}, which is no number. Correct it, "
+            "or read the field by --data.facets or --data.fields.",
+        )
         return None
     return number
 

@@ -15,6 +15,8 @@ NAMES = {
 
 def check_layout(folder: Path, expected: str) -> Path:
     """Return the folder; one whose files are of another layout than `expected` raises."""
+    if folder.is_file():
+        raise ValueError(f"{folder}: a file. Name the folder that it lies in.")
     root = checked_folder(folder)
     found = layout_of(root)
     if found and found != expected:

@@ -196,7 +196,7 @@ PRESETS = {
     "large": replace(
         DEFAULT,
         world=WorldOptions(films=20_000, queries=4_000),
-        candidates=CandidateOptions(max_length=128, per_source=400, keep=200),
+        candidates=CandidateOptions(max_length=256, per_source=400, keep=200),
         ranking=RankingOptions(trees=2000, leaves=63, learning_rate=0.03),
     ),
 }

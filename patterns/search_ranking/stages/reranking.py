@@ -7,15 +7,16 @@ The ranker judges documents one by one; a page is judged whole. Three steps, in 
                next = argmax λ r_i - (1 - λ) max_j cos(d_i, d_j)      over the j already chosen
     page       caps per group hold back, pins go first; these are promises, so they come last
 
-λ is chosen on the validation queries: the smallest that costs no more than a set share of NDCG@10.
-Source: Carbonell and Goldstein, SIGIR 1998. Here λ applies to scores scaled within the list, since
-those of LambdaMART have no scale of their own; documents below `depth` keep the ranker's order.
+λ is chosen on the validation queries: the smallest down to which none costs more than a set share
+of NDCG@10. Source: Carbonell and Goldstein, SIGIR 1998. Here λ applies to scores scaled within the
+list, since those of LambdaMART have no scale of their own; documents below `depth` keep the order.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
@@ -58,13 +59,17 @@ class Reranker:
         ranked: Candidates,
         ndcg_of: Callable[[Candidates], float],
     ) -> Self:
-        """Choose λ: the smallest whose NDCG@10 keeps to the budget; `ndcg_of` judges a page."""
+        """Choose λ: the smallest whose NDCG@10, like that of all larger ones, keeps to the budget.
+
+        `ndcg_of` judges a page.
+        """
         self.curve_: list[tuple[float, float]] = []
         for trade_off in TRADE_OFFS:
             self.trade_off_ = trade_off
             self.curve_.append((trade_off, ndcg_of(self.rerank(queries, ranked, 10))))
         floor = self.curve_[-1][1] * (1 - self.ndcg_budget)
-        self.trade_off_ = next(value for value, ndcg in self.curve_ if ndcg >= floor)
+        kept = takewhile(lambda pair: pair[1] >= floor, reversed(self.curve_))
+        self.trade_off_ = min(value for value, _ in kept)
         return self
 
     def rerank(self, queries: Sequence[str], ranked: Candidates, k: int) -> Candidates:

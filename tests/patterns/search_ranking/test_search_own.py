@@ -157,3 +157,20 @@ def test_a_query_with_too_many_judgments_keeps_its_higher_grades(trained) -> Non
 def test_the_served_list_is_the_ranker_where_that_is_better(small) -> None:
     assert small.pipeline.served_ == RANKED
     assert max(small.pipeline.valid_ndcgs_.values()) == small.pipeline.valid_ndcgs_[RANKED]
+
+
+def test_hindi_and_japanese_are_found_by_their_words(tmp_path) -> None:
+    """Whole words of Hindi, pairs of characters of Japanese, which is said."""
+    texts = ["मुझे पैसे चाहिए", "मौसम अच्छा है", "東京の天気", "大阪の料理"]
+    rows = [{"_id": f"d{row}", "text": f"{text} {row}"} for row, text in enumerate(texts * 10)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    asked = [{"_id": f"q{row}", "text": rows[row]["text"]} for row in range(40)]
+    (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    (tmp_path / "qrels.tsv").write_text("\n".join(f"q{row}\td{row}\t1" for row in range(40)))
+    config = replace(PRESETS["smoke"], dataset="beir", data=DataOptions(path=tmp_path))
+    splits = split(load(config), config)
+    pipeline = Pipeline.from_config(config, splits).fit_candidates(splits)
+    found = pipeline.sources.lexical(["पैसे", "天気", "पस"], 40).item_ids
+    assert {row % 4 for row in found[0] if row >= 0} == {0}
+    assert {row % 4 for row in found[1] if row >= 0} == {2} and (found[2] == -1).all()
+    assert any("pairs of characters" in text for text in pipeline.notices)

@@ -98,6 +98,13 @@ def test_the_trade_off_keeps_to_its_budget() -> None:
     assert reranker.trade_off_ == 0.8  # a quarter of 0.5 may go: 0.35 is too little, 0.4 is not
 
 
+def test_a_trade_off_beyond_one_that_costs_too_much_is_luck() -> None:
+    reranker = Reranker(ndcg_budget=0.0).prepare(CORPUS, VECTORS)
+    values = {0.6: 0.9, 0.9: 0.4, 0.95: 0.5, 1.0: 0.5}
+    reranker.fit(["q"], RANKED, lambda found: values.get(reranker.trade_off_, 0.6))
+    assert reranker.trade_off_ == 0.95
+
+
 def test_an_empty_list_stays_empty() -> None:
     nothing = Candidates(np.full((1, 3), -1), np.full((1, 3), -np.inf, np.float32))
     found = Reranker().prepare(CORPUS, VECTORS).rerank(["q"], nothing, 3)
