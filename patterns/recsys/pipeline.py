@@ -107,6 +107,19 @@ def _ranking(config: Config, items: int) -> Ranking:
     )  # fmt: skip
 
 
+def _check_values(config: Config, splits: Splits) -> None:
+    """Raise where an objective needs values that no event has, before anything is fitted."""
+    known = {"rating": splits.valid.ratings, "watch": splits.valid.minutes}
+    for name in ("objective", "second"):
+        wanted = getattr(config.ranking, name)
+        if wanted in known and np.isnan(known[wanted]).all():
+            column = {"rating": "--data.rating", "watch": "--data.watch-seconds"}[wanted]
+            raise ValueError(
+                f"ranking.{name}: {wanted} needs values that are known, and the validation window"
+                f" has none; name their column by {column}, or leave out --ranking.{name}"
+            )
+
+
 def _reranker(config: Config) -> Reranker:
     own = config.reranking
     return Reranker(
@@ -137,6 +150,8 @@ class Pipeline:
         cls, config: Config, splits: Splits, *, trained: Pipeline | None = None
     ) -> Pipeline:
         """Make the unfitted stages; ranker and re-ranker are those of `trained` where given."""
+        if trained is None:
+            _check_values(config, splits)
         catalogue, seed = splits.catalogue, trained.seed if trained else config.seed
         reranker = trained.reranker if trained else _reranker(config)
         return cls(

@@ -263,6 +263,13 @@ def test_ratings_that_are_all_the_same_are_left_out(tmp_path: Path) -> None:
     assert any("All ratings are 5" in notice for notice in splits.notices)
 
 
+def test_an_objective_without_values_is_refused_before_any_work(tmp_path: Path) -> None:
+    config = own(untimed(tmp_path))
+    config = replace(config, ranking=replace(config.ranking, objective="rating"))
+    with pytest.raises(ValueError, match=r"ranking.objective: rating .* --data.rating"):
+        Pipeline.from_config(config, split(load(config), config))
+
+
 def test_one_long_title_does_not_widen_the_others(tmp_path: Path) -> None:
     items = pl.DataFrame(
         {"item_id": [f"i{n}" for n in range(300)], "title": ["x" * 400_000, *(["short"] * 299)]}
