@@ -29,6 +29,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from common import exits
 from common.atomic import sha256, write_json, write_text, written_aside
 from common.config import program
 
@@ -177,7 +178,9 @@ def checkpoints(config: Any, name: str, source: Any) -> Path:
         "data": [source.name, source.rows, sorted(source.checksums.items())],
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    return Path(config.runs) / name / f".unfinished-{digest}"
+    folder = Path(config.runs) / name / f".unfinished-{digest}"
+    exits.watch(folder)
+    return folder
 
 
 def _input_files(value: Any) -> Iterator[tuple[str, int, int]]:

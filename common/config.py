@@ -6,16 +6,15 @@ is declared on it: its type, a `Literal` if it is a choice, its range, and its h
     trees: Annotated[int, Interval(ge=1, le=10_000)] = 300
 
 `run` turns this into a command line: `--preset` picks the starting point, every other flag
-overrides one field of it, and whatever is wrong with the input ends in one clear line and exit code
-2 instead of a traceback. A configuration checks itself and its sections when it is created, so
-one made in code has the same ranges, and no name is written twice.
+overrides one field of it, and whatever goes wrong ends in one clear line (`exits`). A configuration
+checks itself and its sections when it is created, so one made in code has the same ranges, and no
+name is written twice.
 
 Dataclass configs with flags made by tyro are an idea of CleanRL.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
@@ -41,15 +40,7 @@ from typing import (
 
 from annotated_types import Interval, Len, MultipleOf
 
-from common import console
-
-REMEDIES = {
-    errno.ENOENT: "create it, or name an existing path",
-    errno.EISDIR: "name a file instead of a folder",
-    errno.ENOTDIR: "name a folder instead of a file",
-    errno.EIO: "check the disk, its quota and the limit on the size of files",
-    errno.EFBIG: "raise the limit on the size of files, or point --runs at another disk",
-}
+from common import exits
 
 
 @dataclass(frozen=True)
@@ -77,8 +68,8 @@ class RunConfig(CheckedConfig):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto, cpu or cuda."""
 
-    own_dataset: ClassVar[str] = "csv"
-    """The `--dataset` that reads the user's own files."""
+    own_datasets: ClassVar[tuple[str, ...]] = ("csv",)
+    """What `--dataset` calls the user's own files, by their layout."""
     own_files: ClassVar[tuple[str, ...]] = ("path",)
     """Fields of section `data` that name them."""
     own_needed: ClassVar[tuple[str, ...]] = ("path",)
@@ -87,16 +78,15 @@ class RunConfig(CheckedConfig):
     def __post_init__(self) -> None:
         """Check the fields; a user's own files and `--dataset` belong together."""
         super().__post_init__()
-        own = self.own_dataset
-        data = getattr(self, "data", None)
+        data, own = getattr(self, "data", None), " or ".join(self.own_datasets)
         given = [name for name in self.own_files if getattr(data, name, None) is not None]
-        if self.dataset == own and not set(given) & set(self.own_needed):
+        if self.dataset in self.own_datasets and not set(given) & set(self.own_needed):
             needed = [f"data.{name}" for name in self.own_needed]
             raise ValueError(
-                f"{needed[0]}: --dataset {own} reads your own data; give"
+                f"{needed[0]}: --dataset {self.dataset} reads your own data; give"
                 f" {' or '.join(map(_flag, needed))} (--help says what it must contain)"
             )
-        if given and self.dataset != own:
+        if given and self.dataset not in self.own_datasets:
             raise ValueError(
                 f"data.{given[0]}: read with --dataset {own} only, but dataset is {self.dataset};"
                 f" add --dataset {own}, or leave out {_flag(f'data.{given[0]}')}"
@@ -208,21 +198,12 @@ def run(
 ) -> None:
     """Parse the command line over one of `presets`, call `main`, and exit.
 
-    Exit codes: 0 done, 2 the input was wrong (said in one line), 130 interrupted. Set
-    `ML_PATTERNS_DEBUG=1` to see the traceback behind an error.
+    `exits` has the exit codes and what each error says; `ML_PATTERNS_DEBUG=1` shows tracebacks.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     set_openmp_waiting()
-    try:
+    with exits.one_line():
         main(parse(presets, description=description, argv=arguments))
-    except KeyboardInterrupt:
-        console.error("interrupted; no half-written file was left")
-        sys.exit(130)
-    except (ValueError, OSError, ImportError) as problem:
-        if os.environ.get("ML_PATTERNS_DEBUG"):
-            raise
-        console.error(_in_words(problem))
-        sys.exit(2)
 
 
 def set_openmp_waiting() -> None:
@@ -309,14 +290,3 @@ def _flag(field: str) -> str:
 
 def _bound(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
-
-
-def _in_words(problem: Exception) -> str:
-    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" while writing {problem.filename}" if problem.filename else ""
-        return f"the disk is full{where}; free some space, or point --runs at another disk"
-    if isinstance(problem, OSError) and problem.errno is not None:
-        remedy = REMEDIES.get(problem.errno, "check the path and its permissions, or name another")
-        where = f"{problem.filename}: " if problem.filename else ""
-        return f"{where}{str(problem.strerror).lower()}; {remedy}"
-    return str(problem) or type(problem).__name__

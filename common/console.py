@@ -11,9 +11,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BAR_AFTER_SECONDS = 2.0
 PLAIN_EVERY_SECONDS = 10.0
+PLAIN_SHARE = 0.05  # of the whole time, between two lines
+OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as a shell says it
 PLAIN_WIDTH = 300  # of a table in a log, where nothing needs to fit a screen
 
 
@@ -164,13 +166,47 @@ def _bar(iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
 
 
 def _plain_progress(iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:
-    said = time.perf_counter()
+    """Yield from `iterable`; say where it stands every ten seconds, or 20 times of long work."""
+    start = said = time.perf_counter()
     for done, item in enumerate(iterable, start=1):
         yield item
-        if time.perf_counter() - said > PLAIN_EVERY_SECONDS:
-            said = time.perf_counter()
-            of = f" of {total:,}" if total else ""
-            _say(_out(), f"  {label}: {done:,}{of}")
+        now = time.perf_counter()
+        whole = (now - start) * total / done if total else 0.0  # seconds, as it looks now
+        if now - said <= max(PLAIN_EVERY_SECONDS, whole * PLAIN_SHARE):
+            continue
+        said = now
+        left = ""
+        if total:
+            left = f" of {total:,} ({done / total:.0%}), about {_clock(whole - (now - start))} left"
+        _say(_out(), f"  {label}: {done:,}{left}")
+
+
+def _clock(seconds: float) -> str:
+    """Write a duration as hours, minutes and seconds: 45 s, 3:10, 1:02:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def output_is_closed() -> bool:
+    """Whether the reader of a pipe that the output goes to has gone."""
+    import select
+
+    watched = select.poll()
+    with suppress(OSError, ValueError):
+        watched.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watched.poll(0))
+
+
+def closed_output() -> NoReturn:
+    """End quietly, with exit code 141: whoever read the output closed it, as `head` does."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
+    sys.exit(OUTPUT_CLOSED)
 
 
 def _device_in_words(device: str) -> str:

@@ -157,4 +157,7 @@ def _print(rows: Sequence[tuple[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from common import exits
+
+    with exits.one_line():
+        sys.exit(main())

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from data import download
@@ -118,23 +119,50 @@ def choose(name: str, *, public: str, offline: str) -> tuple[str, str | None]:
 
 
 def load_table(
-    kind: type[T], name: str, *, public: str, offline: str, seed: int = 0, **options: Any
+    kind: type[T],
+    name: str,
+    *,
+    public: str,
+    offline: str,
+    own: Sequence[str] = (),
+    seed: int = 0,
+    **options: Any,
 ) -> T:
     """Return the table that a pattern asks for: `name`, or with "auto" what `choose` gives.
 
-    `options` are sizes of the world `offline` and reach nothing else. A fallback is told in the
-    notice of the table's source; a dataset of another kind than `kind` raises `ValueError`.
+    `options` are sizes of the world `offline` and reach nothing else; `own` are the names of the
+    pattern's doors for own files. A fallback is told in the notice of the table's source; a name
+    that is unknown, or whose table is not a `kind`, raises `ValueError` with those that are.
     """
     chosen, notice = choose(name, public=public, offline=offline)
+    _check_kind(kind, chosen, own)
     table = load(chosen, seed=seed, **(options if chosen == offline else {}))
-    if not isinstance(table, kind):
-        raise ValueError(
-            f"dataset: {name!r} holds {type(table).__name__}, but {kind.__name__} are needed; give"
-            f" --dataset {public} or {offline}"
-        )
+    assert isinstance(table, kind)
     if notice:
         table = replace(table, source=replace(table.source, notice=notice))  # type: ignore[type-var, attr-defined]
     return table
+
+
+def _check_kind(kind: type[Any], name: str, own: Sequence[str]) -> None:
+    """Raise unless the dataset's reader is declared to return `kind`."""
+    if name in NAMES and _kind(name) == kind.__name__:
+        return
+    taken = [each for each in NAMES if _kind(each) == kind.__name__]
+    problem = "is not known"
+    if name in NAMES:
+        problem = f"holds {_kind(name)}, but {kind.__name__} are needed"
+    near = get_close_matches(name, [*taken, *own], n=1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    mine = f", or for your own files {', '.join(own)}" if own else ""
+    raise ValueError(
+        f"dataset: {name!r} {problem}; --dataset takes {', '.join(taken)}{mine}{guess}"
+    )
+
+
+def _kind(name: str) -> str:
+    """Return the name of the type of a dataset's table."""
+    module, function = _PUBLIC[name][2:] if name in _PUBLIC else _SIMULATED[name]
+    return str(_attribute(module, function).__annotations__["return"])
 
 
 def card(name: str) -> Card:

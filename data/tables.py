@@ -74,11 +74,16 @@ class SearchCollection:
 
     source: Source
     documents: pl.DataFrame
-    """doc_id: str, title: str, text: str, then the fields of the collection."""
+    """doc_id: str, title: str, text: str, then the fields of the collection: texts as str,
+    categories as list[str], numbers as numbers."""
     queries: pl.DataFrame
     """query_id: str, query: str."""
     judgments: pl.DataFrame
     """query_id: str, doc_id: str, grade: i8; 0 is judged and not relevant."""
+    split: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Query ids under "train", "valid" and "test", where the source gives a split; else empty."""
+    identical_ids: bool = False
+    """A query with the id of a document is that document, and must not find itself."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ class TextClassification:
     test: pl.DataFrame
     """The same columns."""
     label_names: tuple[str, ...]
+    valid: pl.DataFrame | None = None
+    """The same columns; None where a validation part has to be drawn."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Encoder(ABC):
 
     name: str
     notice: str | None = None
+    cut_share: float = 0.0  # of the texts last encoded, those that were too long to be read whole
 
     @property
     @abstractmethod

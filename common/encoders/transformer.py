@@ -66,7 +66,9 @@ class TransformerEncoder(Encoder):
     def encode(
         self, texts: Sequence[str], batch_size: int = 64, *, precision: str = "fp32"
     ) -> np.ndarray:
-        """Return (N, D) float32 unit rows; texts beyond `max_length` tokens are cut."""
+        """Return (N, D) float32 unit rows; texts beyond `max_length` tokens are cut, `cut_share`
+        of them.
+        """
         import torch
 
         from common.training import LengthLoader, cpu_has_fast_bf16
@@ -77,6 +79,7 @@ class TransformerEncoder(Encoder):
         fast = self.device.type == "cuda" or cpu_has_fast_bf16()
         half = precision == "bf16" or (precision == "auto" and fast)
         ids = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
+        self.cut_share = float(np.mean([len(own) >= self.max_length for own in ids]))
         pad = self.tokenizer.pad_token_id or 0
         loader = LengthLoader(
             ids, np.arange(len(ids)), batch_size=batch_size, pad=pad, shuffle=False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -183,7 +184,9 @@ def figure(
 def add_canvas(report: Report, name: str, caption: str, canvas: Any) -> None:
     """Add a matplotlib figure (a grid of pictures, say) to `report`."""
     buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn in its place
+        canvas.savefig(buffer, format="png", metadata={"Software": None})
     report.figures.append(Figure(name, caption, buffer.getvalue()))
 
 

@@ -10,7 +10,7 @@ take all names from here; the modules inside import each other directly.
 
 from common.retrieval.candidates import MISSING, Candidates, ordered, top_k
 from common.retrieval.diversity import mmr
-from common.retrieval.fusion import Fused, reciprocal_rank_fusion
+from common.retrieval.fusion import Fused, reciprocal_rank_fusion, scaled_score_fusion
 from common.retrieval.index import VectorIndex
 from common.vector_store import IndexKind
 
@@ -23,5 +23,6 @@ __all__ = [
     "mmr",
     "ordered",
     "reciprocal_rank_fusion",
+    "scaled_score_fusion",
     "top_k",
 ]

@@ -8,6 +8,8 @@ Ranks need no calibration: an inner product and a decayed count never meet. With
 is sure of places for its best items, so that a source that finds what no other finds is not voted
 down by those that agree with each other.
 
+Scores instead of ranks, scaled within each list, keep how far apart two items are.
+
 Source: Cormack, Clarke & Büttcher, SIGIR 2009; the quotas are ours.
 
 Shapes: `B` requests, `L` lists, `M` places of all lists, `K` candidates.
@@ -58,16 +60,61 @@ def reciprocal_rank_fusion(
     of list l are sure of a place among the `k`; quotas that exceed `k` together are filled in the
     order of the scores.
     """
+    worth = _by_place(lists, weights, default=1.0) / (constant + _places_of(lists))  # (M,)
+    return _merged(lists, worth, k=k, quotas=quotas)
+
+
+def scaled_score_fusion(
+    lists: Sequence[Candidates], *, k: int, weights: Sequence[float] | None = None
+) -> Fused:
+    """Merge lists of equal `B` by their scores, each scaled to 0 … 1 within its list.
+
+    An item absent from a list gains nothing there, as does the last of it; ties go to the lower id.
+    Source: Bruch, Gai & Ingber, TOIS 2023.
+    """
+    scaled = np.concatenate([_scaled(each) for each in lists], axis=1)  # (B, M)
+    return _merged(lists, scaled * _by_place(lists, weights, default=1.0), k=k)
+
+
+def _places_of(lists: Sequence[Candidates]) -> np.ndarray:
+    """Return the rank that each place of the joined lists has in its own, (M,) from 1."""
+    return np.concatenate([np.arange(1, each.item_ids.shape[1] + 1) for each in lists])
+
+
+def _by_place(
+    lists: Sequence[Candidates], values: Sequence[float] | None, *, default: float
+) -> np.ndarray:
+    """Repeat one value a list for each of its places, (M,)."""
+    each = np.asarray([default] * len(lists) if values is None else values)
+    return np.repeat(each, [found.item_ids.shape[1] for found in lists])
+
+
+def _scaled(found: Candidates) -> np.ndarray:
+    """Return the scores (B, K) between the lowest and the highest of each list; padding is 0."""
+    kept = found.item_ids != MISSING
+    low = np.where(kept, found.scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    high = np.where(kept, found.scores, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+    spread = np.where(high > low, high - low, 1.0)
+    scaled = (np.where(kept, found.scores, 0.0) - np.where(np.isfinite(low), low, 0.0)) / spread
+    return np.where(kept, np.where(high > low, scaled, 1.0), 0.0)
+
+
+def _merged(
+    lists: Sequence[Candidates],
+    worth: np.ndarray,
+    *,
+    k: int,
+    quotas: Sequence[int] | None = None,
+) -> Fused:
+    """Add up what each place is worth, (M,) or (B, M), and keep the best `k` of each request."""
     assert len(lists) > 0
-    widths = [each.item_ids.shape[1] for each in lists]
     item_ids = np.concatenate([each.item_ids for each in lists], axis=1)  # (B, M)
-    source = np.repeat(np.arange(len(lists)), widths)  # (M,) the list of each place
-    rank = np.concatenate([np.arange(1, width + 1) for width in widths])  # (M,)
-    worth = np.asarray([1.0] * len(lists) if weights is None else weights)[source]  # (M,)
-    reserved = np.asarray([0] * len(lists) if quotas is None else quotas)[source]  # (M,)
+    source = _by_place(lists, range(len(lists)), default=0)  # (M,) the list of each place
+    rank = _places_of(lists)
+    reserved = _by_place(lists, quotas, default=0)  # (M,)
 
     places = _Places(item_ids)
-    scores = np.where(places.first, places.added(worth / (constant + rank)), -np.inf)
+    scores = np.where(places.first, places.added(worth), -np.inf)
     scores = scores.astype(np.float32)
     sure = places.first & (places.added(rank <= reserved) > 0)
     order = np.lexsort((-scores, ~sure), axis=1)[:, :k]

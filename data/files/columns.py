@@ -70,6 +70,7 @@ class Columns:
             argument = table.columns_argument if table.headed else None
             has = table.frame.columns
             raise no_columns(table.path, has, missing, self.flags_of, argument, alternative)
+        self.said += _named_twice(self.names)
         self.texts = {
             argument: table.frame[name]
             if argument in verbatim
@@ -218,6 +219,18 @@ class Columns:
                 "Keep one row per id.",
             )
         return values
+
+
+def _named_twice(names: Mapping[str, str]) -> list[str]:
+    """Say which columns several arguments name."""
+    by_name: dict[str, list[str]] = {}
+    for argument, name in names.items():
+        by_name.setdefault(name, []).append(argument)
+    return [
+        f"Column {name!r} is read as {' and as '.join(arguments)}."
+        for name, arguments in by_name.items()
+        if len(arguments) > 1
+    ]
 
 
 def read_columns(

@@ -65,6 +65,11 @@ def to_seconds(
     values: pl.Series, options: TimedTableOptions, *, years: tuple[int, int] = YEARS
 ) -> Times:
     """Convert texts, none of them empty; a time outside of `years`, both included, is a fault."""
+    if options.date_format is not None and options.time_unit != "auto":
+        raise ValueError(
+            f"date_format: {options.date_format!r} and time_unit {options.time_unit} exclude each "
+            f"other; give {flag('date_format')} for dates, or {flag('time_unit')} for numbers"
+        )
     numbers = values.cast(pl.Float64, strict=False)
     if options.date_format is not None:
         times = _by_format(values, options.date_format)

@@ -24,15 +24,17 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_OTHER_KINDS = (
+_NO_TEXTS = (
     (rb"PAR1", "a Parquet file"),
     (rb"\xd0\xcf\x11\xe0", "an Excel workbook"),
     (rb"%PDF", "a PDF"),
     (rb"SQLite format 3", "an SQLite database"),
     (rb"(?s:.){257}ustar", "a tar archive"),
+    (rb"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file itself)"),
+)
+_NO_TABLES = (
     (rb'\s*\{\s*"|\s*\[\s*\{', "JSON"),
     (rb"(?i:\s*<(!doctype|html|\?xml))", "a web page or XML"),
-    (rb"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file itself)"),
 )
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.decompress),
@@ -43,16 +45,19 @@ _ASCII = bytes(range(128))
 _LONG_RUNS = re.compile(rb"[\x80-\xff]{3,}")
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the content, unpacked if it is compressed; raise for what is no text file."""
+def read_bytes(path: Path, *, table: bool = True) -> bytes:
+    """Return the content, unpacked if it is compressed; raise for what is no text, or no table."""
     if path.is_dir():
         raise ValueError(f"{path}: a folder. Name the file in it.")
     if not path.is_file():
         raise ValueError(f"{path}: no such file. Name an existing CSV file.")
     data = _unpacked(path, path.read_bytes())
-    for start, kind in _OTHER_KINDS:
+    for start, kind in (*_NO_TEXTS, *(_NO_TABLES if table else ())):
         if re.match(start, data):
-            raise ValueError(f"{path}: {kind}, not a table of rows. Save the table as CSV.")
+            expected = (
+                "a table of rows. Save the table as CSV" if table else "text. Save it as text"
+            )
+            raise ValueError(f"{path}: {kind}, not {expected}.")
     return data
 
 

@@ -25,13 +25,32 @@ class Faults:
 
     def check(self) -> None:
         """Raise if there is any, with its row, value and remedy, in the order of the rows."""
-        if not self.found:
-            return
+        if self.found:
+            raise ValueError(self.told())
+
+    def told(self) -> str:
+        """Return all faults as one text: a line, or a list of at most `MOST`."""
         ordered = sorted(self.found, key=lambda fault: fault[0] or 0)
         if len(ordered) == 1:
             row, text = ordered[0]
-            raise ValueError(f"{self.path}{'' if row is None else f', row {row}'}: {text}")
+            return f"{self.path}{'' if row is None else f', row {row}'}: {text}"
         lines = [text if row is None else f"row {row}: {text}" for row, text in ordered]
         if len(lines) > MOST:
             lines[MOST:] = [f"and {len(lines) - MOST:,} more"]
-        raise ValueError("\n  ".join([f"{self.path}: {len(ordered)} faults", *lines]))
+        return "\n  ".join([f"{self.path}: {len(ordered)} faults", *lines])
+
+
+class FaultsOfFiles:
+    """The faults of several files that belong together, told by `check` in one error."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, Faults] = {}
+
+    def add(self, path: Path, row: int | None, text: str) -> None:
+        """Keep a fault of a file, as `Faults.add` does."""
+        self.files.setdefault(path, Faults(path)).add(row, text)
+
+    def check(self) -> None:
+        """Raise if there is any, file by file."""
+        if self.files:
+            raise ValueError("\n".join(faults.told() for faults in self.files.values()))

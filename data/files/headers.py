@@ -91,6 +91,8 @@ def no_columns(
     if any(key in flags for key in missing):
         text += f"; name each by the flag behind it{alternative}"
     text += "." if argument is None else f". If row 1 is no header, give {flag(argument)}."
+    if len(has) == 1:
+        text += f" If there are several columns, give another {flag('delimiter')}."
     return ValueError(text)
 
 

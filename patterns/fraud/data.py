@@ -73,6 +73,7 @@ def load(config: Config) -> Transactions:
         config.dataset,
         public=PUBLIC,
         offline=OFFLINE,
+        own=config.own_datasets,
         seed=config.seed,
         customers=config.world.customers,
         terminals=config.world.terminals,

@@ -91,6 +91,7 @@ def load(config: Config) -> Interactions:
         name,
         public=PUBLIC,
         offline=OFFLINE,
+        own=config.own_datasets,
         seed=config.seed,
         users=config.world.users,
         events=config.world.events,

@@ -17,11 +17,11 @@ from patterns.search_ranking.config import NAME
 from patterns.search_ranking.data import Splits
 from patterns.search_ranking.evaluation.ablation import ablation
 from patterns.search_ranking.evaluation.end_to_end import (
-    RANKED,
     end_to_end,
     lists_of,
     metrics_of,
     what_each_step_adds,
+    what_is_served,
 )
 from patterns.search_ranking.evaluation.judged import judged_candidates
 from patterns.search_ranking.evaluation.latency import latencies
@@ -34,19 +34,25 @@ from patterns.search_ranking.pipeline import Pipeline
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     """Measure every stage on the test queries."""
     test = splits.test
-    queries = pipeline.encode(test.texts)
+    queries = pipeline.encode(test.texts, test.own)
     lists = lists_of(pipeline, queries)
     scores = {name: metrics_of(found, test) for name, found in lists.items()}
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.tables = [
-        end_to_end(pipeline, scores),
-        judged_candidates(pipeline, queries, test, splits.source.name),
-        what_each_step_adds(pipeline, scores),
-        ablation(pipeline, queries, test),
+    report.tables = [end_to_end(pipeline, scores, test), what_is_served(pipeline)]
+    if test.comparable:
+        report.tables.append(judged_candidates(pipeline, queries, test, splits.source.name))
+    else:
+        report.notices.append(
+            "No query has documents of two grades: orders of judged documents are left out."
+        )
+    report.tables.append(what_each_step_adds(pipeline, scores, test))
+    if test.comparable:
+        report.tables.append(ablation(pipeline, queries, test))
+    report.tables += [
         by_slice(pipeline, scores, test),
-        price_of_a_rule(pipeline, queries, lists[RANKED], test),
+        price_of_a_rule(pipeline, queries, lists[pipeline.served_], test),
     ]
-    report.printed = 2
+    report.printed = 3 if test.comparable else 2
     report.latency = latencies(pipeline, test.texts)
     draw(report, pipeline, lists, test)
     return report

@@ -28,7 +28,9 @@ class SearchConfig(CheckedConfig):
     k: Annotated[int, Interval(ge=1, le=10_000)] = 10
     """Number of results."""
     genre: str | None = None
-    """Only documents of this genre."""
+    """Only films of this genre."""
+    facet: tuple[str, ...] = ()
+    """Only documents with this value of a facet, such as journal=Nature; several must all hold."""
     run: str = "latest"
     """latest, production, or a run's folder."""
     runs: Path = Path("runs")
@@ -44,12 +46,17 @@ def main(settings: SearchConfig) -> None:
     run = open_run(settings.run, name=NAME, runs=settings.runs)
     pipeline = Pipeline.load(run.pipeline)
     filters = [] if settings.genre is None else [Condition("genres", settings.genre)]
+    for entry in settings.facet:
+        name, equals, value = entry.partition("=")
+        if not equals:
+            raise ValueError(f"facet: {entry!r} names no value; give --facet name=value")
+        filters.append(Condition(name, value))
     pipeline.search([settings.query], settings.k, filters=filters)  # warm up, for realistic times
     found = pipeline.search([settings.query], settings.k, filters=filters)
     console.info(f"{settings.query!r} · {run.version} · {pipeline.documents.height:,} documents")
     for place, hit in enumerate(found.hits[0], start=1):
         document = pipeline.documents.row(hit.row, named=True)
-        year = f" ({document['year']:.0f})" if document["year"] is not None else ""
+        year = f" ({document['year']:.0f})" if document.get("year") is not None else ""
         score = "pinned" if hit.score is None else f"{hit.score:6.2f}"
         origin = f"bm25 {_place(hit.lexical_rank)}, dense {_place(hit.dense_rank)}"
         console.info(f"{place:>3}. {score}  {hit.title}{year}  [{origin}]")

@@ -10,6 +10,7 @@ person that the corpus does not have is refused with the nearest names, not answ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,15 @@ class SearchRequest(ServiceRequest):
     director: str | None = Field(default=None, max_length=200, description="only by this director")
     year_from: int | None = Field(default=None, ge=0, le=9999, description="earliest year")
     year_to: int | None = Field(default=None, ge=0, le=9999, description="latest year")
+    facets: dict[str, str] = Field(
+        default={}, max_length=20, description="of your own documents: field -> value it must hold"
+    )
+    at_least: dict[str, float] = Field(
+        default={}, max_length=20, description="of your own documents: number -> lowest value"
+    )
+    at_most: dict[str, float] = Field(
+        default={}, max_length=20, description="of your own documents: number -> highest value"
+    )
 
     def filters(self) -> dict[str, Condition]:
         """Return the conditions that documents must meet, by the field that asks for each."""
@@ -47,6 +57,12 @@ class SearchRequest(ServiceRequest):
             found["year_from"] = Condition("year", above=self.year_from - 0.5)
         if self.year_to is not None:
             found["year_to"] = Condition("year", below=self.year_to + 0.5)
+        for name, value in self.facets.items():
+            found[f"facets.{name}"] = Condition(name, value)
+        for name, low in self.at_least.items():
+            found[f"at_least.{name}"] = Condition(name, above=math.nextafter(low, -math.inf))
+        for name, high in self.at_most.items():
+            found[f"at_most.{name}"] = Condition(name, below=math.nextafter(high, math.inf))
         return found
 
 
@@ -55,7 +71,7 @@ class SearchResult(BaseModel):
 
     doc_id: str
     title: str
-    score: float | None = Field(description="the ranker's score; null for a pinned document")
+    score: float | None = Field(description="of the list that orders the page; null if pinned")
     lexical_rank: int | None = Field(description="place in the BM25 list; null if not in it")
     dense_rank: int | None = Field(description="place in the dense list; null if not in it")
     reasons: list[str] = Field(description="what raised it most; given for the first ten")
@@ -68,7 +84,7 @@ class SearchResponse(ServiceResponse):
 
 
 class SearchService(Service):
-    """Finds the films that answer a query best, in words or in meaning, and tells why."""
+    """Finds the documents that answer a query best, in words or in meaning, and tells why."""
 
     name = NAME
     Request = SearchRequest
@@ -79,8 +95,7 @@ class SearchService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        title = next(filter(None, self.pipeline.documents["title"]), "film")
-        self.example = {"query": title.lower(), "k": 5}
+        self.example = {"query": self.pipeline.example, "k": 5}
 
     def predict(self, requests: Sequence[SearchRequest]) -> list[SearchResponse]:
         """Search once for all requests of equal filters and length, and answer in order."""

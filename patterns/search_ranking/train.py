@@ -6,13 +6,14 @@ data -> documents, train | valid | test queries -> index and vectors -> fusion -
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from common import artifacts, console
 from common.config import run as run_command
 from patterns.search_ranking.config import NAME, PRESETS, Config
 
-SEARCH = 'python -m patterns.search_ranking.search "space heist"'
+SEARCH = "python -m patterns.search_ranking.search"
 
 
 def main(config: Config) -> Path:
@@ -33,22 +34,25 @@ def main(config: Config) -> Path:
     with console.stage("candidates") as stage:
         pipeline.fit_candidates(splits)
         stage.note(f"{splits.documents.height:,} documents, {pipeline.dense.encoder.name}")
+        stage.note(pipeline.bm25.in_words())
     with console.stage("fusion") as stage:
         pipeline.fit_fusion(splits)
         hybrid = pipeline.hybrid
-        stage.note(f"valid Recall@{pipeline.keep} {pipeline.valid_recall_:.4f}")
-        stage.note(f"constant {hybrid.constant_:g}, lexical weight {hybrid.lexical_weight_}")
+        stage.note(f"{pipeline.goal_} {hybrid.valid_quality_:.4f}")
+        how = "scaled scores" if hybrid.constant_ is None else f"constant {hybrid.constant_:g}"
+        stage.note(f"{how}, lexical weight {hybrid.lexical_weight_}")
     with console.stage("ranking") as stage:
         pipeline.fit_ranker(splits)
         stage.note(f"valid NDCG@10 {pipeline.valid_ndcg_:.4f}, {pipeline.ranker.trees_} trees")
     with console.stage("re-ranking") as stage:
         pipeline.fit_reranker(splits)
-        stage.note(f"trade-off {pipeline.reranker.trade_off_}")
+        stage.note(f"over {pipeline.served_}, trade-off {pipeline.reranker.trade_off_}")
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 
     run = artifacts.save(pipeline, report, config, name=NAME, profile=pipeline.profile(splits))
-    console.summary(report, run, next_command=f"{SEARCH} --run {run}")
+    example = shlex.quote(pipeline.example)
+    console.summary(report, run, next_command=f"{SEARCH} {example} --run {run}")
     return run
 
 

@@ -274,14 +274,6 @@ def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> Non
     assert end.value.code == 130 and "interrupted" in capsys.readouterr().err
 
 
-def test_a_mistake_of_ours_stays_a_traceback() -> None:
-    def main(_: Config) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        config.run(main, PRESETS, description="A test.", argv=())
-
-
 def test_waiting_threads_sleep_unless_the_user_has_a_policy(monkeypatch) -> None:
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.delenv(name, raising=False)

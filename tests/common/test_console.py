@@ -152,8 +152,23 @@ def test_progress_off_a_terminal_is_plain_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "PLAIN_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(console, "PLAIN_SHARE", 0.0)
     list(console.progress([1, 2], "[towers]"))
-    assert capsys.readouterr().out == "  [towers]: 1 of 2\n  [towers]: 2 of 2\n"
+    assert capsys.readouterr().out == (
+        "  [towers]: 1 of 2 (50%), about 0 s left\n  [towers]: 2 of 2 (100%), about 0 s left\n"
+    )
+
+
+def test_progress_off_a_terminal_tells_the_time_left_and_not_too_often(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter(range(0, 100_000, 7))  # each step takes seven seconds
+    monkeypatch.setattr(console.time, "perf_counter", lambda: float(next(now)))
+    list(console.progress(range(1000), "towers"))
+    lines = capsys.readouterr().out.splitlines()
+    assert 15 <= len(lines) <= 20
+    assert lines[0] == "  towers: 51 of 1,000 (5%), about 1:50:43 left"
+    assert lines[-1].endswith("left")
 
 
 def test_progress_stops_with_its_consumer_and_passes_errors_on() -> None:

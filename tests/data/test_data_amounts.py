@@ -1,10 +1,12 @@
-"""Numbers as people write them, and the column that could mean two things."""
+"""Numbers as people write them, a column that could mean two things, a delimiter among others."""
 
 import polars as pl
 import pytest
 
+from common.own_files import TableOptions
 from data.files import transactions_from_csv
 from data.files.amounts import to_numbers
+from data.files.reader import read_table
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,10 @@ def test_a_continental_file_is_read_and_said(tmp_path):
     assert table.source.notice == (
         "Numbers in column 'amount' were read with commas as decimal points."
     )
+
+
+def test_the_delimiter_is_the_sign_that_all_lines_have_equally_often(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text("1,Film,Drama|War|Crime|Noir\n2,Other,Comedy\n")
+    table = read_table(path, TableOptions(columns=("item_id", "title", "genres")))
+    assert table.frame.row(1) == ("2", "Other", "Comedy")

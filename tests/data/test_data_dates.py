@@ -143,3 +143,17 @@ def test_payments_by_the_hour(tmp_path):
     table = transactions_from_csv(tmp_path / "own.csv", options=options)
     assert table.frame["day"].to_list() == [n // 24 for n in range(1, 50)]
     assert "Times count hours" in table.source.notice
+
+
+def test_a_format_and_a_unit_exclude_each_other():
+    with pytest.raises(ValueError, match="date_format: '%Y' and time_unit days exclude each other"):
+        read(["2020"], date_format="%Y", time_unit="days")
+
+
+@pytest.mark.parametrize("form", ["", "%", "%Q", "%Y-%m-%d %H"])
+def test_a_format_that_is_none_is_refused_and_one_of_hours_is_read(form):
+    times = read(["2023-01-31 10"], date_format=form)
+    if form.endswith("H"):
+        assert times.seconds.to_list() == [SECONDS[0] // 3600 * 3600]
+    else:
+        assert times.fault[0] == 0 and "--data.date-format" in times.fault[1]

@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from data.files import interactions_from_csv, texts_from_csv, transactions_from_csv
+from data.files import interactions_from_csv, transactions_from_csv
 
 
 @pytest.fixture
@@ -47,6 +47,11 @@ def test_rating_and_timestamp_may_be_absent(csv):
     table = interactions_from_csv(csv("user_id,item_id\na,x\nb,y\n"))
     assert table.interactions["rating"].null_count() == 2
     assert table.interactions["timestamp"].dtype == pl.Int64
+
+
+def test_a_column_that_is_named_twice_is_said(csv):
+    table = interactions_from_csv(csv("user_id,x\na,1\nb,2\n"), item="user_id")
+    assert table.source.notice.startswith("Column 'user_id' is read as user and as item.")
 
 
 def test_repeated_rows_are_kept_and_said(csv):
@@ -287,57 +292,3 @@ def test_transaction_that_is_wrong_is_named(csv, row, message):
     path = csv(f"time,customer_id,terminal_id,amount,is_fraud\n1,a,t,1,0\n{row}\n")
     with pytest.raises(ValueError, match=message):
         transactions_from_csv(path)
-
-
-def test_texts_are_split_by_seed_and_class(csv):
-    rows = "".join(f"text {n},{'b' if n % 4 else 'a'}\n" for n in range(40))
-    path = csv("text,label\n" + rows + "alone,c\n")
-    table = texts_from_csv(path, seed=1)
-    assert table.label_names == ("a", "b", "c")
-    assert (table.train.height, table.test.height) == (33, 8)
-    assert table.test["label"].value_counts().sort("label").rows() == [(0, 2), (1, 6)]
-    assert 2 in table.train["label"].to_list(), "a class of one row is for training"
-    assert table.train.schema == {"text": pl.String, "label": pl.Int32}
-    assert texts_from_csv(path, seed=1).test.equals(table.test)
-    assert not texts_from_csv(path, seed=2).test.equals(table.test)
-    texts = set(table.train["text"]) | set(table.test["text"])
-    assert len(texts) == 41
-
-
-def test_texts_with_a_test_file(csv):
-    train = csv("body,intent\nhello,greet\nbye,part\n")
-    table = texts_from_csv(
-        train, text="body", label="intent", test_path=csv("body,intent\nhi,greet\n", "test.csv")
-    )
-    assert (table.train.height, table.test.rows()) == (2, [("hi", 0)])
-    with pytest.raises(ValueError, match=r"test2\.csv, row 2: label 'new' does not occur"):
-        texts_from_csv(
-            train,
-            text="body",
-            label="intent",
-            test_path=csv("body,intent\nhi,new\n", "test2.csv"),
-        )
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("text,label\nhello,\nbye,a\n", r"row 2: column 'label' is empty"),
-        ("text,label\n  ,b\nbye,a\n", r"row 2: column 'text' is empty"),
-        ("text,label\nhello,a\nbye,a\n", r"holds one class \('a'\)"),
-    ],
-)
-def test_text_that_is_wrong_is_named(csv, content, message):
-    with pytest.raises(ValueError, match=message):
-        texts_from_csv(csv(content))
-
-
-def test_the_text_null_is_a_text(csv):
-    path = csv("text,label\nnan,a\nnone,b\n")
-    table = texts_from_csv(path, test_share=0.0)
-    assert table.train["text"].to_list() == ["nan", "none"]
-
-
-def test_share_out_of_range_is_named(csv):
-    with pytest.raises(ValueError, match=r"test_share: 1.5 is not in \[0, 1\)"):
-        texts_from_csv(csv("text,label\nx,a\ny,b\n"), test_share=1.5)

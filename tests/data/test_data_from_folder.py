@@ -1,7 +1,5 @@
 """A user's folders of images, boxes, masks and search collections."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +7,6 @@ from PIL import Image
 from data.files import (
     detection_from_voc,
     images_from_folder,
-    search_from_beir,
     segmentation_from_folder,
 )
 
@@ -209,55 +206,3 @@ def test_masks_that_do_not_fit_are_named(tmp_path):
     (tmp_path / "labels" / "a.png").write_bytes(b"no png")
     with pytest.raises(ValueError, match=r"labels/a\.png: not a readable image"):
         segmentation_from_folder(tmp_path)
-
-
-@pytest.fixture
-def beir(tmp_path):
-    corpus = [
-        {"_id": "d1", "title": "Été", "text": "warm"},
-        {"_id": 2, "text": "cold", "metadata": {}},
-    ]
-    write(tmp_path / "corpus.jsonl", "\n".join(map(json.dumps, corpus)) + "\n\n")
-    write(tmp_path / "queries.jsonl", json.dumps({"_id": "q1", "text": "heat ☀"}))
-    write(
-        tmp_path / "qrels" / "test.tsv",
-        "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\t2\t0\nq1\td9\t1\n",
-    )
-    return tmp_path
-
-
-def test_beir(beir):
-    table = search_from_beir(beir)
-    assert table.documents.rows() == [("d1", "Été", "warm"), ("2", "", "cold")]
-    assert table.queries.rows() == [("q1", "heat ☀")]
-    assert table.judgments.sort("doc_id").rows() == [("q1", "2", 0), ("q1", "d1", 2)]
-    assert table.source.notice.startswith("1 judgments name unknown ids")
-
-
-def test_beir_qrels_beside_the_corpus_come_first(beir):
-    write(beir / "qrels.tsv", "q1\td1\t1\n")
-    assert search_from_beir(beir).judgments.rows() == [("q1", "d1", 1)]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("corpus.jsonl", '{"_id": "a", "text": "x"}\n{broken\n', r"corpus\.jsonl, row 2: not JSON"),
-        ("corpus.jsonl", '{"_id": "a"}\n', r"corpus\.jsonl, row 1: no 'text'"),
-        ("corpus.jsonl", "", r"corpus\.jsonl: contains no rows"),
-        ("queries.jsonl", '{"_id": 1, "text": "x"}\n' * 2, r"queries\.jsonl: the _id '1' is on"),
-        ("qrels/test.tsv", "q1\td1\t1000\n", r"test\.tsv, row 1: the grade 1000 is above"),
-        ("corpus.jsonl", "[1]\n", r"corpus\.jsonl, row 1: no '_id'"),
-        ("qrels/test.tsv", "h\th\th\nq1 d1 1\n", r"test\.tsv, row 2: 'q1 d1 1' is not query id"),
-    ],
-)
-def test_malformed_collection_is_named(beir, name, content, message):
-    write(beir / name, content)
-    with pytest.raises(ValueError, match=message):
-        search_from_beir(beir)
-
-
-def test_absent_part_of_a_collection_is_named(beir):
-    (beir / "queries.jsonl").unlink()
-    with pytest.raises(ValueError, match=r"queries\.jsonl: no such file"):
-        search_from_beir(beir)

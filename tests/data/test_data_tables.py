@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.own_files import TableOptions, TimedTableOptions
-from data.files import interactions_from_csv, texts_from_csv, transactions_from_csv
+from data.files import Wanted, interactions_from_csv, texts_from_files, transactions_from_csv
 from data.files.columns import read_columns
 from data.files.reader import read_table
 
@@ -88,7 +88,7 @@ def test_ways_to_write_the_same_table(file, content, options):
 def test_a_file_of_tabs_has_no_quoting(file, name):
     lines = [f"{'ab'[n % 2]}\tword{n}" for n in range(20)]
     lines[4], lines[7] = 'a\t"Hello, she said', 'b\tand then she left."'
-    table = texts_from_csv(file("label\ttext\n" + "\n".join(lines), name), test_share=0.0)
+    table = texts_from_files("csv", file("label\ttext\n" + "\n".join(lines), name), test_share=0.0)
     assert table.train.height == 20
     assert '"Hello, she said' in table.train["text"].to_list()
 
@@ -202,9 +202,9 @@ def test_a_file_without_header_is_told_how_to_name_its_columns(file, content, ex
 def test_texts_without_header(file):
     path = file("ham\tsee you\nspam\twin now\nham\tok\n", "SMS")
     with pytest.raises(ValueError, match=r"row 1 looks like data.*--data\.columns label text"):
-        texts_from_csv(path)
+        texts_from_files("csv", path)
     options = TableOptions(columns=("label", "text"))
-    table = texts_from_csv(path, test_share=0.0, options=options)
+    table = texts_from_files("csv", path, test_share=0.0, wanted=Wanted(options=options))
     assert table.label_names == ("ham", "spam") and table.train.height == 3
 
 
@@ -260,12 +260,12 @@ def test_none_null_and_nan_are_values(file):
     events = interactions_from_csv(path, rating="stars").interactions
     assert events["user_id"].to_list() == ["None", "nan"]
     assert events["item_id"].to_list() == ["null", "NA"]
-    texts = texts_from_csv(file("text,label\nnull,NONE\nx,some\n"), test_share=0.0)
+    texts = texts_from_files("csv", file("text,label\nnull,NONE\nx,some\n"), test_share=0.0)
     assert texts.label_names == ("NONE", "some") and texts.train["text"].to_list() == ["null", "x"]
 
 
 def test_columns_that_are_not_used_are_named_once(file):
-    table = texts_from_csv(file("id,text,label,when\n1,x,a,2\n2,y,b,3\n"), test_share=0.0)
+    table = texts_from_files("csv", file("id,text,label,when\n1,x,a,2\n2,y,b,3\n"), test_share=0.0)
     assert table.source.notice == "Columns of own.csv that are not used: 'id', 'when'."
 
 

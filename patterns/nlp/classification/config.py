@@ -24,13 +24,19 @@ class DataOptions(TableOptions):
     """Where your own texts are."""
 
     path: Path | None = None
-    """CSV file for `--dataset csv`, one text a row."""
-    test_path: Path | None = None
-    """CSV file of test texts; without one, a fifth of `path` is set aside."""
-    text: str = "text"
-    """Column of the text."""
+    """File or folder of all texts, or a folder with parts named train, valid and test."""
+    train: Path | None = None
+    """Training texts, in place of `path`."""
+    valid: Path | None = None
+    """Validation texts; without them a share of the training texts is drawn."""
+    test: Path | None = None
+    """Test texts; without them a fifth of each label is drawn."""
+    text: tuple[str, ...] = ("text",)
+    """Column of the text; several are joined, such as title description."""
     label: str = "label"
     """Column of the label, a word or a number."""
+    split: str | None = None
+    """Column that says of each text whether it is train, valid or test."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class SplitOptions:
     """How the training texts are split; the test texts are the dataset's own."""
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.5)] = 0.1
-    """Share of the training texts that chooses the epoch and fits the temperature."""
+    """Share of the training texts that chooses epoch and model and fits the temperature, up to
+    5,000 texts; not used if the data has a validation part."""
     limit: Annotated[int, Interval(ge=0, le=10**9)] = 0
     """Use at most this many training texts, drawn by class; 0 for all."""
 
@@ -58,7 +65,11 @@ class SplitOptions:
 class EncoderOptions:
     """How the transformer is fine-tuned."""
 
-    epochs: Annotated[int, Interval(ge=1, le=1000)] = 6
+    epochs: Annotated[int, Interval(ge=0, le=1000)] = 0
+    """0 takes 6, more for few texts, fewer where `budget` would be exceeded."""
+    budget: Annotated[int, Interval(ge=1000, le=10**12)] = 900_000
+    """Tokens to read in all epochs together, if `epochs` is 0; 900,000 take MiniLM about seven
+    minutes on two cores. Where the training texts hold more, a part of them is drawn."""
     batch_size: Annotated[int, Interval(ge=1, le=65_536)] = 64
     learning_rate: Annotated[float, Interval(ge=0, le=1)] = 0.0
     """Peak rate of the top layer; it warms up, then falls linearly to 0. 0 takes 6e-4 for encoders
@@ -74,17 +85,21 @@ class EncoderOptions:
     """Share of the target spread evenly over all classes."""
     dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     """Share of the text vector's entries dropped before the classification layer."""
-    max_length: Annotated[int, Interval(ge=4, le=8192)] = 128
-    """Tokens a text is cut to."""
+    max_length: Annotated[int, Interval(ge=4, le=8192)] = 256
+    """Tokens a text is cut to; shorter texts cost only what they need."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto uses bf16 if the processor supports it in hardware."""
 
 
 @dataclass(frozen=True)
 class Config(RunConfig):
-    """Text classification; `--dataset` takes banking77, simulated-intents or csv."""
+    """Text classification; `--dataset` takes banking77, simulated-intents, or for your own texts
+    csv, jsonl, fasttext or folder.
+    """
 
-    own_files = ("path", "test_path")
+    own_datasets = ("csv", "jsonl", "fasttext", "folder")
+    own_files = ("path", "train", "valid", "test")
+    own_needed = ("path", "train")
 
     model: str = "auto"
     """auto (all-MiniLM-L6-v2 if available, else TF-IDF + SVD features), a hub name such as
@@ -101,6 +116,10 @@ class Config(RunConfig):
     def __post_init__(self) -> None:
         """Check the fields, and what spans two of them."""
         super().__post_init__()
+        if self.data.path is not None and self.data.train is not None:
+            raise ValueError(
+                "data.train: path names training texts too; leave out --data.train or --data.path"
+            )
         texts, intents = self.world.texts, self.world.intents
         if not 10 * intents <= texts <= 500 * intents:
             raise ValueError(

@@ -18,26 +18,25 @@ def draw(
     report: Report, pipeline: Pipeline, splits: Splits, models: Mapping[str, np.ndarray]
 ) -> None:
     """Draw all figures; `models` are the probabilities (N, C) by row of the headline table."""
-    labels, (base, *_, final) = splits.test.labels, models.values()
+    labels, (base, model, *_) = splits.test.labels, models.values()
+    final = [*models.values()][-1]  # what is served
     # ONNX Runtime has the same curve as the model it was exported from
     curves = {name: each for name, each in models.items() if name != "+ ONNX Runtime"}
     draw_reliability(report, labels, curves, bins=10)
     _draw_cost(report, report.tables[0].rows)
-    _draw_classes(report, labels, base, final)
+    _draw_classes(report, labels, base, model)
     _draw_mistakes(report, splits, final)
     if pipeline.model_ is not None and pipeline.model_.history_ is not None:
-        axis = "minus log loss" if pipeline.kind_ == "features" else "accuracy"
+        axis = "minus log loss" if pipeline.model_ is pipeline.features else "validation score"
         draw_training(report, pipeline.model_.history_.valid, score="score", axis=axis)
 
 
 def _draw_cost(report: Report, rows: Sequence[Row]) -> None:
     caption = "What accuracy costs: up is better, left is cheaper; bars are 95 % intervals."
     with figure(report, "accuracy and latency", caption) as axes:
-        for row in rows:
+        for row in rows[:-1]:  # the last is one of the others with its temperature
             score, time = row.values["accuracy"], row.values["p50 ms"]
             assert isinstance(score, Estimate) and isinstance(time, float)
-            if row.name == "+ temperature":
-                continue  # the same model
             spread = [[score.value - (score.low or 0)], [(score.high or 0) - score.value]]
             axes.errorbar(time, score.value, yerr=spread, marker="o", capsize=3, label=row.name)
         axes.set_xscale("log")
@@ -46,10 +45,10 @@ def _draw_cost(report: Report, rows: Sequence[Row]) -> None:
         axes.legend()
 
 
-def _draw_classes(report: Report, labels: np.ndarray, base: np.ndarray, final: np.ndarray) -> None:
+def _draw_classes(report: Report, labels: np.ndarray, base: np.ndarray, model: np.ndarray) -> None:
     classes = base.shape[1]
     theirs = metrics.precision_recall_f1(labels, base.argmax(axis=1), classes=classes)
-    ours = metrics.precision_recall_f1(labels, final.argmax(axis=1), classes=classes)
+    ours = metrics.precision_recall_f1(labels, model.argmax(axis=1), classes=classes)
     caption = "Each dot is a class; above the line the model is better than the baseline."
     with figure(report, "F1 by class", caption, size=(5.0, 5.0)) as axes:
         axes.scatter(theirs.f1_per_class, ours.f1_per_class, s=18, alpha=0.7)

@@ -1,7 +1,8 @@
 """The boxes wired: tokens -> encoder -> (exported to) ONNX Runtime -> temperature -> top-k.
 
 The only place that turns the configuration into stages. `classify` is the verb, batch first; an
-answer does not depend on the other texts of its batch. What is saved is what serves: the exported
+answer does not depend on the other texts of its batch. What serves is what the validation texts
+prefer, the baseline included; of equals the simpler one. What is saved is what serves: the exported
 model, or the torch one, the features with their head, or the baseline, as `pipeline.json` says.
 
 Shapes: N texts, C classes.
@@ -18,10 +19,13 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 
 from common.atomic import write_json
+from common.config import as_flags
 from common.probabilities import Answer, answers, fit_temperature, softmax
+from common.text import unspaced_notice
 from patterns.nlp.classification.config import Config
 from patterns.nlp.classification.data import Splits
 from patterns.nlp.classification.stages.export import Parity, export, parity
+from patterns.nlp.classification.stages.score import score, score_name
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
 if TYPE_CHECKING:
@@ -76,7 +80,8 @@ class Pipeline:
         self.model_: EncoderClassifier | FeatureClassifier | None = None  # beyond the baseline
         self.served_: Predictor | None = None
         self.kind_ = ""  # key of SERVABLE: what `served_` is
-        self.valid_accuracy_ = 0.0
+        self.example_ = ""  # a training text of usual length, to try the service with
+        self.valid_scores_: dict[str, float] = {}  # kind -> score on the validation texts
         self.parity_: Parity | None = None
         self.temperature_ = 1.0
 
@@ -97,12 +102,21 @@ class Pipeline:
     def fit_baseline(self, splits: Splits) -> Pipeline:
         """Fit TF-IDF + logistic regression; it serves until something better is fitted."""
         assert self.baseline is not None
-        return self._serve(self.baseline.fit(splits.train, splits.valid), "tfidf", splits)
+        with as_flags(texts="data.text"):
+            self._offer(self.baseline.fit(splits.train, splits.valid), "tfidf", splits)
+        by_length = sorted(splits.train.texts, key=len)
+        self.example_ = by_length[len(by_length) // 2]
+        said = unspaced_notice(splits.train.texts)
+        self.notices += [f"{self.baseline.name}: {said}"] if said else []
+        return self
 
     def fit_encoder(
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
-        """Fine-tune the transformer, or fit the features that stand in for it."""
+        """Fine-tune the transformer, or fit the features that stand in for it.
+
+        It serves if the validation texts prefer it to the baseline.
+        """
         from common.encoders import EncoderUnavailable
 
         checkpoint = checkpoints / "encoder" if checkpoints else None
@@ -120,7 +134,18 @@ class Pipeline:
             model = self.features
             model.fit(splits.train, splits.valid, checkpoint=checkpoint, resume=resume)
         self.model_ = model
-        return self._serve(model, "features" if model is self.features else "encoder", splits)
+        kind = "features" if model is self.features else "encoder"
+        self._offer(model, kind, splits)
+        self.notices += self._on_training() if model is self.encoder else []
+        if self.kind_ != kind:
+            assert self.baseline is not None
+            found = self.valid_scores_
+            self.notices.append(
+                f"{self.baseline.name} is served, not {model.name}: its"
+                f" {score_name(splits.valid.labels)} on the {len(splits.valid):,} validation texts"
+                f" is {found[self.kind_]:.3f}, the other's {found[kind]:.3f}."
+            )
+        return self
 
     def fit_export(self, splits: Splits) -> Pipeline:
         """Put ONNX Runtime in service if asked for and if it answers as the trained encoder does.
@@ -133,7 +158,8 @@ class Pipeline:
         exported = export(self.encoder)
         found = self.parity_ = parity(exported, self.encoder, splits.valid.texts)
         if found.holds:
-            return self._serve(exported, "onnx", splits)
+            self.served_, self.kind_ = exported, "onnx"
+            return self
         self.notices.append(
             f"The ONNX export is not served: logits differ by {found.max_difference:.2g}, labels"
             f" agree on {found.agreement:.4f} of {found.texts} texts; torch serves instead."
@@ -187,6 +213,7 @@ class Pipeline:
             "seed": self.seed,
             "temperature": self.temperature_,
             "notices": self.notices,
+            "example": self.example_,
         }
         write_json(folder / "pipeline.json", content)
 
@@ -196,17 +223,42 @@ class Pipeline:
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(label_names=content["label_names"], k=content["k"], seed=content["seed"])
         pipeline.kind_, pipeline.temperature_ = content["kind"], content["temperature"]
-        pipeline.notices = content["notices"]
+        pipeline.notices, pipeline.example_ = content["notices"], content["example"]
         module, name = SERVABLE[pipeline.kind_]
         stage: type[Predictor] = getattr(import_module(f"{STAGES}.{module}"), name)
         pipeline.served_ = stage.load(folder)
         return pipeline
 
-    def _serve(self, stage: Predictor, kind: str, splits: Splits) -> Pipeline:
-        self.served_, self.kind_ = stage, kind
-        hits = self.logits(splits.valid.texts).argmax(axis=1) == splits.valid.labels
-        self.valid_accuracy_ = float(hits.mean())
-        return self
+    @property
+    def valid_score_(self) -> float:
+        """The validation score of the stage fitted last."""
+        return list(self.valid_scores_.values())[-1]
+
+    def _offer(self, stage: Predictor, kind: str, splits: Splits) -> None:
+        """Score a fitted stage on the validation texts; it serves if none is as good."""
+        predicted = stage.predict(splits.valid.texts).argmax(axis=1)
+        best = max(self.valid_scores_.values(), default=-1.0)
+        self.valid_scores_[kind] = score(splits.valid.labels, predicted)
+        if self.valid_scores_[kind] > best:
+            self.served_, self.kind_ = stage, kind
+
+    def _on_training(self) -> list[str]:
+        """Say what of the training texts the encoder did not read."""
+        stage, said = self.encoder, list[str]()
+        assert stage is not None and stage.tokens_ is not None
+        if stage.cut_share_:
+            said.append(
+                f"{stage.cut_share_:.1%} of the training texts are longer than"
+                f" {stage.tokens_.max_length} tokens; {stage.name} reads only their beginning"
+                " (--encoder.max-length)."
+            )
+        if stage.read_share_ < 1:
+            said.append(
+                f"{stage.name} was trained on {stage.read_share_:.0%} of the training texts, drawn"
+                f" at random: all of them hold more than {stage.budget:,} tokens"
+                " (--encoder.budget)."
+            )
+        return said
 
 
 def _encoder(config: Config, classes: int) -> EncoderClassifier:
@@ -217,6 +269,7 @@ def _encoder(config: Config, classes: int) -> EncoderClassifier:
         model=config.model,
         classes=classes,
         epochs=options.epochs,
+        budget=options.budget,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         head_factor=options.head_factor,

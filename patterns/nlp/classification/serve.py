@@ -19,11 +19,13 @@ from common.serving.classifier import ClassificationResponse, TopLabelsRequest, 
 from common.timing import StageTimes
 from patterns.nlp.classification.config import NAME
 
+LONGEST = 50_000  # characters of a text
+
 
 class ClassificationRequest(TopLabelsRequest):
     """One text."""
 
-    text: str = Field(min_length=1, max_length=10_000, description="the text to classify")
+    text: str = Field(min_length=1, max_length=LONGEST, description="the text to classify")
 
 
 class ClassificationService(Service):
@@ -38,10 +40,7 @@ class ClassificationService(Service):
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
-        self.example = {
-            "text": "I am still waiting for my new card, when will it arrive?",
-            "k": self.pipeline.k,
-        }
+        self.example = {"text": self.pipeline.example_[:LONGEST], "k": self.pipeline.k}
 
     def predict(self, requests: Sequence[ClassificationRequest]) -> list[ClassificationResponse]:
         """Classify the batch at once, and cut each answer to its `k`."""

@@ -18,6 +18,7 @@ def main(config: Config) -> Path:
     from patterns.nlp.classification.data import load, split
     from patterns.nlp.classification.evaluate import evaluate
     from patterns.nlp.classification.pipeline import Pipeline
+    from patterns.nlp.classification.stages.score import score_name
 
     table = load(config)
     console.header(NAME, table.source, config)
@@ -31,11 +32,11 @@ def main(config: Config) -> Path:
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
     with console.stage("baseline") as stage:
         pipeline.fit_baseline(splits)
-        stage.note(f"valid accuracy {pipeline.valid_accuracy_:.3f}")
+        stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
     if config.model != "tfidf":
         with console.stage("encoder") as stage:
             pipeline.fit_encoder(splits, checkpoints=checkpoints, resume=config.resume)
-            stage.note(f"valid accuracy {pipeline.valid_accuracy_:.3f}")
+            stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
     if config.runtime == "onnx" and pipeline.kind_ == "encoder":
         with console.stage("export") as stage:
             pipeline.fit_export(splits)

@@ -41,16 +41,17 @@ class Results:
 
 def hits_of(
     documents: pl.DataFrame,
+    titles: Sequence[str],
     page: Candidates,
     query: int,
     ranks: Mapping[int, tuple[int, ...]],
     told: Sequence[Sequence[str]],
 ) -> list[Hit]:
-    """Put the page of one query together: documents, ranks in both sources, reasons of the first.
+    """Put the page of one query together: titles (N,), ranks in both sources, reasons.
 
     A rank of 0 and a score that is no number become None.
     """
-    doc_ids, titles = documents["doc_id"], documents["title"]
+    doc_ids = documents["doc_id"]
     hits = []
     kept = page.item_ids[query] != MISSING
     rows, scores = page.item_ids[query][kept], page.scores[query][kept]

@@ -18,48 +18,31 @@ from common.evaluation import ranking
 from common.evaluation.bootstrap import interval, paired_difference
 from common.evaluation.report import Estimate, Row, Table, Value
 from common.retrieval import Candidates
-from patterns.search_ranking.entities.queries import JudgedQueries, Queries
-from patterns.search_ranking.pipeline import BLOCK, Pipeline
+from patterns.search_ranking.entities.queries import GAIN, JudgedQueries, Queries
+from patterns.search_ranking.pipeline import DEPTH, PAGE, RANKED, Pipeline
+from patterns.search_ranking.stages.candidates.sources import BY_FIELD, DENSE, HYBRID
 
-PAGE, DEPTH = 10, 100
-BASELINE, RANKED = "BM25, whole text", "+ ranking"
-COLUMNS = (
-    "Recall@100",
-    "NDCG@10 judged",
-    "NDCG@10 full",
-    "Recall@10",
-    "MRR",
-    "P@10",
-    "unjudged@10",
-)
-WITH_INTERVALS = COLUMNS[:3]
-STEPS = (
-    ("hybrid", BASELINE, "Recall@100"),
-    ("hybrid", "BM25, by field", "Recall@100"),
-    ("hybrid", "BM25, by field", "Recall@10"),
-    ("hybrid", "dense", "Recall@100"),
-    (RANKED, "hybrid", "NDCG@10 judged"),
-    (RANKED, "hybrid", "NDCG@10 full"),
-    ("+ re-ranking", RANKED, "NDCG@10 full"),
-)
+BASELINE = "BM25, whole text"
+JUDGED, FULL = "NDCG@10 judged", "NDCG@10 full"
+UNJUDGED = "unjudged@10"
+COLUMNS = ("Recall@100", JUDGED, FULL, "MAP", "Recall@10", "MRR", "P@10", UNJUDGED)
+WITH_INTERVALS = (*COLUMNS[:3], "MAP")
 Scores = Mapping[str, Mapping[str, np.ndarray]]  # list -> metric -> value per query (B,)
 
 
+def served_page(pipeline: Pipeline) -> str:
+    """Name the list that a user gets."""
+    return "+ re-ranking" if pipeline.served_ == RANKED else f"{pipeline.served_} + re-ranking"
+
+
 def lists_of(pipeline: Pipeline, queries: Queries) -> dict[str, Candidates]:
-    """Return the list of each source alone and after each stage, the baseline first."""
-    texts = [queries.texts[block] for block in queries.blocks(BLOCK)]
-    whole = [pipeline.bm25.retrieve(block, DEPTH, weights={"text": 1.0}) for block in texts]
-    lexical, nearest = pipeline.sources(queries)
-    merged = pipeline.hybrid.merge(lexical, nearest, max(DEPTH, pipeline.keep)).candidates
-    ranked = pipeline.rank(queries, merged.head(pipeline.keep))
-    return {
-        BASELINE: Candidates.concatenate(whole, width=DEPTH),
-        "BM25, by field": lexical.head(DEPTH),
-        "dense": nearest.head(DEPTH),
-        "hybrid": merged,
-        RANKED: ranked,
-        "+ re-ranking": pipeline.rerank(queries, ranked, DEPTH),
-    }
+    """Return the list of each source alone and after each stage, the baseline first.
+
+    The last is what is served: the list that validation preferred, re-ranked.
+    """
+    lists = {BASELINE: pipeline.sources.whole_text(queries, DEPTH), **pipeline.lists(queries)}
+    page = pipeline.rerank(queries, lists[pipeline.served_], DEPTH)
+    return {**lists, served_page(pipeline): page}
 
 
 def metrics_of(found: Candidates, judged: JudgedQueries) -> dict[str, np.ndarray]:
@@ -72,11 +55,12 @@ def metrics_of(found: Candidates, judged: JudgedQueries) -> dict[str, np.ndarray
     return {
         "Recall@100": ranking.recall(full, total, DEPTH),
         "Recall@10": ranking.recall(full, total, PAGE),
-        "NDCG@10 judged": ranking.ndcg(_condensed(known), judged.grades, PAGE),
-        "NDCG@10 full": ranking.ndcg(full, judged.grades, PAGE),
+        JUDGED: ranking.ndcg(_condensed(known), judged.grades, PAGE, gain=GAIN),
+        FULL: ranking.ndcg(full, judged.grades, PAGE, gain=GAIN),
+        "MAP": ranking.average_precision(full, total, DEPTH),
         "MRR": ranking.mrr(full),
         "P@10": ranking.precision(full, PAGE),
-        "unjudged@10": unjudged,
+        UNJUDGED: unjudged,
     }
 
 
@@ -86,27 +70,65 @@ def _condensed(known: np.ndarray) -> np.ndarray:
     return np.maximum(np.take_along_axis(known, order, axis=1), 0.0)
 
 
-def end_to_end(pipeline: Pipeline, scores: Scores) -> Table:
-    """Tabulate the mean of each metric, list by list."""
+def columns_for(judged: JudgedQueries) -> tuple[str, ...]:
+    """Return the metrics that can tell lists of these judgments apart.
+
+    Where only relevant documents were judged, a list without its unjudged documents is perfect.
+    """
+    if not judged.relevant_only:
+        return COLUMNS
+    return tuple(name for name in COLUMNS if name not in (JUDGED, UNJUDGED))
+
+
+def end_to_end(pipeline: Pipeline, scores: Scores, judged: JudgedQueries) -> Table:
+    """Tabulate the mean of each metric, list by list; the last row is what is served."""
+    columns = columns_for(judged)
     rows = []
     for name, metrics in scores.items():
-        cells: dict[str, Value] = {key: float(values.mean()) for key, values in metrics.items()}
-        for metric in WITH_INTERVALS:
+        cells: dict[str, Value] = {key: float(metrics[key].mean()) for key in columns}
+        for metric in set(WITH_INTERVALS) & set(columns):
             low, high = interval(metrics[metric], seed=pipeline.seed)
             cells[metric] = Estimate(float(metrics[metric].mean()), low, high)
         rows.append(Row(name, cells, baseline=name == BASELINE))
+    how = "judged: unjudged documents are left out of the list; full: they count as not relevant,"
+    if JUDGED not in columns:
+        how = "Only relevant documents were judged; all others count as not relevant,"
     caption = (
-        f"{len(scores[BASELINE]['MRR']):,} test queries against the whole corpus; the ranker orders"
-        f" the first {pipeline.keep} candidates. judged: unjudged documents are left"
-        " out of the list; full: they count as not relevant, as they do in MRR and P@10."
+        f"{len(judged):,} test queries against the whole corpus; the ranker orders the first"
+        f" {pipeline.keep} candidates. The last row is served. {how} as they do in MAP, MRR, P@10."
     )
-    return Table("end to end", COLUMNS, tuple(rows), caption)
+    return Table("end to end", columns, tuple(rows), caption)
 
 
-def what_each_step_adds(pipeline: Pipeline, scores: Scores) -> Table:
+def what_is_served(pipeline: Pipeline) -> Table:
+    """Tabulate NDCG@10 of the lists on validation, by which the one served was chosen."""
+    rows = [
+        Row(name, {"valid NDCG@10": value, "served": "yes" if name == pipeline.served_ else ""})
+        for name, value in pipeline.valid_ndcgs_.items()
+    ]
+    caption = (
+        "The whole corpus is searched; unjudged documents are not relevant. The best is served,"
+        f" re-ranked with a trade-off of {pipeline.reranker.trade_off_:g}."
+    )
+    return Table("what is served", ("valid NDCG@10", "served"), tuple(rows), caption)
+
+
+def what_each_step_adds(pipeline: Pipeline, scores: Scores, judged: JudgedQueries) -> Table:
     """Tabulate the paired difference that each step makes."""
+    steps = (
+        (HYBRID, BASELINE, "Recall@100"),
+        (HYBRID, BY_FIELD, "Recall@100"),
+        (HYBRID, BY_FIELD, "Recall@10"),
+        (HYBRID, DENSE, "Recall@100"),
+        (HYBRID, BY_FIELD, FULL),
+        (RANKED, HYBRID, JUDGED),
+        (RANKED, HYBRID, FULL),
+        (served_page(pipeline), pipeline.served_, FULL),
+    )
     rows = []
-    for after, before, metric in STEPS:
+    for after, before, metric in steps:
+        if metric not in columns_for(judged):
+            continue
         change = paired_difference(
             scores[after][metric], scores[before][metric], seed=pipeline.seed
         )

@@ -5,7 +5,7 @@ with a human label. It measures the ranker alone, on documents that a lexical se
 it says nothing about documents that share no word with the query; `end_to_end` has the whole way.
 Scorers with ties are scored by the expected NDCG over random orders (`ndcg_grouped`).
 
-Shapes: B queries, M judged documents a query (-1 padded), F features.
+Shapes: B queries, P judged pairs.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from common.evaluation.bootstrap import interval
 from common.evaluation.ranking import ndcg_grouped
 from common.evaluation.report import Estimate, Row, Table
-from patterns.search_ranking.entities.queries import JudgedQueries, Queries
+from patterns.search_ranking.entities.documents import ALL
+from patterns.search_ranking.entities.queries import GAIN, JudgedQueries, Queries
 from patterns.search_ranking.pipeline import Pipeline
-from patterns.search_ranking.stages.features import NAMES
+from patterns.search_ranking.stages.training_set import RankingSet
 
 PUBLISHED = {"msrd": ("XGBoost notebook, as published", 0.8827)}
 
@@ -26,17 +27,17 @@ def judged_candidates(
     pipeline: Pipeline, queries: Queries, judged: JudgedQueries, dataset: str
 ) -> Table:
     """Tabulate NDCG@10 of each scorer on the judged documents, the whole-text BM25 first."""
-    features = pipeline.describe(queries, judged.rows)  # (B, M, F)
-    column = {name: features[:, :, place] for place, name in enumerate(NAMES)}
+    pairs = pipeline.described(judged, queries)
+    column = dict(zip(pipeline.features.names, pairs.features.T, strict=True))
     scorers = {
-        "BM25, whole text": column["bm25_text"],
+        "BM25, whole text": column[f"bm25_{ALL}"],
         "BM25, title": column["bm25_title"],
         "cosine": column["cosine"],
-        "LambdaMART": pipeline.ranker.score(features),
+        "LambdaMART": pipeline.ranker.score(pairs.features),
     }
     rows: list[Row] = []
     for name, scores in scorers.items():
-        values = ndcg_of(scores, judged)
+        values = ndcg_of(scores, pairs)
         low, high = interval(values, seed=pipeline.seed)
         estimate = Estimate(float(values.mean()), low, high)
         rows.append(Row(name, {"NDCG@10": estimate}, baseline=not rows))
@@ -47,8 +48,7 @@ def judged_candidates(
     return Table("ordering the judged", ("NDCG@10",), tuple(rows), caption)
 
 
-def ndcg_of(scores: np.ndarray, judged: JudgedQueries) -> np.ndarray:
-    """Score the order that `scores` (B, M) give the judged documents by NDCG@10, (B,)."""
-    kept = judged.rows >= 0  # (B, M)
-    groups = np.repeat(np.arange(len(judged)), kept.sum(axis=1))
-    return ndcg_grouped(judged.grades[kept], scores[kept], groups, 10)
+def ndcg_of(scores: np.ndarray, pairs: RankingSet) -> np.ndarray:
+    """Score the order that `scores` (P,) give the judged documents by NDCG@10, (B,)."""
+    groups = np.repeat(np.arange(len(pairs.groups)), pairs.groups)
+    return ndcg_grouped(pairs.labels, scores, groups, 10, gain=GAIN)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from common.evaluation import latency
-from patterns.search_ranking.evaluation.end_to_end import PAGE
-from patterns.search_ranking.pipeline import Pipeline
+from patterns.search_ranking.pipeline import PAGE, Pipeline
 
 # The textbook's three boxes; reasons come on top, and the whole is the sum.
 BUDGETS_MS = {
@@ -29,13 +28,13 @@ def latencies(pipeline: Pipeline, texts: Sequence[str]) -> list[latency.Latency]
     p = pipeline
     singles = [(text,) for text in texts[:TIMED]]
     encoded = [p.encode(single) for single in singles]
-    found = [(query, p.retrieve(query).candidates) for query in encoded]
-    ranked = [(query, p.rank(query, candidates)) for query, candidates in found]
+    found = [(query, p.found(query, PAGE).candidates) for query in encoded]
+    ranked = [(query, p.order(query, candidates)) for query, candidates in found]
     pages = [(query, p.rerank(query, order, PAGE).item_ids[0]) for query, order in ranked]
     with threadpool_limits(1):
         return [
-            _measure("candidates", lambda single: p.retrieve(p.encode(single)), singles),
-            _measure("ranking", lambda pair: p.rank(*pair), found),
+            _measure("candidates", lambda single: p.found(p.encode(single), PAGE), singles),
+            _measure("ranking", lambda pair: p.order(*pair), found),
             _measure("re-ranking", lambda pair: p.rerank(*pair, PAGE), ranked),
             _measure("reasons", lambda pair: p.explain(*pair), pages),
             _measure("all", lambda single: p.search(single, PAGE), singles),

@@ -5,12 +5,13 @@ judged documents, the service with one query and its candidates; a test holds th
 last bit. Three kinds (S7 of docs/CONCEPTS.md, the user-independent ones):
 
     match       BM25 per field, cosine, and how exactly the title is what was typed
-    document    votes, rating, popularity, year: what searchers mean when the words do not say
+    document    its numbers: votes, rating, popularity, year of films, yours of your own documents
     query       length, rarity: they change nothing alone, but tell the trees which match to trust
 
 Title matches are on stems in order: prefix, longest common run, idf-weighted coverage both ways,
 and trigrams of the title without its spaces, which sees through "spiderman" and most misspellings.
-A field that the corpus lacks gives NaN (documents) or 0 (matches), which the trees can take.
+Which features there are follows from the schema of the documents; a year and a sequel's number in
+the query are looked for among films alone. A missing number gives NaN, which the trees can take.
 """
 
 from __future__ import annotations
@@ -23,29 +24,37 @@ import numba
 import numpy as np
 import polars as pl
 
+from patterns.search_ranking.entities.documents import ALL, Schema
 from patterns.search_ranking.stages.analysis import fold, tokens
 from patterns.search_ranking.stages.candidates.bm25 import BM25
 from patterns.search_ranking.stages.candidates.dense import Dense
 
 # Shapes: B queries, K candidates (-1 padded), N documents, F features
 
-BM25_FIELDS = ("title", "overview", "tags", "genres", "people", "characters", "text")
-COVERED = ("text", "people", "characters")  # fields with the idf share of the query they hold
 TITLE = ("title_exact", "title_prefix", "title_run", "title_coverage", "query_in_title")
 TRIGRAMS = ("trigrams_of_title", "trigrams_of_query")
-DOCUMENT = ("votes", "rating", "popularity", "budget", "year", "title_length")
+FILM = ("year_gap", "number_match")  # the year that was typed, the number of a sequel
+FILM_NUMBERS = ("votes", "rating", "popularity", "budget", "year")
+COUNTED = ("votes", "popularity", "budget")  # spread over magnitudes: taken by their logarithm
 QUERY = ("query_length", "query_idf", "query_rarest")
-NAMES: tuple[str, ...] = (
-    *(f"bm25_{field}" for field in BM25_FIELDS),
-    "cosine",
-    *(f"coverage_{field}" for field in COVERED),
-    *TITLE,
-    *TRIGRAMS,
-    "year_gap",
-    "number_match",
-    *DOCUMENT,
-    *QUERY,
-)
+
+
+def names_of(schema: Schema) -> tuple[str, ...]:
+    """Return the names of the features of documents with this schema, in their order."""
+    numbers = FILM_NUMBERS if schema.films else [f"value_{name}" for name in schema.numbers]
+    return (
+        *(f"bm25_{field}" for field in schema.indexed),
+        "cosine",
+        *(f"coverage_{field}" for field in schema.covered),
+        *TITLE,
+        *TRIGRAMS,
+        *(FILM if schema.films else ()),
+        *numbers,
+        "title_length",
+        *QUERY,
+    )
+
+
 _ROMAN = {"ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
 _YEAR = re.compile(r"\b(19\d\d|20\d\d)\b")
 
@@ -53,8 +62,9 @@ _YEAR = re.compile(r"\b(19\d\d|20\d\d)\b")
 class Features:
     """Builds (B, K, F) feature blocks; document-side tables are made once, in `fit`."""
 
-    def __init__(self, *, bm25: BM25, dense: Dense) -> None:
-        self.bm25, self.dense = bm25, dense
+    def __init__(self, *, bm25: BM25, dense: Dense, schema: Schema) -> None:
+        self.bm25, self.dense, self.schema = bm25, dense, schema
+        self.names = names_of(schema)
 
     def fit(self, documents: pl.DataFrame) -> Self:
         """Prepare what depends on documents alone: numbers, title stems, title trigrams."""
@@ -66,16 +76,20 @@ class Features:
             self.trigram_ids_[gram] = len(self.trigram_ids_)
         self.title_grams_, self.gram_starts_ = self._gram_numbers(grams)
         self.title_numbers_ = np.array([_number(title) for title in titles], np.int64)
-        numbers = documents.select(
-            pl.col("votes").cast(pl.Float64).log1p(),
-            pl.col("rating").cast(pl.Float64),
-            pl.col("popularity").cast(pl.Float64).log1p(),
-            pl.col("budget").cast(pl.Float64).log1p(),
-            pl.col("year").cast(pl.Float64),
-        ).to_numpy()
-        lengths = np.diff(self.title_starts_)[:, None]
-        self.document_ = np.hstack([numbers, lengths]).astype(np.float32)  # (N, 6)
+        self.document_ = self._document_numbers(documents)
         return self
+
+    def _document_numbers(self, documents: pl.DataFrame) -> np.ndarray:
+        """Return the numbers of each document and the length of its title, float32 (N, 1 + …)."""
+        kept = FILM_NUMBERS if self.schema.films else self.schema.numbers
+        numbers = [
+            pl.col(name).cast(pl.Float64).log1p()
+            if self.schema.films and name in COUNTED
+            else pl.col(name).cast(pl.Float64)
+            for name in kept
+        ]
+        columns = [*documents.select(numbers).to_numpy().T, np.diff(self.title_starts_)]
+        return np.stack(columns, axis=1).astype(np.float32)
 
     def transform(
         self, queries: Sequence[str], query_vectors: np.ndarray, rows: np.ndarray
@@ -83,16 +97,17 @@ class Features:
         """Describe each query's documents: rows (B, K), -1 padded -> (B, K, F) float32."""
         assert len(queries) == len(rows) == len(query_vectors)
         rows = np.ascontiguousarray(rows, np.int64)
-        block = np.zeros((*rows.shape, len(NAMES)), np.float32)
-        columns = {name: block[:, :, place] for place, name in enumerate(NAMES)}
-        for field in BM25_FIELDS:
+        block = np.zeros((*rows.shape, len(self.names)), np.float32)
+        columns = {name: block[:, :, place] for place, name in enumerate(self.names)}
+        for field in self.schema.indexed:
             columns[f"bm25_{field}"][:] = self.bm25.indices_[field].score_pairs(queries, rows)
         columns["cosine"][:] = self.dense.cosines(query_vectors, rows)
-        for field in COVERED:
+        for field in self.schema.covered:
             columns[f"coverage_{field}"][:] = self._coverage(field, queries, rows)
         self._title_matches(queries, rows, block)
         self._trigram_matches(queries, rows, block)
-        self._numbers(queries, rows, columns)
+        if self.schema.films:
+            self._numbers(queries, rows, columns)
         self._document_and_query(queries, rows, columns)
         return block
 
@@ -108,7 +123,7 @@ class Features:
     def _title_matches(self, queries: Sequence[str], rows: np.ndarray, block: np.ndarray) -> None:
         index = self.bm25.indices_["title"]
         terms, starts = index.terms(queries)
-        first = NAMES.index(TITLE[0])
+        first = self.names.index(TITLE[0])
         out = np.zeros((*rows.shape, len(TITLE)), np.float32)
         _compare_titles(
             terms,
@@ -124,7 +139,7 @@ class Features:
 
     def _trigram_matches(self, queries: Sequence[str], rows: np.ndarray, block: np.ndarray) -> None:
         grams, starts = self._gram_numbers([_trigrams(query) for query in queries])
-        first = NAMES.index(TRIGRAMS[0])
+        first = self.names.index(TRIGRAMS[0])
         out = np.zeros((*rows.shape, len(TRIGRAMS)), np.float32)
         _share_grams(grams, starts, self.title_grams_, self.gram_starts_, rows, out)
         block[:, :, first : first + len(TRIGRAMS)] = out
@@ -141,7 +156,7 @@ class Features:
     ) -> None:
         """Fill in the distance to a typed year (NaN without), and compare sequel numbers."""
         years = np.array([_year(query) for query in queries], np.float32)[:, None]  # (B, 1)
-        known = self.document_[:, DOCUMENT.index("year")][rows]
+        known = self.document_[:, FILM_NUMBERS.index("year")][rows]
         columns["year_gap"][:] = np.minimum(np.abs(known - years), 30)
         typed = np.array([_number(query) for query in queries], np.int64)[:, None]
         numbers = self.title_numbers_[rows]
@@ -151,9 +166,10 @@ class Features:
     def _document_and_query(
         self, queries: Sequence[str], rows: np.ndarray, columns: dict[str, np.ndarray]
     ) -> None:
-        for place, name in enumerate(DOCUMENT):
+        first = self.names.index(QUERY[0]) - self.document_.shape[1]
+        for place, name in enumerate(self.names[first : self.names.index(QUERY[0])]):
             columns[name][:] = self.document_[:, place][rows]
-        index = self.bm25.indices_["text"]
+        index = self.bm25.indices_[ALL]
         terms, starts = index.terms(queries)
         weights = index.idf(terms)
         for query in range(len(queries)):

@@ -13,12 +13,15 @@ tree's size, and LightGBM normalises λ per query, so that long lists do not out
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from common.atomic import write_json
+from patterns.search_ranking.entities.queries import GAIN
 from patterns.search_ranking.stages.training_set import RankingSet
 
 # Shapes: P pairs of a query and a document, F features
@@ -73,7 +76,7 @@ class LambdaMart:
             "objective": "lambdarank",
             "metric": "ndcg",
             "eval_at": [self.cutoff],
-            "label_gain": [2**grade - 1 for grade in range(top_grade + 1)],
+            "label_gain": _gains(top_grade),
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.min_leaf_rows,
@@ -93,7 +96,6 @@ class LambdaMart:
             rows.features,
             label=rows.labels,
             group=rows.groups,
-            feature_name=self.names,
             free_raw_data=False,
         )
 
@@ -123,7 +125,8 @@ class LambdaMart:
         return {self.names[place]: float(share[place]) for place in order}
 
     def save(self, folder: Path) -> None:
-        """Write the trees in LightGBM's own text format, which names the features."""
+        """Write the trees in LightGBM's own text format, and the names, which may hold any sign."""
+        write_json(folder / "names.json", self.names)
         self.booster_.save_model(folder / "lambdamart.txt", num_iteration=self.trees_)
 
     @classmethod
@@ -132,9 +135,15 @@ class LambdaMart:
         import lightgbm
 
         booster = lightgbm.Booster(model_file=str(folder / "lambdamart.txt"))
-        ranker = cls(names=booster.feature_name())
+        ranker = cls(names=json.loads((folder / "names.json").read_text(encoding="utf-8")))
         ranker.booster_, ranker.trees_ = booster, booster.num_trees()
         return ranker
+
+
+def _gains(top_grade: int) -> list[float]:
+    """Return what each grade is worth, as the metrics have it."""
+    grades = np.arange(top_grade + 1.0)
+    return (grades if GAIN == "linear" else np.exp2(grades) - 1).tolist()
 
 
 def _threads(rows: int, wanted: int) -> int:

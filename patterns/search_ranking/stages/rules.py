@@ -27,7 +27,6 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from patterns.search_ranking.entities.documents import COLUMNS, LISTS, NUMBERS
 from patterns.search_ranking.stages.analysis import fold, normalised
 
 # Shapes: N documents
@@ -46,25 +45,28 @@ class Condition:
 
     def mask(self, documents: pl.DataFrame) -> np.ndarray:
         """Tell which documents meet it, (N,) bool; a missing number meets nothing."""
-        _known_field(self.field)
+        kind = _kind(documents, self.field)
         if self.value is not None:
             return self._holds(documents)
-        if self.field not in NUMBERS:
-            raise ValueError(f"{self.field}: below and above need one of {', '.join(NUMBERS)}")
+        if not kind.is_numeric():
+            numbers = [name for name, each in documents.schema.items() if each.is_numeric()]
+            raise ValueError(
+                f"{self.field}: below and above need one of {', '.join(numbers) or 'none here'}"
+            )
         if self.below is None and self.above is None:
             raise ValueError(f"{self.field}: a condition needs value, below or above")
-        numbers = documents[self.field].to_numpy().astype(float)
+        values = documents[self.field].to_numpy().astype(float)
         low = -np.inf if self.above is None else self.above
         high = np.inf if self.below is None else self.below
-        return (numbers > low) & (numbers < high)
+        return (values > low) & (values < high)
 
     def _holds(self, documents: pl.DataFrame) -> np.ndarray:
         """Compare without regard to case; raises for a value that no document has."""
         column = documents[self.field]
         wanted = fold(str(self.value))
-        if self.field in LISTS:
+        if column.dtype == pl.List(pl.String):
             found = [any(fold(entry) == wanted for entry in row) for row in column.to_list()]
-        elif self.field in NUMBERS:
+        elif column.dtype.is_numeric():
             number = _as_number(self.field, str(self.value))
             found = [entry == number for entry in column.to_list()]
         else:
@@ -105,8 +107,8 @@ class Rule:
             raise ValueError(f"kind: {self.kind!r} is not known; use one of {', '.join(KINDS)}")
         if self.kind == "pin" and not (self.query.strip() and self.doc_ids):
             raise ValueError("pin: needs a query and doc_ids; give both")
-        if self.kind != "pin":
-            _known_field(self.field)
+        if self.kind != "pin" and not self.field:
+            raise ValueError(f"{self.kind}: needs a field of the documents; give field")
         if self.kind == "cap" and not (1 <= self.most <= self.within):
             raise ValueError(f"cap: most is {self.most}; give 1 to within ({self.within})")
         if self.kind in ("boost", "demote") and not 0 < self.weight <= 10:
@@ -136,6 +138,7 @@ class Rules:
             if rule.kind == "pin":
                 self.pins_[normalised(rule.query)] = [_row(rows, each) for each in rule.doc_ids]
             elif rule.kind == "cap":
+                _kind(documents, rule.field)
                 values = [_values(entry) for entry in documents[rule.field].to_list()]
                 self.caps_.append((rule.most, rule.within, values))
             elif rule.kind == "filter":
@@ -178,9 +181,12 @@ def _rule(entry: Any, where: str) -> Rule:
         raise ValueError(f"{where}: {problem}") from problem
 
 
-def _known_field(field: str) -> None:
-    if field not in COLUMNS:
-        raise ValueError(f"field: {field!r} is not a field of a document; use one of {COLUMNS}")
+def _kind(documents: pl.DataFrame, field: str) -> pl.DataType:
+    """Return the type of a field; one that the documents lack raises with those they have."""
+    if field not in documents.columns:
+        known = ", ".join(documents.columns)
+        raise ValueError(f"field: {field!r} is not a field of the documents; use one of {known}")
+    return documents.schema[field]
 
 
 def _as_number(field: str, value: str) -> float:

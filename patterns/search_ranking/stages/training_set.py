@@ -4,19 +4,27 @@ Judged documents alone all share words with their query; candidates of the dense
 ranker that never saw such a document orders it badly. So a few unjudged candidates a query join the
 training set as not relevant. Most of them are, since a query has few relevant documents.
 
+LightGBM takes `MOST` rows a query; of a query with more, judgments of grade 0 are sampled.
+
 Shapes: B queries, K candidates, M judged documents a query, P pairs in all, F features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from common.retrieval import MISSING
 from patterns.search_ranking.entities.queries import JudgedQueries
+
+MOST = 10_000
+CUT_NOTICE = (
+    "{:,} queries have more judgments than the 10,000 rows that LightGBM takes: for the ranker"
+    " those of grade 0 were sampled."
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,38 @@ class RankingSet:
         kept = rows != MISSING
         return cls(features[kept], grades[kept].astype(np.int64), kept.sum(axis=1))
 
+    @classmethod
+    def joined(cls, parts: Sequence[RankingSet]) -> RankingSet:
+        """Put the queries of several sets one behind the other."""
+        return cls(
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.groups for part in parts]),
+        )
+
     def with_columns(self, columns: Sequence[int]) -> RankingSet:
         """Return the same rows with some of the features."""
         return RankingSet(self.features[:, list(columns)], self.labels, self.groups)
+
+
+def at_most(judged: JudgedQueries, most: int, *, seed: int) -> tuple[JudgedQueries, int]:
+    """Sample the judgments of longer queries down to `most`, the higher grades first.
+
+    Returns the queries, none of them wider, and how many were cut.
+    """
+    counts = (judged.rows != MISSING).sum(axis=1)
+    longer = np.flatnonzero(counts > most)
+    if not len(longer):
+        return judged, 0
+    rng = np.random.default_rng(seed)
+    rows, grades = judged.rows.copy(), judged.grades.copy()
+    for query in longer:
+        order = rng.permutation(counts[query])
+        order = order[np.argsort(-grades[query, order], kind="stable")][:most]
+        order.sort()
+        rows[query, :most], rows[query, most:] = rows[query, order], MISSING
+        grades[query, :most], grades[query, most:] = grades[query, order], 0
+    return replace(judged, rows=rows[:, :most], grades=grades[:, :most]), len(longer)
 
 
 def with_unjudged(

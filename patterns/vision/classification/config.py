@@ -93,7 +93,7 @@ class MobileNetOptions:
 class Config(RunConfig):
     """Image classification; `--dataset` takes fashion-mnist, digits or folder."""
 
-    own_dataset = "folder"
+    own_datasets = ("folder",)
 
     model: Literal["cnn", "mobilenet", "linear"] = "cnn"
     """cnn (a small ResNet), mobilenet (MobileNetV3-small) or linear (the baseline alone)."""

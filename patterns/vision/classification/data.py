@@ -53,7 +53,14 @@ def load(config: Config) -> Images:
 
     if config.dataset == "folder":
         return _own_folder(config)
-    return data.load_table(Images, config.dataset, public=PUBLIC, offline=OFFLINE, seed=config.seed)
+    return data.load_table(
+        Images,
+        config.dataset,
+        public=PUBLIC,
+        offline=OFFLINE,
+        own=config.own_datasets,
+        seed=config.seed,
+    )
 
 
 def split(table: Images, config: Config) -> Splits:

@@ -103,7 +103,7 @@ class PostprocessOptions:
 class Config(RunConfig):
     """Object detection: letterbox, augment, network, non-maximum suppression, thresholds."""
 
-    own_dataset = "voc"
+    own_datasets = ("voc",)
 
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)

@@ -51,6 +51,7 @@ def load(config: Config) -> DetectionImages:
         config.dataset,
         public=PUBLIC,
         offline=OFFLINE,
+        own=config.own_datasets,
         seed=config.seed,
         images=config.world.images,
     )

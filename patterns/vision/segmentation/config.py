@@ -107,7 +107,7 @@ class TilingOptions:
 class Config(RunConfig):
     """Segmentation: preprocess, augment, U-Net, tiles, threshold, objects."""
 
-    own_dataset = "folder"
+    own_datasets = ("folder",)
 
     model: Literal["unet", "threshold"] = "unet"
     """threshold is the baseline alone: Otsu's threshold."""

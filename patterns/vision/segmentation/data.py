@@ -61,6 +61,7 @@ def load(config: Config) -> SegmentationImages:
         config.dataset,
         public=PUBLIC,
         offline=OFFLINE,
+        own=config.own_datasets,
         seed=config.seed,
         images=config.world.images,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -25,6 +26,8 @@ from patterns.nlp.classification.data import Splits, load, split
 from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.evaluate import evaluate
 from patterns.nlp.classification.pipeline import Pipeline
+from patterns.nlp.classification.stages.score import score, score_name
+from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 from patterns.nlp.classification.train import main
 
 FEATURES = dataclasses.replace(PRESETS["smoke"], model="tfidf-svd")
@@ -41,8 +44,17 @@ def fitted(splits: Splits, config: Config = FEATURES) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def pipeline(splits: Splits) -> Pipeline:
+def both(splits: Splits) -> Pipeline:
+    """Return a pipeline whose baseline beats its model, as it does on simulated intents."""
     return fitted(splits)
+
+
+@pytest.fixture(scope="module")
+def pipeline(both: Pipeline, splits: Splits) -> Pipeline:
+    """Return the same as if validation preferred the model."""
+    preferred = copy.copy(both)
+    preferred.served_, preferred.kind_, preferred.notices = both.features, "features", []
+    return preferred.fit_temperature(splits)
 
 
 def test_it_learns(pipeline: Pipeline, splits: Splits) -> None:
@@ -76,7 +88,8 @@ def test_no_text_lies_in_two_parts() -> None:
 def test_test_labels_and_texts_have_no_say(pipeline: Pipeline, splits: Splits) -> None:
     garbled = Texts(["nothing"] * len(splits.test), np.zeros_like(splits.test.labels))
     again = fitted(dataclasses.replace(splits, test=garbled))
-    assert again.temperature_ == pipeline.temperature_
+    again.served_ = again.features
+    assert again.fit_temperature(splits).temperature_ == pipeline.temperature_
     assert np.array_equal(again.logits(splits.test.texts), pipeline.logits(splits.test.texts))
 
 
@@ -87,8 +100,59 @@ def test_a_class_with_one_text_is_named() -> None:
     )
     source = Source("t", "file", "t", "t", {}, "t")
     table = TextClassification(source, frame, frame.clear(), ("many", "single"))
-    with pytest.raises(ValueError, match="'single' has 1 training texts that neither repeat"):
+    with pytest.raises(ValueError, match="neither repeat another .* label 'single' has 1; a label"):
         split(table, Config())
+
+
+def parts_of(rows: list[tuple[str, int]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"text": pl.String, "label": pl.Int32}, orient="row")
+
+
+def test_a_validation_part_that_comes_with_the_data_is_kept() -> None:
+    train = parts_of([(f"my card number {n} and more", 0) for n in range(9)])
+    train.extend(parts_of([("top it up", 1), ("Top it up!", 0)]))
+    valid = parts_of([("my card number 3 and more!", 0), ("top up", 1), ("in the test", 1)])
+    test = parts_of([("In the test.", 1), ("my card number four and more", 0)])
+    source = Source("t", "file", "t", "t", {}, "t")
+    table = TextClassification(source, train, test, ("card", "top_up"), valid)
+    parts = split(table, Config())
+    assert parts.valid.texts == ["my card number 3 and more!", "top up"]
+    assert len(parts.train) == 9 and "my card number 3 and more" not in parts.train.texts
+    assert parts.test.texts == test["text"].to_list()
+    assert parts.train.labels.tolist() == [0] * 8 + [1]
+    assert parts.notices[1] == "1 times the same text has different labels; the first counts"
+    assert parts.notices[-1].startswith("1 of 2 test texts (50.0%) differ from a training text")
+
+
+def test_the_baseline_is_served_where_validation_prefers_it(both: Pipeline, splits: Splits) -> None:
+    scores = both.valid_scores_
+    assert both.kind_ == "tfidf" and scores["tfidf"] >= scores["features"]
+    assert both.notices == [
+        "TF-IDF + LR is served, not TF-IDF + SVD + network: its accuracy on the 47 validation texts"
+        f" is {scores['tfidf']:.3f}, the other's {scores['features']:.3f}."
+    ]
+    report = evaluate(both, splits)
+    names = [row.name for row in report.tables[0].rows]
+    assert names == ["TF-IDF + LR", "TF-IDF + SVD + network", "TF-IDF + LR + temperature"]
+    rows = report.headline()
+    assert rows[names[0]]["accuracy"] == rows[names[2]]["accuracy"] != rows[names[1]]["accuracy"]
+    gained = next(t for t in report.tables if t.name == "model against baseline").rows[0]
+    assert gained.values["value"].value != 0  # type: ignore[union-attr]
+
+
+def test_of_equal_scores_the_simpler_model_is_served(splits: Splits) -> None:
+    pipeline = Pipeline(label_names=splits.label_names, baseline=TfidfClassifier())
+    pipeline.fit_baseline(splits)
+    pipeline._offer(pipeline.baseline, "other", splits)  # type: ignore[arg-type]
+    assert pipeline.kind_ == "tfidf"
+
+
+def test_one_sided_labels_are_judged_by_macro_f1() -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    assert score_name(labels) == "macro F1" and score_name(labels[60:]) == "accuracy"
+    always = np.zeros(100, int)
+    assert score(labels, always) == pytest.approx(0.9 * 2 / 1.9 / 2)
+    assert score(labels, labels) == 1 and score(labels[60:], always[60:]) == 0.75
 
 
 def test_saved_and_loaded_gives_equal_answers(
@@ -122,8 +186,8 @@ def test_without_a_transformer_features_stand_in_and_it_is_said(
     monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
     config = dataclasses.replace(FEATURES, model="auto")
     pipeline = fitted(splits, config)
-    assert pipeline.kind_ == "features"
-    assert len(pipeline.notices) == 1 and "stand in" in pipeline.notices[0]
+    assert set(pipeline.valid_scores_) == {"tfidf", "features"}
+    assert "stand in" in pipeline.notices[0]
     report = evaluate(pipeline, splits)
     assert report.notices == [*splits.notices, *pipeline.notices]
     console.summary(report, Path("runs/x"), next_command="")
@@ -167,6 +231,8 @@ def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
         (lambda: Config(runtime="tensorrt"), "runtime"),
         (lambda: Config(model=" "), "model"),
         (lambda: Config(dataset="csv"), "data.path"),
+        (lambda: Config(data=DataOptions(train=Path("x"))), "data.train"),
+        (lambda: Config("csv", data=DataOptions(Path("x"), Path("y"))), "data.train"),
         (lambda: Config(split=SplitOptions(valid_share=0.9)), "split.valid_share"),
         (lambda: Config(world=WorldOptions(intents=1)), "world.intents"),
         (lambda: Config(world=WorldOptions(intents=32, texts=319)), "world.texts"),
@@ -188,7 +254,7 @@ def test_texts_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     rows = [f'"please {verb} this {n}",{verb}' for n in range(20) for verb in ("open", "close")]
     path.write_text("question,what\n" + "\n".join(rows))
-    options = DataOptions(path=path, text="question", label="what")
+    options = DataOptions(path=path, text=("question",), label="what")
     config = dataclasses.replace(FEATURES, dataset="csv", data=options)
     parts = split(load(config), config)
     assert parts.label_names == ("close", "open")
@@ -212,6 +278,9 @@ def test_the_main_makes_an_artifact_that_answers_over_http(tmp_path: Path) -> No
         assert [guess["label"] for guess in body["labels"]] == answer.labels
         assert body["label"] == answer.labels[0]
         assert body["probability"] == pytest.approx(answer.probabilities[0])
+        assert service.example["text"] in {
+            text for text in split(load(FEATURES), FEATURES).train.texts
+        }
         for bad in ({"text": ""}, {"text": "   "}, {}, {"text": text, "k": 0}, {"text": 7}):
             response = client.post("/predict", json=bad)
             assert 400 <= response.status_code < 500

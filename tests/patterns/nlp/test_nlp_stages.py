@@ -63,6 +63,30 @@ def test_tfidf_learns_and_chooses_its_strength(parts: Parts) -> None:
     assert stage.predict([]).shape == (0, 5)
 
 
+def test_tfidf_keeps_vowel_signs_in_their_words() -> None:
+    texts = ["कल मिल", "कल मील", "कल मिल आज", "कल मील आज"] * 3  # short and long vowel
+    part = Texts(texts, np.array([0, 1] * 6))
+    assert TfidfClassifier().fit(part, part).predict(texts[:2]).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_how_long_an_encoder_trains_follows_from_its_texts() -> None:
+    def plan(count: int, length: int, **options: int) -> tuple[int, int]:
+        stage = EncoderClassifier(classes=3, **options)
+        labels = np.arange(count) % 2
+        labels[-1] = 2
+        rows = stage._plan(np.full(count, length), labels)
+        assert 2 in labels[rows] and len(np.unique(rows)) == len(rows)
+        return stage.epochs_, len(rows)
+
+    assert plan(9000, 16) == (6, 9000)
+    assert plan(640, 16) == (20, 640)  # 200 steps
+    assert plan(90, 16) == (30, 90)
+    assert plan(9000, 50) == (2, 9000)
+    epochs, rows = plan(100_000, 50)
+    assert epochs == 1 and 18_000 <= rows <= 18_003
+    assert plan(100_000, 50, epochs=3) == (3, 100_000)
+
+
 def test_tfidf_gives_two_columns_for_two_classes() -> None:
     part = Texts(["good film", "bad film"] * 5, np.array([1, 0] * 5))
     logits = TfidfClassifier().fit(part, part).predict(["good", "bad"])

@@ -1,13 +1,16 @@
 """Analysers and the columns of a tidy corpus."""
 
 import polars as pl
+import pytest
 
 from patterns.search_ranking.entities.documents import (
-    ANALYSED,
-    COLUMNS,
+    ALL,
+    FILMS,
+    Schema,
     dense_texts,
     field_texts,
     tidy,
+    titles_of,
 )
 from patterns.search_ranking.stages.analysis import english, normalised, stems, tokens
 
@@ -29,25 +32,41 @@ def test_similar_queries_have_one_normal_form() -> None:
     assert normalised("heat 2") != normalised("heat")
 
 
-def test_a_corpus_of_two_columns_gets_all_of_them() -> None:
-    corpus = pl.DataFrame({"doc_id": [7], "title": ["A"], "text": ["body"]})
-    documents = tidy(corpus)
-    assert documents.columns == list(COLUMNS)
-    assert documents.row(0, named=True) | {"doc_id": "7", "overview": "body"} == documents.row(
-        0, named=True
-    )
-    assert documents["year"].null_count() == 1 and documents["tags"].to_list() == [[]]
-    assert set(field_texts(documents)) == set(ANALYSED)
-    assert dense_texts(documents) == ["A. body"]
+def test_a_corpus_of_its_own_fields_is_read_by_their_kinds() -> None:
+    corpus = pl.DataFrame(
+        {"doc_id": ["7"], "title": ["A"], "text": ["body"], "authors": [None], "cited": [3],
+         "journal": [["Nature"]]},
+        schema_overrides={"authors": pl.String},
+    )  # fmt: skip
+    schema = Schema.of(corpus)
+    assert (schema.texts, schema.facets, schema.numbers) == (
+        ("title", "text", "authors"), ("journal",), ("cited",)
+    )  # fmt: skip
+    documents = tidy(corpus, schema)
+    assert documents.row(0) == ("7", "A", "body", "", ["Nature"], 3.0)
+    texts = field_texts(documents, schema)
+    assert list(texts) == ["title", "text", "authors", "journal", ALL]
+    assert texts[ALL] == ["A body  Nature"] and dense_texts(documents, schema) == ["A. body"]
+    assert not schema.films and Schema.from_json(schema.to_json()) == schema
+    with pytest.raises(ValueError, match="'all' stands for all fields"):
+        Schema.of(corpus.with_columns(all=pl.lit("x")))
 
 
 def test_the_encoder_reads_the_title_first() -> None:
     corpus = pl.DataFrame(
         {"doc_id": ["1"], "title": ["Heat"], "overview": ["A thief."], "year": [1995],
-         "genres": [["Crime"]], "tags": [["bank", "cop"]]}
+         "genres": [["Crime"]], "tags": [["bank", "cop"]], "actors": [["Al"]],
+         "characters": [["V"]]}
     )  # fmt: skip
-    assert dense_texts(tidy(corpus)) == ["Heat (1995). Crime. bank, cop. A thief."]
-    assert "1995" in field_texts(tidy(corpus))["text"][0]
+    assert Schema.of(corpus).films
+    documents = tidy(corpus, FILMS)
+    assert dense_texts(documents, FILMS) == ["Heat (1995). Crime. bank, cop. A thief."]
+    assert "1995" in field_texts(documents, FILMS)[ALL][0]
+
+
+def test_a_document_without_a_title_is_named_by_its_text() -> None:
+    corpus = pl.DataFrame({"doc_id": ["1", "2"], "title": ["", "B"], "text": ["x" * 200, "y"]})
+    assert titles_of(corpus, Schema.of(corpus)) == ["x" * 80, "B"]
 
 
 def test_vowel_signs_stay_and_scripts_without_spaces_are_split() -> None:

@@ -108,3 +108,30 @@ def test_a_corpus_without_words_scores_nothing() -> None:
     index = InvertedIndex().fit(["", "the"])
     assert not index.scores(["the", "dog"]).any()
     assert english("the") == []
+
+
+def test_one_long_word_does_not_widen_the_others(tmp_path) -> None:
+    texts = [" ".join(f"w{row}x{place}" for place in range(50)) for row in range(40)]
+    long = "acgt" * 50_000
+    texts[3] += " " + long
+    bm25 = BM25(fields={"a/b": Field("words")}, weights={"a/b": 1.0}).fit({"a/b": texts})
+    arrays = bm25.indices_["a/b"].arrays()
+    assert sum(array.nbytes for array in arrays.values()) < 400_000
+    bm25.save(tmp_path)
+    assert np.array_equal(
+        BM25.load(tmp_path).scores(["acgt" * 50_000]), bm25.scores([texts[3][-200_000:]])
+    )
+
+
+def test_constants_and_weights_are_chosen_by_what_they_find() -> None:
+    texts = {"title": ["red", "dog"], "body": ["dog dog dog", "dog fox"]}
+    bm25 = BM25(fields={"title": Field("words"), "body": Field("words")}, weights={"title": 1.0})
+    bm25.fit(texts)
+    mixes = [{"title": 1.0}, {"body": 1.0}]
+    constants = [(1.2, 0.75), (0.0, 0.0)]
+    bm25.choose(lambda one: float(one.scores(["dog"])[0, 0]), constants=constants, mixes=mixes)
+    fresh = BM25(fields={"title": Field("words", 0.0, 0.0), "body": Field("words", 0.0, 0.0)},
+                 weights={"body": 1.0}).fit(texts)  # fmt: skip
+    assert bm25.weights == {"body": 1.0} and bm25.fields["body"].k1 == 0.0
+    assert np.array_equal(bm25.scores(["dog fox"]), fresh.scores(["dog fox"]))
+    assert bm25.in_words() == "BM25 k1 0 b 0, body 1"

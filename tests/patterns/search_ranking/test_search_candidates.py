@@ -7,8 +7,10 @@ import pytest
 
 from common.encoders import Encoder, TfidfSvdEncoder
 from common.retrieval import Candidates
+from patterns.search_ranking.entities.queries import without_own
 from patterns.search_ranking.stages.candidates.dense import Dense
 from patterns.search_ranking.stages.candidates.hybrid import Hybrid, recall_of
+from patterns.search_ranking.stages.candidates.sources import ALONE, BY_FIELD, DENSE
 
 
 class Letters(Encoder):
@@ -87,10 +89,32 @@ def test_an_empty_list_leaves_the_other_as_it_is() -> None:
 def test_tuning_trusts_the_source_that_finds() -> None:
     good, bad = lists(*[[1, 2, 3, 4]] * 5), lists(*[[9, 8, 7, 6]] * 5)
     relevant = [np.array([3, 4])] * 5
-    hybrid = Hybrid().fit(good, bad, relevant, 4)
-    assert hybrid.valid_recall_ == pytest.approx(1.0)
+    hybrid = Hybrid().fit(good, bad, lambda found: recall_of(found, relevant, 4).mean(), 4)
+    assert hybrid.valid_quality_ == pytest.approx(1.0)
     assert hybrid.lexical_weight_ > 0.5
     assert recall_of(bad, relevant, 4).tolist() == [0.0] * 5
+
+
+def test_scaled_scores_keep_how_far_apart_two_documents_are() -> None:
+    lexical = Candidates(np.array([[5, 6, 7]]), np.array([[30.0, 29.0, 10.0]], np.float32))
+    dense = Candidates(np.array([[7, 6, -1]]), np.array([[0.9, 0.8, -np.inf]], np.float32))
+    found = Hybrid(constant=None, lexical_weight=0.5).merge(lexical, dense, 4)
+    # 5: ½ · 1; 6: ½ · .95 + ½ · 0; 7: ½ · 0 + ½ · 1
+    assert found.candidates.item_ids.tolist() == [[5, 7, 6, -1]]
+    assert found.candidates.scores[0, :3] == pytest.approx([0.5, 0.5, 0.475])
+    far = Hybrid().fit(lexical, dense, lambda f: float(f.item_ids[0, 1] == 7), 4, scaled=True)
+    assert far.valid_quality_ == 1.0
+
+
+def test_a_list_alone_keeps_its_order_and_the_other_fills_the_page() -> None:
+    lexical, dense = lists([4, 2, -1]), lists([7, 2, 9])
+    for name, expected in ((BY_FIELD, [4, 2, 7, 9]), (DENSE, [7, 2, 9, 4])):
+        assert ALONE[name].merge(lexical, dense, 9).candidates.item_ids[0, :4].tolist() == expected
+
+
+def test_a_query_does_not_find_itself() -> None:
+    found = without_own(lists([4, 2, 3], [4, 2, 3]), np.array([4, -1]), 2)
+    assert found.item_ids.tolist() == [[2, 3], [4, 2]]
 
 
 def test_a_fusion_saved_and_loaded_merges_alike(tmp_path) -> None:

@@ -82,7 +82,8 @@ def test_too_few_queries_are_refused() -> None:
         split(few, Config())
 
 
-def beir(folder, documents=30, queries=25) -> None:
+def beir(folder, documents=30, queries=25, parts=("",), ids="q") -> None:
+    """Write a collection whose query i has the one answer i; queries go to the parts in turn."""
     folder.mkdir()
     with (folder / "corpus.jsonl").open("w") as file:
         for row in range(documents):
@@ -90,19 +91,70 @@ def beir(folder, documents=30, queries=25) -> None:
             file.write(json.dumps({"_id": f"d{row}", "title": f"Paper {row}", "text": text}) + "\n")
     with (folder / "queries.jsonl").open("w") as file:
         for row in range(queries):
-            file.write(json.dumps({"_id": f"q{row}", "text": f"word{row} subject"}) + "\n")
-    lines = ["query-id\tcorpus-id\tscore", *(f"q{row}\td{row}\t1" for row in range(queries))]
-    (folder / "qrels.tsv").write_text("\n".join(lines) + "\n")
+            file.write(json.dumps({"_id": f"{ids}{row}", "text": f"word{row} subject"}) + "\n")
+    for place, part in enumerate(parts):
+        own = range(place, queries, len(parts))
+        judged = [f"{ids}{row}\td{(row + (ids == 'd')) % documents}\t1" for row in own]
+        path = folder / "qrels" / f"{part}.tsv" if part else folder / "qrels.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(["query-id\tcorpus-id\tscore", *judged]) + "\n")
+
+
+def own(folder, **options) -> Config:
+    return Config(dataset="beir", data=DataOptions(path=folder, **options))
 
 
 def test_a_collection_of_ones_own(tmp_path) -> None:
     beir(tmp_path / "mine")
-    config = Config(dataset="beir", data=DataOptions(path=tmp_path / "mine"))
+    config = own(tmp_path / "mine")
     table = load(config)
     assert isinstance(table, SearchCollection)
     splits = split(table, config)
-    assert splits.documents["overview"][3].startswith("word3")
+    assert splits.documents["text"][3].startswith("word3")
     assert np.array_equal(splits.train.grades.max(axis=1), np.ones(len(splits.train)))
+    assert splits.train.relevant_only and not splits.test.comparable
+    assert splits.notices == (
+        "No split is given: the queries were drawn into train, valid and test (70%, 10% and 20%).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "sizes", "said"),
+    [
+        (("train", "dev", "test"), (20, 20, 20), "kept: 20 test, 20 valid, 20 train queries."),
+        (("train", "test"), (20, 10, 30), "drawn from the training queries: 10 of 30."),
+        (("dev", "test"), (20, 10, 30), "drawn from the dev queries: 10 of 30."),
+        (("test",), (42, 6, 12), "Judgments of test alone are given: the queries were drawn"),
+    ],
+)
+def test_a_given_split_is_kept(tmp_path, parts, sizes, said) -> None:
+    beir(tmp_path / "mine", documents=60, queries=60, parts=parts)
+    config = own(tmp_path / "mine")
+    splits = split(load(config), config)
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == sizes
+    assert said in " ".join(splits.notices)
+    if len(parts) > 1:
+        last = range(len(parts) - 1, 60, len(parts))
+        assert set(splits.test.query_ids) == {f"q{row}" for row in last}
+
+
+def test_a_query_that_is_a_document_must_not_find_itself(tmp_path) -> None:
+    beir(tmp_path / "mine", documents=25, queries=25, ids="d")
+    config = own(tmp_path / "mine")
+    splits = split(load(config), config)
+    for part in (splits.train, splits.valid, splits.test):
+        assert [f"d{row}" for row in part.own] == list(part.query_ids)
+    assert splits.notices[0].startswith("25 queries have the id of a document")
+
+
+def test_the_options_of_own_documents_are_checked(tmp_path) -> None:
+    weights = DataOptions(fields=("title=2", "text", "a=b=0.5")).field_weights()
+    assert weights == {"title": 2.0, "text": 1.0, "a=b": 0.5}
+    for wrong in (("title=x",), ("=1",), ("title=-1",), ("title=nan",), ("title=0",)):
+        with pytest.raises(ValueError, match=r"data\.fields"):
+            DataOptions(fields=wrong)
+    with pytest.raises(ValueError, match="leave out --data.facets"):
+        Config(dataset="msrd", data=DataOptions(facets=("genres",)))
 
 
 def test_wrong_datasets_are_refused_with_the_remedy() -> None:

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from common.encoders import Encoder
-from patterns.search_ranking.entities.documents import ANALYSED, field_texts, tidy
+from patterns.search_ranking.entities.documents import ALL, FILMS, field_texts, tidy
 from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
 from patterns.search_ranking.stages.candidates.dense import Dense
-from patterns.search_ranking.stages.features import NAMES, Features
+from patterns.search_ranking.stages.features import Features, names_of
 
 CORPUS = pl.DataFrame(
     {
@@ -36,15 +36,17 @@ class Flat(Encoder):
 
 @pytest.fixture(scope="module")
 def features() -> Features:
-    documents = tidy(CORPUS)
-    fields = {name: Field(analyser) for name, analyser in ANALYSED.items()}
-    bm25 = BM25(fields=fields, weights={"text": 1.0}).fit(field_texts(documents))
-    return Features(bm25=bm25, dense=Dense(encoder=Flat()).fit(["x"] * 4)).fit(documents)
+    documents = tidy(CORPUS, FILMS)
+    fields = {name: Field(analyser) for name, (analyser, _) in FILMS.indexed.items()}
+    bm25 = BM25(fields=fields, weights={ALL: 1.0}).fit(field_texts(documents, FILMS))
+    return Features(bm25=bm25, dense=Dense(encoder=Flat()).fit(["x"] * 4), schema=FILMS).fit(
+        documents
+    )
 
 
 def rows_of(features: Features, query: str) -> list[dict[str, float]]:
     block = features.transform([query], Flat().encode([query]), np.arange(4)[None])
-    return [dict(zip(NAMES, row.tolist(), strict=True)) for row in block[0]]
+    return [dict(zip(names_of(FILMS), row.tolist(), strict=True)) for row in block[0]]
 
 
 def test_titles_are_compared_in_order(features: Features) -> None:
@@ -84,7 +86,7 @@ def test_people_are_covered_and_missing_numbers_are_nan(features: Features) -> N
 def test_a_query_of_unknown_or_no_words_is_all_nothing(features: Features) -> None:
     for query in ("zzzz 스", "", "???"):
         for row in rows_of(features, query):
-            assert row["bm25_text"] == row["title_run"] == row["coverage_text"] == 0
+            assert row["bm25_all"] == row["title_run"] == row["coverage_all"] == 0
 
 
 def test_offline_equals_online_to_the_last_bit(small) -> None:

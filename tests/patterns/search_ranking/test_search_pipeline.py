@@ -21,7 +21,7 @@ def test_what_each_stage_adds(small) -> None:
     assert rows["hybrid"]["Recall@100"].value >= rows["dense"]["Recall@100"].value
     ranked, baseline = rows["+ ranking"]["NDCG@10 judged"], rows[BASELINE]["NDCG@10 judged"]
     assert ranked.value > baseline.value + 0.03
-    judged = {row.name: row.values["NDCG@10"].value for row in report.tables[1].rows}
+    judged = {row.name: row.values["NDCG@10"].value for row in report.tables[2].rows}
     assert judged["LambdaMART"] > max(judged["BM25, whole text"], judged["cosine"]) + 0.03
     assert {each.stage for each in report.latency} == {
         "candidates", "ranking", "re-ranking", "reasons", "all"

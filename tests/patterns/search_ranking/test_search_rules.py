@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from common.retrieval import Candidates
-from patterns.search_ranking.entities.documents import tidy
+from patterns.search_ranking.entities.documents import FILMS, tidy
 from patterns.search_ranking.stages.reranking import Reranker
 from patterns.search_ranking.stages.rules import Condition, Rule, Rules, read_rules
 
@@ -20,7 +20,8 @@ CORPUS = tidy(
             "director": ["Lynch", "Lynch", "Lynch", "Varda", "", "Varda"],
             "year": [1980, 1990, 2000, 2010, None, 2020],
         }
-    )
+    ),
+    FILMS,
 )
 VECTORS = np.eye(6, dtype=np.float32)
 RANKED = Candidates(np.arange(6)[None], np.arange(6, 0, -1, dtype=np.float32)[None])
@@ -132,6 +133,8 @@ def test_a_rule_is_checked_when_it_is_made() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             Rule(**wrong)
+    with pytest.raises(ValueError, match=r"'colour' is not a field.*genres"):
+        Rules(rules=[Rule("cap", "colour", most=1)]).fit(CORPUS)
     with pytest.raises(ValueError, match="not in the corpus"):
         Rules(rules=[Rule("pin", query="x", doc_ids=("zz",))]).fit(CORPUS)
 

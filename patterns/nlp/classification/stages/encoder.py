@@ -12,6 +12,11 @@ was trained on the mean, so the mean is used for all. What makes a few epochs en
 
 Batches hold texts of similar length: random ones of BANKING77 would be 70 % padding, these are 6 %.
 
+How long it trains follows from how much there is to read. With T tokens in the training texts and a
+`budget` of tokens for the whole training, there are min(budget / T, EPOCHS) epochs; few texts get
+more of them, so that there are STEPS steps, and if not even one epoch fits, a part of the texts is
+drawn. Tokens, not seconds, since the same seed must give the same model.
+
 Shapes: B batch, L tokens, D hidden size, C classes.
 """
 
@@ -32,9 +37,11 @@ from common.atomic import write_json
 from common.encoders import Tokens, length_batches, load_transformer
 from common.training import History, LengthLoader, Optimisation, choose_precision, fit
 from patterns.nlp.classification.entities.texts import Texts
+from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
+EPOCHS, STEPS, MOST_EPOCHS = 6, 200, 30
 TOKENS = 48  # a text, on average over a batch; batches of longer texts hold fewer, to bound memory
 
 
@@ -67,7 +74,8 @@ class EncoderClassifier:
         *,
         model: str = "auto",
         classes: int = 2,
-        epochs: int = 6,
+        epochs: int = 0,
+        budget: int = 900_000,
         batch_size: int = 64,
         learning_rate: float = 0.0,
         head_factor: float = 5.0,
@@ -76,18 +84,23 @@ class EncoderClassifier:
         weight_decay: float = 0.01,
         label_smoothing: float = 0.1,
         dropout: float = 0.1,
-        max_length: int = 128,
+        max_length: int = 256,
         precision: str = "auto",
         device: str = "auto",
         seed: int = 0,
     ) -> None:
+        """`epochs` 0 takes as many as `budget` and the training texts ask for."""
         self.model, self.classes, self.dropout = model, classes, dropout
-        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+        self.epochs, self.budget = epochs, budget
+        self.batch_size, self.learning_rate = batch_size, learning_rate
         self.head_factor, self.layer_decay, self.warmup = head_factor, layer_decay, warmup
         self.weight_decay, self.label_smoothing = weight_decay, label_smoothing
         self.max_length, self.device, self.seed = max_length, device, seed
         self.precision = choose_precision(precision, device)
         self.learning_rate_ = learning_rate
+        self.epochs_ = epochs
+        self.read_share_ = 1.0  # of the training texts
+        self.cut_share_ = 0.0  # of the training texts, whose end is not read
         self.tokens_: Tokens | None = None
         self.module_: PooledClassifier | None = None
         self.history_: History | None = None
@@ -106,7 +119,7 @@ class EncoderClassifier:
         checkpoint: Path | None = None,
         resume: bool = False,
     ) -> Self:
-        """Fine-tune; the weights of the epoch with the best validation accuracy are kept.
+        """Fine-tune; the weights of the epoch with the best validation score are kept.
 
         Raises `EncoderUnavailable` where the pretrained model is not available.
         """
@@ -117,9 +130,14 @@ class EncoderClassifier:
             module = PooledClassifier(encoder, classes=self.classes, dropout=self.dropout)
         self.module_ = module
         self.learning_rate_ = self.learning_rate or _usual_rate(encoder.config.hidden_size)
+        ids = tokens(train.texts)
+        lengths = np.array([len(sequence) for sequence in ids])
+        full = np.flatnonzero(lengths == tokens.max_length)
+        self.cut_share_ = tokens.cut([train.texts[row] for row in full]) / len(ids)
+        rows = self._plan(lengths, train.labels)
         loader = LengthLoader(
-            tokens(train.texts),
-            train.labels,
+            [ids[row] for row in rows],
+            train.labels[rows],
             batch_size=self.batch_size,
             tokens=TOKENS * self.batch_size,
             pad=tokens.pad,
@@ -135,16 +153,33 @@ class EncoderClassifier:
             parameter_groups=self.parameter_groups(module),
             device=self.device,
             seed=self.seed,
-            validate=lambda model: _accuracy(_logits(model, valid_ids, tokens.pad), valid.labels),
+            validate=lambda model: score(
+                valid.labels, _logits(model, valid_ids, tokens.pad).argmax(axis=1)
+            ),
             checkpoint=checkpoint,
             resume=resume,
             label="fine-tuning",
         )
         return self
 
+    def _plan(self, lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Set `epochs_` for texts of these lengths (N,), and return the rows to train on."""
+        self.epochs_, rows = self.epochs, np.arange(len(lengths))
+        if self.epochs:
+            return rows
+        part = self.budget / int(lengths.sum())
+        if part < 1:
+            drawn = np.random.default_rng(self.seed).permutation(rows)[: int(part * len(rows))]
+            rows = np.union1d(drawn, np.unique(labels, return_index=True)[1])  # no label is lost
+            self.read_share_ = len(rows) / len(lengths)
+        steps = -(-len(rows) // self.batch_size)
+        wanted = min(max(EPOCHS, -(-STEPS // steps)), MOST_EPOCHS)
+        self.epochs_ = max(1, min(wanted, int(part)))
+        return rows
+
     def _optimisation(self) -> Optimisation:
         return Optimisation(
-            epochs=self.epochs,
+            epochs=self.epochs_,
             learning_rate=self.learning_rate_,
             schedule="linear",
             warmup=self.warmup,
@@ -233,10 +268,6 @@ def _logits(
 def _usual_rate(hidden_size: int) -> float:
     """Return the peak rate by width: small encoders bear, and in few epochs need, a higher one."""
     return NARROW_RATE if hidden_size <= NARROW else WIDE_RATE
-
-
-def _accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float((logits.argmax(axis=1) == labels).mean())
 
 
 def _layer(name: str) -> int | None:

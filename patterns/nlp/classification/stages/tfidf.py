@@ -5,7 +5,7 @@
 
 Seconds to train, a fraction of a millisecond to answer, and on many tasks within two points of a
 transformer: any model must first beat it. C is chosen on the validation texts. Salton & Buckley
-1988 for the weights.
+1988 for the weights. Words are those of `common.text`, which hold in any script.
 
 It is saved with skops, and a file that holds any type off its allow-list is refused when read.
 """
@@ -18,7 +18,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from common.text import word_pattern
 from patterns.nlp.classification.entities.texts import Texts
+from patterns.nlp.classification.stages.score import score
 
 FILE = "tfidf.skops"
 STRENGTHS = (3.0, 10.0, 30.0)
@@ -39,7 +41,7 @@ class TfidfClassifier:
         self.model_: Any = None
 
     def fit(self, train: Texts, valid: Texts) -> Self:
-        """Fit once per C and keep the one with the best validation accuracy."""
+        """Fit once per C and keep the one with the best validation score."""
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -50,12 +52,14 @@ class TfidfClassifier:
             ngram_range=(1, 2),
             min_df=2 if len(train) > 2000 else 1,
             max_features=self.max_features,
-            token_pattern=r"(?u)\b\w+\b",
+            token_pattern=word_pattern(),
         )
         try:
             weights = vectorizer.fit_transform(train.texts)  # (N, V) sparse
         except ValueError as cause:
-            raise ValueError(f"texts: no words in {len(train)} training texts") from cause
+            raise ValueError(
+                f"texts: no words in {len(train)} training texts; give texts with letters or digits"
+            ) from cause
         valid_weights = vectorizer.transform(valid.texts)
         best = -1.0
         for strength in self.strengths:
@@ -63,9 +67,9 @@ class TfidfClassifier:
             with threadpool_limits(1):
                 model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
                 model.fit(weights, train.labels)
-            score = float(model.score(valid_weights, valid.labels))
-            if score > best:
-                best, self.strength_ = score, strength
+            found = score(valid.labels, model.predict(valid_weights))
+            if found > best:
+                best, self.strength_ = found, strength
                 self.model_ = make_pipeline(vectorizer, model)
         return self
 

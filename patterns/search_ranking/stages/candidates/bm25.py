@@ -17,8 +17,8 @@ the constant factor k1 + 1 is left out as in Lucene 8 (it changes no order).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -58,22 +58,28 @@ class InvertedIndex:
             words = analyse(text)
             lengths[row] = len(words)
             term_ids.extend(vocabulary.setdefault(word, len(vocabulary)) for word in words)
-        self.vocabulary_, self.count_ = vocabulary, len(texts)
-        self._invert(np.array(term_ids, np.int64), lengths)
+        self.vocabulary_, self.count_, self.lengths_ = vocabulary, len(texts), lengths
+        self._invert(np.array(term_ids, np.int64))
         return self
 
-    def _invert(self, term_ids: np.ndarray, lengths: np.ndarray) -> None:
+    def _invert(self, term_ids: np.ndarray) -> None:
         """Turn occurrences in reading order into postings by term with their finished weights."""
-        rows = np.repeat(np.arange(self.count_), lengths)  # document of each occurrence
+        rows = np.repeat(np.arange(self.count_), self.lengths_)  # document of each occurrence
         pairs, frequency = np.unique(term_ids * max(1, self.count_) + rows, return_counts=True)
         terms, documents = np.divmod(pairs, max(1, self.count_))  # (P,) by term, then document
         document_frequency = np.bincount(terms, minlength=len(self.vocabulary_))  # (V,) n_t
         self.offsets_ = np.concatenate([[0], np.cumsum(document_frequency)]).astype(np.int64)
         self.idf_ = _idf(document_frequency, self.count_).astype(np.float32)
-        average = lengths.mean() if lengths.sum() else 1.0
-        norm = self.k1 * (1 - self.b + self.b * lengths / average)  # (N,)
-        weights = self.idf_[terms] * frequency / (frequency + norm[documents])
-        self.documents_ = documents.astype(np.int32)
+        self.documents_, self.frequency_ = documents.astype(np.int32), frequency
+        self.weigh(self.k1, self.b)
+
+    def weigh(self, k1: float, b: float) -> None:
+        """Give the postings their weights anew, by other constants; not after `from_arrays`."""
+        self.k1, self.b = k1, b
+        average = self.lengths_.mean() if self.lengths_.sum() else 1.0
+        norm = k1 * (1 - b + b * self.lengths_ / average)  # (N,)
+        terms = np.repeat(np.arange(len(self.idf_)), self.document_frequency)  # (P,)
+        weights = self.idf_[terms] * self.frequency_ / (self.frequency_ + norm[self.documents_])
         self.weights_ = weights.astype(np.float32)
 
     @property
@@ -111,9 +117,12 @@ class InvertedIndex:
         return out
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return everything learned as plain arrays for an npz file."""
+        """Return everything learned as plain arrays for an npz file.
+
+        Words are one run of UTF-8 bytes: in an array of texts each would be as wide as the longest.
+        """
         return {
-            "words": np.array(list(self.vocabulary_), dtype=np.str_),
+            "words": np.frombuffer("\n".join(self.vocabulary_).encode(), np.uint8),
             "offsets": self.offsets_,
             "documents": self.documents_,
             "weights": self.weights_,
@@ -125,7 +134,8 @@ class InvertedIndex:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], field: Field) -> Self:
         """Make the index of `field` that `arrays` came from."""
         index = cls(analyser=field.analyser, k1=field.k1, b=field.b)
-        index.vocabulary_ = {str(word): number for number, word in enumerate(arrays["words"])}
+        words = arrays["words"].tobytes().decode().split("\n") if len(arrays["words"]) else []
+        index.vocabulary_ = {word: number for number, word in enumerate(words)}
         index.offsets_, index.documents_ = arrays["offsets"], arrays["documents"]
         index.weights_, index.idf_ = arrays["weights"], arrays["idf"]
         index.count_ = int(arrays["count"])
@@ -148,6 +158,35 @@ class BM25:
             for name, field in self.fields.items()
         }
         return self
+
+    def choose(
+        self,
+        ndcg_of: Callable[[BM25], float],
+        *,
+        constants: Sequence[tuple[float, float]],
+        mixes: Sequence[Mapping[str, float]],
+    ) -> Self:
+        """Choose k1, b and the weights of the fields by the NDCG of the lists; ties to the first.
+
+        The NDCG of the choice stands in `chosen_ndcg_`.
+        """
+        self.chosen_ndcg_, best = -1.0, (constants[0], mixes[0])
+        for pair in constants:
+            self.set_constants(*pair)
+            for mix in mixes:
+                self.weights = dict(mix)
+                value = ndcg_of(self)
+                if value > self.chosen_ndcg_ + 1e-9:
+                    self.chosen_ndcg_, best = value, (pair, mix)
+        self.set_constants(*best[0])
+        self.weights = dict(best[1])
+        return self
+
+    def set_constants(self, k1: float, b: float) -> None:
+        """Give every field the same k1 and b."""
+        self.fields = {name: replace(each, k1=k1, b=b) for name, each in self.fields.items()}
+        for index in self.indices_.values():
+            index.weigh(k1, b)
 
     def scores(
         self, queries: Sequence[str], *, weights: Mapping[str, float] | None = None
@@ -175,6 +214,13 @@ class BM25:
             matches &= allowed
         return top_k(np.where(matches, scores, -np.inf), k)
 
+    def in_words(self) -> str:
+        """Return the constants and the weights of the fields as one phrase."""
+        constants = sorted({(each.k1, each.b) for each in self.fields.values()})
+        told = ", ".join(f"k1 {k1:g} b {b:g}" for k1, b in constants)
+        mix = " ".join(f"{name} {weight:g}" for name, weight in self.weights.items() if weight)
+        return f"BM25 {told}, {mix}"
+
     @property
     def count(self) -> int:
         """Count the documents in the index."""
@@ -184,8 +230,8 @@ class BM25:
         """Write one npz a field, and the fields with their weights as JSON."""
         fields = {name: vars(field) for name, field in self.fields.items()}
         write_json(folder / "bm25.json", {"fields": fields, "weights": self.weights})
-        for name, index in self.indices_.items():
-            np.savez_compressed(folder / f"{name}.npz", **index.arrays())  # type: ignore[arg-type]
+        for place, index in enumerate(self.indices_.values()):  # a field's name may be no file's
+            np.savez_compressed(folder / f"field-{place}.npz", **index.arrays())  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -194,8 +240,8 @@ class BM25:
         fields = {name: Field(**values) for name, values in settings["fields"].items()}
         bm25 = cls(fields=fields, weights=settings["weights"])
         bm25.indices_ = {}
-        for name, field in fields.items():
-            with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+        for place, (name, field) in enumerate(fields.items()):
+            with np.load(folder / f"field-{place}.npz", allow_pickle=False) as arrays:
                 bm25.indices_[name] = InvertedIndex.from_arrays(arrays, field)
         return bm25
 

@@ -45,9 +45,15 @@ class Dense:
         """
         self.encoder.fit(texts)
         self.vectors_ = self.encoder.encode(texts, precision="auto")  # (N, D)
+        cut = self.encoder.cut_share
         self.index_ = VectorIndex(self.index).build(self.vectors_)
         self.query_encoder_, said = for_queries(self.encoder, texts[:100])
         self.notices_ = [text for text in (self.encoder.notice, said) if text]
+        if cut:
+            self.notices_.append(
+                f"{cut:.0%} of the documents are longer than the encoder's max_length: it reads "
+                "their beginning."
+            )
         return self
 
     def encode(self, queries: Sequence[str]) -> np.ndarray:

@@ -1,0 +1,94 @@
+"""Both sources of candidates, asked together: BM25's list and the dense one.
+
+Queries are scored in blocks, since BM25 scores every document. A query that is itself a document of
+the corpus must not find itself: that document is left out of its lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from common.retrieval import Candidates
+from patterns.search_ranking.entities.documents import ALL
+from patterns.search_ranking.entities.queries import JudgedQueries, Queries, without_own
+from patterns.search_ranking.stages.candidates.bm25 import BM25
+from patterns.search_ranking.stages.candidates.dense import Dense
+from patterns.search_ranking.stages.candidates.hybrid import Hybrid
+
+# Shapes: B queries, N documents, K candidates
+
+CELLS = 50_000_000  # queries x documents scored at a time, to bound the memory
+BLOCK = 256  # queries at a time, at most
+CUTOFF = 10  # of the NDCG by which BM25 is set up
+CONSTANTS = ((1.2, 0.75), (0.9, 0.4), (1.5, 0.9), (2.0, 0.75))  # k1 and b
+MIXES: tuple[dict[str, float], ...] = (
+    {ALL: 1.0},
+    {"title": 0.3, ALL: 1.0},
+    {"title": 1.0, ALL: 1.0},
+    {"title": 0.5, "text": 1.0},
+    {"title": 1.0, "text": 1.0},
+)
+BY_FIELD, DENSE, HYBRID = "BM25, by field", "dense", "hybrid"
+# merges that keep the order of one list; the documents of the other follow, to fill a long page
+ALONE = {BY_FIELD: Hybrid(lexical_weight=1 - 1e-9), DENSE: Hybrid(lexical_weight=1e-9)}
+
+
+class Sources:
+    """BM25 and dense retrieval of the same documents."""
+
+    def __init__(
+        self,
+        *,
+        bm25: BM25,
+        dense: Dense,
+        constants: Sequence[tuple[float, float]] = (),
+        mixes: Sequence[Mapping[str, float]] = (),
+    ) -> None:
+        self.bm25, self.dense = bm25, dense
+        self.constants, self.mixes = constants, mixes  # of BM25, to choose from
+
+    def fit(self, judged: JudgedQueries, *, seed: int) -> Sources:
+        """Choose k1, b and field weights of the fitted BM25 by NDCG on a sample of the queries."""
+        if len(self.constants) * len(self.mixes) < 2:
+            return self
+        most = max(100, min(1000, 2 * CELLS // max(1, self.bm25.count)))
+        asked = judged.sample(most, seed)
+
+        def ndcg_of(_: BM25) -> float:
+            found = without_own(self.lexical(asked.texts, CUTOFF + 1), asked.own, CUTOFF)
+            return asked.mean_ndcg(found, CUTOFF)
+
+        self.bm25.choose(ndcg_of, constants=self.constants, mixes=self.mixes)
+        return self
+
+    def lexical(
+        self,
+        texts: Sequence[str],
+        k: int,
+        *,
+        weights: Mapping[str, float] | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> Candidates:
+        """Return BM25's lists, (B, k)."""
+        size = max(1, min(BLOCK, CELLS // max(1, self.bm25.count)))
+        found = [
+            self.bm25.retrieve(texts[at : at + size], k, weights=weights, allowed=allowed)
+            for at in range(0, len(texts), size)
+        ]
+        return Candidates.concatenate(found, width=min(k, self.bm25.count))
+
+    def whole_text(self, queries: Queries, k: int) -> Candidates:
+        """Return the lists of the baseline: BM25 over all fields as one text."""
+        return without_own(self.lexical(queries.texts, k + 1, weights={ALL: 1.0}), queries.own, k)
+
+    def retrieve(
+        self, queries: Queries, k: int, *, allowed: np.ndarray | None = None
+    ) -> tuple[Candidates, Candidates]:
+        """Return the lexical and the dense lists, (B, k) each."""
+        k = min(k, self.bm25.count)
+        more = k + int((queries.own >= 0).any())
+        lexical = self.lexical(queries.texts, more, allowed=allowed)
+        nearest = self.dense.retrieve(queries.vectors, more, allowed=allowed)
+        return without_own(lexical, queries.own, k), without_own(nearest, queries.own, k)
