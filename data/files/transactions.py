@@ -55,11 +55,7 @@ def transactions_from_csv(
     names |= {"label": label, "device": device, "weight": weight}
     roles = {role: name for role, name in names.items() if name != NONE}
     options = options or TimedTableOptions()
-    none = f", or {NONE} where there is no such column"
-    files = [
-        read_columns(path, roles, options, optional=("label",), alternative=none)
-        for path in given.values()
-    ]
+    files = [_read(path, roles, options) for path in given.values()]
     further = further_columns(files, numbers=numbers, categories=categories, reserved=_OURS)
     frames = [_converted(columns, options, fraud_value) for columns in files]
     for columns in files:
@@ -80,6 +76,12 @@ def transactions_from_csv(
         calendar=first_day >= _COUNTER_DAYS,
         extra=extra,
     )
+
+
+def _read(path: Path, roles: Mapping[str, str], options: TimedTableOptions) -> Columns:
+    """Read a file; a label may be empty, and a column absent if it is named none."""
+    none = f", or {NONE} where there is no such column"
+    return read_columns(path, roles, options, optional=("label",), alternative=none)
 
 
 def _converted(
