@@ -7,6 +7,7 @@ command speaks of are made first.
 """
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -29,7 +30,17 @@ PUBLIC = (
     "nuclei ",
     "camvid",
 )
-RUNNABLE = [page for page in PAGES if any(line.startswith("python") for line in commands(page))]
+OWN_DATA = ROOT / "docs" / "your-data.md"  # its blocks run whole, section by section
+RUNNABLE = [
+    page
+    for page in PAGES
+    if page != OWN_DATA and any(line.startswith("python") for line in commands(page))
+]
+DOORS = {
+    section.partition("\n")[0]: blocks
+    for section in OWN_DATA.read_text(encoding="utf-8").split("\n## ")
+    if (blocks := re.findall(r"```(bash|python)\n(.*?)```", section, re.DOTALL))
+}
 
 
 def free_port() -> str:
@@ -91,16 +102,34 @@ def make_pictures(folder: Path) -> None:
         Image.new("RGB", (96, 96), (200, 120, 160)).save(folder / name)
 
 
+def as_a_reader() -> dict[str, str]:
+    """Give the environment in which `python` is this one and finds the project."""
+    here = str(Path(sys.executable).parent)
+    return os.environ | {
+        "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("door", DOORS)
+def test_examples_of_own_data_run_as_written(door: str, tmp_path: Path) -> None:
+    for kind, block in DOORS[door]:
+        if kind == "bash":
+            run(f"set -e\n{block}", tmp_path, as_a_reader())
+        else:
+            (tmp_path / "example.py").write_text(block, encoding="utf-8")
+            run("python example.py", tmp_path, as_a_reader())
+    assert list((tmp_path / "runs").rglob("report.html")), "no run was made"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_run_as_written(page: Path, tmp_path: Path) -> None:
     make_pictures(tmp_path)
-    here = str(Path(sys.executable).parent)
-    environment = os.environ | {
-        "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
+    environment = as_a_reader()
     if page == ROOT / "README.md":  # it serves what `make recsys` trained
         run("python -m patterns.recsys.train --preset smoke", tmp_path, environment)
     port = free_port()
