@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from data.simulated.movies import DAY, START, generate, true_preference
+from common.units import DAY
+from data.simulated.movies import START, generate, true_preference
 from data.tables import Interactions
 
 SMALL = {"users": 150, "items": 200, "events": 4_000}

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
+from common.units import DAY
 from patterns.fraud.config import Config, DataOptions, DecisionOptions, ModelOptions
 from patterns.fraud.data import load, split
-from patterns.fraud.entities.payment import DAY
 from patterns.fraud.pipeline import Pipeline
 
 QUICK = ModelOptions(trees=15, depth=3, learning_rate=0.3, bins=64, threads=1, imbalance="none")

@@ -17,17 +17,17 @@ from datetime import UTC, datetime
 import polars as pl
 
 from common.own_files import TimedTableOptions
+from common.units import DAY
 from data.files.faults import flag
 
-DAY_S = 86_400
 _SIZES = (  # the least value, how many make a second, the name: each from 1973 on
     (1e17, 1e9, "nanoseconds"),
     (1e14, 1e6, "microseconds"),
     (1e11, 1e3, "milliseconds"),
 )
 _MILLISECONDS = {"milliseconds": 1, "seconds": 1000, "minutes": 60_000, "hours": 3_600_000}
-_MILLISECONDS |= {"days": 1000 * DAY_S}
-_EXCEL_ZERO = -25_569 * DAY_S  # 1899-12-30
+_MILLISECONDS |= {"days": 1000 * DAY}
+_EXCEL_ZERO = -25_569 * DAY  # 1899-12-30
 _SMALL = 1e8  # in seconds since 1970: before March 1973
 _OF_DIGITS = {  # digits -> format, how people write it, whether it can be nothing else
     8: ("%Y%m%d", "YYYYMMDD", True),
@@ -87,7 +87,7 @@ def span_of(seconds: pl.Series) -> str:
     first, last = int(seconds.min()), int(seconds.max())  # type: ignore[arg-type]
     if first == last:
         return f"all at {datetime.fromtimestamp(first, UTC):%Y-%m-%d %H:%M:%S}"
-    form = "%Y-%m-%d" if last // DAY_S > first // DAY_S else "%Y-%m-%d %H:%M:%S"
+    form = "%Y-%m-%d" if last // DAY > first // DAY else "%Y-%m-%d %H:%M:%S"
     begin, end = (datetime.fromtimestamp(each, UTC).strftime(form) for each in (first, last))
     return f"from {begin} to {end}"
 
@@ -95,7 +95,7 @@ def span_of(seconds: pl.Series) -> str:
 def tiny_span(seconds: pl.Series, column: str) -> str | None:
     """Warn of times that lie within a day; None where they do not."""
     span = int(seconds.max()) - int(seconds.min())  # type: ignore[arg-type]
-    if span >= DAY_S or len(seconds) < 2:
+    if span >= DAY or len(seconds) < 2:
         return None
     if not span:
         return f"Column {column!r} holds one and the same time in all rows."
@@ -151,9 +151,9 @@ def _counted(values: pl.Series, numbers: pl.Series, unit: str) -> Times:
         return Times(numbers, (_first(wrong), text))
     if unit == "excel":
         # a second is no whole part of a day in binary, so the nearest one is meant
-        return Times((numbers * DAY_S).round().cast(pl.Int64) + _EXCEL_ZERO)
+        return Times((numbers * DAY).round().cast(pl.Int64) + _EXCEL_ZERO)
     seconds = (numbers * _MILLISECONDS[unit] / 1000).floor().cast(pl.Int64)
-    early = int(seconds.max()) < 10 * 365 * DAY_S  # type: ignore[arg-type]
+    early = int(seconds.max()) < 10 * 365 * DAY  # type: ignore[arg-type]
     return Times(seconds, said=f"Times count {unit}; 0 is 1970-01-01." if early else None)
 
 
@@ -219,7 +219,7 @@ def _since_1970(numbers: pl.Series) -> Times:
         return Times(seconds, said=f"Times were read as {name} since 1970.")
     if not 0 <= least <= most < _SMALL:
         return Times(seconds)
-    if 0 < most - least < DAY_S:
+    if 0 < most - least < DAY:
         text = (
             f"too small for seconds since 1970 (the column holds {least:g} to {most:g}); say what "
             f"it counts by {flag('time_unit')} hours, or by seconds, minutes, days, excel"

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from common.own_files import TimedTableOptions
+from common.units import DAY
 from data.files.columns import Columns, file_source, numbered, read_columns, repeated
-from data.files.dates import DAY_S, span_of
+from data.files.dates import span_of
 from data.files.faults import flag
 from data.files.further import NONE, further_columns
 from data.tables import Transactions
@@ -70,7 +71,7 @@ def transactions_from_csv(
     return Transactions(
         file_source(tuple(given.values()), rows=_rows(frame, extra, first_day), notice=notice),
         frame,
-        datetime.fromtimestamp(first_day * DAY_S, UTC).date(),
+        datetime.fromtimestamp(first_day * DAY, UTC).date(),
         numbers=further.numbers,
         categories=further.categories,
         calendar=first_day >= _COUNTER_DAYS,
@@ -148,8 +149,8 @@ def _in_order(frame: pl.DataFrame, first_day: int) -> pl.DataFrame:
     frame = frame.with_row_index("transaction_id").cast({"transaction_id": pl.Int64})
     if "time_seconds" not in frame.columns:
         return frame
-    since = pl.col("time_seconds") - first_day * DAY_S
-    frame = frame.with_columns(since, (since // DAY_S).cast(pl.Int16).alias("day"))
+    since = pl.col("time_seconds") - first_day * DAY
+    frame = frame.with_columns(since, (since // DAY).cast(pl.Int16).alias("day"))
     first = ("transaction_id", "time_seconds", "day")
     frame = frame.select(*first, pl.exclude(*first))
     return frame.sort("time_seconds", maintain_order=True)
@@ -161,9 +162,9 @@ def _rows(frame: pl.DataFrame, extra: Mapping[str, pl.DataFrame], first_day: int
     said += [f"{names.height:,} {column.removesuffix('_id')}s" for column, names in extra.items()]
     if "time_seconds" in frame.columns and first_day < _COUNTER_DAYS:
         span = int(frame["time_seconds"][-1]) - int(frame["time_seconds"][0])
-        said.append(f"{span / DAY_S:,.1f} days")
+        said.append(f"{span / DAY:,.1f} days")
     elif "time_seconds" in frame.columns:
-        said.append(span_of(frame["time_seconds"] + first_day * DAY_S))
+        said.append(span_of(frame["time_seconds"] + first_day * DAY))
     return ", ".join(said)
 
 
@@ -172,7 +173,7 @@ def _first_day(path: Path, frame: pl.DataFrame, column: str) -> int:
     if "time_seconds" not in frame.columns:
         return 0
     times = frame["time_seconds"]
-    first_day, last_day = (int(each) // DAY_S for each in (times.min(), times.max()))  # type: ignore[arg-type]
+    first_day, last_day = (int(each) // DAY for each in (times.min(), times.max()))  # type: ignore[arg-type]
     if last_day - first_day > _MOST_DAYS:
         raise ValueError(
             f"{path}: column {column!r} spans {last_day - first_day:,} days; at most"

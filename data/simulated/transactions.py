@@ -27,10 +27,10 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from common.units import DAY
 from data.tables import Source, Transactions
 
 SIDE = 100.0
-DAY = 86_400
 FULL_CUSTOMERS, FULL_TERMINALS, FULL_RADIUS = 5_000, 10_000, 5.0
 AMOUNT_LIMIT = 220.0
 COMPROMISED_TERMINALS_A_DAY, TERMINAL_DAYS = 2.0, 28

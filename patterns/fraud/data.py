@@ -30,8 +30,8 @@ import numpy as np
 import polars as pl
 
 from common.evaluation.splits import stratified_split, temporal_split
+from common.units import DAY
 from patterns.fraud.config import Config, DataOptions, SplitOptions
-from patterns.fraud.entities.payment import DAY
 from patterns.fraud.entities.payments import Payments
 
 if TYPE_CHECKING:

@@ -23,10 +23,11 @@ import polars as pl
 
 from common.atomic import write_json
 from common.config import as_flags
+from common.units import DAY
 from patterns.fraud.config import Config
 from patterns.fraud.data import Splits
 from patterns.fraud.entities.identifiers import Identifiers
-from patterns.fraud.entities.payment import DAY, Payment
+from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.calibration import Calibration
 from patterns.fraud.stages.choice import Judgement, judge, make_folds, settle_fallback
 from patterns.fraud.stages.decision import CostDecision

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from common.units import DAY
 from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.entities.catalogue import DEVICE, VALUES, Catalogue
 from patterns.recsys.entities.coding import codes_of, events_of, recoded, recoded_events
-from patterns.recsys.entities.events import DAY, Events, as_pairs, new_to
+from patterns.recsys.entities.events import Events, as_pairs, new_to
 from patterns.recsys.entities.exposures import Exposures
 from patterns.recsys.entities.requests import Requests
 from patterns.recsys.entities.windows import PARTS, cut

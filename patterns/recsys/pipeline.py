@@ -21,10 +21,11 @@ from common.atomic import write_json
 from common.config import as_flags
 from common.retrieval import Candidates, Fused, ordered
 from common.timing import StageTimes
+from common.units import DAY
 from patterns.recsys.config import Config
 from patterns.recsys.data import Splits
 from patterns.recsys.entities.catalogue import Catalogue
-from patterns.recsys.entities.events import DAY, Events
+from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.histories import Histories
 from patterns.recsys.entities.lists import JudgedLists, Recommendations
 from patterns.recsys.entities.pages import Pages

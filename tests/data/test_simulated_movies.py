@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from movie_world import SMALL, rows_of
 
-from data.simulated.movies import DAY, DEVICES, GENRES, START, generate, true_preference
+from common.units import DAY
+from data.simulated.movies import DEVICES, GENRES, START, generate, true_preference
 from data.tables import Interactions
 
 

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 from movie_world import days_of, rows_of
 
+from common.units import DAY
 from data.simulated import movies
-from data.simulated.movies import DAY, GENRES, START, true_preference
+from data.simulated.movies import GENRES, START, true_preference
 from data.tables import Interactions
 
 

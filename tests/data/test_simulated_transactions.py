@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 import data
-from data.simulated.transactions import DAY, TERMINAL_DAYS, generate
+from common.units import DAY
+from data.simulated.transactions import TERMINAL_DAYS, generate
 
 
 @pytest.fixture(scope="module")

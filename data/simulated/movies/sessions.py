@@ -23,9 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.units import DAY
 from data.simulated.movies.films import Films, decks
 from data.simulated.movies.people import People
-from data.simulated.movies.truth import DAY, LEAN, POSITION, length_of, taste_on
+from data.simulated.movies.truth import LEAN, POSITION, length_of, taste_on
 
 SHELF = 80
 VIEWS = 3.0

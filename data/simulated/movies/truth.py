@@ -22,7 +22,6 @@ import polars as pl
 from data.tables import Interactions
 
 START = 1_700_000_000 // 86_400 * 86_400  # 2023-11-14 00:00 UTC, an arbitrary first second
-DAY = 86_400
 DEVICES = ("phone", "tablet", "desktop", "tv")
 POSITION = 0.5
 """How much lower the log-odds of being chosen are for each unit of log(1 + position)."""

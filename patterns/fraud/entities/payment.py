@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-HOUR, DAY = 3_600, 86_400  # seconds
 MISSING = -1  # the label of a payment that nobody has judged
 
 

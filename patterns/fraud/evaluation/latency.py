@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from common.evaluation.latency import Latency, measure
+from common.units import DAY
 from patterns.fraud.data import Splits
-from patterns.fraud.entities.payment import DAY, Payment
+from patterns.fraud.entities.payment import Payment
 from patterns.fraud.pipeline import Pipeline
 
 BUDGETS_MS = {"features": 10.0, "model": 50.0, "reasons": 30.0, "all": 100.0}

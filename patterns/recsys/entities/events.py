@@ -15,8 +15,6 @@ from patterns.recsys.entities.catalogue import no_column
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-DAY = 86_400  # seconds
-
 
 @dataclass(frozen=True)
 class Events:

@@ -9,7 +9,7 @@ import numpy as np
 from common.evaluation import ranking
 from common.evaluation.report import Row, Table
 from common.retrieval import Candidates
-from patterns.recsys.entities.events import DAY
+from common.units import DAY
 from patterns.recsys.entities.requests import Requests
 from patterns.recsys.evaluation.scorer import PAGE, Scorer
 from patterns.recsys.pipeline import Pipeline

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from common.units import DAY
 from common.vectors import unit_rows
 from patterns.recsys.entities.catalogue import Catalogue
-from patterns.recsys.entities.events import DAY, Events
+from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def _draw_images(report: Report, test: MaskedImages, base: Found, final: Found) 
             axes.set_title(title, fontsize=8)
             axes.axis("off")
     caption = "From the worst test image to the best; outlines of the separated objects."
-    add_canvas(report, "pictures", caption, canvas)
+    add_canvas(report, "images", caption, canvas)
 
 
 def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -133,7 +133,7 @@ def _draw_maps(
     patches = [Patch(color=colour, label=name) for colour, name in zip(colours, names, strict=True)]
     canvas.legend(handles=patches[:40], loc="outside lower center", ncols=6, fontsize=7)
     caption = "Test images at even steps; black is unlabelled and counts nowhere."
-    add_canvas(report, "pictures", caption, canvas)
+    add_canvas(report, "images", caption, canvas)
 
 
 def coloured(labels: np.ndarray, count: int) -> np.ndarray:

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from common.evaluation.classification import average_precision
-from patterns.fraud.entities.payment import DAY, HOUR, Payment
+from common.units import DAY, HOUR
+from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.calibration import Calibration
 from patterns.fraud.stages.decision import CostDecision
 from patterns.fraud.stages.features.definition import standard

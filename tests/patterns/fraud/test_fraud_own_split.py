@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from planted_payments import QUICK, config, fit, shop
 
+from common.units import DAY
 from patterns.fraud.config import DecisionOptions, SplitOptions
 from patterns.fraud.data import load, split
-from patterns.fraud.entities.payment import DAY
 from patterns.fraud.evaluation.choice import choice
 from patterns.fraud.pipeline import LOGISTIC, RULES
 from patterns.fraud.stages.choice import make_folds

@@ -12,6 +12,7 @@ import pytest
 
 import data
 from common import artifacts
+from common.units import DAY
 from patterns.fraud import protocols, train
 from patterns.fraud.config import (
     Config,
@@ -23,7 +24,6 @@ from patterns.fraud.config import (
     WorldOptions,
 )
 from patterns.fraud.data import load, split
-from patterns.fraud.entities.payment import DAY
 from patterns.fraud.evaluation.latency import last_payments
 from patterns.fraud.pipeline import LOGISTIC, RULES, Pipeline
 from patterns.fraud.stages.features.definition import HANDBOOK

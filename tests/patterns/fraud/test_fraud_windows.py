@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 import data
+from common.units import DAY, HOUR
 from data.simulated.transactions import generate
-from patterns.fraud.entities.payment import DAY, HOUR, Payment
+from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.features.definition import (
     CUSTOMER,
     HANDBOOK,

@@ -7,6 +7,7 @@ import pytest
 from planted_recsys import catalogue_of
 from scipy.sparse import csr_matrix
 
+from common.units import DAY
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import RECENT, Requests
 from patterns.recsys.evaluation.held_out import cold_items, cold_users
@@ -22,8 +23,6 @@ from patterns.recsys.stages.cold_start.survey import (
     Survey,
     answer_matrix,
 )
-
-DAY = 86_400
 
 
 def events_of(

@@ -8,10 +8,11 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from common.retrieval import MISSING
+from common.units import DAY
 from patterns.recsys.data import Splits, load, split
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests, requests_within
-from patterns.recsys.stages.features import DAY, Features
+from patterns.recsys.stages.features import Features
 
 ITEMS = 4
 GENRES = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=np.float32)

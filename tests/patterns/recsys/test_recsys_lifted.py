@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from patterns.recsys.entities.catalogue import Catalogue
-from patterns.recsys.entities.events import DAY, Events
+from common.units import DAY
+from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.histories import Histories
 from patterns.recsys.stages.candidates.item_item import ItemKNN
 from patterns.recsys.stages.candidates.popularity import Popularity

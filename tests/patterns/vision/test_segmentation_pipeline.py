@@ -66,7 +66,7 @@ def test_it_learns_the_planted_nuclei(pipeline: Pipeline, splits: Splits) -> Non
     assert figures["unet"]["IoU"] > 0.85
     assert figures["+ splitting"]["objects found"] > figures["unet"]["objects found"] > 0.7
     assert pipeline.valid_iou_ is not None and pipeline.valid_iou_ > 0.85
-    assert {"pictures", "counts", "IoU by image"} <= {figure.name for figure in report.figures}
+    assert {"images", "counts", "IoU by image"} <= {figure.name for figure in report.figures}
     assert report.notices == list(splits.notices)
 
 

@@ -68,7 +68,7 @@ def test_it_learns_the_planted_streets(pipeline: Pipeline, splits: Splits) -> No
     assert {row.name for row in report.tables[1].rows} == set(splits.classes.names)  # type: ignore[union-attr]
     assert "slide" not in head.caption and "unlabelled" in head.caption
     assert not any("slide" in notice or "nuclei" in notice for notice in report.notices)
-    assert {"pictures", "IoU by class", "training"} <= {each.name for each in report.figures}
+    assert {"images", "IoU by class", "training"} <= {each.name for each in report.figures}
 
 
 def test_saved_loaded_and_asked_one_by_one_it_answers_alike(

@@ -31,7 +31,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from patterns.fraud.entities.payment import DAY, HOUR
+from common.units import DAY, HOUR
 
 LABEL_DELAY = 7 * DAY
 UNITS = 10_000  # amounts are summed in ten-thousandths

@@ -28,7 +28,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from patterns.fraud.entities.payment import DAY, Payment
+from common.units import DAY
+from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.features.definition import MEMORY, FeatureSet
 from patterns.fraud.stages.features.history import Group, History
 from patterns.fraud.stages.features.windows import row_features

@@ -22,7 +22,7 @@ import numba
 import numpy as np
 import polars as pl
 
-from patterns.fraud.entities.payment import DAY, HOUR
+from common.units import DAY, HOUR
 from patterns.fraud.stages.features.definition import MEMORY, UNIT_OF, UNITS, FeatureSet
 
 WEEKEND = 5  # Saturday is weekday 5

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from common.retrieval import Candidates
+from common.units import DAY
 from patterns.recsys.entities.catalogue import Catalogue
-from patterns.recsys.entities.events import DAY, Events
+from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests
 from patterns.recsys.stages.candidates.source import Source
 from patterns.recsys.stages.candidates.vectors import unseen
