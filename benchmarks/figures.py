@@ -37,7 +37,8 @@ BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 # benchmarks with a command and a block in `README` of their own
 SPEED = ("retrieval", "als", "metrics")
 
-# name of the run -> what follows `python -m`, where the README stands
+# name of the run -> what follows `python -m`; what stands before a colon is the pattern's folder,
+# what stands after it the block of its README
 COMMANDS: dict[str, tuple[str, ...]] = {
     "recsys": ("patterns.recsys.train",),
     "search_ranking": ("patterns.search_ranking.train",),
@@ -46,6 +47,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "vision/classification": ("patterns.vision.train",),
     "vision/detection": ("patterns.vision.train", "detection"),
     "vision/segmentation": ("patterns.vision.train", "segmentation"),
+    "vision/segmentation:camvid": ("patterns.vision.train", "segmentation", "--dataset", "camvid"),
 }
 
 # name of the run -> the metric and the row of its first table that stand on the front page
@@ -57,6 +59,7 @@ HEADLINES = {
     "vision/classification": ("accuracy", "+ temperature"),
     "vision/detection": ("mAP@.5", "yolo"),
     "vision/segmentation": ("IoU", "+ splitting"),
+    "vision/segmentation:camvid": ("mIoU", "+ balance"),
 }
 
 
@@ -79,7 +82,8 @@ def main(arguments: Sequence[str]) -> int:
         if not chosen.render:
             measure(name)
         if result_path(name).is_file():
-            render_into(ROOT / "patterns" / name / "README.md", markdown(read(name)))
+            readme, block = page_of(name)
+            render_into(readme, markdown(read(name)), block=block)
     render_into(ROOT / "README.md", summary())
     for name in SPEED:
         render_into(README, markdown(read(name)), block=name)
@@ -104,7 +108,7 @@ def run_alone(name: str, command: Sequence[str]) -> dict[str, Any]:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} failed with exit code {process.returncode}")
-        run = open_run("latest", name=name, runs=Path(runs))
+        run = open_run("latest", name=name.partition(":")[0], runs=Path(runs))
         metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
     return {
         "command": f"python -m {' '.join(command)}",
@@ -123,9 +127,15 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {pages / 1024**3:.0f} GiB, {platform.machine()}"
 
 
+def page_of(name: str) -> tuple[Path, str]:
+    """Return the README that a run's figures stand in, and their block."""
+    pattern, _, block = name.partition(":")
+    return ROOT / "patterns" / pattern / "README.md", block
+
+
 def result_path(name: str) -> Path:
     """Return where the result of a run is kept."""
-    return RESULTS / f"{name.replace('/', '-')}.json"
+    return RESULTS / f"{re.sub('[/:]', '-', name)}.json"
 
 
 def read(name: str) -> dict[str, Any]:
@@ -180,7 +190,7 @@ def summary() -> str:
         metric, row = HEADLINES[name]
         rows = {each["name"]: each["values"] for each in table["rows"]}
         base = next(each for each in table["rows"] if each["baseline"])
-        link = f"[{name}](patterns/{name}/README.md)"
+        link = f"[{name}](patterns/{name.partition(':')[0]}/README.md)"
         cells = [link, result["metrics"]["dataset"]["name"], metric]
         cells += [_cell(base["values"][metric]), _cell(rows[row][metric])]
         lines.append(

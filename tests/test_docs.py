@@ -94,8 +94,9 @@ def test_blocks_of_the_recommender_come_from_kept_runs(name, source) -> None:
 
 @pytest.mark.parametrize("name", figures.COMMANDS)
 def test_figures_come_from_a_kept_run(name: str) -> None:
-    text = (ROOT / "patterns" / name / "README.md").read_text(encoding="utf-8")
-    block = text.split(figures.BEGIN)[1].split(figures.END)[0]
+    readme, block = figures.page_of(name)
+    begin, end = figures.markers(block)
+    block = readme.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
     assert block.strip() == figures.markdown(figures.read(name)).strip()
 
 
@@ -113,7 +114,7 @@ def test_benchmark_tables_come_from_kept_results(name: str) -> None:
 
 @pytest.mark.parametrize("name", figures.COMMANDS)
 def test_readme_is_a_design_document(name: str) -> None:
-    text = (ROOT / "patterns" / name / "README.md").read_text(encoding="utf-8")
+    text = figures.page_of(name)[0].read_text(encoding="utf-8")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     places = [headings.index(heading) for heading in OPENING]
     assert places == sorted(places), f"{name}: {headings}"

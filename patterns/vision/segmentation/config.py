@@ -41,7 +41,7 @@ SUITED = {
     ),
     "semantic": SuitedOptions(
         turn=False, grey=0.0, width=32, levels=3, stem=2,
-        epochs=70, crop=176, batch_size=8,
+        epochs=50, crop=176, batch_size=8,
     ),
 }  # fmt: skip
 
@@ -134,7 +134,7 @@ class TrainingOptions:
     """How the network is trained."""
 
     epochs: Annotated[int, Interval(ge=1, le=10_000)] | None = None
-    """Passes over the training images, one random crop of each; by default 45 for objects, 70 for
+    """Passes over the training images, one random crop of each; by default 45 for objects, 50 for
     classes."""
     crop: Annotated[int, Interval(ge=32, le=2048)] | None = None
     """Side of the square crops, in pixels; by default 96 for objects, 176 for classes."""
