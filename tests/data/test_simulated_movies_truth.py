@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from movie_world import SMALL, days_of, likings, rows_of
 
+from common.units import DAY
 from data.simulated.movies import (
-    DAY,
     DEVICES,
     expected_viewing,
     finish_probability,

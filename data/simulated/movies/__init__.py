@@ -23,7 +23,6 @@ truth travels in the `extra` of the table; the tables that a recommender reads d
 """
 
 from data.simulated.movies.truth import (
-    DAY,
     DEVICES,
     START,
     expected_viewing,
@@ -34,7 +33,6 @@ from data.simulated.movies.words import GENRES, HIDDEN
 from data.simulated.movies.world import generate, rating_probability
 
 __all__ = [
-    "DAY",
     "DEVICES",
     "GENRES",
     "HIDDEN",
