@@ -69,6 +69,17 @@ def test_what_validation_prefers_is_served_and_said(trained) -> None:
     assert [row.values["served"] for row in report.tables[1].rows] == ["yes", "", "", ""]
 
 
+def test_a_page_has_the_order_of_the_list_that_is_served(trained) -> None:
+    splits, pipeline = trained
+    queries = pipeline.encode(splits.test.texts)
+    lexical = pipeline.lists.every(queries)[BY_FIELD].item_ids[:, :5]
+    merged = pipeline.lists.retrieve(queries).candidates.item_ids[:, :5]
+    found = pipeline.lists.found(queries, 5).candidates
+    first = pipeline.lists.order(queries, found).item_ids[:, :5]
+    there = lexical >= 0  # below a short list come documents of the dense one
+    assert (first[there] == lexical[there]).all() and (merged[there] != lexical[there]).any()
+
+
 def test_tables_that_cannot_tell_lists_apart_are_left_out(trained) -> None:
     splits, pipeline = trained
     report = evaluate(pipeline, splits)
