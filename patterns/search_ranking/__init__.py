@@ -3,7 +3,7 @@
 Read in this order: `README.md` (the design), `config`, `data` (what a query, a judgment and leakage
 mean), `entities` (documents, queries, results), `stages/analysis`, `stages/candidates` (BM25 first,
 then dense, then their merge), `stages/features`, `stages/training_set` and `stages/ranking`,
-`stages/rules` and `stages/reranking`, `stages/reasons`, `pipeline` (the boxes wired), `evaluate`
-with its questions in `evaluation` and its `figures`, `train`, `serve`, and `search`, which asks the
-latest run from the command line.
+`stages/lists` (which of them is served), `stages/rules` and `stages/reranking`, `stages/reasons`,
+`pipeline` (the boxes wired), `evaluate` with its questions in `evaluation` and its `figures`,
+`train`, `serve`, and `search`, which asks the latest run from the command line.
 """

@@ -50,7 +50,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         report.tables.append(ablation(pipeline, queries, test))
     report.tables += [
         by_slice(pipeline, scores, test),
-        price_of_a_rule(pipeline, queries, lists[pipeline.served_], test),
+        price_of_a_rule(pipeline, queries, lists[pipeline.lists.served_], test),
     ]
     report.printed = 3 if test.comparable else 2
     report.latency = latencies(pipeline, test.texts)

@@ -43,10 +43,12 @@ def main(config: Config) -> Path:
         stage.note(f"{how}, lexical weight {hybrid.lexical_weight_}")
     with console.stage("ranking") as stage:
         pipeline.fit_ranker(splits)
-        stage.note(f"valid NDCG@10 {pipeline.valid_ndcg_:.4f}, {pipeline.ranker.trees_} trees")
+        stage.note(
+            f"valid NDCG@10 {pipeline.ranker.valid_ndcg_:.4f}, {pipeline.ranker.trees_} trees"
+        )
     with console.stage("re-ranking") as stage:
         pipeline.fit_reranker(splits)
-        stage.note(f"over {pipeline.served_}, trade-off {pipeline.reranker.trade_off_}")
+        stage.note(f"over {pipeline.lists.served_}, trade-off {pipeline.reranker.trade_off_}")
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 

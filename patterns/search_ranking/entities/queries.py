@@ -40,10 +40,6 @@ class JudgedQueries:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def relevant(self) -> list[np.ndarray]:
-        """Return the rows of the relevant documents of each query; never empty."""
-        return [rows[grades > 0] for rows, grades in zip(self.rows, self.grades, strict=True)]
-
     def gains_of(self, item_ids: np.ndarray, *, unjudged: float = 0.0) -> np.ndarray:
         """Return the grade of each ranked document (B, K); padding gets 0.
 
@@ -62,6 +58,15 @@ class JudgedQueries:
     def mean_ndcg(self, found: Candidates, k: int) -> float:
         """Return the mean NDCG@k of lists."""
         return float(self.ndcg_of(found.item_ids, k).mean())
+
+    def recall_of(self, item_ids: np.ndarray, k: int) -> np.ndarray:
+        """Score ranked documents (B, K) by Recall@k, (B,): the share of the relevant ones found."""
+        hits = (self.gains_of(item_ids) > 0).astype(np.float32)
+        return ranking.recall(hits, (self.grades > 0).sum(axis=1), k)
+
+    def mean_recall(self, found: Candidates, k: int) -> float:
+        """Return the mean Recall@k of lists."""
+        return float(self.recall_of(found.item_ids, k).mean())
 
     def plainest(self) -> str:
         """Return a query to show: the first of letters, digits and spaces alone, else the first."""

@@ -7,15 +7,13 @@ differ from what the stages used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from common.retrieval import MISSING, Candidates
-
-EXPLAINED = 10  # hits of a page that carry reasons
+from common.retrieval import MISSING, Candidates, Fused
 
 
 @dataclass(frozen=True)
@@ -43,30 +41,32 @@ def hits_of(
     documents: pl.DataFrame,
     titles: Sequence[str],
     page: Candidates,
-    query: int,
-    ranks: Mapping[int, tuple[int, ...]],
-    told: Sequence[Sequence[str]],
-) -> list[Hit]:
-    """Put the page of one query together: titles (N,), ranks in both sources, reasons.
+    found: Fused,
+    told: Sequence[Sequence[Sequence[str]]],
+) -> list[list[Hit]]:
+    """Put the pages together: titles (N,), the candidates they were made of, reasons by query.
 
     A rank of 0 and a score that is no number become None.
     """
     doc_ids = documents["doc_id"]
-    hits = []
-    kept = page.item_ids[query] != MISSING
-    rows, scores = page.item_ids[query][kept], page.scores[query][kept]
-    pairs = zip(rows.tolist(), scores.tolist(), strict=True)
-    for place, (row, score) in enumerate(pairs):
-        lexical, nearest = ranks.get(row, (0, 0))
-        hits.append(
-            Hit(
-                row=row,
-                doc_id=doc_ids[row],
-                title=titles[row],
-                score=score if np.isfinite(score) else None,
-                lexical_rank=lexical or None,
-                dense_rank=nearest or None,
-                reasons=tuple(told[place]) if place < len(told) else (),
+    pages = []
+    for query, reasons in enumerate(told):
+        ranks = found.ranks_of(query)
+        kept = page.item_ids[query] != MISSING
+        rows, scores = page.item_ids[query][kept], page.scores[query][kept]
+        hits = []
+        for place, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True)):
+            lexical, nearest = ranks.get(row, (0, 0))
+            hits.append(
+                Hit(
+                    row=row,
+                    doc_id=doc_ids[row],
+                    title=titles[row],
+                    score=score if np.isfinite(score) else None,
+                    lexical_rank=lexical or None,
+                    dense_rank=nearest or None,
+                    reasons=tuple(reasons[place]) if place < len(reasons) else (),
+                )
             )
-        )
-    return hits
+        pages.append(hits)
+    return pages

@@ -19,6 +19,7 @@ from patterns.search_ranking.evaluation.judged import ndcg_of
 from patterns.search_ranking.pipeline import Pipeline
 from patterns.search_ranking.stages.features import FILM, FILM_NUMBERS, QUERY, TITLE, TRIGRAMS
 from patterns.search_ranking.stages.ranking import LambdaMart
+from patterns.search_ranking.stages.training_set import described
 
 LEARNING_RATE = 0.2
 GROUPS = {
@@ -33,7 +34,7 @@ GROUPS = {
 
 def ablation(pipeline: Pipeline, queries: Queries, judged: JudgedQueries) -> Table:
     """Tabulate NDCG@10 on the judged documents without one group of features at a time."""
-    pairs = pipeline.described(judged, queries)
+    pairs = described(judged, queries, pipeline.features)
     names = pipeline.features.names
 
     def without(group: tuple[str, ...]) -> np.ndarray:

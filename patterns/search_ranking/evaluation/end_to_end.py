@@ -19,8 +19,9 @@ from common.evaluation.bootstrap import interval, paired_difference
 from common.evaluation.report import Estimate, Row, Table, Value
 from common.retrieval import Candidates
 from patterns.search_ranking.entities.queries import GAIN, JudgedQueries, Queries
-from patterns.search_ranking.pipeline import DEPTH, PAGE, RANKED, Pipeline
+from patterns.search_ranking.pipeline import Pipeline
 from patterns.search_ranking.stages.candidates.sources import BY_FIELD, DENSE, HYBRID
+from patterns.search_ranking.stages.lists import DEPTH, PAGE, RANKED
 
 BASELINE = "BM25, whole text"
 JUDGED, FULL = "NDCG@10 judged", "NDCG@10 full"
@@ -32,7 +33,8 @@ Scores = Mapping[str, Mapping[str, np.ndarray]]  # list -> metric -> value per q
 
 def served_page(pipeline: Pipeline) -> str:
     """Name the list that a user gets."""
-    return "+ re-ranking" if pipeline.served_ == RANKED else f"{pipeline.served_} + re-ranking"
+    served = pipeline.lists.served_
+    return "+ re-ranking" if served == RANKED else f"{served} + re-ranking"
 
 
 def lists_of(pipeline: Pipeline, queries: Queries) -> dict[str, Candidates]:
@@ -40,8 +42,8 @@ def lists_of(pipeline: Pipeline, queries: Queries) -> dict[str, Candidates]:
 
     The last is what is served: the list that validation preferred, re-ranked.
     """
-    lists = {BASELINE: pipeline.sources.whole_text(queries, DEPTH), **pipeline.lists(queries)}
-    page = pipeline.rerank(queries, lists[pipeline.served_], DEPTH)
+    lists = {BASELINE: pipeline.sources.whole_text(queries, DEPTH), **pipeline.lists.every(queries)}
+    page = pipeline.reranker.rerank(queries.texts, lists[pipeline.lists.served_], DEPTH)
     return {**lists, served_page(pipeline): page}
 
 
@@ -95,16 +97,18 @@ def end_to_end(pipeline: Pipeline, scores: Scores, judged: JudgedQueries) -> Tab
         how = "Only relevant documents were judged; all others count as not relevant,"
     caption = (
         f"{len(judged):,} test queries against the whole corpus; the ranker orders the first"
-        f" {pipeline.keep} candidates. The last row is served. {how} as they do in MAP, MRR, P@10."
+        f" {pipeline.lists.keep} candidates. The last row is served. {how}"
+        " as they do in MAP, MRR, P@10."
     )
     return Table("end to end", columns, tuple(rows), caption)
 
 
 def what_is_served(pipeline: Pipeline) -> Table:
     """Tabulate NDCG@10 of the lists on validation, by which the one served was chosen."""
+    served = pipeline.lists.served_
     rows = [
-        Row(name, {"valid NDCG@10": value, "served": "yes" if name == pipeline.served_ else ""})
-        for name, value in pipeline.valid_ndcgs_.items()
+        Row(name, {"valid NDCG@10": value, "served": "yes" if name == served else ""})
+        for name, value in pipeline.lists.valid_ndcgs_.items()
     ]
     caption = (
         "The whole corpus is searched; unjudged documents are not relevant. The best is served,"
@@ -123,7 +127,7 @@ def what_each_step_adds(pipeline: Pipeline, scores: Scores, judged: JudgedQuerie
         (HYBRID, BY_FIELD, FULL),
         (RANKED, HYBRID, JUDGED),
         (RANKED, HYBRID, FULL),
-        (served_page(pipeline), pipeline.served_, FULL),
+        (served_page(pipeline), pipeline.lists.served_, FULL),
     )
     rows = []
     for after, before, metric in steps:

@@ -18,7 +18,7 @@ from common.evaluation.report import Estimate, Row, Table
 from patterns.search_ranking.entities.documents import ALL
 from patterns.search_ranking.entities.queries import GAIN, JudgedQueries, Queries
 from patterns.search_ranking.pipeline import Pipeline
-from patterns.search_ranking.stages.training_set import RankingSet
+from patterns.search_ranking.stages.training_set import RankingSet, described
 
 PUBLISHED = {"msrd": ("XGBoost notebook, as published", 0.8827)}
 
@@ -27,7 +27,7 @@ def judged_candidates(
     pipeline: Pipeline, queries: Queries, judged: JudgedQueries, dataset: str
 ) -> Table:
     """Tabulate NDCG@10 of each scorer on the judged documents, the whole-text BM25 first."""
-    pairs = pipeline.described(judged, queries)
+    pairs = described(judged, queries, pipeline.features)
     column = dict(zip(pipeline.features.names, pairs.features.T, strict=True))
     scorers = {
         "BM25, whole text": column[f"bm25_{ALL}"],

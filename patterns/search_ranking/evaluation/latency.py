@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from common.evaluation import latency
-from patterns.search_ranking.pipeline import PAGE, Pipeline
+from patterns.search_ranking.pipeline import Pipeline
+from patterns.search_ranking.stages.lists import PAGE
 
 # The textbook's three boxes; reasons come on top, and the whole is the sum.
 BUDGETS_MS = {
@@ -25,18 +26,19 @@ def latencies(pipeline: Pipeline, texts: Sequence[str]) -> list[latency.Latency]
     """Time single queries stage by stage, on one thread, the query's encoding included."""
     from threadpoolctl import threadpool_limits
 
-    p = pipeline
+    p, lists = pipeline, pipeline.lists
     singles = [(text,) for text in texts[:TIMED]]
     encoded = [p.encode(single) for single in singles]
-    found = [(query, p.found(query, PAGE).candidates) for query in encoded]
-    ranked = [(query, p.order(query, candidates)) for query, candidates in found]
-    pages = [(query, p.rerank(query, order, PAGE).item_ids[0]) for query, order in ranked]
+    found = [(query, lists.found(query, PAGE).candidates) for query in encoded]
+    ranked = [(query, lists.order(query, candidates)) for query, candidates in found]
+    reranked = [(query.texts, order, PAGE) for query, order in ranked]
+    pages = [(query, p.reranker.rerank(query.texts, order, PAGE)) for query, order in ranked]
     with threadpool_limits(1):
         return [
-            _measure("candidates", lambda single: p.found(p.encode(single), PAGE), singles),
-            _measure("ranking", lambda pair: p.order(*pair), found),
-            _measure("re-ranking", lambda pair: p.rerank(*pair, PAGE), ranked),
-            _measure("reasons", lambda pair: p.explain(*pair), pages),
+            _measure("candidates", lambda single: lists.found(p.encode(single), PAGE), singles),
+            _measure("ranking", lambda pair: lists.order(*pair), found),
+            _measure("re-ranking", lambda given: p.reranker.rerank(*given), reranked),
+            _measure("reasons", lambda pair: p.reasons.tell(*pair), pages),
             _measure("all", lambda single: p.search(single, PAGE), singles),
         ]
 

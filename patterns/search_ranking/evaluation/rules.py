@@ -7,7 +7,8 @@ from common.evaluation.report import Row, Table
 from common.retrieval import Candidates
 from patterns.search_ranking.entities.queries import JudgedQueries, Queries
 from patterns.search_ranking.evaluation.end_to_end import FULL, JUDGED, columns_for, metrics_of
-from patterns.search_ranking.pipeline import DEPTH, PAGE, RANKED, Pipeline
+from patterns.search_ranking.pipeline import Pipeline
+from patterns.search_ranking.stages.lists import DEPTH, PAGE, RANKED
 from patterns.search_ranking.stages.reranking import Reranker
 from patterns.search_ranking.stages.rules import Rule
 
@@ -16,10 +17,8 @@ def price_of_a_rule(
     pipeline: Pipeline, queries: Queries, ranked: Candidates, test: JudgedQueries
 ) -> Table:
     """Tabulate what diversity and each kind of rule costs, the order of the list itself first."""
-    chosen = pipeline.reranker.trade_off_
-    plain = (
-        "the ranker's order" if pipeline.served_ == RANKED else f"the order of {pipeline.served_}"
-    )
+    chosen, served = pipeline.reranker.trade_off_, pipeline.lists.served_
+    plain = "the ranker's order" if served == RANKED else f"the order of {served}"
     variants: dict[str, tuple[float, tuple[Rule, ...]]] = {
         plain: (1.0, ()),
         f"MMR, trade-off {chosen}": (chosen, ()),

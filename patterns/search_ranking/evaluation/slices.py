@@ -16,9 +16,10 @@ from patterns.search_ranking.evaluation.end_to_end import (
     Scores,
     columns_for,
 )
-from patterns.search_ranking.pipeline import RANKED, Pipeline
+from patterns.search_ranking.pipeline import Pipeline
 from patterns.search_ranking.stages.candidates.bm25 import InvertedIndex
 from patterns.search_ranking.stages.candidates.sources import DENSE, HYBRID
+from patterns.search_ranking.stages.lists import RANKED
 
 
 def by_slice(pipeline: Pipeline, scores: Scores, test: JudgedQueries) -> Table:

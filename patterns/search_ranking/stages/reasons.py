@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from common.retrieval import MISSING, Candidates
 from patterns.search_ranking.entities.documents import ALL, Schema
+from patterns.search_ranking.entities.queries import Queries
+from patterns.search_ranking.stages.lists import RANKED, Lists
 
 Story = tuple[tuple[str, ...], str]  # features that tell one story -> how it is told
 
@@ -46,6 +49,28 @@ _AT_LEAST = {
     "cosine": ("cosine", 0.3),
     "coverage_all": ("coverage_all", 0.3),
 }
+
+
+class Reasons:
+    """Tells why the results of a page are there, in the words of its documents' schema."""
+
+    def __init__(self, *, lists: Lists, schema: Schema, explained: int = 10) -> None:
+        self.lists, self.stories, self.explained = lists, stories_of(schema), explained
+
+    def tell(self, queries: Queries, page: Candidates) -> list[list[list[str]]]:
+        """Give the reasons of the first `explained` documents of each query's page."""
+        told = []
+        for row, items in enumerate(page.item_ids):
+            shown = items[items != MISSING][: self.explained]
+            told.append(self._tell(queries.part(slice(row, row + 1)), shown))
+        return told
+
+    def _tell(self, query: Queries, rows: np.ndarray) -> list[list[str]]:
+        """Give the reasons of documents (K,) of one query."""
+        lists, features = self.lists, self.lists.features
+        values = features.transform(query.texts, query.vectors, rows[None])[0]  # (K, F)
+        account = lists.ranker.contributions(values) if lists.served_ == RANKED else None
+        return reasons(values, account, features.names, self.stories)
 
 
 def stories_of(schema: Schema) -> tuple[Story, ...]:

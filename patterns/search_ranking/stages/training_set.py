@@ -18,7 +18,9 @@ from typing import Self
 import numpy as np
 
 from common.retrieval import MISSING
-from patterns.search_ranking.entities.queries import JudgedQueries
+from patterns.search_ranking.entities.queries import JudgedQueries, Queries
+from patterns.search_ranking.stages.candidates.sources import BLOCK
+from patterns.search_ranking.stages.features import Features
 
 MOST = 10_000
 CUT_NOTICE = (
@@ -57,6 +59,22 @@ class RankingSet:
         """Return the same rows with some of the features."""
         return RankingSet(self.features[:, list(columns)], self.labels, self.groups)
 
+    def sample(self, most: int, seed: int) -> np.ndarray:
+        """Return the features of at most so many of the rows, in their order."""
+        drawn = np.random.default_rng(seed).permutation(len(self.features))[:most]
+        return self.features[np.sort(drawn)]
+
+
+def within_limit(
+    parts: Sequence[JudgedQueries], *, room: int, seed: int
+) -> tuple[list[JudgedQueries], list[str]]:
+    """Sample each part down to what LightGBM takes, less `room` for further rows of each query.
+
+    Returns the parts, and a notice if any query was cut.
+    """
+    fitting, cuts = zip(*(at_most(part, MOST - room, seed=seed) for part in parts), strict=True)
+    return list(fitting), [CUT_NOTICE.format(sum(cuts))] if sum(cuts) else []
+
 
 def at_most(judged: JudgedQueries, most: int, *, seed: int) -> tuple[JudgedQueries, int]:
     """Sample the judgments of longer queries down to `most`, the higher grades first.
@@ -80,16 +98,24 @@ def at_most(judged: JudgedQueries, most: int, *, seed: int) -> tuple[JudgedQueri
 
 def with_unjudged(
     judged: JudgedQueries, candidates: np.ndarray, *, count: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Add up to `count` of the unjudged `candidates` (B, K) to the judged rows, with grade 0.
-
-    Returns rows, -1 padded, and grades, both (B, M + count).
-    """
+) -> JudgedQueries:
+    """Add up to `count` of the unjudged `candidates` (B, K) to each query, with grade 0."""
     rng = np.random.default_rng(seed)
     drawn = np.full((len(judged), count), MISSING, np.int64)
     for query, found in enumerate(candidates):
         free = found[(found != MISSING) & ~np.isin(found, judged.rows[query])]
         chosen = rng.permutation(free)[:count]
         drawn[query, : len(chosen)] = chosen
+    rows = np.hstack([judged.rows, drawn])  # (B, M + count), -1 padded
     grades = np.hstack([judged.grades, np.zeros_like(drawn, dtype=np.int8)])
-    return np.hstack([judged.rows, drawn]), grades
+    return replace(judged, rows=rows, grades=grades)
+
+
+def described(judged: JudgedQueries, queries: Queries, features: Features) -> RankingSet:
+    """Compute the features of the judged documents, in blocks as wide as their longest list."""
+    parts = []
+    for members in queries.blocks(BLOCK):
+        block, part = queries.part(members), judged.part(members).narrow()
+        values = features.transform(block.texts, block.vectors, part.rows)
+        parts.append(RankingSet.of(values, part.grades, part.rows))
+    return RankingSet.joined(parts)

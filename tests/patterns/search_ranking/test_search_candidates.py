@@ -7,9 +7,9 @@ import pytest
 
 from common.encoders import Encoder, TfidfSvdEncoder
 from common.retrieval import Candidates
-from patterns.search_ranking.entities.queries import without_own
+from patterns.search_ranking.entities.queries import JudgedQueries, without_own
 from patterns.search_ranking.stages.candidates.dense import Dense
-from patterns.search_ranking.stages.candidates.hybrid import Hybrid, recall_of
+from patterns.search_ranking.stages.candidates.hybrid import Hybrid
 from patterns.search_ranking.stages.candidates.sources import ALONE, BY_FIELD, DENSE
 
 
@@ -88,11 +88,13 @@ def test_an_empty_list_leaves_the_other_as_it_is() -> None:
 
 def test_tuning_trusts_the_source_that_finds() -> None:
     good, bad = lists(*[[1, 2, 3, 4]] * 5), lists(*[[9, 8, 7, 6]] * 5)
-    relevant = [np.array([3, 4])] * 5
-    hybrid = Hybrid().fit(good, bad, lambda found: recall_of(found, relevant, 4).mean(), 4)
+    rows, grades = np.tile([3, 4, 9], (5, 1)), np.tile(np.int8([1, 2, 0]), (5, 1))
+    judged = JudgedQueries(tuple("12345"), tuple("abcde"), rows, grades)
+    hybrid = Hybrid().fit(good, bad, lambda found: judged.mean_recall(found, 4), 4)
     assert hybrid.valid_quality_ == pytest.approx(1.0)
     assert hybrid.lexical_weight_ > 0.5
-    assert recall_of(bad, relevant, 4).tolist() == [0.0] * 5
+    assert judged.recall_of(bad.item_ids, 4).tolist() == [0.0] * 5
+    assert judged.recall_of(good.item_ids, 3).tolist() == [0.5] * 5
 
 
 def test_scaled_scores_keep_how_far_apart_two_documents_are() -> None:

@@ -92,9 +92,11 @@ def test_a_query_of_unknown_or_no_words_is_all_nothing(features: Features) -> No
 def test_offline_equals_online_to_the_last_bit(small) -> None:
     pipeline, judged = small.pipeline, small.splits.train
     queries = pipeline.encode(judged.texts)
-    offline = pipeline.describe(queries, judged.rows)  # training's call: all queries at once
+    transform = pipeline.features.transform
+    offline = transform(queries.texts, queries.vectors, judged.rows)  # training's: all at once
     for row in range(0, len(judged), 7):
         wanted = judged.rows[row]
         wanted = wanted[wanted >= 0][::-1]  # the service's call: one query, another order
-        online = pipeline.describe(queries.part(slice(row, row + 1)), wanted[None])
+        single = queries.part(slice(row, row + 1))
+        online = transform(single.texts, single.vectors, wanted[None])
         assert np.array_equal(online[0][::-1], offline[row, : len(wanted)], equal_nan=True)

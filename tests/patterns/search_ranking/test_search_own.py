@@ -1,5 +1,6 @@
 """A collection of one's own, end to end: its fields are used, and the best list is served."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -13,12 +14,12 @@ from patterns.search_ranking.config import PRESETS, DataOptions
 from patterns.search_ranking.data import load, split
 from patterns.search_ranking.evaluate import evaluate
 from patterns.search_ranking.evaluation.end_to_end import FULL, JUDGED, UNJUDGED
-from patterns.search_ranking.pipeline import RANKED, Pipeline
+from patterns.search_ranking.pipeline import Pipeline
 from patterns.search_ranking.serve import SearchService
 from patterns.search_ranking.stages.candidates.sources import BY_FIELD
-from patterns.search_ranking.stages.preference import preferred
+from patterns.search_ranking.stages.lists import RANKED
 from patterns.search_ranking.stages.rules import Condition
-from patterns.search_ranking.stages.training_set import at_most
+from patterns.search_ranking.stages.training_set import MOST, at_most, within_limit
 
 QUERIES = 60
 
@@ -58,12 +59,25 @@ def trained(folder, tmp_path_factory):
 
 def test_what_validation_prefers_is_served_and_said(trained) -> None:
     splits, pipeline = trained
-    assert pipeline.valid_ndcgs_[BY_FIELD] > 0.9  # the ranker cannot be better with 20 queries
-    assert pipeline.served_ == BY_FIELD and any("not by the ranker" in n for n in pipeline.notices)
+    lists = pipeline.lists
+    assert lists.valid_ndcgs_[BY_FIELD] > 0.9  # the ranker cannot be better with 20 queries
+    assert lists.served_ == BY_FIELD
+    assert any("not by the ranker" in notice for notice in pipeline.notices)
     report = evaluate(pipeline, splits)
     rows = {row.name: row.values for row in report.tables[0].rows}
     assert list(rows)[-1] == f"{BY_FIELD} + re-ranking" and rows[BY_FIELD][FULL].value > 0.9
     assert [row.values["served"] for row in report.tables[1].rows] == ["yes", "", "", ""]
+
+
+def test_a_page_has_the_order_of_the_list_that_is_served(trained) -> None:
+    splits, pipeline = trained
+    queries = pipeline.encode(splits.test.texts)
+    lexical = pipeline.lists.every(queries)[BY_FIELD].item_ids[:, :5]
+    merged = pipeline.lists.retrieve(queries).candidates.item_ids[:, :5]
+    found = pipeline.lists.found(queries, 5).candidates
+    first = pipeline.lists.order(queries, found).item_ids[:, :5]
+    there = lexical >= 0  # below a short list come documents of the dense one
+    assert (first[there] == lexical[there]).all() and (merged[there] != lexical[there]).any()
 
 
 def test_tables_that_cannot_tell_lists_apart_are_left_out(trained) -> None:
@@ -135,28 +149,37 @@ def test_weights_of_the_user_are_taken_as_they_are(folder) -> None:
     assert "Fields left unread: journal, cited;" in str(splits.source.notice)
 
 
-def test_ties_go_to_the_simpler_list() -> None:
-    assert preferred({"a": 0.5, "b": 0.5, "c": 0.6}, "c") == ("c", None)
-    served, said = preferred({"a": 0.6, "b": 0.5, "c": 0.6}, "c")
-    assert served == "a" and said is not None and "0.6000 for both" in said
-
-
 def test_a_query_with_too_many_judgments_keeps_its_higher_grades(trained) -> None:
     judged = trained[0].train.part(slice(0, 2))
     rows = np.tile(np.arange(30), (2, 1))
     rows[1, 10:] = -1
     grades = np.zeros((2, 30), np.int8)
     grades[0, [5, 29]], grades[1, 3] = (1, 2), 1
-    cut, count = at_most(replace(judged, rows=rows, grades=grades), 12, seed=0)
+    judged = replace(judged, rows=rows, grades=grades)
+    cut, count = at_most(judged, 12, seed=0)
     assert count == 1 and cut.rows.shape == (2, 12)
     assert {5, 29} <= set(cut.rows[0].tolist()) and cut.grades[0].sum() == 3
     assert cut.rows[1].tolist() == [*range(10), -1, -1]
     assert cut.gains_of(np.array([[29, 5], [3, 0]])).tolist() == [[2.0, 1.0], [1.0, 0.0]]
+    (both, same), (said,) = within_limit([judged, cut], room=MOST - 12, seed=0)
+    assert np.array_equal(both.rows, cut.rows) and same is cut and said.startswith("1 queries have")
+    assert within_limit([cut], room=MOST - 12, seed=0)[1] == []
 
 
 def test_the_served_list_is_the_ranker_where_that_is_better(small) -> None:
-    assert small.pipeline.served_ == RANKED
-    assert max(small.pipeline.valid_ndcgs_.values()) == small.pipeline.valid_ndcgs_[RANKED]
+    lists = small.pipeline.lists
+    assert lists.served_ == RANKED and not lists.notices_
+    assert max(lists.valid_ndcgs_.values()) == lists.valid_ndcgs_[RANKED]
+
+
+def test_ties_go_to_the_simpler_list(small) -> None:
+    judged, lists = small.splits.valid, copy.copy(small.pipeline.lists)
+    found = lists.every(small.pipeline.encode(judged.texts))[RANKED]
+    lists.fit({BY_FIELD: found, RANKED: found}, judged)
+    assert lists.served_ == BY_FIELD
+    (said,) = lists.notices_
+    assert said.startswith(f"Pages are ordered by {BY_FIELD}, not by the ranker: NDCG@10")
+    assert said.endswith("for both.")
 
 
 def test_hindi_and_japanese_are_found_by_their_words(tmp_path) -> None:

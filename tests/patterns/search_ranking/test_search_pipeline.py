@@ -103,7 +103,7 @@ def test_a_page_says_where_its_results_come_from_and_why(small) -> None:
 def test_a_pinned_document_is_first_though_no_source_found_it(small, tmp_path) -> None:
     small.pipeline.save(tmp_path)
     pipeline = Pipeline.load(tmp_path)
-    found = {hit.row for hit in pipeline.search(["vault"], pipeline.keep).hits[0]}
+    found = {hit.row for hit in pipeline.search(["vault"], pipeline.lists.keep).hits[0]}
     row = next(row for row in range(pipeline.documents.height) if row not in found)
     doc_id = pipeline.documents["doc_id"][row]
     pipeline.reranker.rules.rules = (Rule("pin", query="vault", doc_ids=(doc_id,)),)

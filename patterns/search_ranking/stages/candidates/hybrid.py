@@ -16,15 +16,12 @@ documents are, which ranks forget. The merged list keeps the rank of each docume
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
 from common.atomic import write_json
-from common.evaluation.ranking import recall
 from common.retrieval import Candidates, Fused, reciprocal_rank_fusion, scaled_score_fusion
 
 # Shapes: B queries, K candidates
@@ -83,11 +80,3 @@ class Hybrid:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         return cls(**json.loads((folder / "hybrid.json").read_text(encoding="utf-8")))
-
-
-def recall_of(candidates: Candidates, relevant: Sequence[np.ndarray], k: int) -> np.ndarray:
-    """Return Recall@k of each query, (B,): the share of its relevant rows among the first k."""
-    hits = np.zeros(candidates.item_ids.shape, np.float32)
-    for row, wanted in enumerate(relevant):
-        hits[row] = np.isin(candidates.item_ids[row], wanted)
-    return recall(hits, np.array([len(wanted) for wanted in relevant]), k)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from common.retrieval import Candidates
-from patterns.search_ranking.entities.documents import ALL
+from patterns.search_ranking.entities.documents import ALL, Schema
 from patterns.search_ranking.entities.queries import JudgedQueries, Queries, without_own
 from patterns.search_ranking.stages.candidates.bm25 import BM25
 from patterns.search_ranking.stages.candidates.dense import Dense
@@ -33,6 +33,23 @@ MIXES: tuple[dict[str, float], ...] = (
 BY_FIELD, DENSE, HYBRID = "BM25, by field", "dense", "hybrid"
 # merges that keep the order of one list; the documents of the other follow, to fill a long page
 ALONE = {BY_FIELD: Hybrid(lexical_weight=1 - 1e-9), DENSE: Hybrid(lexical_weight=1e-9)}
+
+
+def choices_of(
+    schema: Schema,
+    *,
+    k1: float | None = None,
+    b: float | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> tuple[list[tuple[float, float]], list[dict[str, float]]]:
+    """Return the pairs of k1 and b, and the field weights of BM25, to choose from.
+
+    What is given is settled. Films have settled constants, and need weights for their fields.
+    """
+    pairs = CONSTANTS[:1] if schema.films else CONSTANTS
+    constants = [(k if k1 is None else k1, own if b is None else b) for k, own in pairs]
+    mixes = [weights] if weights else MIXES
+    return list(dict.fromkeys(constants)), [dict(mix) for mix in mixes]
 
 
 class Sources:
