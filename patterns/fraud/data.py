@@ -89,7 +89,7 @@ def split(table: Transactions, config: Config) -> Splits:
         kind = "fraud" if labels[known].any() else "genuine"
         raise ValueError(f"split: every labelled payment is {kind}; both kinds are needed")
     rows, notices = _rows(table, known, config)
-    parts = {name: _payments(table.frame, rows[name]) for name in PARTS}
+    parts = {name: Payments.from_frame(table.frame, rows[name]) for name in PARTS}
     for name, part in parts.items():
         _check_part(name, part, table.frame)
     if len(known) < len(labels):
@@ -118,38 +118,55 @@ def _rows(table: Transactions, known: np.ndarray, config: Config) -> tuple[Rows,
     if "part" in frame.columns:
         return _given_parts(frame, known, options, config.seed)
     if "day" not in frame.columns:
-        labels = frame["is_fraud"].to_numpy()[known]
-        found = stratified_split(labels, _shares(options), seed=config.seed)
-        return dict(zip(PARTS, (known[rows] for rows in found), strict=True)), [
-            f"The payments have no time, so they were cut by chance into"
-            f" {_in_percent(_shares(options))} % for training, validation and test, with the same"
-            " share of fraud: no windows, no label delay, and no test of the future."
-        ]
+        return _by_chance(frame, known, options, config.seed)
     days = frame["day"].to_numpy()
-    first, last = int(days.min()), int(days.max()) + 1
-    wanted = options.train_days or TRAIN_DAYS
-    waits = 2 * options.label_delay_days
-    if last - first < wanted + options.valid_days + options.test_days + waits:
+    parts = (options.train_days or TRAIN_DAYS) + options.valid_days + options.test_days
+    if int(days.max()) - int(days.min()) + 1 < parts + 2 * options.label_delay_days:
         return _by_shares(frame, known, options)
+    return _by_days(days, known, options, own=table.source.origin == "file")
+
+
+def _by_chance(
+    frame: pl.DataFrame, known: np.ndarray, options: SplitOptions, seed: int
+) -> tuple[Rows, list[str]]:
+    """Cut payments without a time, with the same share of fraud in each part."""
+    labels, shares = frame["is_fraud"].to_numpy()[known], _shares(options)
+    found = stratified_split(labels, shares, seed=seed)
+    return dict(zip(PARTS, (known[rows] for rows in found), strict=True)), [
+        f"The payments have no time, so they were cut by chance into {_in_percent(shares)} % for"
+        " training, validation and test, with the same share of fraud: no windows, no label delay,"
+        " and no test of the future."
+    ]
+
+
+def _by_days(
+    days: np.ndarray, known: np.ndarray, options: SplitOptions, *, own: bool
+) -> tuple[Rows, list[str]]:
+    """Count the days of each part back from the last of `days` (M,).
+
+    Training takes every earlier day of the user's `own` file, unless told how many.
+    """
+    first, last = int(days.min()), int(days.max()) + 1
     test = last - options.test_days
     valid = test - options.label_delay_days - options.valid_days
     end = valid - options.label_delay_days
-    if options.train_days is None and table.source.origin == "file":
-        wanted = end - first
+    begin = end - (options.train_days or TRAIN_DAYS)
+    if own and options.train_days is None:
+        begin = first
     bounds = {
-        "train": (end - wanted, end),
+        "train": (begin, end),
         "valid": (valid, valid + options.valid_days),
         "test": (test, last),
     }
     of_known, notices = days[known], []
-    if table.source.origin == "file" and end - wanted > first:
+    if own and begin > first:
         notices.append(
-            f"Of {last - first:,} days the first {end - wanted - first:,} only fill the windows;"
+            f"Of {last - first:,} days the first {begin - first:,} only fill the windows;"
             " --split.train-days takes more of them to train on."
         )
     return {
-        name: known[(of_known >= begin) & (of_known < stop)]
-        for name, (begin, stop) in bounds.items()
+        name: known[(of_known >= start) & (of_known < stop)]
+        for name, (start, stop) in bounds.items()
     }, notices
 
 
@@ -216,24 +233,6 @@ def _shares(options: SplitOptions) -> tuple[float, float, float]:
 
 def _in_percent(shares: tuple[float, ...]) -> str:
     return ", ".join(f"{share:.0%}".removesuffix("%") for share in shares)
-
-
-def _payments(frame: pl.DataFrame, rows: np.ndarray) -> Payments:
-    chosen = frame[rows]
-
-    def column(name: str) -> np.ndarray | None:
-        return chosen[name].to_numpy() if name in chosen.columns else None
-
-    return Payments(
-        rows=rows,
-        labels=chosen["is_fraud"].to_numpy(),
-        amounts=column("amount"),
-        times=column("time_seconds"),
-        days=column("day"),
-        customers=column("customer_id"),
-        scenarios=column("scenario"),
-        weights=column("weight"),
-    )
 
 
 def _check_part(name: str, part: Payments, frame: pl.DataFrame) -> None:

@@ -13,7 +13,8 @@ from common.evaluation.report import Report, figure
 from patterns.fraud.data import Splits
 from patterns.fraud.evaluation.quality import daily_card_precision
 from patterns.fraud.evaluation.scored import Scored
-from patterns.fraud.pipeline import RULES, Pipeline
+from patterns.fraud.pipeline import Pipeline
+from patterns.fraud.stages.variants import RULES
 
 POINTS = 500
 

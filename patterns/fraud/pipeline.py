@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,63 +26,33 @@ from common.units import DAY
 from patterns.fraud.config import Config
 from patterns.fraud.data import Splits
 from patterns.fraud.entities.identifiers import Identifiers
+from patterns.fraud.entities.inputs import Inputs
 from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.calibration import Calibration
-from patterns.fraud.stages.choice import Judgement, judge, make_folds, settle_fallback
+from patterns.fraud.stages.choice import Choice, servable
 from patterns.fraud.stages.decision import CostDecision
-from patterns.fraud.stages.features.definition import (
-    HANDBOOK,
-    FeatureSet,
-    frequent,
-    has_missing,
-    standard,
-)
+from patterns.fraud.stages.fallback import Scores, answer, settle_fallback
+from patterns.fraud.stages.features.columns import allowed
+from patterns.fraud.stages.features.definition import FeatureSet
 from patterns.fraud.stages.features.leaks import suspicious_columns
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
+from patterns.fraud.stages.imbalance import suitable
 from patterns.fraud.stages.models.base import Model
 from patterns.fraud.stages.models.logistic import LogisticModel
-from patterns.fraud.stages.models.xgboost import BoostedTrees
+from patterns.fraud.stages.models.xgboost import BoostedTrees, affordable_bins
 from patterns.fraud.stages.rules import Rules
 from patterns.fraud.stages.variant import Variant
+from patterns.fraud.stages.variants import LOGISTIC, RULES, XGBOOST, load_variants, save_variants
 
-RULES, LOGISTIC = "rules", "logistic regression"
-XGBOOST = {
-    "none": "XGBoost",
-    "weight": "XGBoost, class weight",
-    "smote": "XGBoost, SMOTE",
-    "undersample": "XGBoost, undersampling",
-}
-TOP_REASONS = 3
 PROFILE_ROWS = 100_000
-MOST_BINS = 120_000  # of all features: a histogram a node is memory and time
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Features of each part, (N, F) float32."""
-
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Answers for `N` payments."""
-
-    probabilities: np.ndarray  # (N,)
-    declined: np.ndarray  # (N,) bool
-    by: str  # name of the variant that answered
-    fallback: str | None = None  # why another answered instead of the model
 
 
 class Pipeline:
     """Fraud detection from a table of payments to decisions about single ones.
 
-    Learned attributes: `inputs_` (while it is trained), `judged_` (each candidate over the folds),
-    `served_`, `fallback_`, the windows in `stream_`, the numbers of ids in `identifiers_`, and an
-    `example_` payment.
+    Learned attributes: `inputs_` (while it is trained), `served_`, `fallback_`, the windows in
+    `stream_`, the numbers of ids in `identifiers_`, and an `example_` payment.
     """
 
     def __init__(
@@ -92,27 +61,21 @@ class Pipeline:
         features: FeatureSet,
         rules: Variant,
         models: Sequence[Variant],
-        servable: Sequence[str],
-        folds: int = 3,
-        delay_days: int = 7,
+        choice: Choice,
         alerts: int = 100,
         seed: int = 0,
     ) -> None:
-        """`servable` are compared over `folds` windows; labels come `delay_days` late."""
+        """`choice` is among the `rules` and `models`; `alerts` are the k of CP@k."""
         self.features = features
-        self.rules, self.models, self.servable = rules, list(models), servable
-        self.folds, self.delay_days = folds, delay_days
+        self.rules, self.models, self.choice = rules, list(models), choice
         self.alerts, self.seed = alerts, seed
         self.notices: list[str] = []
-        self.judged_: dict[str, Judgement] = {}
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages for the columns of `splits`."""
         features = _features(config, splits)
-        methods = list(XGBOOST)
-        if features.categories or features.optional:  # nothing lies between two of those
-            methods.remove("smote")
+        methods = suitable(gaps=bool(features.categories or features.optional))
         costs, options = config.decision, config.model
 
         def variant(name: str, model: Model, imbalance: str = "none") -> Variant:
@@ -132,9 +95,7 @@ class Pipeline:
             features=features,
             rules=variant(RULES, Rules(names=features.names)),
             models=[variant(LOGISTIC, LogisticModel(codes=features.codes)), *boosted],
-            servable=_servable(config, methods),
-            folds=options.folds,
-            delay_days=config.split.label_delay_days,
+            choice=_choice(config, methods),
             alerts=costs.alerts,
             seed=config.seed,
         )
@@ -154,25 +115,9 @@ class Pipeline:
 
     def fit_choice(self, splits: Splits) -> Pipeline:
         """Judge what may be served over several expanding windows, before anything is fitted."""
-        train, valid = splits.train, splits.valid
-        labels = np.concatenate([train.labels, valid.labels])
-        times, delay = _joined(train.times, valid.times), self.delay_days * DAY
-        folds = make_folds(labels, times, count=self.folds, delay=delay, seed=self.seed)
-        self.judged_ = {}
-        if not folds or len(self.servable) == 1:
-            return self
         features = np.concatenate([self.inputs_.train, self.inputs_.valid])
-        for name in self.servable:
-            with as_flags(policy="decision.policy"):
-                self.judged_[name] = judge(
-                    self.variants[name],
-                    folds,
-                    features=features,
-                    labels=labels,
-                    amounts=_joined(train.amounts, valid.amounts),
-                    weights=_joined(train.weights, valid.weights),
-                    seed=self.seed,
-                )
+        with as_flags(policy="decision.policy"):
+            self.choice.fit(self.variants, features, splits.train.followed_by(splits.valid))
         return self
 
     def fit_rules(self, splits: Splits) -> Pipeline:
@@ -184,16 +129,9 @@ class Pipeline:
         """Fit every model under every rebalancing; settle which one serves and which falls in."""
         for model in self.models:
             self._fit(model, splits)
-        judged = {name: each.value for name, each in self.judged_.items()}
-        value = judged or {name: self.variants[name].valid_ap_ for name in self.servable}
-        self.served_ = self.variants[max(self.servable, key=value.__getitem__)]
+        self.served_ = self.choice.best(self.variants)
         self.fallback_, notices = settle_fallback(
-            self.served_,
-            self.rules,
-            [model for model in self.models if model is not self.served_],
-            features=self.inputs_.valid,
-            labels=splits.valid.labels,
-            amounts=splits.valid.amounts,
+            self.served_, self.rules, self.models, self.inputs_.valid, splits.valid
         )
         self.notices += notices
         return self
@@ -207,11 +145,10 @@ class Pipeline:
         return self
 
     def _fit(self, variant: Variant, splits: Splits) -> None:
-        train, valid = self.inputs_.train, self.inputs_.valid
         with as_flags(policy="decision.policy"):
             variant.fit(
-                (train, splits.train.labels),
-                (valid, splits.valid.labels),
+                (self.inputs_.train, splits.train.labels),
+                (self.inputs_.valid, splits.valid.labels),
                 amounts=splits.valid.amounts,
                 weights=splits.valid.weights,
             )
@@ -227,28 +164,11 @@ class Pipeline:
 
     def decide(self, features: np.ndarray, amounts: np.ndarray | None) -> Scores:
         """Decide on payments (N, F), (N,); by the fallback if the model fails."""
-        try:
-            probabilities = self.served_.probabilities(features)
-            if not np.all((probabilities >= 0) & (probabilities <= 1)):
-                raise ArithmeticError("the model gave something that is no probability")
-            chosen, fallback = self.served_, None
-        except Exception as problem:  # whatever it is, a payment needs an answer now
-            fallback = f"{type(problem).__name__}: {problem}"
-            chosen, probabilities = self.fallback_, self.fallback_.probabilities(features)
-        declined = chosen.decision.decline(probabilities, amounts)
-        return Scores(probabilities, declined, chosen.name, fallback)
+        return answer(self.served_, self.fallback_, features, amounts)
 
     def reasons(self, features: np.ndarray) -> list[list[tuple[str, float, float]]]:
         """Return what raises the log-odds most: name, value, contribution; of rules nothing."""
-        if self.served_ is self.rules:
-            return [[] for _ in features]
-        added = self.served_.model.contributions(features)  # (N, F)
-        order = np.argsort(-added, axis=1)[:, :TOP_REASONS]
-        names = self.features.names
-        return [
-            [(names[f], float(row[f]), float(by[f])) for f in top if by[f] > 0]
-            for row, by, top in zip(features, added, order, strict=True)
-        ]
+        return self.served_.reasons(features, self.features.names)
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Return a sample of the model's inputs and its answers, for drift monitoring."""
@@ -259,14 +179,11 @@ class Pipeline:
 
     def save(self, folder: Path) -> None:
         """Write the served model, rules, fallback and the features' state into `folder`."""
-        kept = {variant.name: variant for variant in (self.served_, self.fallback_, self.rules)}
-        for place, variant in enumerate(kept.values()):
-            (folder / f"variant{place}").mkdir()
-            variant.save(folder / f"variant{place}")
+        names = save_variants((self.served_, self.fallback_, self.rules), folder)
         self.stream_.save(folder)
         values = {"alerts": self.alerts, "seed": self.seed, "notices": self.notices}
         values |= {"names": self.identifiers_.names, "example": self.example_}
-        values |= {"variants": list(kept), "served": self.served_.name}
+        values |= {"variants": names, "served": self.served_.name}
         write_json(folder / "pipeline.json", values | {"fallback": self.fallback_.name})
 
     @classmethod
@@ -274,13 +191,12 @@ class Pipeline:
         """Read what `save` wrote; ready to `score`."""
         values = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         stream = FeatureStream.load(folder)
-        places = enumerate(values["variants"])
-        kept = {name: Variant.load(folder / f"variant{place}") for place, name in places}
+        kept = load_variants(values["variants"], folder)
         pipeline = cls(
             features=stream.features,
             rules=kept[RULES],
             models=[variant for name, variant in kept.items() if name != RULES],
-            servable=[values["served"]],
+            choice=Choice(candidates=[values["served"]]),
             alerts=values["alerts"],
             seed=values["seed"],
         )
@@ -293,40 +209,26 @@ class Pipeline:
 
 def _features(config: Config, splits: Splits) -> FeatureSet:
     """Return the features that the columns of `splits` allow; the codes are those of training."""
-    columns = set(splits.frame.columns)
-    if config.features.kind == "handbook":
-        lacking = HANDBOOK.columns - columns
-        if lacking:
-            raise ValueError(
-                f"features.kind: handbook needs {', '.join(sorted(lacking))}; give --features.kind"
-                " standard"
-            )
-        return HANDBOOK
-    training = splits.frame[splits.train.rows]
-    values = {column: frequent(training[column]) for column in splits.categories}
-    further = (*splits.numbers, *splits.categories)
-    return standard(
-        columns=columns,
-        delay=config.split.label_delay_days * DAY,
-        calendar=splits.calendar,
-        numbers=splits.numbers,
-        categories={column: known for column, known in values.items() if known},
-        optional=tuple(c for c in further if has_missing(splits.frame[c])),
-    )
-
-
-def _joined(first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray | None:
-    return None if first is None or second is None else np.concatenate([first, second])
+    with as_flags(kind="features.kind"):
+        return allowed(
+            splits.frame,
+            train=splits.train.rows,
+            kind=config.features.kind,
+            delay=config.split.label_delay_days * DAY,
+            calendar=splits.calendar,
+            numbers=splits.numbers,
+            categories=splits.categories,
+        )
 
 
 def _trees(config: Config, features: FeatureSet) -> BoostedTrees:
-    options, count = config.model, len(features.names)
+    options = config.model
     return BoostedTrees(
         trees=options.trees,
         depth=options.depth,
         learning_rate=options.learning_rate,
         min_child_weight=options.min_child_weight,
-        bins=min(options.bins, max(256, MOST_BINS // count)),
+        bins=affordable_bins(options.bins, features=len(features.names)),
         patience=options.patience,
         threads=options.threads,
         codes=features.codes,
@@ -334,15 +236,14 @@ def _trees(config: Config, features: FeatureSet) -> BoostedTrees:
     )
 
 
-def _servable(config: Config, methods: list[str]) -> list[str]:
-    """Return the names of what the configuration lets be served; `methods` can be fitted."""
+def _choice(config: Config, methods: list[str]) -> Choice:
+    """Return the choice among what the configuration lets be served; `methods` can be fitted."""
     options = config.model
-    if options.imbalance != "best" and options.imbalance not in methods:
-        raise ValueError(
-            f"model.imbalance: {options.imbalance} cannot interpolate categories or missing values;"
-            f" give --model.imbalance one of {', '.join(methods)}, or --data.categories none"
-        )
-    chosen = methods if options.imbalance == "best" else [options.imbalance]
-    boosted = [XGBOOST[method] for method in chosen]
-    every = {"logistic": [LOGISTIC], "xgboost": boosted, "rules": [RULES]}
-    return every.get(options.serve, [RULES, LOGISTIC, *boosted])
+    with as_flags(imbalance="model.imbalance"):
+        names = servable(serve=options.serve, imbalance=options.imbalance, methods=methods)
+    return Choice(
+        candidates=names,
+        folds=options.folds,
+        delay=config.split.label_delay_days * DAY,
+        seed=config.seed,
+    )

@@ -38,7 +38,7 @@ def main(config: Config) -> Path | None:
         stage.note(f"{len(pipeline.features.names)} features of {splits.frame.height:,} payments")
     with console.stage("choice") as stage:
         pipeline.fit_choice(splits)
-        stage.note(f"{len(pipeline.judged_)} candidates over {config.model.folds} windows")
+        stage.note(f"{len(pipeline.choice.judged_)} candidates over {config.model.folds} windows")
     with console.stage("rules") as stage:
         pipeline.fit_rules(splits)
         stage.note(f"valid AP {pipeline.rules.valid_ap_:.3f}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,36 @@ class Payments:
     def fraud_share(self) -> float:
         """Return the share of fraud, weighted if there are weights."""
         return float(np.average(self.labels, weights=self.weights))
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame, rows: np.ndarray) -> Self:
+        """Return the payments at `rows` (N,) of a table."""
+        chosen = frame[rows]
+
+        def column(name: str) -> np.ndarray | None:
+            return chosen[name].to_numpy() if name in chosen.columns else None
+
+        return cls(
+            rows=rows,
+            labels=chosen["is_fraud"].to_numpy(),
+            amounts=column("amount"),
+            times=column("time_seconds"),
+            days=column("day"),
+            customers=column("customer_id"),
+            scenarios=column("scenario"),
+            weights=column("weight"),
+        )
+
+    def take(self, places: np.ndarray) -> Self:
+        """Return the payments at `places`, which count from 0 within this part."""
+        held = {name: each[places] for name, each in vars(self).items() if each is not None}
+        return replace(self, **held)
+
+    def followed_by(self, other: Payments) -> Self:
+        """Return the payments of both parts; what either lacks is None."""
+        held: dict[str, Any] = {}
+        for name, first in vars(self).items():
+            second = getattr(other, name)
+            either_lacks = first is None or second is None
+            held[name] = None if either_lacks else np.concatenate([first, second])
+        return replace(self, **held)

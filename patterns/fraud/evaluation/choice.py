@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from common.evaluation.report import Row, Table, Value
-from patterns.fraud.pipeline import RULES, Pipeline
+from patterns.fraud.pipeline import Pipeline
+from patterns.fraud.stages.variants import RULES
 
 
 def choice(pipeline: Pipeline) -> Table | None:
     """Return AP and money saved of each candidate in each fold; None if nothing was compared."""
-    judged = pipeline.judged_
+    judged = pipeline.choice.judged_
     if not judged:
         return None
     folds = len(next(iter(judged.values())).ap)

@@ -10,8 +10,9 @@ from common.evaluation.classification import precision_recall_f1
 from common.evaluation.report import Row, Table, Value
 from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.scored import Scored
-from patterns.fraud.pipeline import LOGISTIC, RULES, Pipeline
+from patterns.fraud.pipeline import Pipeline
 from patterns.fraud.stages.decision import CostDecision, money
+from patterns.fraud.stages.variants import LOGISTIC, RULES
 
 MONEY = ("prevented", "lost", "friction", "saved")
 COUNTS = ("precision", "recall", "F1", "declined")

@@ -8,7 +8,8 @@ from common.evaluation.classification import average_precision
 from common.evaluation.report import Row, Table, Value
 from patterns.fraud.evaluation.quality import weighted_brier
 from patterns.fraud.evaluation.scored import Scored
-from patterns.fraud.pipeline import XGBOOST, Pipeline
+from patterns.fraud.pipeline import Pipeline
+from patterns.fraud.stages.variants import XGBOOST
 
 COLUMNS = ("AP", "predicted/actual", "calibrated", "Brier raw", "Brier", "trees")
 

@@ -16,9 +16,10 @@ from common.evaluation.report import Estimate, Row, Table, Value
 from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.intervals import average_precision_interval
 from patterns.fraud.evaluation.scored import Scored
-from patterns.fraud.pipeline import RULES, Pipeline
+from patterns.fraud.pipeline import Pipeline
 from patterns.fraud.stages.decision import card_precision, money
 from patterns.fraud.stages.variant import Variant
+from patterns.fraud.stages.variants import RULES
 
 
 def quality(pipeline: Pipeline, scored: Scored) -> Table:

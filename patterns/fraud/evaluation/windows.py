@@ -12,8 +12,9 @@ import numpy as np
 from common.evaluation.classification import average_precision, roc_auc
 from common.evaluation.report import Row, Table, Value
 from patterns.fraud.data import Splits
-from patterns.fraud.pipeline import XGBOOST, Pipeline
+from patterns.fraud.pipeline import Pipeline
 from patterns.fraud.stages.features.definition import FeatureSet
+from patterns.fraud.stages.variants import XGBOOST
 
 DAYS = 21  # of training, to keep five more fits short
 

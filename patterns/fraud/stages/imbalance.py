@@ -26,6 +26,11 @@ import numpy as np
 METHODS = ("none", "weight", "smote", "undersample")
 
 
+def suitable(*, gaps: bool) -> list[str]:
+    """Return the methods for features that have `gaps`, categories or missing values, or none."""
+    return [method for method in METHODS if method != "smote" or not gaps]
+
+
 def rebalance(
     features: np.ndarray,
     labels: np.ndarray,

@@ -11,6 +11,7 @@ Shapes: `N` payments, `F` features.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,6 +76,22 @@ class Variant:
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Return the calibrated probability of fraud of each row (N,)."""
         return self.calibration.transform(self.model.predict(features))
+
+    def reasons(
+        self, features: np.ndarray, names: Sequence[str], *, most: int = 3
+    ) -> list[list[tuple[str, float, float]]]:
+        """Return what raises the log-odds of each row most: name, value, contribution.
+
+        `names` are those of the features (N, F). Rules have reasons of their own, and none here.
+        """
+        if isinstance(self.model, Rules):
+            return [[] for _ in features]
+        added = self.model.contributions(features)  # (N, F)
+        order = np.argsort(-added, axis=1)[:, :most]
+        return [
+            [(names[f], float(row[f]), float(by[f])) for f in top if by[f] > 0]
+            for row, by, top in zip(features, added, order, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """Write model, calibration and decision into `folder`."""

@@ -15,15 +15,18 @@ import polars as pl
 from common.evaluation.classification import average_precision
 from common.units import DAY, HOUR
 from patterns.fraud.entities.payment import Payment
+from patterns.fraud.entities.payments import Payments
 from patterns.fraud.stages.calibration import Calibration
+from patterns.fraud.stages.choice import Choice
 from patterns.fraud.stages.decision import CostDecision
+from patterns.fraud.stages.fallback import answer
 from patterns.fraud.stages.features.definition import standard
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 from patterns.fraud.stages.imbalance import METHODS, rebalance
 from patterns.fraud.stages.models.logistic import LogisticModel
 from patterns.fraud.stages.models.xgboost import BoostedTrees
-from patterns.fraud.stages.rules import Rules
+from patterns.fraud.stages.rules import Rule, Rules
 from patterns.fraud.stages.variant import Variant
 
 rng = np.random.default_rng(0)
@@ -71,6 +74,18 @@ variant = saved_and_loaded(
         imbalance="weight",
     ).fit(train, valid, amounts=amounts)
 )
+never = Rule("NEVER", "amount", 1e9, "an amount that nobody pays")
+candidates = {
+    name: Variant(name=name, model=model, calibration=Calibration(), decision=CostDecision())
+    for name, model in (
+        ("rules", Rules(names=features.names, rules=(never,))),
+        ("logistic", LogisticModel()),
+    )
+}
+known = Payments.from_frame(frame, np.arange(2_000))
+choice = Choice(candidates=list(candidates)).fit(candidates, matrix[:2_000], known)
+broken = candidates["rules"]  # never fitted, so it raises
+answered = answer(broken, variant, valid[0], amounts)
 print(json.dumps({
     "stream equals windows": bool(np.array_equal(streamed, matrix[2_000:])),
     "frauds": {name: int(rebalance(*train, method=name)[1].sum()) for name in METHODS},
@@ -78,6 +93,8 @@ print(json.dumps({
     "AP": {name: average_precision(valid[1], found) for name, found in scores.items()},
     "calibrated": [float(probabilities.mean()), float(valid[1].mean())],
     "recall": float(decision.decline(probabilities, amounts)[valid[1] == 1].mean()),
+    "best": choice.best(candidates).name,
+    "answered": [answered.by, answered.fallback is not None],
     "variant": [variant.name, variant.valid_ap_],
 }))
 """
@@ -95,4 +112,5 @@ def test_every_kind_of_stage_can_leave(tmp_path) -> None:
     mean, rate = found["calibrated"]
     assert abs(mean - rate) < 0.01
     assert found["recall"] > 0.9
+    assert found["best"] == "logistic" and found["answered"] == ["trees", True]
     assert found["variant"][0] == "trees" and found["variant"][1] > 0.9

@@ -17,13 +17,15 @@ from patterns.fraud.config import Config
 from patterns.fraud.data import load, split
 from patterns.fraud.entities.payment import Payment
 from patterns.fraud.evaluation.latency import last_payments
-from patterns.fraud.pipeline import LOGISTIC, RULES, Pipeline
+from patterns.fraud.pipeline import Pipeline
 from patterns.fraud.serve import FraudService
-from patterns.fraud.stages.features.definition import frequent, standard
+from patterns.fraud.stages.features.columns import frequent
+from patterns.fraud.stages.features.definition import standard
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 from patterns.fraud.stages.models.logistic import LEVELS, LogisticModel
 from patterns.fraud.stages.models.xgboost import BoostedTrees
+from patterns.fraud.stages.variants import LOGISTIC, RULES
 
 # ---------------------------------------------------------------- further columns
 

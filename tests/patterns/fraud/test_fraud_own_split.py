@@ -10,10 +10,11 @@ from planted_payments import QUICK, config, fit, shop
 from common.units import DAY
 from patterns.fraud.config import DecisionOptions, SplitOptions
 from patterns.fraud.data import load, split
+from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.choice import choice
-from patterns.fraud.pipeline import LOGISTIC, RULES
-from patterns.fraud.stages.choice import make_folds
 from patterns.fraud.stages.features.windows import compute
+from patterns.fraud.stages.folds import make_folds
+from patterns.fraud.stages.variants import LOGISTIC, RULES
 
 # ---------------------------------------------------------------- labels
 
@@ -112,9 +113,20 @@ def test_folds_go_forward_in_time_and_wait_for_labels():
     assert make_folds(np.zeros(1_000, np.int8), times, count=3, delay=20) == []
 
 
+def test_parts_are_joined_and_what_either_lacks_is_none():
+    labels, amounts = np.array([0, 1], np.int8), np.array([5.0, 7.0])
+    first = Payments(rows=np.array([3, 4]), labels=labels, amounts=amounts, days=np.array([1, 2]))
+    both = first.followed_by(Payments(rows=np.array([9, 8]), labels=labels, amounts=amounts + 1))
+    assert both.rows.tolist() == [3, 4, 9, 8] and both.amounts.tolist() == [5, 7, 6, 8]
+    assert both.days is None and both.weights is None
+    taken = both.take(np.array([2, 0]))
+    assert taken.rows.tolist() == [9, 3] and taken.amounts.tolist() == [6, 5]
+    assert taken.labels.tolist() == [0, 0] and taken.days is None
+
+
 def test_the_highest_value_over_the_folds_is_served_baselines_included(tmp_path):
     pipeline, _ = fit(config(tmp_path, shop()))
-    value = {name: each.value for name, each in pipeline.judged_.items()}
+    value = {name: each.value for name, each in pipeline.choice.judged_.items()}
     assert set(value) == {RULES, LOGISTIC, "XGBoost"}
     assert pipeline.served_.name == max(value, key=value.__getitem__) == "XGBoost"
     rows = {row.name: row.values for row in choice(pipeline).rows}

@@ -25,9 +25,10 @@ from patterns.fraud.config import (
 )
 from patterns.fraud.data import load, split
 from patterns.fraud.evaluation.latency import last_payments
-from patterns.fraud.pipeline import LOGISTIC, RULES, Pipeline
+from patterns.fraud.pipeline import Pipeline
 from patterns.fraud.stages.features.definition import HANDBOOK
 from patterns.fraud.stages.features.stream import FeatureStream
+from patterns.fraud.stages.variants import LOGISTIC, RULES
 
 SMALL = Config(
     dataset="simulated-transactions",
@@ -123,7 +124,7 @@ def test_the_configuration_says_what_is_served_and_which_features_it_sees(fitted
     boosted = replace(SMALL.model, serve="xgboost", imbalance="smote")
     config = replace(SMALL, model=boosted, features=FeatureOptions(kind="handbook"))
     other = Pipeline.from_config(config, splits)
-    assert other.servable == ["XGBoost, SMOTE"] and other.features == HANDBOOK
+    assert other.choice.candidates == ["XGBoost, SMOTE"] and other.features == HANDBOOK
     assert {variant.model.trees for variant in other.models[1:]} == {SMALL.model.trees}
 
 

@@ -29,8 +29,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import polars as pl
-
 from common.units import DAY, HOUR
 
 LABEL_DELAY = 7 * DAY
@@ -202,7 +200,7 @@ def standard(
     """Return the default features that `columns`, those of the table, allow.
 
     Windows need the time and an id; the night and the weekend a `calendar`. `categories` gives the
-    frequent values of each column, see `frequent`. A `delay` of 0 leaves the label windows out.
+    frequent values of each column, see `columns`. A `delay` of 0 leaves the label windows out.
     """
     rows = tuple(
         name
@@ -229,18 +227,3 @@ def _windows(columns: set[str], delay: int) -> tuple[Window, ...]:
         windows += terminal_windows(*spans[1:], delay=delay)
     owned = ((PAIR, 30 * DAY), (OWNED, 30 * DAY), (DEVICE, 7 * DAY))
     return windows + tuple(Window(k, span, value) for k, span in owned if set(k) <= columns)
-
-
-def frequent(values: pl.Series, *, most: int = 254, least: int = 10) -> tuple[str, ...]:
-    """Return the values that get a code of their own, the most frequent first, ties by name.
-
-    At most `most` of them, each in at least `least` rows; `values` are those of training.
-    """
-    counts = values.value_counts(name="rows").filter(pl.col("rows") >= least)
-    ordered = counts.sort("rows", values.name, descending=[True, False])
-    return tuple(ordered[values.name].head(most).to_list())
-
-
-def has_missing(values: pl.Series) -> bool:
-    """Tell whether a further column lacks a value somewhere: a number is null, a category empty."""
-    return bool(values.is_null().any() or (values.dtype == pl.String and (values == "").any()))

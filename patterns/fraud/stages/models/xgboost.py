@@ -31,6 +31,7 @@ from common.atomic import write_json
 from patterns.fraud.stages.models.base import Examples
 
 MANY = 256
+MOST_BINS = 120_000  # of all features: a histogram a node is memory and time
 MOST_CODES = 1_000  # of a category, so that every split asks for one of them
 
 
@@ -152,3 +153,8 @@ class BoostedTrees:
         self.booster_ = booster
         self.trees_ = booster.num_boosted_rounds()
         return self
+
+
+def affordable_bins(wanted: int, *, features: int) -> int:
+    """Return the bins a feature, at most `wanted`, that keep those of all under `MOST_BINS`."""
+    return min(wanted, max(256, MOST_BINS // features))
