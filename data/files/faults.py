@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MOST = 10  # faults that one message lists
@@ -44,7 +46,7 @@ class Faults:
 
 
 class FaultsOfFiles:
-    """The faults of several files that belong together, told by `check` in one error."""
+    """The faults of several long files that belong together, told by `check` in one error."""
 
     def __init__(self) -> None:
         self.files: dict[Path, Faults] = {}
@@ -57,3 +59,32 @@ class FaultsOfFiles:
         """Raise if there is any, file by file."""
         if self.files:
             raise ValueError("\n".join(faults.told() for faults in self.files.values()))
+
+
+class FaultsOfFolder:
+    """The faults of many small files, each told in one line, by `check` in one error."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def add(self, fault: str) -> None:
+        """Keep one fault: file, row or object, value and remedy."""
+        self.found.append(fault)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep a ValueError instead of raising it."""
+        try:
+            yield
+        except ValueError as fault:
+            self.add(str(fault))
+
+    def check(self) -> None:
+        """Raise if there is any, with at most `MOST` of them in words."""
+        if len(self.found) == 1:
+            raise ValueError(self.found[0])
+        if self.found:
+            lines = [f"{len(self.found):,} faults in the files:", *self.found[:MOST]]
+            if len(self.found) > MOST:
+                lines.append(f"… and {len(self.found) - MOST:,} more")
+            raise ValueError("\n  ".join(lines))

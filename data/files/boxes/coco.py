@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.files.boxes.faults import Faults
 from data.files.boxes.labelled import Labelled, LabelledBox, LabelledImage, say_absent
 from data.files.boxes.places import ImageFiles, files_below, inside, part_in
 from data.files.boxes.table import detection_table
+from data.files.faults import FaultsOfFolder
 from data.files.layouts import check_layout
 from data.tables import DetectionImages
 
@@ -54,7 +54,7 @@ def detection_from_coco(
     }
     by_part = by_part or _found(inside(folder, labels) if labels else root)
     files = ImageFiles(inside(folder, images) if images else folder)
-    faults, found = Faults(), Labelled()
+    faults, found = FaultsOfFolder(), Labelled()
     for part, file in by_part.items():
         _read_part(file, part, files, faults, found, beside=images is None)
     left = len(files.files) - len(found.images)
@@ -97,7 +97,7 @@ def _read_part(
     file: Path,
     part: str | None,
     files: ImageFiles,
-    faults: Faults,
+    faults: FaultsOfFolder,
     found: Labelled,
     *,
     beside: bool,

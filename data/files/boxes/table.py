@@ -14,12 +14,13 @@ import numpy as np
 
 from common import console
 from common.images import orientation_of
-from data.files.boxes.faults import SHOWN, Faults, Repairs
 from data.files.boxes.fitting import fitted
 from data.files.boxes.labelled import Labelled, LabelledImage
 from data.files.boxes.places import name_of
+from data.files.boxes.repairs import Repairs
 from data.files.boxes.split import split_of
 from data.files.columns import file_source
+from data.files.faults import MOST, FaultsOfFolder
 from data.tables import DetectionImages, EncodedImages, decode_image
 
 Fitted = tuple[np.ndarray, np.ndarray]  # boxes (n, 4), and their rows (n,)
@@ -28,15 +29,13 @@ Fitted = tuple[np.ndarray, np.ndarray]  # boxes (n, 4), and their rows (n,)
 def detection_table(
     root: Path,
     found: Labelled,
-    faults: Faults,
+    faults: FaultsOfFolder,
     *,
     group: str | None,
     seed: int,
     files: Sequence[Path] = (),
 ) -> DetectionImages:
     """Make the table, or raise all faults, those of the layout's reader included."""
-    if len(faults.found) > 10:
-        faults.stop()
     relative = found.relative or _all_below_one(found.images)
     repairs = Repairs()
     fits, digests = _fits(found.images, relative, faults, repairs)
@@ -69,14 +68,14 @@ def detection_table(
 
 
 def _fits(
-    images: Sequence[LabelledImage], relative: bool, faults: Faults, repairs: Repairs
+    images: Sequence[LabelledImage], relative: bool, faults: FaultsOfFolder, repairs: Repairs
 ) -> tuple[list[Fitted], list[str]]:
     """Decode each image once and bring its boxes into its pixels, or raise all faults.
 
     Also gives a digest of each file, by which equal ones are found.
     """
-    if len(faults.found) > SHOWN:
-        faults.stop()
+    if len(faults.found) > MOST:
+        faults.check()
     fits: list[Fitted] = []
     digests = []
     for image in console.progress(images, "reading images"):
@@ -86,7 +85,7 @@ def _fits(
             height, width = decode_image(content, name=str(image.file)).shape[:2]
             turn = orientation_of(content)
             fits.append(fitted(image, (width, height), turn, relative=relative, repairs=repairs))
-    faults.stop()
+    faults.check()
     return fits, digests
 
 

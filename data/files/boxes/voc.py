@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from data.files.boxes.faults import Faults, Repairs
 from data.files.boxes.labelled import Labelled, LabelledBox, LabelledImage, say_absent
 from data.files.boxes.places import (
     ImageFiles,
@@ -18,7 +17,9 @@ from data.files.boxes.places import (
     lists_in,
     places,
 )
+from data.files.boxes.repairs import Repairs
 from data.files.boxes.table import detection_table
+from data.files.faults import FaultsOfFolder
 from data.files.folders import checked_folder
 from data.files.layouts import check_layout
 from data.tables import DetectionImages
@@ -47,7 +48,7 @@ def detection_from_voc(
         check_layout(root, "voc")
         where = inside(root, labels) if labels else root
         raise ValueError(f"{where}: no .xml file in it. Each image needs one.")
-    faults, repairs, content = Faults(), Repairs(), Labelled(notices=notices)
+    faults, repairs, content = FaultsOfFolder(), Repairs(), Labelled(notices=notices)
     names: dict[str, int] = {}
     for place in found:
         for name, image in _read_place(place, faults, repairs, content):
@@ -64,7 +65,7 @@ def detection_from_voc(
 
 
 def _read_place(
-    place: Place, faults: Faults, repairs: Repairs, content: Labelled
+    place: Place, faults: FaultsOfFolder, repairs: Repairs, content: Labelled
 ) -> list[tuple[str, LabelledImage]]:
     """Return names with labelled images; images and annotations without the other are said."""
     files, paths = ImageFiles(place.images), list(files_below(place.labels, (".xml",)))
@@ -119,7 +120,7 @@ def _labelled(annotation: VocAnnotation, path: Path, file: Path) -> LabelledImag
 
 
 def _take_lists(
-    content: Labelled, lists: Mapping[str, Path], names: Mapping[str, int], faults: Faults
+    content: Labelled, lists: Mapping[str, Path], names: Mapping[str, int], faults: FaultsOfFolder
 ) -> None:
     """Take the split from lists of names; images in none of them are said."""
     content.given.clear()

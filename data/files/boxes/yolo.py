@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from common.images import SUFFIXES
-from data.files.boxes.faults import Faults, Repairs
 from data.files.boxes.labelled import Labelled, LabelledBox, LabelledImage, say_absent
 from data.files.boxes.places import (
     IMAGES,
@@ -26,9 +25,11 @@ from data.files.boxes.places import (
     named,
     places,
 )
+from data.files.boxes.repairs import Repairs
 from data.files.boxes.table import detection_table
 from data.files.boxes.yolo_names import Description, described
 from data.files.boxes.yolo_rows import read_rows
+from data.files.faults import FaultsOfFolder
 from data.files.folders import checked_folder
 from data.files.layouts import check_layout
 from data.tables import DetectionImages
@@ -71,7 +72,7 @@ def detection_from_yolo(
     if not any(label.is_file() for each in pairs.values() for _, label in each):
         check_layout(root, "yolo")
         raise ValueError(f"{root}: no .txt file of the name of an image. Each image needs one.")
-    faults = Faults()
+    faults = FaultsOfFolder()
     _read(pairs, description, faults, found)
     return detection_table(root, found, faults, group=group, seed=seed)
 
@@ -79,7 +80,7 @@ def detection_from_yolo(
 def _read(
     pairs: Mapping[str | None, Sequence[Pair]],
     description: Description,
-    faults: Faults,
+    faults: FaultsOfFolder,
     found: Labelled,
 ) -> None:
     """Add all images with the rows of their label files."""
@@ -143,7 +144,7 @@ def _images_of_list(path: Path, root: Path) -> Iterator[Path]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: not a folder of images or a list of them ({error}).") from error
-    files, faults = ImageFiles(root), Faults()
+    files, faults = ImageFiles(root), FaultsOfFolder()
     for number, line in enumerate(lines, start=1):
         name = line.strip().replace("\\", "/")
         if not name:
@@ -155,7 +156,7 @@ def _images_of_list(path: Path, root: Path) -> Iterator[Path]:
                 raise ValueError(f"{path}, row {number}: no image {name!r}. Put it there, or "
                                  "remove the row.")  # fmt: skip
             yield image
-    faults.stop()
+    faults.check()
 
 
 def _labels_folder(images: Path) -> Path:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from data.files.boxes.faults import Faults, Repairs
 from data.files.boxes.labelled import LabelledBox
+from data.files.boxes.repairs import Repairs
 from data.files.boxes.yolo_names import Description
+from data.files.faults import FaultsOfFolder
 
 REACH = 0.01  # by which a share may lie outside 0 to 1, as rounding leaves it
 
 
 def read_rows(
-    path: Path, description: Description, faults: Faults, repairs: Repairs
+    path: Path, description: Description, faults: FaultsOfFolder, repairs: Repairs
 ) -> tuple[LabelledBox, ...]:
     """Read one file; a wrong row is kept in `faults`."""
     try:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from common.images import shrunk
+from data.files.faults import FaultsOfFolder
 from data.files.folders import decode
 from data.files.masks.decoding import Palette, decode_mask, decode_objects
-from data.files.masks.faults import stop
 from data.files.masks.pairs import Pair, pairs_of, split_of, voc_lists
 from data.files.masks.places import places
 from data.files.parts import groups_by_name
@@ -52,22 +52,25 @@ def read_pairs(
     found = places(root, images=images, masks=labels, parts=parts)
     pairs, notices = pairs_of(found)
     pairs, more = voc_lists(pairs, found)
-    pixels, masks, faults = [], [], []
+    pixels, masks, faults = [], [], FaultsOfFolder()
     for pair in pairs:
-        try:
-            image = decode(pair.image)
-            joined = pair.mask.is_dir()
-            mask = decode_objects(pair.mask) if joined else decode_mask(pair.mask, palette)
-        except ValueError as fault:
-            faults.append(str(fault))
-            continue
-        if image.shape[:2] != mask.shape:
-            faults.append(
-                f"{pair.mask}: {mask.shape[1]} x {mask.shape[0]} pixels, its image has "
-                f"{image.shape[1]} x {image.shape[0]}. Make them equal."
-            )
-        pixels.append(shrunk(image, longest_side))
-        masks.append(mask)
-    stop(faults)
+        with faults.kept():
+            image, mask = _decoded(pair, palette)
+            pixels.append(shrunk(image, longest_side))
+            masks.append(mask)
+    faults.check()
     groups = () if group is None else tuple(groups_by_name([p.name for p in pairs], group))
     return Read(pixels, masks, pairs, groups, split_of(pairs), [*notices, *more])
+
+
+def _decoded(pair: Pair, palette: Palette | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return image and mask of a pair; raises `ValueError` if their sizes differ."""
+    image = decode(pair.image)
+    joined = pair.mask.is_dir()
+    mask = decode_objects(pair.mask) if joined else decode_mask(pair.mask, palette)
+    if image.shape[:2] != mask.shape:
+        raise ValueError(
+            f"{pair.mask}: {mask.shape[1]} x {mask.shape[0]} pixels, its image has "
+            f"{image.shape[1]} x {image.shape[0]}. Make them equal."
+        )
+    return image, mask

@@ -13,8 +13,8 @@ import numpy as np
 
 from common.images import UNLABELLED
 from data.files.columns import file_source
+from data.files.faults import FaultsOfFolder
 from data.files.masks.decoding import read_names, read_palette
-from data.files.masks.faults import stop
 from data.files.masks.kinds import MANY, listed, use_of, values_of
 from data.files.masks.reading import Read, read_pairs
 from data.tables import SemanticImages
@@ -102,18 +102,19 @@ def _classes(
     if len(values) > MANY:
         raise ValueError(f"{folder}: {len(values):,} classes; at most {MANY} can be told apart.")
     if named:
-        stop(_unnamed(read, values, named))
+        _check_named(read, values, named)
         values = sorted(named.keys() - {ignore})
     return values, notices
 
 
-def _unnamed(read: Read, values: Sequence[int], named: Mapping[int, str]) -> list[str]:
-    faults = []
+def _check_named(read: Read, values: Sequence[int], named: Mapping[int, str]) -> None:
+    """Raise for all values that have no name."""
+    faults = FaultsOfFolder()
     for value in values:
         if value not in named:
             first = next(row for row, mask in enumerate(read.masks) if (mask == value).any())
-            faults.append(
+            faults.add(
                 f"{read.pairs[first].mask}: the value {value} has no name. Add it, or give"
                 f" --data.ignore {value} if it stands for no class."
             )
-    return faults
+    faults.check()

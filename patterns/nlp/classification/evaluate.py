@@ -24,8 +24,9 @@ from common.probabilities import softmax
 from patterns.nlp.classification.config import NAME
 from patterns.nlp.classification.data import Splits
 from patterns.nlp.classification.figures import draw
-from patterns.nlp.classification.pipeline import Pipeline, Predictor
+from patterns.nlp.classification.pipeline import Pipeline
 from patterns.nlp.classification.stages.export import Parity
+from patterns.nlp.classification.stages.servable import Servable
 
 BUDGET_MS = 50.0
 TIMED_TEXTS = 200
@@ -84,21 +85,21 @@ def headline_table(pipeline: Pipeline, splits: Splits, models: dict[str, np.ndar
     return Table("text classification", (*HEADLINE, "p50 ms", "p99 ms"), tuple(rows), caption)
 
 
-def _models(pipeline: Pipeline) -> dict[str, tuple[Predictor, float]]:
+def _models(pipeline: Pipeline) -> dict[str, tuple[Servable, float]]:
     """List what is compared, the baseline first, what serves last, each with its temperature."""
     assert pipeline.baseline is not None and pipeline.served_ is not None
-    models: dict[str, tuple[Predictor, float]] = {pipeline.baseline.name: (pipeline.baseline, 1.0)}
+    models: dict[str, tuple[Servable, float]] = {pipeline.baseline.name: (pipeline.baseline, 1.0)}
     if pipeline.model_ is not None:
         models[pipeline.model_.name] = (pipeline.model_, 1.0)
-    if pipeline.kind_ == "onnx":
+    if pipeline.served_.kind == "onnx":
         models["+ ONNX Runtime"] = (pipeline.served_, 1.0)
-    beaten = pipeline.kind_ == "tfidf" and pipeline.model_ is not None
+    beaten = pipeline.served_ is pipeline.baseline and pipeline.model_ is not None
     last = f"{pipeline.baseline.name} + temperature" if beaten else "+ temperature"
     models[last] = (pipeline.served_, pipeline.temperature_)
     return models
 
 
-def _time(name: str, model: Predictor, texts: Sequence[str]) -> Latency:
+def _time(name: str, model: Servable, texts: Sequence[str]) -> Latency:
     return measure(name, lambda text: model.predict([text]), texts, budget_ms=BUDGET_MS)
 
 

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.atomic import write_json
 from common.config import as_flags
+from common.preference import preferred
 from common.probabilities import Answer, answers, fit_temperature, softmax
 from common.text import unspaced_notice
 from patterns.nlp.classification.config import Config
 from patterns.nlp.classification.data import Splits
+from patterns.nlp.classification.entities.texts import text_profile
 from patterns.nlp.classification.stages.export import Parity, export, parity
 from patterns.nlp.classification.stages.score import score, score_name
+from patterns.nlp.classification.stages.servable import Servable, load_servable
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
 if TYPE_CHECKING:
@@ -35,27 +37,6 @@ if TYPE_CHECKING:
     from patterns.nlp.classification.stages.features import FeatureClassifier
 
 BASELINE, FEATURES = "tfidf", "tfidf-svd"
-STAGES = "patterns.nlp.classification.stages"
-SERVABLE = {  # kind -> module and class; imported when needed: a server of ONNX needs no torch
-    "tfidf": ("tfidf", "TfidfClassifier"),
-    "features": ("features", "FeatureClassifier"),
-    "encoder": ("encoder", "EncoderClassifier"),
-    "onnx": ("export", "OnnxClassifier"),
-}
-
-
-class Predictor(Protocol):
-    """What can serve: texts to logits, saved to a folder."""
-
-    def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Return logits (N, C)."""
-
-    def save(self, folder: Path) -> None:
-        """Write all that `load` needs."""
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
 
 
 class Pipeline:
@@ -78,10 +59,9 @@ class Pipeline:
         self.runtime, self.seed = runtime, seed
         self.notices: list[str] = []
         self.model_: EncoderClassifier | FeatureClassifier | None = None  # beyond the baseline
-        self.served_: Predictor | None = None
-        self.kind_ = ""  # key of SERVABLE: what `served_` is
+        self.served_: Servable | None = None
         self.example_ = ""  # a training text of usual length, to try the service with
-        self.valid_scores_: dict[str, float] = {}  # kind -> score on the validation texts
+        self.valid_scores_: dict[str, float] = {}  # name -> score on the validation texts
         self.parity_: Parity | None = None
         self.temperature_ = 1.0
 
@@ -103,7 +83,8 @@ class Pipeline:
         """Fit TF-IDF + logistic regression; it serves until something better is fitted."""
         assert self.baseline is not None
         with as_flags(texts="data.text"):
-            self._offer(self.baseline.fit(splits.train, splits.valid), "tfidf", splits)
+            self.served_ = self.baseline.fit(splits.train, splits.valid)
+        self._score(self.baseline, splits)
         by_length = sorted(splits.train.texts, key=len)
         self.example_ = by_length[len(by_length) // 2]
         said = unspaced_notice(splits.train.texts)
@@ -134,17 +115,15 @@ class Pipeline:
             model = self.features
             model.fit(splits.train, splits.valid, checkpoint=checkpoint, resume=resume)
         self.model_ = model
-        kind = "features" if model is self.features else "encoder"
-        self._offer(model, kind, splits)
-        self.notices += self._on_training() if model is self.encoder else []
-        if self.kind_ != kind:
-            assert self.baseline is not None
-            found = self.valid_scores_
-            self.notices.append(
-                f"{self.baseline.name} is served, not {model.name}: its"
-                f" {score_name(splits.valid.labels)} on the {len(splits.valid):,} validation texts"
-                f" is {found[self.kind_]:.3f}, the other's {found[kind]:.3f}."
-            )
+        self._score(model, splits)
+        if self.encoder is model:
+            flags = {"max_length": "--encoder.max-length", "budget": "--encoder.budget"}
+            unread = self.encoder.unread().items()
+            self.notices += [f"{said} ({flags[argument]})." for argument, said in unread]
+        measure = f"{score_name(splits.valid.labels)} on the {len(splits.valid):,} validation texts"
+        served, notice = preferred(self.valid_scores_, model.name, measure=measure)
+        self.served_ = model if served == model.name else self.baseline
+        self.notices += [notice] if notice else []
         return self
 
     def fit_export(self, splits: Splits) -> Pipeline:
@@ -152,18 +131,12 @@ class Pipeline:
 
         The two are compared on the validation texts.
         """
-        if self.runtime != "onnx" or self.kind_ != "encoder":
+        if self.runtime != "onnx" or self.encoder is None or self.served_ is not self.encoder:
             return self
-        assert self.encoder is not None
         exported = export(self.encoder)
-        found = self.parity_ = parity(exported, self.encoder, splits.valid.texts)
-        if found.holds:
-            self.served_, self.kind_ = exported, "onnx"
-            return self
-        self.notices.append(
-            f"The ONNX export is not served: logits differ by {found.max_difference:.2g}, labels"
-            f" agree on {found.agreement:.4f} of {found.texts} texts; torch serves instead."
-        )
+        self.parity_ = parity(exported, self.encoder, splits.valid.texts)
+        self.served_ = exported if self.parity_.holds else self.encoder
+        self.notices += [self.parity_.notice] if self.parity_.notice else []
         return self
 
     def fit_temperature(self, splits: Splits) -> Pipeline:
@@ -193,21 +166,15 @@ class Pipeline:
         """Return what drift monitoring compares later: sizes and labels of the texts, no text."""
         import polars as pl
 
-        text = pl.col("text")
-        return pl.DataFrame({"text": splits.train.texts}).select(
-            characters=text.str.len_chars(),
-            words=text.str.split(" ").list.len(),
-            digits=text.str.count_matches(r"\d"),
-            non_ascii=text.str.count_matches(r"[^\x00-\x7f]"),
-            label=pl.Series([self.label_names[label] for label in splits.train.labels]),
-        )
+        labels = [self.label_names[label] for label in splits.train.labels]
+        return text_profile(splits.train.texts).with_columns(label=pl.Series(labels))
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""
         assert self.served_ is not None, "fit it first"
         self.served_.save(folder)
         content = {
-            "kind": self.kind_,
+            "kind": self.served_.kind,
             "label_names": list(self.label_names),
             "k": self.k,
             "seed": self.seed,
@@ -222,11 +189,9 @@ class Pipeline:
         """Read what `save` wrote; neither the data nor the configuration is needed."""
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(label_names=content["label_names"], k=content["k"], seed=content["seed"])
-        pipeline.kind_, pipeline.temperature_ = content["kind"], content["temperature"]
-        pipeline.notices, pipeline.example_ = content["notices"], content["example"]
-        module, name = SERVABLE[pipeline.kind_]
-        stage: type[Predictor] = getattr(import_module(f"{STAGES}.{module}"), name)
-        pipeline.served_ = stage.load(folder)
+        pipeline.temperature_, pipeline.notices = content["temperature"], content["notices"]
+        pipeline.example_ = content["example"]
+        pipeline.served_ = load_servable(content["kind"], folder)
         return pipeline
 
     @property
@@ -234,31 +199,10 @@ class Pipeline:
         """The validation score of the stage fitted last."""
         return list(self.valid_scores_.values())[-1]
 
-    def _offer(self, stage: Predictor, kind: str, splits: Splits) -> None:
-        """Score a fitted stage on the validation texts; it serves if none is as good."""
+    def _score(self, stage: Servable, splits: Splits) -> None:
+        """Score a fitted stage on the validation texts."""
         predicted = stage.predict(splits.valid.texts).argmax(axis=1)
-        best = max(self.valid_scores_.values(), default=-1.0)
-        self.valid_scores_[kind] = score(splits.valid.labels, predicted)
-        if self.valid_scores_[kind] > best:
-            self.served_, self.kind_ = stage, kind
-
-    def _on_training(self) -> list[str]:
-        """Say what of the training texts the encoder did not read."""
-        stage, said = self.encoder, list[str]()
-        assert stage is not None and stage.tokens_ is not None
-        if stage.cut_share_:
-            said.append(
-                f"{stage.cut_share_:.1%} of the training texts are longer than"
-                f" {stage.tokens_.max_length} tokens; {stage.name} reads only their beginning"
-                " (--encoder.max-length)."
-            )
-        if stage.read_share_ < 1:
-            said.append(
-                f"{stage.name} was trained on {stage.read_share_:.0%} of the training texts, drawn"
-                f" at random: all of them hold more than {stage.budget:,} tokens"
-                " (--encoder.budget)."
-            )
-        return said
+        self.valid_scores_[stage.name] = score(splits.valid.labels, predicted)
 
 
 def _encoder(config: Config, classes: int) -> EncoderClassifier:

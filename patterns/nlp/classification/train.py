@@ -37,7 +37,7 @@ def main(config: Config) -> Path:
         with console.stage("encoder") as stage:
             pipeline.fit_encoder(splits, checkpoints=checkpoints, resume=config.resume)
             stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
-    if config.runtime == "onnx" and pipeline.kind_ == "encoder":
+    if config.runtime == "onnx" and pipeline.served_ is pipeline.encoder is not None:
         with console.stage("export") as stage:
             pipeline.fit_export(splits)
             assert pipeline.parity_ is not None

@@ -30,7 +30,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     assert pipeline.baseline is not None
     labels, names = splits.test.labels, splits.label_names
     test = pipeline.preprocess.batch(splits.test.images)
-    logits = pipeline.network.predict(test)  # (N, K)
+    logits = pipeline.served_.predict(test)  # (N, K)
     base = softmax(pipeline.baseline.predict(test))
     raw, final = softmax(logits), softmax(logits, pipeline.temperature_)
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
@@ -55,14 +55,14 @@ def headline_table(
     pipeline: Pipeline, splits: Splits, base: np.ndarray, raw: np.ndarray, final: np.ndarray
 ) -> Table:
     """Compare the baseline, the network, and what serves, by their probabilities (N, K)."""
-    baseline, network, labels = pipeline.baseline, pipeline.network, splits.test.labels
+    baseline, network, served = pipeline.baseline, pipeline.network, pipeline.served_
     assert baseline is not None
-    models = {baseline.name: (base, baseline), network.name: (raw, network)}
-    rejected = pipeline.rejected_
-    if rejected is not None:
-        logits = rejected.predict(pipeline.preprocess.batch(splits.test.images))
-        models[rejected.name] = (softmax(logits), rejected)
-    models["+ temperature"] = (final, network)
+    labels = splits.test.labels
+    models = {baseline.name: (base, baseline), served.name: (raw, served)}
+    if network is not served:
+        logits = network.predict(pipeline.preprocess.batch(splits.test.images))
+        models[network.name] = (softmax(logits), network)
+    models["+ temperature"] = (final, served)
     rows: list[Row] = []
     for name, (probabilities, model) in models.items():
         values = headline(labels, probabilities, seed=pipeline.seed)

@@ -20,8 +20,8 @@ MOST_NUMBERED = 20  # classes; beyond, counts do not fit into their cells
 def draw(
     report: Report, pipeline: Pipeline, splits: Splits, raw: np.ndarray, final: np.ndarray
 ) -> None:
-    """Draw all figures from the network's probabilities (N, K), before and after temperature."""
-    labels, history = splits.test.labels, pipeline.network.history_
+    """Draw all figures from probabilities (N, K) of what serves, before and after temperature."""
+    labels, history = splits.test.labels, pipeline.served_.history_
     _draw_confusion(report, labels, final.argmax(axis=1), splits.label_names)
     draw_reliability(report, labels, {"network": raw, "after temperature": final})
     _draw_mistakes(report, splits, final)

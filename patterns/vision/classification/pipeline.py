@@ -1,8 +1,9 @@
 """The boxes wired: preprocess -> network -> temperature -> top-k.
 
 The only place that turns the configuration into stages. `classify` is the verb, batch first; an
-answer does not depend on the other images of its batch. A saved pipeline is `pipeline.json` (what
-to build), the network's files and `example.png` (an image for trying the service).
+answer does not depend on the other images of its batch. What serves is what the validation images
+prefer, the baseline included; of equals the simpler one. What is saved is what serves: the files of
+its network, `pipeline.json` and `example.png` (an image for trying the service).
 
 Shapes: N images, K classes.
 """
@@ -17,26 +18,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.atomic import write_json
+from common.preference import preferred
 from common.probabilities import Answer, answers, fit_temperature, softmax
 from patterns.vision.classification.config import Config
 from patterns.vision.classification.data import Splits
 from patterns.vision.classification.entities.images import LabelledImages
 from patterns.vision.classification.stages.augment import Augment
-from patterns.vision.classification.stages.cnn import CnnClassifier
-from patterns.vision.classification.stages.efficientnet import EfficientNetClassifier, weights_file
+from patterns.vision.classification.stages.efficientnet import weights_file
 from patterns.vision.classification.stages.linear import LinearClassifier
-from patterns.vision.classification.stages.mobilenet import MobileNetClassifier
+from patterns.vision.classification.stages.mirroring import Mirroring
 from patterns.vision.classification.stages.network import NetworkClassifier
 from patterns.vision.classification.stages.preprocess import Preprocess
-from patterns.vision.classification.stages.resnet9 import ResNet9Classifier
+from patterns.vision.classification.stages.servable import SERVABLE
 from patterns.vision.images import image_profile, read_image
 
 if TYPE_CHECKING:
     import polars as pl
 
-
 PROFILED = 5000  # training images
-LEAST = 1e-3  # a probability, lest one sure mistake decides
 
 Images = np.ndarray | Sequence[np.ndarray]
 """uint8 (N, H, W) or (N, H, W, 3), or a list of images of any sizes."""
@@ -54,19 +53,19 @@ class Pipeline:
         example: np.ndarray,
         k: int = 3,
         baseline: LinearClassifier | None = None,
-        mirrored: LinearClassifier | None = None,
+        mirroring: Mirroring | None = None,
         seed: int = 0,
     ) -> None:
         """`network` may be the baseline itself; `example` is an image for trying the service.
 
-        `mirrored`, a second baseline that sees mirror images too, decides if the network does.
+        `mirroring` finds out if the network may see mirror images; without it, `network` knows.
         """
         self.label_names, self.k, self.seed = tuple(label_names), k, seed
         self.preprocess, self.baseline, self.network = preprocess, baseline, network
-        self.mirrored, self.example = mirrored, example
-        self.rejected_: NetworkClassifier | None = None  # the network, where the baseline is served
+        self.mirroring, self.example = mirroring, example
         self.notices: list[str] = []
-        self.valid_accuracy_ = 0.0
+        self.served_ = network  # or the baseline, where validation prefers it
+        self.valid_scores_: dict[str, float] = {}  # name -> accuracy on the validation images
         self.temperature_ = 1.0
 
     @classmethod
@@ -79,48 +78,49 @@ class Pipeline:
             "seed": config.seed,
             **_given(least_steps=config.training.least_steps),
         }
-        baseline = LinearClassifier(**own)
+        baseline, alone = LinearClassifier(**own), config.model == "linear"
         undecided = splits.mirror_safe is None and config.augment.flip == "auto"
         return cls(
             label_names=splits.label_names,
             preprocess=Preprocess.like(splits.train.images, size=_size(config, splits)),
-            network=baseline if config.model == "linear" else _network(config, splits),
+            network=baseline if alone else _network(config, splits),
             example=splits.train.images[0],
             k=config.k,
             baseline=baseline,
-            mirrored=LinearClassifier(augment=Augment(crop=0, flip=True), **own)
-            if undecided and config.model != "linear"
-            else None,
+            mirroring=Mirroring(**own) if undecided and not alone else None,
             seed=config.seed,
         )
 
     def fit_baseline(self, splits: Splits) -> Pipeline:
         """Fit the linear baseline, and where nobody said it, find out if mirroring is right."""
         assert self.baseline is not None
-        if self.mirrored is not None:
-            self._fit(self.mirrored, splits)
-        self._fit(self.baseline, splits)
-        if self.mirrored is not None:
-            self._settle_mirroring(splits)
+        train, valid = self._prepared(splits)
+        self.baseline.fit(train, valid)
+        self.valid_scores_[self.baseline.name] = self.baseline.valid_accuracy
+        if self.mirroring is not None and self.network.augment is not None:
+            flip = self.mirroring.fit(train, valid, plain=self.baseline).flip_
+            self.network.augment.flip = flip
+            remedy = f"--augment.flip {'off' if flip else 'on'} overrides"
+            self.notices.append(f"{self.mirroring.notice_} ({remedy}).")
         return self
 
     def fit_network(
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
-        """Fit the network, if it is not the baseline itself, and serve what is better on valid."""
-        if self.network is self.baseline:
+        """Fit the network, if it is not the baseline itself.
+
+        It serves if the validation images prefer it to the baseline.
+        """
+        network, baseline = self.network, self.baseline
+        if network is baseline:
             return self
-        assert self.baseline is not None
-        base = self.baseline.valid_accuracy
-        self._fit(self.network, splits, checkpoint=checkpoints, resume=resume)
-        if self.network.notice_:
-            self.notices.append(self.network.notice_)
-        if base > self.network.valid_accuracy:
-            self.notices.append(
-                f"The linear baseline is served: on validation it is right {base:.3f} of the time,"
-                f" {self.network.name} {self.network.valid_accuracy:.3f}."
-            )
-            self.rejected_, self.network = self.network, self.baseline
+        assert baseline is not None
+        network.fit(*self._prepared(splits), checkpoint=checkpoints, resume=resume)
+        self.valid_scores_[network.name] = network.valid_accuracy
+        measure = f"accuracy on the {len(splits.valid):,} validation images"
+        served, notice = preferred(self.valid_scores_, network.name, measure=measure)
+        self.served_ = network if served == network.name else baseline
+        self.notices += [said for said in (network.notice_, notice) if said]
         return self
 
     def fit_temperature(self, splits: Splits) -> Pipeline:
@@ -129,8 +129,8 @@ class Pipeline:
         return self
 
     def logits(self, images: Images) -> np.ndarray:
-        """Return the network's raw outputs (N, K)."""
-        return self.network.predict(self.preprocess.batch(images))
+        """Return raw outputs (N, K) of what serves."""
+        return self.served_.predict(self.preprocess.batch(images))
 
     def probabilities(self, images: Images) -> np.ndarray:
         """Return calibrated probabilities (N, K) of uint8 images of any size, grey or colour."""
@@ -148,9 +148,9 @@ class Pipeline:
         """Write all that `load` needs into an existing folder."""
         from PIL import Image
 
-        self.network.save(folder)
+        self.served_.save(folder)
         content = {
-            "model": self.network.name,
+            "model": self.served_.name,
             "size": self.preprocess.size,
             "channels": self.preprocess.channels,
             "label_names": list(self.label_names),
@@ -169,7 +169,7 @@ class Pipeline:
         pipeline = cls(
             label_names=content["label_names"],
             preprocess=Preprocess(size=content["size"], channels=content["channels"]),
-            network=_stage(content["model"]).load(folder),
+            network=SERVABLE[content["model"]].load(folder),
             example=read_image(folder / "example.png"),
             k=content["k"],
             seed=content["seed"],
@@ -177,73 +177,24 @@ class Pipeline:
         pipeline.temperature_, pipeline.notices = content["temperature"], content["notices"]
         return pipeline
 
-    def _fit(
-        self,
-        network: NetworkClassifier,
-        splits: Splits,
-        *,
-        checkpoint: Path | None = None,
-        resume: bool = False,
-    ) -> Pipeline:
-        train, valid = self._ready(splits.train), self._ready(splits.valid)
-        network.fit(train, valid, checkpoint=checkpoint, resume=resume)
-        self.valid_accuracy_ = network.valid_accuracy
-        return self
+    @property
+    def valid_score_(self) -> float:
+        """The validation accuracy of the stage fitted last."""
+        return list(self.valid_scores_.values())[-1]
 
-    def _settle_mirroring(self, splits: Splits) -> None:
-        """Mirror training images if validation allows it: `mirroring`."""
-        assert self.baseline is not None and self.mirrored is not None
-        images, labels = self.preprocess.batch(splits.valid.images), splits.valid.labels
-        plain, mirrored = (
-            softmax(stage.predict(images))[np.arange(len(labels)), labels]
-            for stage in (self.baseline, self.mirrored)
-        )  # (V,) each
-        flip = mirroring(plain, mirrored, colour=self.preprocess.channels == 3)
-        assert self.network.augment is not None
-        self.network.augment.flip = flip
-        self.notices.append(
-            f"Training images are {'' if flip else 'not '}mirrored: the baseline's log loss on"
-            f" validation is {_loss(mirrored):.3f} with mirror images, {_loss(plain):.3f} without"
-            f" (--augment.flip {'off' if flip else 'on'} overrides)."
+    def _prepared(self, splits: Splits) -> tuple[LabelledImages, LabelledImages]:
+        """Return the training and the validation images as networks take them."""
+        train, valid = (
+            LabelledImages(self.preprocess.batch(part.images), part.labels)
+            for part in (splits.train, splits.valid)
         )
-
-    def _ready(self, part: LabelledImages) -> LabelledImages:
-
-        return LabelledImages(self.preprocess.batch(part.images), part.labels)
+        return train, valid
 
 
 def _size(config: Config, splits: Splits) -> int:
     """Return the side to scale to, 0 for that of the data; a user's own images have it already."""
     read = splits.train.images.shape[1] if splits.source.origin == "file" else 0
     return config.image_size or read
-
-
-def mirroring(plain: np.ndarray, mirrored: np.ndarray, *, colour: bool) -> bool:
-    """Tell whether to mirror, from the probability of the true label (V,) without and with it.
-
-    Colour photographs are mirrored unless the log loss is worse by two standard errors of its
-    difference: a template of a letter breaks when it is mirrored, one of a landscape does not. Grey
-    images, often of signs, only if it is better by two.
-    """
-    difference = np.log(np.maximum(plain, LEAST)) - np.log(np.maximum(mirrored, LEAST))  # (V,)
-    margin = 2 * difference.std() / np.sqrt(len(difference))
-    return bool(difference.mean() <= margin if colour else difference.mean() < -margin)
-
-
-def _loss(probabilities: np.ndarray) -> float:
-    return float(-np.log(np.maximum(probabilities, LEAST)).mean())
-
-
-def _stage(model: str) -> type[NetworkClassifier]:
-
-    stages: tuple[type[NetworkClassifier], ...] = (
-        LinearClassifier,
-        CnnClassifier,
-        ResNet9Classifier,
-        MobileNetClassifier,
-        EfficientNetClassifier,
-    )
-    return {stage.name: stage for stage in stages}[model]
 
 
 def _network(config: Config, splits: Splits) -> NetworkClassifier:
@@ -260,7 +211,7 @@ def _network(config: Config, splits: Splits) -> NetworkClassifier:
         "efficientnet-lite0": {"input_size": config.efficientnet.input_size},
         "mobilenet": {"input_size": mobilenet.input_size, "weights": mobilenet.weights},
     }
-    return _stage(model)(
+    return SERVABLE[model](
         classes=len(splits.label_names),
         batch_size=training.batch_size,
         weight_decay=training.weight_decay,
@@ -284,7 +235,6 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def _augment(config: Config, *, mirror_safe: bool) -> Augment:
-
     options = config.augment
     return Augment(
         crop=options.crop,

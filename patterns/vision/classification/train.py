@@ -31,12 +31,12 @@ def main(config: Config) -> Path:
     checkpoints = artifacts.checkpoints(config, NAME, splits.source)
     with console.stage("baseline") as stage:
         pipeline.fit_baseline(splits)
-        stage.note(f"valid accuracy {pipeline.valid_accuracy_:.3f}")
+        stage.note(f"valid accuracy {pipeline.valid_score_:.3f}")
     if config.model != "linear":
         with console.stage("network") as stage:
             pipeline.fit_network(splits, checkpoints=checkpoints, resume=config.resume)
-            name, accuracy = pipeline.network.name, pipeline.network.valid_accuracy
-            stage.note(f"serves {name}, valid accuracy {accuracy:.3f}")
+            name = pipeline.served_.name
+            stage.note(f"serves {name}, valid accuracy {pipeline.valid_scores_[name]:.3f}")
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature_:.2f}")

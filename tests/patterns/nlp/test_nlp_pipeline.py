@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -45,7 +46,7 @@ def fitted(splits: Splits, config: Config = FEATURES) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def both(splits: Splits) -> Pipeline:
-    """Return a pipeline whose baseline beats its model, as it does on simulated intents."""
+    """Return a pipeline whose baseline is as good as its model, as on simulated intents."""
     return fitted(splits)
 
 
@@ -53,7 +54,7 @@ def both(splits: Splits) -> Pipeline:
 def pipeline(both: Pipeline, splits: Splits) -> Pipeline:
     """Return the same as if validation preferred the model."""
     preferred = copy.copy(both)
-    preferred.served_, preferred.kind_, preferred.notices = both.features, "features", []
+    preferred.served_, preferred.notices = both.features, []
     return preferred.fit_temperature(splits)
 
 
@@ -139,11 +140,10 @@ def test_a_validation_part_that_comes_with_the_data_is_kept() -> None:
 
 
 def test_the_baseline_is_served_where_validation_prefers_it(both: Pipeline, splits: Splits) -> None:
-    scores = both.valid_scores_
-    assert both.kind_ == "tfidf" and scores["tfidf"] >= scores["features"]
+    assert both.served_ is both.baseline and set(both.valid_scores_.values()) == {1.0}
     assert both.notices == [
-        "TF-IDF + LR is served, not TF-IDF + SVD + network: its accuracy on the 47 validation texts"
-        f" is {scores['tfidf']:.3f}, the other's {scores['features']:.3f}."
+        "TF-IDF + LR is served, not TF-IDF + SVD + network: accuracy on the 47 validation texts is"
+        " 1.0000 for both."
     ]
     report = evaluate(both, splits)
     names = [row.name for row in report.tables[0].rows]
@@ -155,10 +155,17 @@ def test_the_baseline_is_served_where_validation_prefers_it(both: Pipeline, spli
 
 
 def test_of_equal_scores_the_simpler_model_is_served(splits: Splits) -> None:
-    pipeline = Pipeline(label_names=splits.label_names, baseline=TfidfClassifier())
-    pipeline.fit_baseline(splits)
-    pipeline._offer(pipeline.baseline, "other", splits)  # type: ignore[arg-type]
-    assert pipeline.kind_ == "tfidf"
+    class Twin(TfidfClassifier):
+        name = "twin"
+
+        def fit(self, train: Texts, valid: Texts, **keeping: object) -> Self:
+            return super().fit(train, valid)
+
+    twin: Any = Twin()
+    pipeline = Pipeline(label_names=splits.label_names, baseline=TfidfClassifier(), features=twin)
+    pipeline.fit_baseline(splits).fit_encoder(splits)
+    assert set(pipeline.valid_scores_) == {"TF-IDF + LR", "twin"} and pipeline.model_ is twin
+    assert pipeline.served_ is pipeline.baseline and pipeline.notices[0].endswith(" for both.")
 
 
 def test_one_sided_labels_are_judged_by_macro_f1() -> None:
@@ -200,7 +207,7 @@ def test_without_a_transformer_features_stand_in_and_it_is_said(
     monkeypatch.setattr(pretrained, "MINILM_PACKAGE", "no_such_package_anywhere")
     config = dataclasses.replace(FEATURES, model="auto")
     pipeline = fitted(splits, config)
-    assert set(pipeline.valid_scores_) == {"tfidf", "features"}
+    assert set(pipeline.valid_scores_) == {"TF-IDF + LR", "TF-IDF + SVD + network"}
     assert "stand in" in pipeline.notices[0]
     report = evaluate(pipeline, splits)
     assert report.notices == [*splits.notices, *pipeline.notices]
@@ -230,7 +237,7 @@ def test_the_report_leads_with_the_baseline_and_slices(pipeline: Pipeline, split
 
 def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
     pipeline = fitted(splits, dataclasses.replace(FEATURES, model="tfidf", seed=5))
-    assert pipeline.kind_ == "tfidf"
+    assert pipeline.served_ is pipeline.baseline
     pipeline.save(tmp_path)
     loaded = Pipeline.load(tmp_path)
     assert loaded.classify(["stop my wire"]) == pipeline.classify(["stop my wire"])

@@ -216,7 +216,7 @@ def test_serving_an_export_imports_neither_torch_nor_transformers(
     exported: OnnxClassifier, tmp_path: Path
 ) -> None:
     pipeline = Pipeline(label_names="abcde")
-    pipeline.served_, pipeline.kind_ = exported, "onnx"
+    pipeline.served_ = exported
     pipeline.save(tmp_path)
     code = (
         "import sys, pathlib\n"

@@ -23,8 +23,9 @@ from patterns.vision.classification.config import (
 )
 from patterns.vision.classification.data import load, split
 from patterns.vision.classification.evaluate import evaluate
-from patterns.vision.classification.pipeline import Pipeline, mirroring
+from patterns.vision.classification.pipeline import Pipeline
 from patterns.vision.classification.serve import ClassificationService
+from patterns.vision.classification.stages.mirroring import mirroring
 from patterns.vision.classification.train import main
 from patterns.vision.images import decode_image
 
@@ -120,7 +121,7 @@ def test_images_are_not_mirrored_where_that_changes_their_label(tmp_path: Path) 
     forced = own(tmp_path, split=config.split, augment=AugmentOptions(flip="on"))
     unfitted = Pipeline.from_config(forced, split(load(forced), forced))
     assert unfitted.network.augment is not None and unfitted.network.augment.flip
-    assert unfitted.mirrored is None
+    assert unfitted.mirroring is None
 
 
 def test_colour_is_mirrored_unless_that_is_clearly_worse_and_grey_only_if_better() -> None:
@@ -159,8 +160,8 @@ def test_the_baseline_is_served_where_validation_prefers_it(tmp_path: Path) -> N
     pipeline.network.least_steps = 1  # leaves it untrained
     pipeline.network.learning_rate = 1e-7
     pipeline.fit_network(splits).fit_temperature(splits)
-    assert pipeline.network is pipeline.baseline and pipeline.rejected_ is not None
-    assert pipeline.notices[-1].startswith("The linear baseline is served: on validation")
+    assert pipeline.served_ is pipeline.baseline is not pipeline.network
+    assert pipeline.notices[-1].startswith("linear is served, not resnet9: accuracy on the 18 ")
     report = evaluate(pipeline, splits)
     assert [row.name for row in report.tables[0].rows] == ["linear", "resnet9", "+ temperature"]
     pipeline.save(tmp_path)

@@ -69,6 +69,8 @@ class PooledClassifier(nn.Module):
 class EncoderClassifier:
     """A fine-tuned transformer, any that `AutoModel` knows and that has a fast tokenizer."""
 
+    kind = "encoder"
+
     def __init__(
         self,
         *,
@@ -161,6 +163,22 @@ class EncoderClassifier:
             label="fine-tuning",
         )
         return self
+
+    def unread(self) -> dict[str, str]:
+        """Say what of the training texts was not read, by the argument that limits it."""
+        assert self.tokens_ is not None, "fit it first"
+        said = {}
+        if self.cut_share_:
+            said["max_length"] = (
+                f"{self.cut_share_:.1%} of the training texts are longer than"
+                f" {self.tokens_.max_length} tokens; {self.name} reads only their beginning"
+            )
+        if self.read_share_ < 1:
+            said["budget"] = (
+                f"{self.name} was trained on {self.read_share_:.0%} of the training texts, drawn"
+                f" at random: all of them hold more than {self.budget:,} tokens"
+            )
+        return said
 
     def _plan(self, lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Set `epochs_` for texts of these lengths (N,), and return the rows to train on."""

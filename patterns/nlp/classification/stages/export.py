@@ -46,10 +46,21 @@ class Parity:
         """Whether the export may serve."""
         return self.max_difference <= MOST_DIFFERENCE and self.agreement >= LEAST_AGREEMENT
 
+    @property
+    def notice(self) -> str | None:
+        """What to say if the export may not serve."""
+        if self.holds:
+            return None
+        return (
+            f"The ONNX export is not served: logits differ by {self.max_difference:.2g}, labels"
+            f" agree on {self.agreement:.4f} of {self.texts} texts; torch serves instead."
+        )
+
 
 class OnnxClassifier:
     """An exported classifier in ONNX Runtime, from text to logits."""
 
+    kind = "onnx"
     name = "ONNX Runtime"
 
     def __init__(self, session: Any, tokens: Tokens, model: bytes) -> None:

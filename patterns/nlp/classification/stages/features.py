@@ -32,6 +32,7 @@ WEIGHTS, FACTS = "head.safetensors", "head.json"
 class FeatureClassifier:
     """Frozen text features, a two-layer network."""
 
+    kind = "features"
     name = "TF-IDF + SVD + network"
 
     def __init__(

@@ -32,6 +32,7 @@ ALLOWED_TYPES: tuple[str, ...] = ()
 class TfidfClassifier:
     """TF-IDF + logistic regression; `strengths` are the values of C to choose from."""
 
+    kind = "tfidf"
     name = "TF-IDF + LR"
 
     def __init__(
