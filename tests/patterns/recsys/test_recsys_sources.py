@@ -288,10 +288,8 @@ def pipeline_without(names: set[str], monkeypatch: pytest.MonkeyPatch, config: C
     """Fit a pipeline whose list of sources lacks some."""
     every = wiring.sources_of
 
-    def some(config: Config, catalogue: Catalogue) -> Sources:
-        whole = every(config, catalogue)
-        left = [source for source in whole if source.name not in names]
-        return Sources(members=left, per_source=whole.per_source, keep=whole.keep)
+    def some(config: Config, catalogue: Catalogue) -> list[Source]:
+        return [source for source in every(config, catalogue) if source.name not in names]
 
     monkeypatch.setattr(wiring, "sources_of", some)
     splits = split(load(config), config)
