@@ -25,7 +25,7 @@ import polars as pl
 from common.units import DAY
 from patterns.recsys.config import Config, DataOptions
 from patterns.recsys.entities.catalogue import DEVICE, VALUES, Catalogue
-from patterns.recsys.entities.coding import codes_of, events_of, recoded, recoded_events
+from patterns.recsys.entities.coding import events_of, exposures_of, recoded, recoded_events
 from patterns.recsys.entities.events import Events, as_pairs, new_to
 from patterns.recsys.entities.exposures import Exposures
 from patterns.recsys.entities.requests import Requests
@@ -147,8 +147,8 @@ def split(table: Interactions, config: Config) -> Splits:
     events = events_of(frame, catalogue)
     train, valid, test = (events.part(rows) for rows in windows.rows)
     _check_asked(catalogue, train, valid, test)
-    shown = _shown(table, catalogue) if windows.timed else None
-    shown = shown and shown.within(valid)
+    log = table.extra.get("exposures") if windows.timed else None
+    shown = None if log is None else exposures_of(log, catalogue).within(valid)
     truth = _truth(table, catalogue) if windows.timed else None
     notices = (*windows.notices, *filter(None, (said, flat, _many_values(frame, catalogue))))
     return Splits(table.source, catalogue, train, valid, test, shown, truth, notices)
@@ -180,21 +180,6 @@ def coded_as(old: Catalogue, splits: Splits) -> Splits:
         recoded_events(part, new, old) for part in (splits.train, splits.valid, splits.test)
     )
     return replace(splits, catalogue=recoded(new, old), train=train, valid=valid, test=test)
-
-
-def _shown(table: Interactions, catalogue: Catalogue) -> Exposures | None:
-    """Return the logged exposures, in order of the shelf; None where there is no log."""
-    frame = table.extra.get("exposures")
-    if frame is None:
-        return None
-    frame = frame.sort("session_id", "position")
-    return Exposures(
-        codes_of(frame["user_id"], catalogue.user_ids),
-        codes_of(frame["item_id"], catalogue.item_ids),
-        frame["timestamp"].to_numpy().astype(np.int64),
-        frame["session_id"].to_numpy().astype(np.int64),
-        frame["clicked"].to_numpy(),
-    )
 
 
 def _texts_until(table: Interactions, moment: float | None) -> pl.DataFrame:
@@ -271,6 +256,19 @@ def _check_asked(catalogue: Catalogue, train: Events, valid: Events, test: Event
                 " --split.valid-share and --split.test-share"
             )
         past = as_pairs(past + chosen)
+
+
+def check_values(config: Config, splits: Splits) -> None:
+    """Raise where an objective needs values that no event has, before anything is fitted."""
+    known = {"rating": splits.valid.ratings, "watch": splits.valid.minutes}
+    for name in ("objective", "second"):
+        wanted = getattr(config.ranking, name)
+        if wanted in known and np.isnan(known[wanted]).all():
+            column = {"rating": "--data.rating", "watch": "--data.watch-seconds"}[wanted]
+            raise ValueError(
+                f"ranking.{name}: {wanted} needs values that are known, and the validation window"
+                f" has none; name their column by {column}, or leave out --ranking.{name}"
+            )
 
 
 def _own_file(config: DataOptions) -> Interactions:

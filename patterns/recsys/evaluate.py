@@ -25,7 +25,8 @@ from patterns.recsys.evaluation.rankers import rankers_table, ratings_table
 from patterns.recsys.evaluation.scorer import Scorer
 from patterns.recsys.evaluation.slices import slice_tables
 from patterns.recsys.figures import draw
-from patterns.recsys.pipeline import MERGED, RANKED, Pipeline
+from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.stages.serving import MERGED, RANKED
 
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:

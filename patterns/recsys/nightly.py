@@ -172,9 +172,9 @@ def _refreshed(config: NightlyConfig, before: Run, splits: Splits, work: Path) -
     trained = Pipeline.load(before.pipeline)
     splits = continued(trained.catalogue, splits, run=before.version)
     pipeline = Pipeline.from_config(config, splits, trained=trained)
-    every = splits.train.joined(splits.valid).joined(splits.test)
+    every = replace(splits, train=splits.train.joined(splits.valid).joined(splits.test))
     checkpoints = work / "checkpoints"
-    pipeline.learn(every, checkpoints=checkpoints, resume=checkpoints.is_dir())
+    pipeline.fit_candidates(every, checkpoints=checkpoints, resume=checkpoints.is_dir())
     with written_aside(kept) as folder:
         pipeline.save(folder)
     return Pipeline.load(kept)

@@ -90,11 +90,13 @@ class RecommendService(Service):
     Response = RecommendResponse
 
     def __init__(self, run: Run) -> None:
+        from patterns.recsys.entities.pages import Pages
         from patterns.recsys.pipeline import Pipeline
 
         self.version = run.version
         self.pipeline = Pipeline.load(run.pipeline)
         catalogue = self.pipeline.catalogue
+        self.pages = Pages.load(run.pipeline, catalogue)  # of the nightly job, if it made any
         self.users = {name: row for row, name in enumerate(catalogue.user_ids.tolist())}
         self.items = {name: row for row, name in enumerate(catalogue.item_ids.tolist())}
         self.example: dict[str, Any] = {"user_id": str(catalogue.user_ids[0]), "k": 5}
@@ -126,7 +128,7 @@ class RecommendService(Service):
 
     def _made(self, request: RecommendRequest) -> bool:
         """Return whether a page made at night is what is asked for."""
-        pages = self.pipeline.pages
+        pages = self.pages
         if pages is None or self.pipeline.exploration.slots:
             return False  # explored places are drawn anew, with their propensities
         fresh = request.recent or request.device or request.context or request.survey
@@ -143,7 +145,7 @@ class RecommendService(Service):
     def _looked_up(self, request: RecommendRequest) -> RecommendResponse:
         import numpy as np
 
-        pages, user = self.pipeline.pages, self.users[request.user_id or ""]
+        pages, user = self.pages, self.users[request.user_id or ""]
         assert pages is not None
         times, k = StageTimes(), request.k
         with times("look-up"):

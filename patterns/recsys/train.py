@@ -41,7 +41,7 @@ def main(config: Config) -> Path | None:
         pipeline.fit_ranker(splits, checkpoints=checkpoints, resume=config.resume)
         for name, ndcg in pipeline.ranking.quality_.items():
             stage.note(f"{name} valid NDCG@10 {ndcg:.4f}")
-        stage.note(f"served: {pipeline.served_}")
+        stage.note(f"served: {pipeline.serving.served_}")
     with console.stage("re-ranking") as stage:
         pipeline.fit_reranker(splits)
         stage.note(f"trade-off {pipeline.reranker.trade_off_}")

@@ -14,6 +14,7 @@ import polars as pl
 
 from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
+from patterns.recsys.entities.exposures import Exposures
 
 
 def events_of(frame: pl.DataFrame, catalogue: Catalogue) -> Events:
@@ -26,6 +27,18 @@ def events_of(frame: pl.DataFrame, catalogue: Catalogue) -> Events:
         _minutes(frame),
         _contexts(frame, catalogue),
         _weights(frame),
+    )
+
+
+def exposures_of(frame: pl.DataFrame, catalogue: Catalogue) -> Exposures:
+    """Code a log of what was shown, in order of the shelf."""
+    frame = frame.sort("session_id", "position")
+    return Exposures(
+        codes_of(frame["user_id"], catalogue.user_ids),
+        codes_of(frame["item_id"], catalogue.item_ids),
+        frame["timestamp"].to_numpy().astype(np.int64),
+        frame["session_id"].to_numpy().astype(np.int64),
+        frame["clicked"].to_numpy(),
     )
 
 

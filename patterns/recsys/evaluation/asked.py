@@ -17,7 +17,8 @@ import numpy as np
 from common.retrieval import Candidates, Fused, ordered
 from patterns.recsys.data import Splits
 from patterns.recsys.entities.requests import Requests, requests_within
-from patterns.recsys.pipeline import MERGED, RANKED, Pipeline
+from patterns.recsys.pipeline import Pipeline
+from patterns.recsys.stages.serving import MERGED, RANKED
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -56,8 +57,8 @@ def ask(pipeline: Pipeline, splits: Splits) -> Asked:
     lists = dict(zip(sources.names, sources.lists(requests, DEEP), strict=True))
     lists[MERGED] = merged.candidates
     lists[RANKED] = ordered(item_ids, pipeline.ranking.score(features, item_ids))
-    served = lists.get(pipeline.served_, merged.candidates)
-    if pipeline.first is not None:  # its list, filled up by the others where it is short
-        served = sources.merged(own, first=pipeline.first).candidates
+    served = lists.get(pipeline.serving.served_, merged.candidates)
+    if pipeline.serving.first is not None:  # its list, filled up by the others where it is short
+        served = sources.merged(own, first=pipeline.serving.first).candidates
     lists[RERANKED] = pipeline.rerank(served, DEEP, requests)
     return Asked(requests, answers, own, merged, features, lists, served)

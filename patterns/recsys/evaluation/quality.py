@@ -8,16 +8,17 @@ from common.evaluation.bootstrap import paired_difference
 from common.evaluation.report import Estimate, Row, Table
 from patterns.recsys.evaluation.asked import MOST_ASKED, RERANKED, Asked
 from patterns.recsys.evaluation.scorer import PAGE, Cells, Scorer
-from patterns.recsys.pipeline import MERGED, RANKED, Pipeline
+from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.stages.merging import merge
+from patterns.recsys.stages.serving import MERGED, RANKED
 
 
 def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
     """Return the list of every source and of every stage, the baseline first."""
     rows: list[Row] = []
     for name, found in asked.lists.items():
-        if name == RERANKED and pipeline.served_ != RANKED:
-            name = f"{pipeline.served_} {name}"
+        if name == RERANKED and pipeline.serving.served_ != RANKED:
+            name = f"{pipeline.serving.served_} {name}"
         rows.append(scorer.row(name, found, baseline=not rows))
     sampled = " sampled from all" if len(asked.requests) == MOST_ASKED else ""
     caption = (
@@ -37,8 +38,9 @@ def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
 def choice_table(pipeline: Pipeline) -> Table:
     """Return what validation said of the lists that might be served."""
     rows: list[Row] = []
-    for name, ndcg in pipeline.valid_ndcgs_.items():
-        cells: Cells = {"valid NDCG@10": ndcg, "served": "yes" if name == pipeline.served_ else ""}
+    for name, ndcg in pipeline.serving.valid_ndcgs_.items():
+        served = "yes" if name == pipeline.serving.served_ else ""
+        cells: Cells = {"valid NDCG@10": ndcg, "served": served}
         rows.append(Row(name, cells, baseline=not rows))
     points = pipeline.reranker.curve_
     chosen = [each for each in points if each.trade_off == pipeline.reranker.trade_off_]
@@ -64,10 +66,9 @@ def gains_table(pipeline: Pipeline, ndcg: dict[str, np.ndarray]) -> Table:
         (f"ranked over {best}", RANKED, best),
         ("ranked over merged", RANKED, MERGED),
     ]
-    if pipeline.served_ == RANKED:
-        pairs.append(("re-ranked over ranked", RERANKED, RANKED))
-    else:
-        pairs.append((f"re-ranked over {pipeline.served_}", RERANKED, pipeline.served_))
+    served = pipeline.serving.served_
+    shown = "ranked" if served == RANKED else served
+    pairs.append((f"re-ranked over {shown}", RERANKED, served))
     rows = []
     for name, after, before in pairs:
         change = paired_difference(ndcg[after], ndcg[before], seed=pipeline.seed)

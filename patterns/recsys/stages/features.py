@@ -41,20 +41,9 @@ class Features:
         self.recent_days = recent_days
         self.rating_prior = rating_prior
 
-    def fit(
-        self,
-        events: Events,
-        *,
-        genres: np.ndarray,
-        years: np.ndarray,
-        runtimes: np.ndarray | None = None,
-        sizes: Sequence[int] = (),
-    ) -> Self:
-        """Count the items of `events`; genres (N, G), years and runtimes (N,) describe them.
-
-        `sizes` (C,) are the numbers of codes of the context columns after the first, the device.
-        """
-        size = len(genres)
+    def fit(self, events: Events, catalogue: Catalogue) -> Self:
+        """Count the items of `events`, all together and by the context columns after the device."""
+        size = len(catalogue.item_ids)
         now = events.times.max(initial=0)
         count = np.bincount(events.items, minlength=size)
         late = events.items[events.times > now - self.recent_days * DAY]
@@ -66,14 +55,14 @@ class Features:
                 np.bincount(late, minlength=size) / np.maximum(count, 1),
                 (now - first) / DAY,
                 _shrunk_mean(events, size, self.rating_prior),
-                years,
-                np.full(size, np.nan) if runtimes is None else runtimes,
+                catalogue.years,
+                catalogue.runtimes,
             ],
             axis=1,
         ).astype(np.float32)  # (N, 6)
-        self.genres_ = unit_rows(genres).astype(np.float32)  # (N, G)
-        own = zip(events.contexts.T[1:], sizes, strict=False)
-        self.lifts_ = [_lift(codes, events.items, (count, size)) for codes, count in own]
+        self.genres_ = unit_rows(catalogue.genres).astype(np.float32)  # (N, G)
+        own = zip(events.contexts.T[1:], list(catalogue.contexts.values())[1:], strict=False)
+        self.lifts_ = [_lift(codes, events.items, (len(values) + 1, size)) for codes, values in own]
         return self
 
     def build(

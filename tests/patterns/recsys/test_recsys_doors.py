@@ -167,7 +167,8 @@ def test_repeats_are_recommended_where_the_data_has_many(orders) -> None:
     splits, pipeline = split(load(config), config), service.pipeline
     assert splits.catalogue.repeats and any("may be recommended again" in n for n in splits.notices)
     assert "again" in pipeline.sources.names
-    assert pipeline.valid_ndcgs_["+ ranking"] > 1.5 * pipeline.valid_ndcgs_["popularity"]
+    ndcgs = pipeline.serving.valid_ndcgs_
+    assert ndcgs["+ ranking"] > 1.5 * ndcgs["popularity"]
     user = int(np.flatnonzero(pipeline.histories_.lengths())[0])
     seen = set(pipeline.histories_.seen[user].indices.tolist())
     page = pipeline.recommend(pipeline.requests_for(np.array([user]), [[]]), 5).items.item_ids[0]
@@ -199,7 +200,7 @@ def test_the_night_goes_on_with_contexts_and_repeats(orders) -> None:
     run = open_run(nightly.main(nightly.NightlyConfig(runs=config.runs, shard=100)), name="recsys")
     pages = pl.read_parquet(run.pipeline / "pages.parquet")
     assert pages.height == USERS and pages["items"].list.len().min() >= 20
-    assert Pipeline.load(run.pipeline).served_ == service.pipeline.served_
+    assert Pipeline.load(run.pipeline).serving.served_ == service.pipeline.serving.served_
 
 
 def test_a_split_of_ones_own_is_kept(tmp_path: Path) -> None:

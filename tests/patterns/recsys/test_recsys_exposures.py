@@ -48,7 +48,7 @@ def test_rankers_learn_from_exposures_and_are_judged_on_candidates(trained) -> N
     config = replace(trained.config, ranking=options)
     splits = trained.splits
     pipeline = Pipeline.from_config(config, splits).fit_candidates(splits).fit_ranker(splits)
-    judged = pipeline.judged_
+    judged = pipeline.serving.judged_
     assert judged.ranked.item_ids.shape == (len(judged.requests), config.candidates.keep)
     assert 0.0 < pipeline.ranking.quality_["lightgbm"] < 1.0
     with pytest.raises(

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from common.retrieval import MISSING
 from common.units import DAY
 from patterns.recsys.data import Splits, load, split
+from patterns.recsys.entities.catalogue import Catalogue
 from patterns.recsys.entities.events import Events
 from patterns.recsys.entities.requests import Requests, requests_within
 from patterns.recsys.stages.features import Features
@@ -17,6 +18,12 @@ from patterns.recsys.stages.features import Features
 ITEMS = 4
 GENRES = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=np.float32)
 YEARS = np.array([1990, 2000, np.nan, 2010], dtype=np.float32)
+NAMES = np.array(["a", "b", "c", "d"], dtype=object)
+CATALOGUE = Catalogue(
+    item_ids=NAMES, titles=NAMES, genres=GENRES, genre_names=("left", "right"), years=YEARS,
+    user_ids=NAMES[:1], segments=np.array([[3, 1]]), segment_sizes=(4, 2),
+    segment_names=("age", "gender"),
+)  # fmt: skip
 
 
 def events(ratings: list[float]) -> Events:
@@ -38,7 +45,7 @@ def request(*seen: int, segments: tuple[int, ...] = (3, 1), hour: int = 5) -> Re
 
 def table(requests: Requests, item_ids: list[int], **scores: list[float]) -> dict[str, list[float]]:
     """Give the features of one request by name."""
-    stage = Features().fit(events([5, 3, 4, np.nan]), genres=GENRES, years=YEARS)
+    stage = Features().fit(events([5, 3, 4, np.nan]), CATALOGUE)
     space = {"als": np.array([[1, 0], [1, 0], [0, 1], [-1, 0]], dtype=np.float32)}
     opinions = {name: np.array([values], dtype=np.float32) for name, values in scores.items()}
     built = stage.build(requests, np.array([item_ids]), opinions, space)
@@ -86,9 +93,9 @@ def test_an_empty_history_is_numbers_too() -> None:
 
 
 def test_without_ratings_and_without_events_there_are_features() -> None:
-    unrated = Features().fit(events([np.nan] * 4), genres=GENRES, years=YEARS)
+    unrated = Features().fit(events([np.nan] * 4), CATALOGUE)
     assert (unrated.items_[:, 3] == 0).all()
-    nothing = Features().fit(events([1] * 4).part(slice(0)), genres=GENRES, years=YEARS)
+    nothing = Features().fit(events([1] * 4).part(slice(0)), CATALOGUE)
     assert np.isfinite(nothing.items_[:, :4]).all()
 
 
@@ -148,9 +155,7 @@ def _described(splits: Splits) -> np.ndarray:
     half = len(train) // 2
     past, window = train.part(slice(half)), train.part(slice(half, None))
     requests, _, _ = requests_within(past, window, catalogue, moments=(0.0,), most=50)
-    stage = Features().fit(
-        train, genres=catalogue.genres, years=catalogue.years, runtimes=catalogue.runtimes
-    )
+    stage = Features().fit(train, catalogue)
     item_ids = np.tile(np.arange(len(catalogue.item_ids)), (len(requests), 1))
     return stage.build(requests, item_ids, {}, {})
 

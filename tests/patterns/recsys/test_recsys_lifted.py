@@ -49,7 +49,7 @@ def saved_and_loaded(stage):
 
 sources = Sources(members=[Popularity(), ItemKNN(neighbours=10)], per_source=15, keep=20)
 sources = saved_and_loaded(sources.fit(past, catalogue))
-features = Features().fit(past, genres=catalogue.genres, years=catalogue.years)
+features = Features().fit(past, catalogue)
 features = saved_and_loaded(features)
 task = Window(past, window, catalogue, 0).task(sources, features)
 ranking = Ranking(items=ITEMS, models=("lightgbm",), second="none", trees=5)

@@ -52,9 +52,10 @@ def test_everybody_gets_the_page_that_the_pipeline_gives(night) -> None:
     found = pipeline.recommend(pipeline.requests_for(users, [[], []]), 20)
     expected = pipeline.catalogue.item_ids[found.items.item_ids]
     assert pages["items"].gather(users).to_list() == expected.tolist()
-    assert pipeline.pages is not None
-    assert np.array_equal(pipeline.pages.items[users], found.items.item_ids)
-    assert np.array_equal(pipeline.pages.sources[users], found.found_by)
+    kept = Pages.load(night.pipeline, pipeline.catalogue)
+    assert kept is not None
+    assert np.array_equal(kept.items[users], found.items.item_ids)
+    assert np.array_equal(kept.sources[users], found.found_by)
 
 
 def test_the_ranker_stays_and_the_sources_know_every_event(trained, night) -> None:

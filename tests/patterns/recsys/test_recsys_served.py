@@ -28,25 +28,26 @@ def test_what_validation_prefers_is_served(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Ranking, "fit", spoilt)
     pipeline.fit_ranker(splits).fit_reranker(splits).refresh(splits)
-    assert pipeline.served_ == max(
-        pipeline.valid_ndcgs_, key=lambda name: pipeline.valid_ndcgs_[name]
-    )
-    assert pipeline.served_ != "+ ranking" and list(pipeline.valid_ndcgs_)[0] == "popularity"
-    assert any(f"{pipeline.served_} is served" in notice for notice in pipeline.notices)
+    served, ndcgs = pipeline.serving.served_, pipeline.serving.valid_ndcgs_
+    assert served == max(ndcgs, key=ndcgs.__getitem__)
+    assert served != "+ ranking" and list(ndcgs)[0] == "popularity"
+    assert any(f"{served} is served" in notice for notice in pipeline.notices)
     request = pipeline.requests_for(np.arange(3), [[]] * 3)
     page = pipeline.rank(request, pipeline.retrieve(request)).head(10).item_ids
-    first = pipeline.first
+    first = pipeline.serving.first
     own_list = pipeline.sources[first].retrieve(request, 10) if first else None
     expected = own_list or pipeline.sources.retrieve(request).candidates.head(10)
     np.testing.assert_array_equal(page, expected.item_ids)
     pipeline.save(tmp_path)
     again = Pipeline.load(tmp_path)
-    assert (again.served_, again.valid_ndcgs_) == (pipeline.served_, pipeline.valid_ndcgs_)
+    assert (again.serving.served_, again.serving.valid_ndcgs_) == (served, ndcgs)
+    overnight = Pipeline.from_config(TINY, splits, trained=again).refresh(splits)
+    assert overnight.serving.served_ == served and overnight.notices == pipeline.notices
     table = choice_table(pipeline)
-    assert [row.name for row in table.rows if row.values.get("served")] == [pipeline.served_]
+    assert [row.name for row in table.rows if row.values.get("served")] == [served]
     forced = replace(TINY, ranking=replace(TINY.ranking, serve="ranked"))
     told = Pipeline.from_config(forced, splits).fit_candidates(splits).fit_ranker(splits)
-    assert told.served_ == "+ ranking"
+    assert told.serving.served_ == "+ ranking"
 
 
 def test_sources_get_the_share_that_validation_gives_them() -> None:

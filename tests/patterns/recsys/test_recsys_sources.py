@@ -273,6 +273,21 @@ def test_sources_of_the_same_settings_share_what_reads_no_events(
     assert again["als"].factors == 4
 
 
+def test_sources_that_lack_what_they_read_are_left_out_and_said(world: World) -> None:
+    known, blank = world.catalogue, np.full(len(world.catalogue.item_ids), "", dtype=object)
+    bare = replace(
+        known, texts=blank, genres=0 * known.genres, segments=np.zeros_like(known.segments)
+    )
+    members = [Popularity(), SegmentPopularity(), Content(), NewItems(als=ALS())]
+    options = {"per_source": 5, "keep": 9}
+    whole, left = (Sources.for_catalogue(members, each, **options) for each in (known, bare))
+    assert whole.names == [each.name for each in members] and whole.notices == []
+    assert left.names == ["popularity"] and left.shares_ == [1.0] and left.keep == 9
+    [said] = left.notices
+    assert "segment-popularity (attributes of users), content (titles or texts of items)" in said
+    assert "new-items (" in said
+
+
 def test_new_items_are_placed_where_their_kind_is(fitted: dict[str, Source], world: World) -> None:
     known = world.requests.part(slice(0, USERS))
     found = fitted["new-items"].retrieve(known, 2).item_ids
@@ -288,10 +303,8 @@ def pipeline_without(names: set[str], monkeypatch: pytest.MonkeyPatch, config: C
     """Fit a pipeline whose list of sources lacks some."""
     every = wiring.sources_of
 
-    def some(config: Config, catalogue: Catalogue) -> Sources:
-        whole = every(config, catalogue)
-        left = [source for source in whole if source.name not in names]
-        return Sources(members=left, per_source=whole.per_source, keep=whole.keep)
+    def some(config: Config, catalogue: Catalogue) -> list[Source]:
+        return [source for source in every(config, catalogue) if source.name not in names]
 
     monkeypatch.setattr(wiring, "sources_of", some)
     splits = split(load(config), config)

@@ -55,6 +55,10 @@ class Content(VectorSource):
         self.index: IndexKind = index
         self.texts_: np.ndarray | None = None
 
+    def lacks(self, catalogue: Catalogue) -> str | None:
+        """Need items of which something is written."""
+        return None if catalogue.has_texts else "titles or texts of items"
+
     def fit(
         self,
         events: Events,

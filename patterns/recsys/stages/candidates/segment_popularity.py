@@ -49,6 +49,10 @@ class SegmentPopularity(Source):
         self.prior = prior
         self._known: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]] = {}
 
+    def lacks(self, catalogue: Catalogue) -> str | None:
+        """Need users of whom something is told."""
+        return None if catalogue.has_attributes else "attributes of users"
+
     def fit(
         self,
         events: Events,

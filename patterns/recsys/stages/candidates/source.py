@@ -5,9 +5,10 @@
     score(requests, item_ids)     its opinion of any items, whoever found them
     save(folder), load(folder)    no pickles
 
-A source says what it is called, what it `reads`, in which words it explains an item (`because`),
-and in which space of unit vectors it sees items, if it has one. So a pipeline, its features, its
-reasons and its report take any list of sources, and to leave one out is to take it off the list.
+A source says what it is called, what it `reads` and `lacks`, in which words it explains an item
+(`because`), and in which space of unit vectors it sees items, if it has one. So a pipeline, its
+features, its reasons and its report take any list of sources, and to leave one out is to take it
+off the list.
 
 Shapes: `B` requests, `N` items, `K` candidates, `D` dimensions.
 """
@@ -72,6 +73,10 @@ class Source(ABC):
     @abstractmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
+
+    def lacks(self, catalogue: Catalogue) -> str | None:
+        """Name what the source reads and `catalogue` does not have; None where it can be fitted."""
+        return None
 
     @property
     def space(self) -> np.ndarray | None:

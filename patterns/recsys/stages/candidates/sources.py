@@ -53,12 +53,27 @@ class Sources:
         per_source: int,
         keep: int,
         shares: Sequence[float] | None = None,
+        left_out: Sequence[str] = (),
     ) -> None:
-        """Take the sources and what each counts in the merge, equally much by default."""
+        """Take the sources and what each counts in the merge, equally much by default.
+
+        `left_out` names those that do not stand, each with what it lacks.
+        """
         self.members = tuple(members)
         self.per_source = per_source
         self.keep = keep
         self.shares_ = [1.0] * len(self.members) if shares is None else list(shares)
+        self.left_out = tuple(left_out)
+
+    @classmethod
+    def for_catalogue(
+        cls, members: Sequence[Source], catalogue: Catalogue, **settings: Any
+    ) -> Sources:
+        """Take those of `members` that lack nothing they read; `notices` names the others."""
+        lacking = {member.name: member.lacks(catalogue) for member in members}
+        left_out = [f"{name} ({what})" for name, what in lacking.items() if what is not None]
+        stand = [member for member in members if lacking[member.name] is None]
+        return cls(members=stand, left_out=left_out, **settings)
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self.members)
@@ -77,7 +92,11 @@ class Sources:
     @property
     def notices(self) -> list[str]:
         """What a user should know of how the sources came about."""
-        return [member.notice_ for member in self.members if member.notice_]
+        said = [member.notice_ for member in self.members if member.notice_]
+        if self.left_out:
+            names = ", ".join(self.left_out)
+            said.append(f"Left out, since the data does not have what they read: {names}.")
+        return said
 
     def fit(
         self,

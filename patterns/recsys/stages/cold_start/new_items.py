@@ -40,6 +40,11 @@ class NewItems(Source):
         self.content = content
         self.popularity = popularity or Popularity()
 
+    def lacks(self, catalogue: Catalogue) -> str | None:
+        """Need items that are described, in whatever way."""
+        described = catalogue.has_texts or catalogue.has_genres
+        return None if described else "titles, texts or genres of items"
+
     def fit(
         self,
         events: Events,
@@ -49,15 +54,20 @@ class NewItems(Source):
         resume: bool = False,
     ) -> Self:
         """Fit ALS, content and popularity on `events`, then place what has none."""
-        for stage in (self.als, self.content, self.popularity):
+        for stage in (self.als, self._texts(catalogue), self.popularity):
             if stage is not None:
                 stage.fit(events, catalogue)
         return self.place(events, catalogue)
 
+    def _texts(self, catalogue: Catalogue) -> Content | None:
+        """Return the stage that reads texts, None where there are none to read."""
+        return None if self.content is None or self.content.lacks(catalogue) else self.content
+
     def place(self, events: Events, catalogue: Catalogue) -> Self:
         """Place the items without events among the vectors of stages that are fitted on them."""
         counts = np.bincount(events.items, minlength=len(catalogue.item_ids))
-        text = None if self.content is None else self.content.items_.vectors
+        content = self._texts(catalogue)
+        text = None if content is None else content.items_.vectors
         described = item_content(catalogue.genres, catalogue.years, text)
         trend = self.popularity.scores_
         self.placement_ = ContentPlacement().fit(described, self.als.items_.vectors, counts, trend)

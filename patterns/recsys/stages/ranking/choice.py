@@ -90,8 +90,10 @@ class Ranking:
 
         `judge` says how good scores (B, K) of `judged` by rankers that had not seen the user are:
         `quality_` keeps that of each ranker, and `held_out_scores_` are those of the one that
-        serves, the second objective weighed in. `names` are those of the features.
+        serves, the second objective weighed in. `names` are those of the features; `inputs_` are
+        the features that were learned from.
         """
+        self.inputs_ = (learned or judged).examples.flat().features
         second = self._second_objective(judged.worth)
         self.rankers_ = self._unfitted(names)
         keeping: dict[str, Any] = {"checkpoints": checkpoints, "resume": resume}
