@@ -45,6 +45,7 @@ MADE: dict[str, Callable[[], Source]] = {
         content=Content(encoder="tfidf-svd", dimension=8),
     ),
 }
+SEVEN = [name for name in MADE if name != "new-items"]
 POPULAR = ("popularity", "segment-popularity", "new-items")  # these serve an empty history too
 
 
