@@ -75,8 +75,14 @@ def of_images(stage: Any, *, count: int = 192) -> Any:
 
 
 SHARED = {"classes": 3, "precision": "fp32", "device": "cpu"}
-NETWORK = SHARED | {"epochs": 10, "batch_size": 32, "learning_rate": 2e-2}
-MOBILENET = SHARED | {"epochs": 10, "batch_size": 8, "weights": "none", "input_size": 32}
+NETWORK = SHARED | {"least_steps": 0, "epochs": 10, "batch_size": 32, "learning_rate": 2e-2}
+MOBILENET = SHARED | {
+    "least_steps": 0,
+    "epochs": 10,
+    "batch_size": 8,
+    "weights": "none",
+    "input_size": 32,
+}
 OF_TEXTS: dict[str, Callable[[], Any]] = {
     "tfidf": lambda: TfidfClassifier(strengths=(10.0,)).fit(*texts()),
     "features": lambda: FeatureClassifier(classes=3, epochs=20, device="cpu").fit(*texts()),
