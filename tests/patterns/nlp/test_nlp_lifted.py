@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from lifting import copy_stages, run_lifted
 from planted import tiny_transformer
 
@@ -41,6 +42,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.slow
 def test_every_classifier_of_texts_can_leave(tmp_path: Path) -> None:
     copy_stages("nlp/classification", tmp_path)
     there = {path.name for path in (tmp_path / "patterns/nlp/classification").iterdir()}
