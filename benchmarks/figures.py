@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks import prose
 from benchmarks.kept import ROOT, read, result_path
 from common import console
-from common.artifacts import open_run
+from common.artifacts import Run, open_run
 from common.atomic import write_json, write_text
 
 README = ROOT / "benchmarks" / "README.md"
@@ -99,8 +99,13 @@ def measure(name: str) -> None:
     write_json(path, run_alone(name, COMMANDS[name]))
 
 
-def run_alone(name: str, command: Sequence[str]) -> dict[str, Any]:
-    """Run a train command of `name` in a process of its own and give what it measured."""
+def run_alone(
+    name: str, command: Sequence[str], *, look: Callable[[Run], None] = lambda run: None
+) -> dict[str, Any]:
+    """Run a train command of `name` in a process of its own and give what it measured.
+
+    `look` may read the saved run, which is removed afterwards.
+    """
     console.info(f"python -m {' '.join(command)}")
     with tempfile.TemporaryDirectory() as runs:
         start = time.perf_counter()
@@ -112,6 +117,7 @@ def run_alone(name: str, command: Sequence[str]) -> dict[str, Any]:
             raise SystemExit(f"{' '.join(command)} failed with exit code {process.returncode}")
         run = open_run("latest", name=name.partition(":")[0], runs=Path(runs))
         metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
+        look(run)
     return {
         "command": f"python -m {' '.join(command)}",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",

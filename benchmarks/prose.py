@@ -82,8 +82,8 @@ LOOKS_MEASURED = re.compile(
 
 def pages() -> list[Path]:
     """Return the pages whose figures are rendered; a decision keeps the figures of its day."""
-    places = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/*.md")
-    places += ("patterns/*/README.md", "patterns/*/*/README.md")
+    places = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/*.md"]
+    places += ["patterns/*/README.md", "patterns/*/*/README.md"]
     return [page for place in places for page in sorted(ROOT.glob(place))]
 
 
