@@ -6,7 +6,8 @@ with its decimals, its sign, per cent, an interval, or a word of `SHARES`. In th
 
     recsys / quality / + ranking / NDCG@10    the run, then table, row and column of its JSON
     recsys config / reranking / ndcg_budget   a default of a pattern's configuration
-    ratio: A; B                               A / B; also difference, gain (A / B - 1), minus (-A)
+    ratio: A; B                               A / B; also difference (A - B), gain (A / B - 1), cut
+                                              (1 - A / B) and, of one path, minus (-A)
     given: arithmetic                         nothing measured: a word of `GIVEN` says what else
 
 The second path may leave out what it has in common with the first, at its front. A row or table
@@ -147,6 +148,7 @@ OPERATIONS: Mapping[str, Callable[..., float]] = {
     "ratio": lambda a, b: a / b,
     "difference": lambda a, b: a - b,
     "gain": lambda a, b: a / b - 1,
+    "cut": lambda a, b: 1 - a / b,
     "minus": lambda a: -a,
 }
 

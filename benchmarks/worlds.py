@@ -95,7 +95,7 @@ def per_user(command: Sequence[str], run: Run) -> dict[str, np.ndarray]:
 
     config = parse(PRESETS, description="", argv=list(command[1:]))
     splits = split(load(config), config)
-    pipeline = Pipeline.load(run.path)
+    pipeline = Pipeline.load(run.pipeline)
     asked = ask(pipeline, splits)
     values = Scorer(pipeline, asked, splits).per_user(asked.lists["+ ranking"])
     return {metric: values[metric] for metric in METRICS}
