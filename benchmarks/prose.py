@@ -54,7 +54,7 @@ NUMBER = r"[+-]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
 _SHARE = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in SHARES)
 _UNIT = r"(?:ms|milliseconds?|s|seconds?|minutes?|[KMGT]i?B|bytes)"
 TOLD = re.compile(
-    rf"(?P<figure>(?<![\w.]){NUMBER}(?:\s?%|\s{_UNIT})?(?:\s\[{NUMBER},\s{NUMBER}\])?"
+    rf"(?P<figure>(?<![\w.−]){NUMBER}(?:\s?%|\s{_UNIT})?(?:\s\[{NUMBER},\s{NUMBER}\])?"
     rf"|\b(?:{_SHARE}))"
     r"(?P<comment><!--\s+(?P<path>(?:(?!-->).)*?)\s+-->)",
     re.IGNORECASE | re.DOTALL,

@@ -156,11 +156,12 @@ def compared(index: VectorIndex, queries: np.ndarray) -> float:
     store: Any = index.store_
     if index.kind == "flat":
         return float(len(store))
-    faiss.cvar.indexIVF_stats.reset()
-    faiss.cvar.hnsw_stats.reset()
+    counted: Any = faiss.cvar
+    counted.indexIVF_stats.reset()
+    counted.hnsw_stats.reset()
     index.search(queries, K)
     cells = store.core_.nlist if index.kind == "ivf" else 0
-    return cells + (faiss.cvar.indexIVF_stats.ndis + faiss.cvar.hnsw_stats.ndis) / len(queries)
+    return float(cells + (counted.indexIVF_stats.ndis + counted.hnsw_stats.ndis) / len(queries))
 
 
 def against_faiss(vectors: np.ndarray, queries: np.ndarray, *, repeats: int) -> Table:
