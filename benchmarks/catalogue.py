@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.figures import RESULTS, machine
+from benchmarks.figures import machine
+from benchmarks.kept import RESULTS
 from common import console
 from common.atomic import write_json
 from common.config import set_openmp_waiting

@@ -6,7 +6,8 @@
 
 Each command runs alone in a process of its own, so that its wall time and peak memory are its own.
 Results are kept under `benchmarks/results/<name>.json`; the block between the markers of a README
-is made from them and from nothing else, and a test holds the two equal.
+is made from them and from nothing else, figures in sentences too (`benchmarks.prose`), and a test
+holds them equal.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import prose
+from benchmarks.kept import ROOT, read, result_path
 from common import console
 from common.artifacts import open_run
 from common.atomic import write_json, write_text
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str]) -> int:
     render_into(ROOT / "README.md", summary())
     for name in SPEED:
         render_into(README, markdown(read(name)), block=name)
+    prose.render_pages()
     return 0
 
 
@@ -131,17 +133,6 @@ def page_of(name: str) -> tuple[Path, str]:
     """Return the README that a run's figures stand in, and their block."""
     pattern, _, block = name.partition(":")
     return ROOT / "patterns" / pattern / "README.md", block
-
-
-def result_path(name: str) -> Path:
-    """Return where the result of a run is kept."""
-    return RESULTS / f"{re.sub('[/:]', '-', name)}.json"
-
-
-def read(name: str) -> dict[str, Any]:
-    """Return the kept result of a run."""
-    result: dict[str, Any] = json.loads(result_path(name).read_text(encoding="utf-8"))
-    return result
 
 
 def render_into(readme: Path, figures: str, *, block: str = "") -> None:

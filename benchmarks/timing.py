@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.figures import README, machine, markdown, read, render_into, result_path
+from benchmarks.figures import README, machine, markdown, render_into
+from benchmarks.kept import read, result_path
 from common import console
 from common.atomic import write_json
 

@@ -16,7 +16,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.figures import RESULTS, ROOT, render_into, run_alone, table_markdown
+from benchmarks.figures import render_into, run_alone, table_markdown
+from benchmarks.kept import RESULTS, ROOT
 from common.atomic import write_json
 
 PATH = RESULTS / "recsys-worlds.json"

@@ -72,8 +72,8 @@ def section(text: str, heading: str) -> str:
 
 
 def paragraphs(text: str) -> list[str]:
-    """Return the paragraphs of prose, in order: no heading, list, table or block."""
-    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    """Return the paragraphs of prose, in order: no heading, list, table, block or comment."""
+    prose = re.sub(r"```.*?```|(?<=\S)<!--.*?-->", "", text, flags=re.DOTALL)
     parts = [part.strip() for part in prose.split("\n\n")]
     return [part for part in parts if part and part[0] not in "#-|<"]
 

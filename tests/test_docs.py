@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import figures, protocols, worlds
+from benchmarks import figures, kept, protocols, worlds
 from common import config as command
 from docs import build
 
@@ -97,7 +97,7 @@ def test_figures_come_from_a_kept_run(name: str) -> None:
     readme, block = figures.page_of(name)
     begin, end = figures.markers(block)
     block = readme.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
-    assert block.strip() == figures.markdown(figures.read(name)).strip()
+    assert block.strip() == figures.markdown(kept.read(name)).strip()
 
 
 def test_the_front_page_comes_from_kept_runs() -> None:
@@ -109,7 +109,7 @@ def test_the_front_page_comes_from_kept_runs() -> None:
 def test_benchmark_tables_come_from_kept_results(name: str) -> None:
     begin, end = figures.markers(name)
     text = figures.README.read_text(encoding="utf-8")
-    assert text.split(begin)[1].split(end)[0].strip() == figures.markdown(figures.read(name))
+    assert text.split(begin)[1].split(end)[0].strip() == figures.markdown(kept.read(name))
 
 
 @pytest.mark.parametrize("name", figures.COMMANDS)
