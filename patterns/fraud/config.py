@@ -126,8 +126,9 @@ class DecisionOptions:
     false_positive_cost: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
     """What declining a genuine payment costs, in the currency of the amounts; a fraud let through
     costs its amount."""
-    policy: Literal["threshold", "expected-loss"] = "threshold"
-    """Decline above one threshold, or wherever the expected loss exceeds the expected friction."""
+    policy: Literal["best", "threshold", "expected-loss"] = "best"
+    """Decline above one threshold, or wherever the expected loss exceeds the expected friction;
+    `best` takes what saves more over the `folds` windows before the test."""
     alerts: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
     """Cards that investigators check per day: the k of CP@k."""
 

@@ -33,7 +33,7 @@ def draw(report: Report, pipeline: Pipeline, splits: Splits, scored: Scored) -> 
 
 def _precision_recall(report: Report, pipeline: Pipeline, scored: Scored) -> None:
     labels, declined = scored.payments.labels, scored.declined[pipeline.served_.name]
-    caption = "Each point is a threshold; the mark is the one that is served."
+    caption = "Each point is a threshold; the mark is what is served."
     with figure(report, "Precision and recall", caption) as axes:
         for name, values in scored.raw.items():
             curve = precision_recall_curve(labels, values)
@@ -50,7 +50,7 @@ def _reliability(report: Report, scored: Scored) -> None:
     labels = scored.payments.labels
     caption = (
         "Share of fraud against the probability that was said; the diagonal is right. Dotted: the"
-        " raw scores, which rebalancing pushes far to the right; solid: calibrated on validation."
+        " raw scores, which rebalancing may push to the right; solid: calibrated on validation."
     )
     with figure(report, "Reliability", caption) as axes:
         for name in (n for n in scored.raw if n.startswith("XGBoost")):
@@ -71,8 +71,8 @@ def _cost(report: Report, pipeline: Pipeline, splits: Splits) -> None:
     served, inputs = pipeline.served_, pipeline.inputs_
     parts = {"validation": (splits.valid, inputs.valid), "test": (splits.test, inputs.test)}
     caption = (
-        "Loss to fraud plus friction per 1,000 payments at every threshold, on validation (where"
-        " the threshold was chosen) and on test; the dotted line is the threshold served."
+        "Loss to fraud plus friction per 1,000 payments at every threshold, on validation and on"
+        " test; the dotted line is the threshold that costs least on validation."
         " At the right end everything is accepted."
     )
     never = 0.0

@@ -30,7 +30,7 @@ from patterns.fraud.entities.inputs import Inputs
 from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.calibration import Calibration
 from patterns.fraud.stages.choice import Choice, servable
-from patterns.fraud.stages.decision import CostDecision
+from patterns.fraud.stages.decision import CostDecision, offered
 from patterns.fraud.stages.fallback import Scores, answer, settle_fallback
 from patterns.fraud.stages.features.columns import allowed
 from patterns.fraud.stages.features.definition import FeatureSet
@@ -76,16 +76,15 @@ class Pipeline:
         """Make the unfitted stages for the columns of `splits`."""
         features = _features(config, splits)
         methods = suitable(gaps=bool(features.categories or features.optional))
-        costs, options = config.decision, config.model
+        options, cost = config.model, config.decision.false_positive_cost
+        policy = offered(config.decision.policy)[0]  # until the choice settles it
 
         def variant(name: str, model: Model, imbalance: str = "none") -> Variant:
             return Variant(
                 name=name,
                 model=model,
                 calibration=Calibration(kind=options.calibration),
-                decision=CostDecision(
-                    false_positive_cost=costs.false_positive_cost, policy=costs.policy
-                ),
+                decision=CostDecision(false_positive_cost=cost, policy=policy),
                 imbalance=imbalance,
                 seed=config.seed,
             )
@@ -96,7 +95,7 @@ class Pipeline:
             rules=variant(RULES, Rules(names=features.names)),
             models=[variant(LOGISTIC, LogisticModel(codes=features.codes)), *boosted],
             choice=_choice(config, methods),
-            alerts=costs.alerts,
+            alerts=config.decision.alerts,
             seed=config.seed,
         )
 
@@ -126,10 +125,10 @@ class Pipeline:
         return self
 
     def fit_models(self, splits: Splits) -> Pipeline:
-        """Fit every model under every rebalancing; settle which one serves and which falls in."""
+        """Fit every model under every rebalancing; settle what serves, how, and what falls in."""
         for model in self.models:
             self._fit(model, splits)
-        self.served_ = self.choice.best(self.variants)
+        self.served_ = self.choice.settle(self.variants)
         self.fallback_, notices = settle_fallback(
             self.served_, self.rules, self.models, self.inputs_.valid, splits.valid
         )
@@ -243,6 +242,7 @@ def _choice(config: Config, methods: list[str]) -> Choice:
         names = servable(serve=options.serve, imbalance=options.imbalance, methods=methods)
     return Choice(
         candidates=names,
+        policies=offered(config.decision.policy),
         folds=options.folds,
         delay=config.split.label_delay_days * DAY,
         seed=config.seed,

@@ -1,7 +1,8 @@
 """The headline: how well each variant orders payments, and what its decisions save.
 
 Intervals of average precision resample customers, because the payments of one customer share their
-fate (or payments, where no customer is known); those of CP@k resample days. Money is what a
+fate (or payments, where no customer is known), and so do those of money; those of CP@k resample
+days. Money is what a
 decision rule saves over accepting everything, as a share of what fraud would have cost: 1 is
 perfect, below 0 worse than doing nothing. What the table has no columns for is left out.
 """
@@ -15,10 +16,10 @@ from common.evaluation.classification import average_precision, brier, roc_auc
 from common.evaluation.report import Estimate, Row, Table, Value
 from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.intervals import average_precision_interval
+from patterns.fraud.evaluation.savings import Savings
 from patterns.fraud.evaluation.scored import Scored
 from patterns.fraud.pipeline import Pipeline
-from patterns.fraud.stages.decision import card_precision, money
-from patterns.fraud.stages.variant import Variant
+from patterns.fraud.stages.decision import card_precision
 from patterns.fraud.stages.variants import RULES
 
 
@@ -39,7 +40,9 @@ def quality(pipeline: Pipeline, scored: Scored) -> Table:
             by_day = daily_card_precision(test, scores, k)
             cells[alerted] = Estimate(float(by_day.mean()), *interval(by_day, seed=pipeline.seed))
         if test.amounts is not None:
-            cells["money saved"] = f"{_saved(variant, scored):.1%}"
+            cost = variant.decision.false_positive_cost
+            savings = Savings(test, false_positive_cost=cost, seed=pipeline.seed)
+            cells["money saved"] = savings.share(scored.declined[name])
         served = " (served)" if variant is pipeline.served_ else ""
         rows.append(Row(name + served, cells, baseline=name == RULES))
     return Table("quality", tuple(filter(None, columns)), tuple(rows), _caption(test, k))
@@ -83,17 +86,3 @@ def daily_card_precision(test: Payments, scores: np.ndarray, k: int) -> np.ndarr
     return card_precision(
         days=test.days, customers=test.customers, labels=test.labels, scores=scores, k=k
     )
-
-
-def _saved(variant: Variant, scored: Scored) -> float:
-    test, cost = scored.payments, variant.decision.false_positive_cost
-    declined = scored.declined[variant.name]
-    assert test.amounts is not None
-    priced = money(
-        test.labels,
-        test.amounts,
-        declined,
-        false_positive_cost=cost,
-        weights=test.weights,
-    )
-    return priced.saved_share

@@ -29,7 +29,7 @@ def slices(pipeline: Pipeline, scored: Scored) -> Table:
         for name, members in _members(pipeline, scored).items()
         if labels[members].any()
     )
-    return Table("slices", COLUMNS, rows, "Recall at the served threshold.")
+    return Table("slices", COLUMNS, rows, "Precision and recall of the served decisions.")
 
 
 def _members(pipeline: Pipeline, scored: Scored) -> dict[str, np.ndarray]:

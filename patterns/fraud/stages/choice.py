@@ -6,7 +6,8 @@ payments that follow, and judged on all after them, as it would be in production
 
     value = mean over the folds of (AP + share of the fraud losses saved) / 2
 
-or of AP alone where payments have no amounts. To be quick, a fold of a large table is fitted on all
+or of AP alone where payments have no amounts. Money is that of the policy that saves most, which
+is then served with it. To be quick, a fold of a large table is fitted on all
 frauds and `most_genuine` genuine payments; with much fewer of those the trees look worse than they
 are.
 
@@ -25,7 +26,7 @@ import numpy as np
 from common.evaluation.classification import average_precision
 from common.units import DAY
 from patterns.fraud.entities.payments import Payments
-from patterns.fraud.stages.decision import money
+from patterns.fraud.stages.decision import POLICIES, money
 from patterns.fraud.stages.folds import Fold, make_folds
 from patterns.fraud.stages.models.xgboost import BoostedTrees
 from patterns.fraud.stages.variant import Variant
@@ -53,57 +54,74 @@ class Judgement:
     """How a variant did in each fold."""
 
     ap: tuple[float, ...]
-    saved: tuple[float, ...]  # share of the losses to fraud, empty without amounts
+    saved: Mapping[str, tuple[float, ...]]  # by policy, share of the losses; empty without amounts
+
+    @property
+    def policy(self) -> str | None:
+        """Return the policy that saves most, of equals the first; None without amounts."""
+        return max(self.saved, key=self._mean_saved, default=None)
 
     @property
     def value(self) -> float:
         """Return what variants are compared by: higher is better."""
         ap = float(np.mean(self.ap))
-        if not self.saved:
-            return ap
-        return (ap + float(np.mean(np.maximum(self.saved, -1.0)))) / 2
+        return ap if self.policy is None else (ap + self._mean_saved(self.policy)) / 2
+
+    def _mean_saved(self, policy: str) -> float:
+        return float(np.mean(np.maximum(self.saved[policy], -1.0)))
 
 
 class Choice:
     """Learned attribute: `judged_`, each candidate over the folds; empty if none was compared."""
 
     def __init__(
-        self, *, candidates: Sequence[str], folds: int = 3, delay: int = 7 * DAY, seed: int = 0
+        self,
+        *,
+        candidates: Sequence[str],
+        policies: Sequence[str] = POLICIES,
+        folds: int = 3,
+        delay: int = 7 * DAY,
+        seed: int = 0,
     ) -> None:
-        """Compare `candidates`, names of variants, over `folds` windows; labels come `delay` late.
+        """Compare `candidates`, names of variants, and `policies` over `folds` windows.
 
-        The delay is in seconds.
+        Labels come `delay` seconds late.
         """
-        self.candidates = list(candidates)
+        self.candidates, self.policies = list(candidates), list(policies)
         self.folds, self.delay, self.seed = folds, delay, seed
         self.judged_: dict[str, Judgement] = {}
 
     def fit(self, variants: Mapping[str, Variant], features: np.ndarray, known: Payments) -> Self:
         """Judge the unfitted candidates among `variants` on the `known` payments' features (N, F).
 
-        A single candidate is not judged, and none is where no fold holds frauds.
+        Where there is nothing to choose nothing is judged, nor where no fold holds frauds.
         """
         self.judged_ = {}
-        if len(self.candidates) == 1:
+        if len(self.candidates) == len(self.policies) == 1:
             return self
         folds = make_folds(
             known.labels, known.times, count=self.folds, delay=self.delay, seed=self.seed
         )
         if folds:
             self.judged_ = {
-                name: judge(variants[name], folds, features, known, seed=self.seed)
+                name: judge(variants[name], folds, features, known, self.policies, seed=self.seed)
                 for name in self.candidates
             }
         return self
 
-    def best(self, variants: Mapping[str, Variant]) -> Variant:
-        """Return the fitted variant to serve, ties to the first candidate.
+    def settle(self, variants: Mapping[str, Variant]) -> Variant:
+        """Return the fitted variant to serve, and let all `variants` decide by its best policy.
 
-        Where none was compared, AP on validation decides.
+        Ties go to the first candidate. Where none was compared, AP on validation decides, and
+        policies stay as they are.
         """
         value = {name: each.value for name, each in self.judged_.items()}
         value = value or {name: variants[name].valid_ap_ for name in self.candidates}
-        return variants[max(self.candidates, key=value.__getitem__)]
+        best = max(self.candidates, key=value.__getitem__)
+        if self.judged_ and (policy := self.judged_[best].policy):
+            for variant in variants.values():
+                variant.decision.policy = policy
+        return variants[best]
 
 
 def judge(
@@ -111,6 +129,7 @@ def judge(
     folds: Sequence[Fold],
     features: np.ndarray,
     known: Payments,
+    policies: Sequence[str],
     *,
     most_genuine: int = 50_000,
     most_bins: int = 512,
@@ -118,9 +137,11 @@ def judge(
 ) -> Judgement:
     """Fit copies of the unfitted `variant` on each fold of the `known` payments' features (N, F).
 
-    Trees look at most at `most_bins` histogram bins there: for them the bins are most of the time.
+    Each of `policies` decides by the same probabilities. Trees look at most at `most_bins`
+    histogram bins there: for them the bins are most of the time.
     """
-    ap, saved = [], []
+    ap: list[float] = []
+    saved: dict[str, list[float]] = {policy: [] for policy in policies}
     for fold in folds:
         chosen = _fewer(known.labels, fold.train, most_genuine, seed)
         tune, after = known.take(fold.tune), known.take(fold.judge)
@@ -133,16 +154,21 @@ def judge(
         )
         probabilities = fresh.probabilities(features[fold.judge])
         ap.append(average_precision(after.labels, probabilities, after.weights))
-        if after.amounts is not None:
-            priced = money(
-                after.labels,
-                after.amounts,
-                fresh.decision.decline(probabilities, after.amounts),
-                false_positive_cost=fresh.decision.false_positive_cost,
-                weights=after.weights,
-            )
-            saved.append(priced.saved_share)
-    return Judgement(tuple(ap), tuple(saved))
+        for policy in policies if after.amounts is not None else ():
+            declined = fresh.decision.under(policy).decline(probabilities, after.amounts)
+            saved[policy].append(_saved_share(after, declined, fresh.decision.false_positive_cost))
+    return Judgement(tuple(ap), {policy: tuple(by) for policy, by in saved.items() if by})
+
+
+def _saved_share(payments: Payments, declined: np.ndarray, cost: float) -> float:
+    assert payments.amounts is not None
+    return money(
+        payments.labels,
+        payments.amounts,
+        declined,
+        false_positive_cost=cost,
+        weights=payments.weights,
+    ).saved_share
 
 
 def _copied(variant: Variant, most_bins: int) -> Variant:

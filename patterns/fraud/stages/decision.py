@@ -6,9 +6,10 @@ payment declined costs a fixed sum (the call, the lost margin, now and then the 
     threshold        decline where p >= t; t minimises the cost on validation
     expected-loss    decline where p * amount > (1 - p) * false_positive_cost; needs a calibrated p
 
-The second rule lets small payments through that are not worth a declined customer (Elkan, "The
-Foundations of Cost-Sensitive Learning", IJCAI 2001; Bahnsen et al., 2013, for cards). Payments
-without amounts have no price: their threshold is the one of the highest F1 on validation.
+The second rule lets small payments through that are not worth a declined customer, and declines
+large ones sooner (Elkan, "The Foundations of Cost-Sensitive Learning", IJCAI 2001; Bahnsen et al.,
+2013, for cards). Payments without amounts have no price: their threshold is the one of the highest
+F1 on validation.
 
 Investigators have a budget instead: `card_precision` is the share of compromised cards among the k
 alerted each day (CP@k of the Fraud Detection Handbook, chapter 4.4). A card is alerted once a day,
@@ -21,6 +22,7 @@ Shapes: `N` payments.
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -30,12 +32,20 @@ import numpy as np
 from common.atomic import write_json
 from common.evaluation.classification import best_threshold_by_cost
 
+POLICY_NAMES = {"threshold": "cost threshold", "expected-loss": "expected loss"}
+POLICIES = tuple(POLICY_NAMES)  # the simplest first
+
+
+def offered(policy: str) -> tuple[str, ...]:
+    """Return what to choose from: `policy` itself, or all of `POLICIES` where it is best."""
+    return POLICIES if policy == "best" else (policy,)
+
 
 class CostDecision:
     """Declines the payments that cost more to accept than to decline."""
 
     def __init__(self, *, false_positive_cost: float = 10.0, policy: str = "threshold") -> None:
-        """`false_positive_cost` is in the currency of the amounts."""
+        """`false_positive_cost` is in the currency of the amounts; `policy` one of `POLICIES`."""
         self.false_positive_cost = false_positive_cost
         self.policy = policy
 
@@ -64,6 +74,12 @@ class CostDecision:
         )
         self.threshold_ = float(best.threshold)
         return self
+
+    def under(self, policy: str) -> Self:
+        """Return the same costs and threshold under another policy."""
+        other = copy(self)
+        other.policy = policy
+        return other
 
     def decline(self, probabilities: np.ndarray, amounts: np.ndarray | None) -> np.ndarray:
         """Return whether to decline each payment, (N,) bool."""
@@ -114,6 +130,19 @@ class Money:
         """Return `saved` over all that fraud would have cost: 1 is perfect, below 0 does harm."""
         fraud = self.prevented + self.lost
         return self.saved / fraud if fraud else 0.0
+
+
+def gains(
+    labels: np.ndarray,
+    amounts: np.ndarray,
+    declined: np.ndarray,
+    *,
+    false_positive_cost: float,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return what deciding on each payment gained over accepting it (N,); together `saved`."""
+    each = np.ones(len(labels)) if weights is None else weights
+    return declined * np.where(labels == 1, amounts, -false_positive_cost) * each
 
 
 def money(

@@ -18,7 +18,7 @@ from patterns.vision.segmentation import figures
 from patterns.vision.segmentation.config import NAME
 from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.evaluation import classes
-from patterns.vision.segmentation.evaluation.accuracy import headline
+from patterns.vision.segmentation.evaluation.accuracy import against_baseline, headline
 from patterns.vision.segmentation.evaluation.found import compare
 from patterns.vision.segmentation.evaluation.slices import by_slice
 from patterns.vision.segmentation.pipeline import Pipeline
@@ -44,7 +44,11 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
 def _judge_objects(report: Report, pipeline: Pipeline, splits: Splits) -> None:
     test = splits.test
     base, joined, final = compare(pipeline, test)
-    report.tables = [headline(pipeline, splits, base, joined, final), by_slice(test, base, final)]
+    report.tables = [
+        headline(pipeline, splits, base, joined, final),
+        against_baseline(test, base, final, seed=pipeline.seed),
+        by_slice(test, base, final, seed=pipeline.seed),
+    ]
     figures.draw(report, pipeline, test, base, final)
 
 

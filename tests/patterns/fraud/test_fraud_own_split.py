@@ -12,6 +12,8 @@ from patterns.fraud.config import DecisionOptions, SplitOptions
 from patterns.fraud.data import load, split
 from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.choice import choice
+from patterns.fraud.stages.choice import Judgement
+from patterns.fraud.stages.decision import POLICIES
 from patterns.fraud.stages.features.windows import compute
 from patterns.fraud.stages.folds import make_folds
 from patterns.fraud.stages.variants import LOGISTIC, RULES
@@ -131,6 +133,22 @@ def test_the_highest_value_over_the_folds_is_served_baselines_included(tmp_path)
     assert pipeline.served_.name == max(value, key=value.__getitem__) == "XGBoost"
     rows = {row.name: row.values for row in choice(pipeline).rows}
     assert rows["XGBoost (served)"]["value"] == value["XGBoost"]
+
+
+def test_the_policy_that_saves_most_over_the_folds_is_served(tmp_path):
+    judged = Judgement((0.5, 0.7), {"threshold": (0.1, 0.2), "expected-loss": (-9.0, 1.0)})
+    assert judged.policy == "threshold" and judged.value == pytest.approx((0.6 + 0.15) / 2)
+    assert replace(judged, saved={}).policy is None and replace(judged, saved={}).value == 0.6
+    pipeline, _ = fit(config(tmp_path, shop()))
+    served = pipeline.choice.judged_[pipeline.served_.name]
+    assert set(served.saved) == set(POLICIES) and len(served.saved["threshold"]) == 3
+    assert {v.decision.policy for v in pipeline.variants.values()} == {served.policy}
+    for policy in POLICIES:
+        settings = config(tmp_path, shop())
+        settings = replace(settings, decision=DecisionOptions(policy=policy))
+        settings = replace(settings, model=replace(QUICK, serve="logistic"))
+        given, _ = fit(settings)
+        assert given.served_.decision.policy == policy and not given.choice.judged_
 
 
 def test_rules_can_be_served_and_rules_that_help_nobody_are_no_fallback(tmp_path):

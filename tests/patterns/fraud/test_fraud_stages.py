@@ -1,10 +1,15 @@
 """Rules, rebalancing, calibration, models and decisions on planted data and hand cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from common.evaluation.classification import average_precision
+from common.evaluation.report import Estimate
+from patterns.fraud.entities.payments import Payments
 from patterns.fraud.evaluation.intervals import WeightedAveragePrecision, average_precision_interval
+from patterns.fraud.evaluation.savings import Savings
 from patterns.fraud.stages.calibration import Calibration
 from patterns.fraud.stages.decision import CostDecision, card_precision, money
 from patterns.fraud.stages.imbalance import METHODS, rebalance, smote
@@ -217,6 +222,26 @@ def test_card_precision_counts_cards_once_and_can_drop_found_ones():
 
 
 # ---------------------------------------------------------------- metrics
+
+
+def test_savings_add_up_and_their_intervals_resample_customers():
+    rng = np.random.default_rng(0)
+    labels = (rng.random(600) < 0.3).astype(np.int8)
+    test = Payments(np.arange(600), labels, np.full(600, 30.0), customers=np.arange(600) // 3)
+    savings = Savings(test, false_positive_cost=10, seed=0)
+    perfect, nobody, everybody = labels == 1, np.zeros(600, bool), np.ones(600, bool)
+    frauds = int(labels.sum())
+    whole = savings.saved(perfect)
+    assert whole.value == 30 * frauds and whole.low < whole.value < whole.high
+    assert savings.share(perfect) == Estimate(1, 1, 1) and savings.share(nobody).value == 0
+    priced = money(labels, test.amounts, everybody, false_positive_cost=10)
+    assert savings.share(everybody).value == pytest.approx(priced.saved_share)
+    gained = savings.above(perfect, everybody)
+    assert gained.value == 10 * (600 - frauds) and gained.low > 0
+    assert savings.above(perfect, perfect) == Estimate(0, 0, 0)
+    once = replace(test, customers=np.zeros(600, int))  # one customer: nothing to resample
+    one = Savings(once, false_positive_cost=10, seed=0).saved(perfect)
+    assert one.low == one.value == one.high
 
 
 def test_weighted_average_precision_equals_the_plain_one_and_repetition():

@@ -18,6 +18,7 @@ from patterns.fraud.stages.features.definition import (
     Window,
     standard,
 )
+from patterns.fraud.stages.features.history import EMPTY, History
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 
@@ -160,6 +161,16 @@ def test_snapshot_goes_on_where_the_table_ended(world, tmp_path):
     assert np.array_equal(
         np.stack([loaded.update(payment) for payment in payments(world[cut:])]), batch[cut:]
     )
+
+
+def test_windows_of_a_snapshot_stand_at_the_latest_payment(world):
+    stream = FeatureStream.from_frame(standard(columns=set(world.columns)), world, start=START)
+    for group in stream._groups:
+        for history in group.entities.values():
+            times, values, ids = history.times, history.values, history.ids
+            before = History(times[:-1], values[:-1], ids[:-1], [EMPTY] * len(group.spans))
+            found = before.moved(times[-1], values[-1], group.spans, group.delays)
+            assert found == history.places
 
 
 def test_peek_leaves_no_trace(world):

@@ -65,6 +65,9 @@ def test_it_learns_the_planted_nuclei(pipeline: Pipeline, splits: Splits) -> Non
     assert figures["otsu"]["IoU"] > 0.9
     assert figures["unet"]["IoU"] > 0.85
     assert figures["+ splitting"]["objects found"] > figures["unet"]["objects found"] > 0.7
+    gained = {row.name: row.values["value"] for row in report.tables[1].rows}["IoU gained"]
+    assert gained.value == pytest.approx(figures["+ splitting"]["IoU"] - figures["otsu"]["IoU"])
+    assert gained.low <= gained.value <= gained.high
     assert pipeline.valid_iou_ is not None and pipeline.valid_iou_ > 0.85
     assert {"images", "counts", "IoU by image"} <= {figure.name for figure in report.figures}
     assert report.notices == list(splits.notices)

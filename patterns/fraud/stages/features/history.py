@@ -1,10 +1,9 @@
 """The recent past of every entity: what the stream's windows run over.
 
-A `History` is one entity's payments of the longest window, in order, with two positions, a running
-count and an integer sum for each window. A `Group` holds the histories of all entities of one kind
+A `History` is one entity's payments of the longest window, in order, with two positions and an
+integer sum for each window. A `Group` holds the histories of all entities of one kind
 (all customers, all terminals) and turns them into flat arrays for the snapshot and back. Windows
-are not saved: rebuilt from an empty start they catch up at the next payment, to equal sums,
-since sums of integers do not depend on how they were reached.
+are not saved but found again, with equal sums, since sums of integers do not depend on their order.
 """
 
 from __future__ import annotations
@@ -20,38 +19,28 @@ from patterns.fraud.stages.features.definition import UNIT_OF, UNITS, FeatureSet
 from patterns.fraud.stages.features.windows import values_of
 
 COMPACT_AFTER = 64  # outdated payments of an entity before its list is cut
+Place = tuple[int, int, int]  # of a window: its first payment, the one after its last, their sum
+EMPTY: Place = (0, 0, 0)
 
 
 @dataclass(slots=True)
 class History:
     """The recent payments of one entity, and where each window stands in them."""
 
-    windows: int
     times: list[int] = field(default_factory=list)
     values: list[int] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
-    heads: list[int] = field(default_factory=list)
-    tails: list[int] = field(default_factory=list)
-    totals: list[int] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)  # of each window
 
-    def __post_init__(self) -> None:
-        """Let windows start empty at the list's beginning."""
-        self.heads, self.tails = [0] * self.windows, [0] * self.windows
-        self.totals = [0] * self.windows
+    def moved(self, time: int, value: int, spans: list[int], delays: list[int]) -> list[Place]:
+        """Return where (time - delay - span, time - delay] stands, with a payment made at `time`.
 
-    def append(self, time: int, value: int, identifier: int) -> None:
-        """Add a payment; it enters a window when `advance` says so."""
-        self.times.append(time)
-        self.values.append(value)
-        self.ids.append(identifier)
-
-    def advance(self, now: int, spans: list[int], delays: list[int]) -> None:
-        """Move every window to (now - delay - span, now - delay]."""
-        times, values, heads, tails = self.times, self.values, self.heads, self.tails
-        size = len(times)
-        for w, span in enumerate(spans):
-            until = now - delays[w]
-            head, tail, total = heads[w], tails[w], self.totals[w]
+        That payment would be the last; nothing is recorded.
+        """
+        times, values, size = self.times, self.values, len(self.times)
+        found = []
+        for (head, tail, total), span, delay in zip(self.places, spans, delays, strict=True):
+            until = time - delay
             while tail < size and times[tail] <= until:
                 total += values[tail]
                 tail += 1
@@ -59,23 +48,20 @@ class History:
             while head < tail and times[head] <= since:
                 total -= values[head]
                 head += 1
-            heads[w], tails[w], self.totals[w] = head, tail, total
-        oldest = min(heads)
-        if oldest > COMPACT_AFTER and 2 * oldest > size:
-            self._drop(oldest)
+            found.append((head, tail, total) if delay else (head, tail + 1, total + value))
+        return found
 
-    def _drop(self, oldest: int) -> None:
-        for column in (self.times, self.values, self.ids):
-            del column[:oldest]
-        self.heads = [head - oldest for head in self.heads]
-        self.tails = [tail - oldest for tail in self.tails]
-
-    def copy(self) -> History:
-        """Return an independent copy, windows included."""
-        other = History(self.windows, self.times[:], self.values[:], self.ids[:])
-        other.heads, other.tails = self.heads[:], self.tails[:]
-        other.totals = self.totals[:]
-        return other
+    def record(self, time: int, value: int, identifier: int, places: list[Place]) -> None:
+        """Add a payment, and leave the windows where `moved` found them."""
+        self.times.append(time)
+        self.values.append(value)
+        self.ids.append(identifier)
+        self.places = places
+        oldest = min(head for head, _, _ in places)
+        if oldest > COMPACT_AFTER and 2 * oldest > len(self.times):
+            for column in (self.times, self.values, self.ids):
+                del column[:oldest]
+            self.places = [(head - oldest, tail - oldest, total) for head, tail, total in places]
 
     def relabel(self, identifier: int, value: int) -> bool:
         """Replace the value of a payment, in the windows that already hold it as well."""
@@ -86,9 +72,10 @@ class History:
             return False
         change = value - self.values[position]
         self.values[position] = value
-        for w in range(self.windows):
-            if self.heads[w] <= position < self.tails[w]:
-                self.totals[w] += change
+        self.places = [
+            (head, tail, total + change if head <= position < tail else total)
+            for head, tail, total in self.places
+        ]
         return True
 
 
@@ -107,11 +94,15 @@ class Group:
 
     def history(self, payment: Payment) -> History:
         """Return the entity's own history; if unknown, an empty one that is not yet kept."""
-        return self.entities.get(payment.key(self.keys)) or History(len(self.spans))
+        return self.entities.get(payment.key(self.keys)) or self._empty()
 
-    def keep(self, payment: Payment, history: History) -> None:
-        """Make `history` the entity's."""
+    def record(self, payment: Payment, time: int, history: History, places: list[Place]) -> None:
+        """Let the payment, taken at `time`, enter `history`, which is then the entity's."""
+        history.record(time, self.value_of(payment), payment.transaction_id, places)
         self.entities[payment.key(self.keys)] = history
+
+    def _empty(self) -> History:
+        return History(places=[EMPTY] * len(self.spans))
 
     def value_of(self, payment: Payment) -> int:
         """Return what the windows sum: the label, or the amount in whole units."""
@@ -119,14 +110,15 @@ class Group:
             return max(payment.label, 0)  # an unlabelled payment counts as genuine
         return round(payment.amount * UNITS) if self.value == "amount" else 0
 
-    def write(self, history: History, time: int, row: np.ndarray) -> None:
-        """Advance the windows of `history` to `time` and write their counts and means."""
-        history.advance(time, self.spans, self.delays)
-        for w, column in enumerate(self.starts):
-            count = history.tails[w] - history.heads[w]
+    def write(self, payment: Payment, time: int, history: History, row: np.ndarray) -> list[Place]:
+        """Write counts and means of the windows at `time`; return where those then stand."""
+        places = history.moved(time, self.value_of(payment), self.spans, self.delays)
+        for (head, tail, total), column in zip(places, self.starts, strict=True):
+            count = tail - head
             row[column] = count
             if self.unit:
-                row[column + 1] = history.totals[w] / count / self.unit if count else 0.0
+                row[column + 1] = total / count / self.unit if count else 0.0
+        return places
 
     def fill(self, frame: pl.DataFrame) -> None:
         """Take over the payments of `frame` that a later one could still need."""
@@ -158,13 +150,34 @@ class Group:
         }
 
     def from_arrays(self, arrays: dict[str, Any]) -> None:
-        """Rebuild the histories; windows start empty and catch up at the next payment."""
+        """Rebuild the histories, with the windows as each entity's latest payment left them."""
         times, values, ids = (arrays[name].tolist() for name in ("times", "values", "ids"))
-        begin = 0
-        for key, size in zip(arrays["keys"].tolist(), arrays["sizes"].tolist(), strict=True):
-            history = History(len(self.spans))
-            end = begin + size
-            history.times, history.values = times[begin:end], values[begin:end]
-            history.ids = ids[begin:end]
-            self.entities[tuple(key)] = history
-            begin = end
+        sizes = arrays["sizes"].astype(np.int64)
+        ends = np.cumsum(sizes)
+        begins = (ends - sizes).tolist()
+        places = self._places(arrays["times"], arrays["values"], sizes, ends)
+        for key, own, begin, end in zip(arrays["keys"].tolist(), places, begins, ends, strict=True):
+            self.entities[tuple(key)] = History(
+                times[begin:end], values[begin:end], ids[begin:end], own
+            )
+
+    def _places(
+        self, times: np.ndarray, values: np.ndarray, sizes: np.ndarray, ends: np.ndarray
+    ) -> list[list[Place]]:
+        """Return of E entities the windows at the latest payment; it is theirs unless delayed."""
+        if not len(times):
+            return []
+        entities, latest = np.arange(len(sizes)), times[ends - 1]
+        stride = times.max() + 1
+        rising = np.repeat(entities, sizes) * stride + times  # by entity, then time
+        sums = np.append(0, np.cumsum(values))
+        found = []
+        for span, delay in zip(self.spans, self.delays, strict=True):
+            head, tail = (
+                np.searchsorted(rising, entities * stride + np.maximum(until, -1), side="right")
+                for until in (latest - delay - span, latest - delay)
+            )
+            begin = ends - sizes
+            found.append(np.stack([head - begin, tail - begin, sums[tail] - sums[head]], axis=1))
+        windows = np.stack(found, axis=1)  # (E, windows, 3)
+        return [[(h, t, s) for h, t, s in own] for own in windows.tolist()]

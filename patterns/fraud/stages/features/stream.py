@@ -1,8 +1,8 @@
 """The same windows fed one payment at a time: the online side, with a state that can be saved.
 
 Box "features", online side, and the in-process feature cache of the textbook. Each entity keeps its
-payments of the longest window in a list; each window keeps two positions in that list and a running
-count and integer sum, moved forward when the entity's next payment arrives. So an event costs O(1)
+payments of the longest window in a list; each window keeps two positions in that list and an
+integer sum, moved forward when the entity's next payment arrives. So an event costs O(1)
 amortised, and the values equal those of `windows.compute` to the last bit, on every row.
 
     stream.update(payment)              features of the payment, which then belongs to the past
@@ -31,7 +31,7 @@ import polars as pl
 from common.units import DAY
 from patterns.fraud.entities.payment import Payment
 from patterns.fraud.stages.features.definition import MEMORY, FeatureSet
-from patterns.fraud.stages.features.history import Group, History
+from patterns.fraud.stages.features.history import Group, History, Place
 from patterns.fraud.stages.features.windows import row_features
 
 
@@ -58,10 +58,9 @@ class FeatureStream:
 
     def update(self, payment: Payment) -> np.ndarray:
         """Return the features (F,) of the payment, and record it."""
-        histories = [group.history(payment) for group in self._groups]
-        row, time = self._row(payment, histories)
-        for group, history in zip(self._groups, histories, strict=True):
-            group.keep(payment, history)
+        row, time, found = self._row(payment)
+        for group, (history, places) in zip(self._groups, found, strict=True):
+            group.record(payment, time, history, places)
         if self._by_customer:
             first, _ = self._customers.get(payment.customer_id, (time, time))
             self._customers[payment.customer_id] = (first, time)
@@ -70,8 +69,7 @@ class FeatureStream:
 
     def peek(self, payment: Payment) -> np.ndarray:
         """Return the features (F,) of the payment, without recording it."""
-        row, _ = self._row(payment, [group.history(payment).copy() for group in self._groups])
-        return row
+        return self._row(payment)[0]
 
     def confirm(self, terminal_id: int, transaction_id: int, is_fraud: bool) -> bool:
         """Record a label that became known; return False if its payment is no longer kept."""
@@ -102,14 +100,19 @@ class FeatureStream:
         """Return the highest transaction id that is kept; -1 if there is none."""
         return max((max(h.ids) for g in self._groups for h in g.entities.values()), default=-1)
 
-    def _row(self, payment: Payment, histories: list[History]) -> tuple[np.ndarray, int]:
-        """Append the payment to `histories`; return its features and the time it was taken at."""
+    def _row(self, payment: Payment) -> tuple[np.ndarray, int, list[tuple[History, list[Place]]]]:
+        """Return the payment's features, when it is taken, and of each group history and windows.
+
+        Nothing is recorded.
+        """
+        histories = [group.history(payment) for group in self._groups]
         seen = [history.times[-1] for history in histories if history.times]
         time = max([payment.time_seconds, *seen])  # windows only move forward
         row = np.empty(len(self.features.names), dtype=np.float32)  # (F,)
-        for group, history in zip(self._groups, histories, strict=True):
-            history.append(time, group.value_of(payment), payment.transaction_id)
-            group.write(history, time, row)
+        found = [
+            (history, group.write(payment, time, history, row))
+            for group, history in zip(self._groups, histories, strict=True)
+        ]
         first, previous = self._customers.get(payment.customer_id, (time, time - MEMORY))
         if "account_opened" in payment.extras:
             first = min(first, int(payment.extras["account_opened"] or 0) * DAY)
@@ -126,7 +129,7 @@ class FeatureStream:
             row[position] = columns[name]
         if self.features.further:
             row[-len(self.features.further) :] = self._further(payment)
-        return row, time
+        return row, time, found
 
     def _further(self, payment: Payment) -> list[float]:
         """Return the payment's own columns: numbers, NaN where missing, and codes of categories."""

@@ -6,11 +6,15 @@ import numpy as np
 
 from common.evaluation.report import Row, Table
 from patterns.vision.segmentation.entities.images import MaskedImages
+from patterns.vision.segmentation.evaluation.accuracy import estimate
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 
+COLUMNS = ("otsu IoU", "IoU", "IoU gained", "worst IoU", "objects found", "images")
 
-def by_slice(test: MaskedImages, base: Found, final: Found) -> Table:
+
+def by_slice(test: MaskedImages, base: Found, final: Found, *, seed: int) -> Table:
     """Slice by modality and by how many objects an image holds."""
+    gained = final.iou - base.iou
     true = count_objects(test.masks)
     kinds = np.array(test.kinds)
     slices = {f"{kind} images": kinds == kind for kind in np.unique(kinds)}
@@ -26,6 +30,7 @@ def by_slice(test: MaskedImages, base: Found, final: Found) -> Table:
             {
                 "otsu IoU": float(base.iou[chosen].mean()),
                 "IoU": float(final.iou[chosen].mean()),
+                "IoU gained": estimate(gained[chosen], test.groups[chosen], seed),
                 "worst IoU": float(final.iou[chosen].min()),
                 "objects found": float(final.objects[chosen].mean()),
                 "images": float(chosen.sum()),
@@ -34,5 +39,5 @@ def by_slice(test: MaskedImages, base: Found, final: Found) -> Table:
         for name, chosen in slices.items()
         if chosen.any()
     ]
-    columns = ("otsu IoU", "IoU", "worst IoU", "objects found", "images")
-    return Table("by slice", columns, tuple(rows), "Test images by modality and by content.")
+    caption = "Test images by modality and by content; what is gained is paired."
+    return Table("by slice", COLUMNS, tuple(rows), caption)

@@ -4,7 +4,7 @@ An image up to a tile's size is padded by reflection to what the network can hal
 A larger one is covered by overlapping tiles; where tiles overlap, their answers are averaged with
 weights that fall linearly to the tile's border, because a network is least sure at the border,
 where it sees half of an object (Ronneberger et al. 2015 call it the overlap-tile strategy).
-Memory is bounded by the tile, whatever the size of the slide.
+The memory of the network is bounded by the tile; the probabilities of the whole image are kept.
 
 Shapes: H x W pixels, C classes (1 for objects against background).
 """
