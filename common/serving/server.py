@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fastapi import Request, Response
 
 from common.serving import metrics as measured
-from common.serving import page
+from common.serving.page import render
 from common.serving.prediction_log import PredictionLog
 from common.serving.service import Service
 from common.serving.worker import Worker
@@ -62,7 +62,7 @@ class Served:
     @cached_property
     def page(self) -> str:
         """The page at `/`."""
-        return page.render(self.service, self.card)
+        return render.render(self.service, self.card)
 
 
 class Server:
