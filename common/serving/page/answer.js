@@ -93,7 +93,7 @@ function bars(items, schemas) {
 }
 function table(rows, schemas = {}) {
   const names = [...new Set(rows.flatMap(Object.keys))].filter(name => rows.some(row => !isNothing(row[name])));
-  const numeric = name => rows.every(row => isNothing(row[name]) || typeof row[name] === "number");
+  const numeric = name => rows.every(row => isNothing(row[name]) || typeof row[name] === "number" || /^[\d.,]+ ?%$/.test(row[name]));
   const digits = Object.fromEntries(names.map(name => [name, sameDigits(rows.map(row => row[name]))]));
   const align = name => ({ className: numeric(name) ? "number" : "" });
   const head = make("tr", {}, ...names.map(name => make("th", { ...align(name), scope: "col", dir: "auto", textContent: words(name) })));

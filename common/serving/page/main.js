@@ -32,7 +32,7 @@ async function showOutcome(response, answer, spent) {
 }
 function refuse(problems, status) {
   byId("answer").replaceChildren();
-  tell(`not answered: ${status}`);
+  tell(`not answered, see the form · ${status}`);
   showRefusals(problems);
 }
 async function watchReady() {

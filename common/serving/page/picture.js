@@ -1,6 +1,7 @@
 /* The image sent, with the boxes and masks of the answer over it. */
 
 const MOST_LABELS = 40; // boxes whose labels are written beside them; of more the legend tells
+const SMALL = 160; // pixels across; such an image is shown enlarged, its pixels as squares
 const SVG = "http://www.w3.org/2000/svg";
 
 /* Each object of an answer that has a box: its corners and its label. */
@@ -40,7 +41,7 @@ async function drawn(answer) {
   const stage = make("div", { className: "stage" }, ...(image ? [image] : []), layers);
   stage.style.setProperty("--w", width);
   stage.style.setProperty("--h", height);
-  if (width < 160) stage.classList.add("small");
+  if (width < SMALL) stage.classList.add("small");
   const unseen = image ? [] : [make("p", { className: "soft", textContent: "This browser cannot show the format of the image: only what was found is drawn." })];
   return make("figure", { className: "seen" }, stage, ...unseen, switchOf(layers), legendOf(legend));
 }
@@ -70,7 +71,8 @@ function legendOf(legend) {
 
 /* ---- boxes ---- */
 function boxLayer(boxes, width, height, legend) {
-  const svg = document.createElementNS(SVG, "svg"), unit = Math.max(width, height) / 480;
+  const svg = document.createElementNS(SVG, "svg"), longest = Math.max(width, height);
+  const unit = longest / (width < SMALL ? Math.max(128, 6 * longest) : 480); // of a pixel on the screen, about
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
