@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from common.artifacts import Run
 
 log = logging.getLogger("serving")
-CARD_FIELDS = ("created", "dataset", "metrics", "notices", "seed", "config")
+CARD_FIELDS = (
+    "created", "dataset", "metrics", "served", "metric", "notices", "seed", "config",
+)  # fmt: skip
 
 
 class Newer(Protocol):

@@ -11,12 +11,14 @@ function showHead() {
   byId("main").className = stacks ? "stacked" : "beside";
   for (const text of notices) byId("notices").append(said("p", text, "notice"));
 }
-/* The row that is served, the baseline, and the columns that both have. */
+/* The row that is served, where the run says which, and else the last; the baseline is the first. */
 function rowsOf(metrics) {
   const rows = isObject(metrics) ? Object.entries(metrics).filter(([, values]) => isObject(values)) : [];
   if (!rows.length) return null;
-  const served = rows.find(([name]) => name.endsWith("(served)")) || rows[rows.length - 1];
-  const columns = Object.keys(served[1]).filter(name => !isNothing(served[1][name]) && rows.some(([, values]) => !isNothing(values[name])));
+  const { served: named, metric } = data.card, isServed = ([name]) => named ? name === named : name.endsWith("(served)");
+  const served = rows.find(isServed) || rows[rows.length - 1];
+  const columns = Object.keys(served[1]).filter(name => !isNothing(served[1][name]));
+  columns.sort((one, other) => (other === metric) - (one === metric)); // what the run is judged by comes first
   return { rows, served, baseline: rows[0], columns };
 }
 function showCard() {

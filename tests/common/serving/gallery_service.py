@@ -75,7 +75,8 @@ class GalleryService(Service):
         image = np.full((side, side, 3), 200, np.uint8)
         self.example: dict[str, Any] = {"image": png(image), "k": 2}
         self.mask = np.zeros((side, side), np.uint16)
-        self.mask[4:12, 4:12], self.mask[20:30, 20:30], self.mask[0, 0] = 1, 300, 7
+        self.mask[4:12, 4:12], self.mask[20:30, 20:30] = 1, 257  # alike in their lower 8 bits
+        self.mask[0, 0] = 7
 
     def predict(self, requests: list[GalleryRequest]) -> list[GalleryResponse]:
         for row, request in enumerate(requests):
