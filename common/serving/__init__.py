@@ -7,12 +7,13 @@ Reading order, which is the way of one request:
     payload.py         bytes -> checked requests: size, content type, strict JSON, schema
     worker.py          the few threads that predict, and the bounded queue before them
     service.py         what a pattern writes: Request, Response, predict(batch)
+    formats.py         how the page shows a field of them
     classifier.py      what every classifier answers
     errors.py          every refusal in one shape: field, value, message, remedy
     middleware.py      one id, one log line and one measurement per request
     metrics.py         what Prometheus scrapes
     prediction_log.py  what monitoring reads later
-    page.py            the page at / to try it by hand
+    page/              the page at / to try it by hand
 
 No file here knows a pattern. Batching across requests, shedding by priority, canaries and load
 balancing belong to deployment, not here.
@@ -22,14 +23,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from common.serving.formats import ImageBase64, Share, shown
 from common.serving.run import ServeConfig, serve, serve_main
-from common.serving.service import (
-    ImageBase64,
-    RequestError,
-    Service,
-    ServiceRequest,
-    ServiceResponse,
-)
+from common.serving.service import RequestError, Service, ServiceRequest, ServiceResponse
 
 if TYPE_CHECKING:
     from common.serving.app import create_app
@@ -41,9 +37,11 @@ __all__ = [
     "Service",
     "ServiceRequest",
     "ServiceResponse",
+    "Share",
     "create_app",
     "serve",
     "serve_main",
+    "shown",
 ]
 
 

@@ -9,6 +9,8 @@
     GET  /report         the evaluation report of the run that is served
     GET  /               a page to try it; needs no network
 
+HEAD is answered wherever GET is, by the same headers.
+
 Alive and ready are two questions: a model that is still warming up must get no traffic, yet
 killing it for that would make it start over. The bodies are read and written as bytes here, not
 by the framework's own machinery, which lets NaN through and costs more than a small model.
@@ -27,15 +29,16 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pydantic import BaseModel, ValidationError
 
 from common.serving import metrics as measured
-from common.serving import page, payload
+from common.serving import payload
 from common.serving.errors import (
     error_response,
     from_request_error,
     from_validation,
     install_error_handlers,
 )
-from common.serving.middleware import Observed
+from common.serving.middleware import HeadAsGet, Observed
 from common.serving.openapi import describe
+from common.serving.page import render
 from common.serving.prediction_log import PredictionLog
 from common.serving.server import Newer, Server
 from common.serving.service import RequestError, Service
@@ -78,6 +81,7 @@ def create_app(
         lifespan=_lifespan(server, answer_while_warming, newer, follow_seconds),
     )
     app.state.server = server
+    app.add_middleware(HeadAsGet)  # inside of Observed, which counts what was asked
     app.add_middleware(Observed, metrics=server.metrics, version=lambda: server.served.version)
     install_error_handlers(app)
     _add_predict_routes(app, server)
@@ -188,7 +192,7 @@ def _add_page_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return HTMLResponse(server.served.page, headers=page.HEADERS)
+        return HTMLResponse(server.served.page, headers=render.headers())
 
 
 def _unavailable(message: str, detail: str | None, *, seconds: int) -> Response:

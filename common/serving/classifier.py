@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from common.probabilities import Answer
+from common.serving.formats import Share, shown
 from common.serving.service import ServiceRequest, ServiceResponse
 from common.timing import StageTimes
 
@@ -23,14 +25,14 @@ class LabelProbability(BaseModel):
     """A label and how likely it is."""
 
     label: str
-    probability: float = Field(ge=0, le=1)
+    probability: Share
 
 
 class ClassificationResponse(ServiceResponse):
     """The likeliest label, and the k likeliest, best first; probabilities are calibrated."""
 
-    label: str
-    probability: float = Field(ge=0, le=1)
+    label: Annotated[str, shown("verdict")]
+    probability: Share
     labels: list[LabelProbability]
 
 

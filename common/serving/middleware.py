@@ -84,6 +84,33 @@ class Observed:
             log.info("request", extra={"fields": line})
 
 
+class HeadAsGet:
+    """ASGI middleware that answers HEAD as GET, without the body.
+
+    The framework does not by itself, and a probe or a proxy that asks so would be told 405.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a HEAD on as GET and leave out what the body would be."""
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        inner = {**scope, "method": "GET"}  # a copy: the server itself must still see HEAD
+        try:
+            await self.app(inner, receive, send_without_body)
+        finally:
+            scope["route"] = inner.get("route")
+
+
 def internal_error(request_id: str) -> Any:
     """Return the answer to a request that failed by our fault."""
     return error_response(

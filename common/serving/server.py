@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fastapi import Request, Response
 
 from common.serving import metrics as measured
-from common.serving import page
+from common.serving.page import render
 from common.serving.prediction_log import PredictionLog
 from common.serving.service import Service
 from common.serving.worker import Worker
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from common.artifacts import Run
 
 log = logging.getLogger("serving")
-CARD_FIELDS = ("created", "dataset", "metrics", "notices", "seed", "config")
+CARD_FIELDS = (
+    "created", "dataset", "metrics", "served", "metric", "notices", "seed", "config",
+)  # fmt: skip
 
 
 class Newer(Protocol):
@@ -62,7 +64,7 @@ class Served:
     @cached_property
     def page(self) -> str:
         """The page at `/`."""
-        return page.render(self.service, self.card)
+        return render.render(self.service, self.card)
 
 
 class Server:

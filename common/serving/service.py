@@ -13,19 +13,9 @@ in the log.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
-
-ImageBase64 = Annotated[
-    str,
-    Field(
-        min_length=1,
-        json_schema_extra={"format": "image", "contentEncoding": "base64"},
-        description="an image file in base64; a data: URL works too",
-    ),
-]
-"""A field that carries an image file; the page at / shows a file picker for it."""
 
 
 class RequestError(ValueError):
@@ -67,6 +57,9 @@ class Service(ABC):
 
     The first paragraph of a subclass's docstring stands at the head of the page at /, those of
     `Request` and `Response` above the form and the answer: write them for the caller.
+
+    `example` is a real request, kept in the artifact. The page sends it on opening, so in a service
+    that keeps state it must change nothing.
 
     `predict` is called from a worker thread, by default one call at a time, so that a pipeline
     need not be thread-safe unless it is served with `--concurrency` above 1.

@@ -33,7 +33,9 @@ from common.serving import (
     Service,
     ServiceRequest,
     ServiceResponse,
+    Share,
     serve_main,
+    shown,
 )
 from common.timing import StageTimes
 from patterns.fraud.config import NAME
@@ -127,16 +129,18 @@ class Reason(BaseModel):
     """Why the score is high, strongest first: rules that hit, then features of the model."""
 
     code: str
-    text: str
+    text: Annotated[str, shown("why")]
     value: float | None = None
-    contribution: float | None = Field(default=None, description="added to the log-odds")
+    contribution: Annotated[float | None, shown("weight")] = Field(
+        default=None, description="added to the log-odds"
+    )
 
 
 class PaymentResponse(ServiceResponse):
     """The decision and what it rests on."""
 
-    score: float = Field(description="probability of fraud, calibrated")
-    decision: Literal["approve", "decline"]
+    score: Share = Field(description="probability of fraud, calibrated")
+    decision: Annotated[Literal["approve", "decline"], shown("verdict", alarm=["decline"])]
     reasons: list[Reason]
     answered_by: str = Field(description="the model, or what answers when it fails")
     fallback: str | None = Field(default=None, description="why another answered than the model")

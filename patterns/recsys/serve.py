@@ -15,12 +15,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from common.artifacts import Run
-from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
+from common.serving import (
+    RequestError,
+    Service,
+    ServiceRequest,
+    ServiceResponse,
+    serve_main,
+    shown,
+)
 from common.timing import StageTimes
 from patterns.recsys.config import NAME
 from patterns.recsys.entities.catalogue import DEVICE
@@ -57,10 +64,14 @@ class Recommended(BaseModel):
     """One item of the page."""
 
     item_id: str
-    title: str
+    title: Annotated[str, shown("title")]
+    year: Annotated[int | None, shown("facts")] = Field(description="null where unknown")
+    genres: Annotated[list[str], shown("facts")]
     score: float
     sources: list[str] = Field(description="the candidate sources that proposed it")
-    reason: str = Field(description="why it is here, in words; empty where not asked for")
+    reason: Annotated[str, shown("why")] = Field(
+        description="why it is here, in words; empty where not asked for"
+    )
     propensity: float = Field(
         default=1.0, description="with which exploration showed it; 1 elsewhere"
     )
@@ -78,7 +89,7 @@ class RecommendResponse(ServiceResponse):
 
     known_user: bool
     precomputed: bool = Field(description="looked up among the pages made at night")
-    items: list[Recommended]
+    items: Annotated[list[Recommended], shown("shelf")]
     ask: Question | None = Field(default=None, description="of a new user: what to ask next")
 
 
@@ -99,7 +110,7 @@ class RecommendService(Service):
         self.pages = Pages.load(run.pipeline, catalogue)  # of the nightly job, if it made any
         self.users = {name: row for row, name in enumerate(catalogue.user_ids.tolist())}
         self.items = {name: row for row, name in enumerate(catalogue.item_ids.tolist())}
-        self.example: dict[str, Any] = {"user_id": str(catalogue.user_ids[0]), "k": 5}
+        self.example: dict[str, Any] = {"user_id": str(catalogue.user_ids[0]), "k": 6}
         context = {name: values[0] for name, values in catalogue.contexts.items() if values}
         if device := context.pop(DEVICE, None):
             self.example["device"] = device
@@ -255,6 +266,8 @@ class RecommendService(Service):
                 Recommended(
                     item_id=catalogue.item_ids[item],
                     title=catalogue.titles[item],
+                    year=catalogue.year_of(item),
+                    genres=catalogue.genres_of(item),
                     score=float(scores[place]),
                     sources=names,
                     reason=reason,

@@ -12,12 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
 from common.artifacts import Run
-from common.serving import RequestError, Service, ServiceRequest, ServiceResponse, serve_main
+from common.serving import (
+    RequestError,
+    Service,
+    ServiceRequest,
+    ServiceResponse,
+    serve_main,
+    shown,
+)
 from patterns.search_ranking.config import NAME
 
 if TYPE_CHECKING:
@@ -28,7 +35,9 @@ if TYPE_CHECKING:
 class SearchRequest(ServiceRequest):
     """What is searched, how much of it is wanted, and within which documents."""
 
-    query: str = Field(min_length=1, max_length=500, description="what a person would type")
+    query: Annotated[str, shown("search")] = Field(
+        min_length=1, max_length=500, description="what a person would type"
+    )
     k: int = Field(default=10, ge=1, le=10_000, strict=True, description="number of results")
     genre: str | None = Field(default=None, max_length=100, description="only of this genre")
     actor: str | None = Field(default=None, max_length=200, description="only with this actor")
@@ -70,17 +79,23 @@ class SearchResult(BaseModel):
     """One document of the page."""
 
     doc_id: str
-    title: str
+    title: Annotated[str, shown("title")]
+    facts: Annotated[dict[str, str], shown("facts")] = Field(description="numbers and categories")
+    snippet: Annotated[str, shown("snippet")] = Field(
+        description="the piece of its text around a word of the query"
+    )
     score: float | None = Field(description="of the list that orders the page; null if pinned")
     lexical_rank: int | None = Field(description="place in the BM25 list; null if not in it")
     dense_rank: int | None = Field(description="place in the dense list; null if not in it")
-    reasons: list[str] = Field(description="what raised it most; given for the first ten")
+    reasons: Annotated[list[str], shown("why")] = Field(
+        description="what raised it most; given for the first ten"
+    )
 
 
 class SearchResponse(ServiceResponse):
     """A page, best first; shorter than `k` where no more documents meet the filters."""
 
-    results: list[SearchResult]
+    results: Annotated[list[SearchResult], shown("results")]
 
 
 class SearchService(Service):
@@ -110,9 +125,29 @@ class SearchService(Service):
                 answers[row] = SearchResponse(
                     model_version=self.version,
                     stage_ms=found.milliseconds,
-                    results=[_result(hit) for hit in hits],
+                    results=self._results(requests[row].query, hits),
                 )
         return [answers[row] for row in range(len(requests))]
+
+    def _results(self, query: str, hits: Sequence[Hit]) -> list[SearchResult]:
+        """Put to each hit what the page shows of its document."""
+        from patterns.search_ranking.stages.snippets import facts_of, snippet_of
+
+        schema = self.pipeline.schema
+        documents = self.pipeline.documents[[hit.row for hit in hits]].rows(named=True)
+        return [
+            SearchResult(
+                doc_id=hit.doc_id,
+                title=hit.title,
+                facts=facts_of(document, schema),
+                snippet=snippet_of(document, schema, query),
+                score=hit.score,
+                lexical_rank=hit.lexical_rank,
+                dense_rank=hit.dense_rank,
+                reasons=list(hit.reasons),
+            )
+            for hit, document in zip(hits, documents, strict=True)
+        ]
 
     def _check(self, request: SearchRequest, row: int) -> None:
         """Refuse what only the corpus can know to be wrong."""
@@ -133,17 +168,6 @@ class SearchService(Service):
                 raise RequestError(
                     field, condition.value, message, remedy or "correct it", row=row
                 ) from problem
-
-
-def _result(hit: Hit) -> SearchResult:
-    return SearchResult(
-        doc_id=hit.doc_id,
-        title=hit.title,
-        score=hit.score,
-        lexical_rank=hit.lexical_rank,
-        dense_rank=hit.dense_rank,
-        reasons=list(hit.reasons),
-    )
 
 
 if __name__ == "__main__":

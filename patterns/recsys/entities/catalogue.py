@@ -129,6 +129,14 @@ class Catalogue:
         """Whether anything is written of any item."""
         return any(self.texts)
 
+    def year_of(self, item: int) -> int | None:
+        """Return the year of an item, None where it is unknown."""
+        return None if np.isnan(self.years[item]) else int(self.years[item])
+
+    def genres_of(self, item: int) -> list[str]:
+        """Return the names of an item's genres."""
+        return [self.genre_names[place] for place in np.flatnonzero(self.genres[item])]
+
     def barred(self, seen: csr_matrix) -> csr_matrix:
         """Return what users who have `seen` (B, N) must not be shown: that, or nothing (B, N)."""
         return seen if not self.repeats else type(seen)(seen.shape, dtype=np.float32)

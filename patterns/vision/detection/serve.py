@@ -8,7 +8,7 @@ are in pixels of the image sent, x to the right and y down from its upper left c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
@@ -18,7 +18,9 @@ from common.serving import (
     Service,
     ServiceRequest,
     ServiceResponse,
+    Share,
     serve_main,
+    shown,
 )
 from common.timing import StageTimes
 from patterns.vision.detection.config import NAME
@@ -42,8 +44,10 @@ class Found(BaseModel):
     """One object."""
 
     label: str
-    score: float = Field(ge=0, le=1)
-    box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1 in pixels")
+    score: Share
+    box: Annotated[tuple[float, float, float, float], shown("box")] = Field(
+        description="x0, y0, x1, y1 in pixels"
+    )
 
 
 class DetectionResponse(ServiceResponse):

@@ -9,6 +9,7 @@ classes its pixels are the values of the classes, with a palette that gives each
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -18,7 +19,9 @@ from common.serving import (
     Service,
     ServiceRequest,
     ServiceResponse,
+    Share,
     serve_main,
+    shown,
 )
 from common.timing import StageTimes
 from patterns.vision.segmentation.config import NAME
@@ -36,19 +39,19 @@ class ClassFound(BaseModel):
     """A class that occurs in the image."""
 
     name: str
-    value: int = Field(description="value of its pixels in the mask")
-    share: float = Field(ge=0, le=1, description="share of the image's pixels")
+    value: Annotated[int, shown("mask-value")] = Field(description="of its pixels in the mask")
+    share: Share = Field(description="share of the image's pixels")
 
 
 class SegmentationResponse(ServiceResponse):
     """The objects found in it, or the class of each pixel; the other task's fields are null."""
 
-    count: int | None = Field(ge=0, description="number of objects")
-    coverage: float | None = Field(ge=0, le=1, description="share of the pixels in an object")
+    count: Annotated[int | None, shown("verdict")] = Field(ge=0, description="number of objects")
+    coverage: Share | None = Field(description="share of the pixels in an object")
     classes: list[ClassFound] | None = Field(description="classes that occur, the largest first")
     height: int
     width: int
-    mask: str = Field(
+    mask: Annotated[str, shown("mask")] = Field(
         description="PNG in base64: 16-bit, 0 background and 1..count the objects; or 8-bit with"
         " a palette, the value of each pixel's class"
     )

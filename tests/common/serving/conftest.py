@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -21,10 +21,11 @@ SCRIPT = Path(__file__).with_name("echo_service.py")
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def load_echo() -> ModuleType:
-    name = "echo_service_for_tests"
+def load_script(stem: str) -> ModuleType:
+    """Load a service beside this file, which is no module of a package."""
+    name = f"{stem}_for_tests"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, SCRIPT)
+        spec = importlib.util.spec_from_file_location(name, SCRIPT.with_stem(stem))
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
@@ -32,9 +33,14 @@ def load_echo() -> ModuleType:
     return sys.modules[name]
 
 
+@pytest.fixture(scope="session", name="load_script")
+def _load_script() -> Callable[[str], ModuleType]:
+    return load_script
+
+
 @pytest.fixture(scope="session")
 def echo() -> ModuleType:
-    return load_echo()
+    return load_script("echo_service")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from common.serving import (
     ServiceRequest,
     ServiceResponse,
     serve_main,
+    shown,
 )
 from common.timing import StageTimes
 
@@ -29,7 +30,9 @@ UNKNOWN = "nobody"
 
 
 class EchoRequest(ServiceRequest):
-    text: str = Field(min_length=1, max_length=2000, description="what to say")
+    text: Annotated[str, shown("search")] = Field(
+        min_length=1, max_length=2000, description="what to say"
+    )
     times: int = Field(default=1, ge=1, le=10)
     weight: float = 0.5
     loud: bool = False

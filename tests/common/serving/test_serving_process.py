@@ -80,6 +80,7 @@ def test_a_large_body_is_answered_over_a_real_socket(runs: Path, running: Any) -
         assert response.status_code == 413
         assert response.json()["error"]["field"] == "body"
         assert httpx.post(f"{url}/predict", json={"text": "y"}).status_code == 200
+        assert int(httpx.head(f"{url}/").headers["content-length"]) > 1000
 
 
 def test_a_model_that_cannot_warm_up_ends_the_server(runs: Path, running: Any) -> None:

@@ -187,6 +187,25 @@ def test_health_model_report_and_description(client: Any, echo_run: Any) -> None
     assert "<html" in client.get("/report").text
 
 
+def test_head_is_get_without_the_body_on_every_route(client: Any) -> None:
+    routes = [each.path for each in client.app.routes if "GET" in each.methods]
+    assert {"/", "/report", "/model", "/metrics", "/readyz", "/openapi.json"} <= set(routes)
+    for route in routes:
+        got, headed = client.get(route), client.head(route)
+        assert (headed.status_code, headed.content) == (200, b""), route
+        same = (
+            set(got.headers)
+            - {"x-request-id"}
+            - ({"content-length"} if "metrics" in route else set())
+        )
+        assert {name: headed.headers[name] for name in same} == {n: got.headers[n] for n in same}
+        assert int(headed.headers["content-length"]) > 0
+    assert client.head("/predict").status_code == 405
+    assert client.head("/nothing").status_code == 404
+    counted = (("method", "HEAD"), ("route", "/model"), ("status", "200"))
+    assert metrics_of(client)[("http_request_duration_seconds_count", counted)] == 1
+
+
 def test_openapi_describes_the_real_bodies(client: Any) -> None:
     content = client.get("/openapi.json").json()
     schemas = content["components"]["schemas"]

@@ -67,6 +67,9 @@ def test_a_known_user_gets_what_the_pipeline_says(client: TestClient, trained, p
         assert [item["sources"] for item in answer["items"]] == named
         assert [i["title"] for i in answer["items"]] == pipeline.catalogue.titles[items].tolist()
         assert answer["known_user"] and answer["model_version"] == trained.run.version
+        years = [pipeline.catalogue.year_of(item) for item in items]
+        assert [item["year"] for item in answer["items"]] == years and None not in years
+        assert all(item["genres"] for item in answer["items"])
 
 
 def test_a_known_user_sees_nothing_seen_before(client: TestClient, pipeline) -> None:

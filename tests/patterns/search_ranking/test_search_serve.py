@@ -29,6 +29,9 @@ def test_the_answer_is_the_pipelines(client, small) -> None:
     (page,) = small.pipeline.search([query], 4).hits
     assert [each["doc_id"] for each in answer["results"]] == [hit.doc_id for hit in page]
     assert answer["results"][0]["reasons"] == list(page[0].reasons)
+    document = small.pipeline.documents.row(page[0].row, named=True)
+    assert answer["results"][0]["facts"]["director"] == document["director"]
+    assert answer["results"][0]["snippet"].strip("… ") in document["overview"]
     assert set(answer["stage_ms"]) == {"candidates", "ranking", "re-ranking", "reasons"}
     assert answer["model_version"] == "run"
 

@@ -1,0 +1,46 @@
+"""How the page at / shows a field: the `format` of its JSON schema, and nothing else.
+
+    of a request    image     a place to drop an image file on
+                    search    one wide field; all others unfold
+    of an answer    verdict   large; with `alarm`, the values that are marked red
+                    share     a bar from 0 to 1
+                    results   a list of entries, one below the other
+                    shelf     a list of entries, as cards
+                    title, snippet, facts, why     the parts of an entry, or of a reason
+                    weight    a bar to both sides, for what a reason adds
+                    box       x0, y0, x1, y1 in pixels, drawn over the image sent
+                    mask      a PNG whose pixels are numbers, coloured over the image sent
+                    mask-value   the number of a class in the mask
+
+A field without a format is shown by its type: a list of objects as a table, the rest as text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+Format = Literal[
+    "verdict", "results", "shelf", "title", "snippet", "facts", "why", "weight", "box",
+    "mask", "mask-value", "search", "share", "image",
+]  # fmt: skip
+
+
+def shown(as_: Format, **more: Any) -> Any:
+    """Return the metadata, for `Annotated`, of a field that the page shows so."""
+    return Field(json_schema_extra={"format": as_, **more})
+
+
+ImageBase64 = Annotated[
+    str,
+    Field(
+        min_length=1,
+        json_schema_extra={"format": "image", "contentEncoding": "base64"},
+        description="an image file in base64; a data: URL works too",
+    ),
+]
+"""A field of a request that carries an image file."""
+
+Share = Annotated[float, Field(ge=0, le=1), shown("share")]
+"""A probability, or a part of a whole."""
