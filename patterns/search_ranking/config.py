@@ -33,6 +33,8 @@ class DataOptions:
     """Fields that hold categories: requests filter by them, and the ranker knows their words."""
     numbers: tuple[str, ...] = ()
     """Fields that hold numbers: requests filter by them, and they are features of the ranker."""
+    encoding: str = "auto"
+    """Encoding of the files of `trec` and `smart`, such as cp1252; BEIR's are UTF-8."""
 
     def __post_init__(self) -> None:
         """Refuse a weight that is no number."""
@@ -181,6 +183,10 @@ class Config(RunConfig):
                     f"data.{name}: read with --dataset {' or '.join(self.own_datasets)} only, but"
                     f" dataset is {self.dataset}; leave out --data.{name}"
                 )
+        if self.data.encoding != "auto" and self.dataset not in ("trec", "smart"):
+            raise ValueError(
+                "data.encoding: read with --dataset trec or smart only; leave out --data.encoding"
+            )
 
 
 DEFAULT = Config()

@@ -124,6 +124,7 @@ def test_a_collection_of_ones_own(tmp_path) -> None:
         (("train", "dev", "test"), (20, 20, 20), "kept: 20 test, 20 valid, 20 train queries."),
         (("train", "test"), (20, 10, 30), "drawn from the training queries: 10 of 30."),
         (("dev", "test"), (20, 10, 30), "drawn from the dev queries: 10 of 30."),
+        (("train", "dev"), (20, 10, 30), "No test is given: dev is the test. The given split is"),
         (("test",), (42, 6, 12), "Judgments of test alone are given: the queries were drawn"),
     ],
 )
@@ -155,6 +156,8 @@ def test_the_options_of_own_documents_are_checked(tmp_path) -> None:
             DataOptions(fields=wrong)
     with pytest.raises(ValueError, match="leave out --data.facets"):
         Config(dataset="msrd", data=DataOptions(facets=("genres",)))
+    with pytest.raises(ValueError, match="leave out --data.encoding"):
+        Config(dataset="beir", data=DataOptions(encoding="cp1252"))
 
 
 def test_wrong_datasets_are_refused_with_the_remedy() -> None:
