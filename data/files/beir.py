@@ -19,8 +19,14 @@ from typing import Any
 from data.files.collection import Fields, Judgment, Read, collection, grade_of, part_of
 from data.files.collection_layouts import check_layout
 from data.files.faults import FaultsOfFiles
+from data.files.headers import listed
 from data.files.lines import existing, text_lines
 from data.tables import SearchCollection
+
+IDS = ("_id", "doc_id", "docno", "docid", "id")
+TEXTS = ("text", "body", "abstract", "contents", "description")
+QUERY_IDS = ("_id", "query_id", "qid", "topic_id", "number", "id")
+QUERY_TEXTS = ("text", "query", "title")
 
 
 def search_from_beir(folder: str | Path, fields: Fields | None = None) -> SearchCollection:
@@ -29,8 +35,8 @@ def search_from_beir(folder: str | Path, fields: Fields | None = None) -> Search
     read = Read(identical_ids=True)
     corpus, queries = existing(root / "corpus.jsonl"), existing(root / "queries.jsonl")
     read.paths += [corpus, queries]
-    read.documents = list(json_rows(corpus, read.faults))
-    found = json_rows(queries, read.faults)
+    read.documents = list(json_rows(corpus, read, ids=IDS, texts=TEXTS))
+    found = json_rows(queries, read, ids=QUERY_IDS, texts=QUERY_TEXTS)
     read.queries = [
         (path, row, *query_of(read.faults, path, row, each)) for path, row, each in found
     ]
@@ -39,19 +45,16 @@ def search_from_beir(folder: str | Path, fields: Fields | None = None) -> Search
 
 
 def json_rows(
-    path: Path,
-    faults: FaultsOfFiles,
-    *,
-    ids: Sequence[str] = ("_id",),
-    texts: Sequence[str] = ("text",),
+    path: Path, read: Read, *, ids: Sequence[str], texts: Sequence[str]
 ) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     """Yield (file, row, object) with `_id` and `text`, under the first name of each that it has.
 
-    What is no such object becomes a fault.
+    Other names than these two are said; what is no such object becomes a fault.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file. It should hold one JSON object per line.")
-    count = 0
+    count, faults = 0, read.faults
+    renamed: dict[str, str] = {}
     for row, line in text_lines(path, faults):
         count += 1
         if not line.strip():
@@ -64,12 +67,18 @@ def json_rows(
         found = found if isinstance(found, dict) else {}
         for ours, names in (("_id", ids), ("text", texts)):
             theirs = next((name for name in names if name in found), ours)
-            found |= {ours: found.pop(theirs)} if theirs in found else {}
+            if theirs in found and theirs != ours:
+                found[ours] = found.pop(theirs)
+                renamed[theirs] = ours
         absent = next((key for key in ("_id", "text") if key not in found), None)
         if absent or found["_id"] is None or isinstance(found["_id"], dict | list):
-            faults.add(path, row, f"no {absent or '_id'!r}. Add it.")
+            has = f"; it has {listed(list(found))}" if absent and found else ""
+            faults.add(path, row, f"no {absent or '_id'!r}{has}. Add it.")
             continue
         yield path, row, _flat(found)
+    if renamed:
+        names = " and ".join(f"{theirs!r} as {ours}" for theirs, ours in renamed.items())
+        read.said.append(f"{path.name}: {names} was read.")
     if not count and path not in faults.files:
         faults.add(path, None, "contains no rows. It needs one JSON object per line.")
 

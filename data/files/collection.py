@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import polars as pl
 
 from data.files.columns import file_source
 from data.files.faults import FaultsOfFiles
-from data.files.lines import is_text
+from data.files.lines import OldFiles, is_text
+from data.files.part_names import part_named
 from data.tables import SearchCollection
 
 LARGEST_GRADE = 127
@@ -55,12 +55,13 @@ class Read:
     judgments: list[Judgment] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     faults: FaultsOfFiles = field(default_factory=FaultsOfFiles)
+    old: OldFiles = field(default_factory=OldFiles)
     identical_ids: bool = False  # a query with the id of a document is that document, as in BEIR
 
 
 def collection(read: Read, fields: Fields) -> SearchCollection:
     """Check what was read and give the table; raises with all faults, ten of them in words."""
-    said = list(read.said)
+    said = [*read.old.notes(), *read.said]
     _check_names(read, fields)
     documents = _documents(read, fields)
     _check_rows(read)
@@ -148,6 +149,7 @@ def _facet(
     """Return the values of a category; a list may hold several."""
     value = document.get(name)
     entries = value if isinstance(value, list) else [value]
+    entries = [str(each).lower() if isinstance(each, bool) else each for each in entries]
     found = [_text(faults, path, row, {name: each}, name).strip() for each in entries]
     return [each for each in found if each]
 
@@ -302,10 +304,4 @@ def grade_of(text: str) -> int | None:
 
 def part_of(path: Path) -> str:
     """Tell from a file's name which part of a split it holds; empty if it says nothing."""
-    words: Iterable[str] = path.name.lower().replace("-", ".").replace("_", ".").split(".")
-    kinds: Sequence[tuple[str, tuple[str, ...]]] = (
-        ("train", ("train", "training")),
-        ("valid", ("dev", "valid", "val", "validation")),
-        ("test", ("test", "eval")),
-    )
-    return next((part for part, names in kinds if set(names) & set(words)), "")
+    return part_named(path.name) or ""

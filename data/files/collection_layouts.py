@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from data.files.folders import checked_folder, folders
@@ -44,6 +45,9 @@ def layout_of(root: Path) -> str | None:
         return "smart"
     marks = (b"<top>", b"<topic", b"<doc>")
     if any(mark in _starts(path).lower() for path in files for mark in marks):
+        return "trec"
+    asked = any(re.match(r"(quer|topic)[^/]*(?<!\.jsonl)$", name, re.I) for name in names)
+    if asked and any(re.match(r"qrel", name, re.I) for name in names):
         return "trec"
     return None
 

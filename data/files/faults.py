@@ -39,10 +39,26 @@ class Faults:
         if len(ordered) == 1:
             row, text = ordered[0]
             return f"{self.path}{'' if row is None else f', row {row}'}: {text}"
-        lines = [text if row is None else f"row {row}: {text}" for row, text in ordered]
+        rows: dict[str, list[int | None]] = {}
+        for row, text in ordered:
+            rows.setdefault(text, []).append(row)
+        lines = [_of_rows(text, found) for text, found in rows.items()]
         if len(lines) > MOST:
             lines[MOST:] = [f"and {len(lines) - MOST:,} more"]
+        if len(lines) == 1:
+            return f"{self.path}, {lines[0]}"
         return "\n  ".join([f"{self.path}: {len(ordered)} faults", *lines])
+
+
+def _of_rows(text: str, rows: list[int | None]) -> str:
+    """Put the rows before a fault that they share."""
+    known = [row for row in rows if row is not None]
+    if not known:
+        return text
+    if len(known) == 1:
+        return f"row {known[0]}: {text}"
+    more = f" and {len(known) - MOST:,} more" if len(known) > MOST else ""
+    return f"rows {', '.join(map(str, known[:MOST]))}{more}: {text}"
 
 
 class FaultsOfFiles:

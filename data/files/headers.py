@@ -67,7 +67,7 @@ def check_header(path: Path, frame: pl.DataFrame, wanted: Mapping[str, str], arg
         _is_number(name) or len(name) > 60 or bool((start[name].str.strip_chars() == name).any())
         for name in frame.columns
     ):
-        raise _no_header(path, frame.columns, wanted, argument)
+        raise _no_header(path, frame.columns, wanted, argument, start)
 
 
 def no_columns(
@@ -97,28 +97,49 @@ def no_columns(
 
 
 def _no_header(
-    path: Path, cells: list[str], wanted: Mapping[str, str], argument: str
+    path: Path,
+    cells: list[str],
+    wanted: Mapping[str, str],
+    argument: str,
+    rows: pl.DataFrame | None = None,
 ) -> ValueError:
-    """Return the error for a file whose first row is data."""
+    """Return the error for a file whose first row is data; `rows` are some of those below it."""
     return ValueError(
         f"{path}: row 1 looks like data, not like a header: {listed(cells)}. Name the columns in "
-        f"their order, such as {flag(argument)} {' '.join(_example(cells, wanted))}"
+        f"their order, such as {flag(argument)} {' '.join(_example(cells, wanted, rows))}"
     )
 
 
-def _example(cells: list[str], wanted: Mapping[str, str]) -> list[str]:
-    """Guess the names of the columns from row 1: the text is the longest cell, a time looks so."""
+def _example(
+    cells: list[str], wanted: Mapping[str, str], rows: pl.DataFrame | None = None
+) -> list[str]:
+    """Guess the names of the columns: the text is the longest cell of row 1, a time looks so.
+
+    The label is the column whose values recur the most, none of them empty.
+    """
     left = dict(wanted)
     names: list[str | None] = [None] * len(cells)
     if "text" in left and "label" in left:
         longest = max(range(len(cells)), key=lambda place: len(cells[place]))
         names[longest] = left.pop("text")
+        if rows is not None and (place := _most_recurring(rows, longest)) is not None:
+            names[place] = left.pop("label")
     times = [place for place, cell in enumerate(cells) if _TIME.fullmatch(cell)]
     for argument in ("time", "timestamp"):
         if times and argument in left:
             names[times[-1]] = left.pop(argument)
     rest = iter(left.values())
     return [name or next(rest, f"other_{place}") for place, name in enumerate(names, start=1)]
+
+
+def _most_recurring(rows: pl.DataFrame, but: int) -> int | None:
+    """Return the place of the column with the fewest values, of those with two or more."""
+    counts = {
+        place: values.n_unique()
+        for place, values in enumerate(rows.iter_columns())
+        if place != but and not (values.str.strip_chars() == "").any() and values.n_unique() > 1
+    }
+    return min(counts, key=lambda place: counts[place], default=None)
 
 
 def _meant(name: str, has: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.files.decoding import to_utf8
@@ -45,16 +46,28 @@ def text_lines(path: Path, faults: FaultsOfFiles) -> Iterator[tuple[int, str]]:
                    f"{save}.")  # fmt: skip
 
 
-def old_text(path: Path, said: list[str]) -> str:
-    """Return a file of a time before UTF-8, its encoding found and `said`."""
-    utf8, found = to_utf8(path, unpacked(path))
-    said += [found] if found else []
-    return utf8.decode()
+@dataclass
+class OldFiles:
+    """Reads files of a time before UTF-8, whose encoding is given or found."""
 
+    encoding: str = "auto"
+    said: list[str] = field(default_factory=list)
+    """What was found, of each file that is not UTF-8."""
 
-def old_lines(path: Path, said: list[str]) -> Iterator[tuple[int, str]]:
-    """Yield (row, line) of such a file; row 1 is the first."""
-    yield from enumerate(old_text(path, said).split("\n"), start=1)
+    def text(self, path: Path) -> str:
+        """Return a file."""
+        utf8, found = to_utf8(path, unpacked(path), self.encoding)
+        self.said += [found] if found else []
+        return utf8.decode()
+
+    def lines(self, path: Path) -> Iterator[tuple[int, str]]:
+        """Yield (row, line); row 1 is the first."""
+        yield from enumerate(self.text(path).split("\n"), start=1)
+
+    def notes(self) -> list[str]:
+        """Return what was found of the first file, and how many more there are."""
+        more = len(self.said) - 1
+        return [*self.said[:1], *([f"So it is with {more:,} more files."] if more > 0 else [])]
 
 
 def unpacked(path: Path) -> bytes:

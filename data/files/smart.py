@@ -19,7 +19,7 @@ from typing import Any
 
 from data.files.collection import Fields, Judgment, Read, collection
 from data.files.collection_layouts import check_layout
-from data.files.lines import old_lines
+from data.files.lines import OldFiles
 from data.tables import SearchCollection
 
 _NAMES = {
@@ -30,11 +30,13 @@ _MARK = re.compile(r"\.([A-Z])\s*(.*)")
 _CODES = {1: 4, 2: 3, 3: 2, 4: 1, 5: 0, -1: 0, 0: 0}  # Cranfield's codes -> grades
 
 
-def search_from_smart(folder: str | Path, fields: Fields | None = None) -> SearchCollection:
+def search_from_smart(
+    folder: str | Path, fields: Fields | None = None, *, encoding: str = "auto"
+) -> SearchCollection:
     """Read a collection in SMART's format; which file is which is told by name and content."""
     root = check_layout(Path(folder), "smart")
     documents, queries, judged = _files(root)
-    read = Read(paths=[documents, queries, judged])
+    read = Read(paths=[documents, queries, judged], old=OldFiles(encoding))
     read.documents = [
         (documents, row, {"_id": _id(name), **found})
         for name, row, found in _records(documents, read)
@@ -54,6 +56,7 @@ def _files(root: Path) -> tuple[Path, Path, Path]:
     files = sorted(path for path in root.iterdir() if path.is_file() and path.name[0] != ".")
     smart = [path for path in files if _is_smart(path)]
     judged = [path for path in files if path not in smart and re.search(r"rel", path.name, re.I)]
+    judged = [path for path in judged if path.suffix.lower() != ".old"] or judged
     asked = [path for path in smart if re.search(r"q(ue)?r(y|ies)|\.que", path.name, re.I)]
     texts = [path for path in smart if path not in asked]
     for what, found, names in (
@@ -77,7 +80,7 @@ def _records(path: Path, read: Read) -> list[tuple[str, int, dict[str, Any]]]:
     """Return id, row and fields of each record; a mark that is unknown is text."""
     records: list[tuple[str, int, dict[str, Any]]] = []
     name = ""
-    for row, line in old_lines(path, read.said):
+    for row, line in read.old.lines(path):
         mark = _MARK.fullmatch(line.rstrip())
         if mark and mark[1] == "I":
             if not mark[2].strip():
@@ -88,7 +91,7 @@ def _records(path: Path, read: Read) -> list[tuple[str, int, dict[str, Any]]]:
             name = _NAMES[mark[1]]
         elif records and name:
             found = records[-1][2]
-            found[name] = f"{found.get(name, '')}\n{line}".strip()
+            found[name] = f"{found.get(name, '')} {line.strip()}".strip()
         elif line.strip():
             read.faults.add(path, row, f"{line[:60]!r} stands before any .I and .W. Correct it.")
     return records
@@ -96,7 +99,7 @@ def _records(path: Path, read: Read) -> list[tuple[str, int, dict[str, Any]]]:
 
 def _judgments(path: Path, read: Read) -> list[Judgment]:
     """Read the judgments in whichever of the three forms all rows have."""
-    rows = [(row, line.split()) for row, line in old_lines(path, read.said) if line.strip()]
+    rows = [(row, line.split()) for row, line in read.old.lines(path) if line.strip()]
     width = max((len(values) for _, values in rows), default=0)
     for row, values in rows:
         if len(values) < min(width, 3) or not all(re.fullmatch(r"-?[\d.]+", v) for v in values):

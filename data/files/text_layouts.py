@@ -1,7 +1,7 @@
 """The layouts in which labelled texts lie on a disk, each read into the same frame.
 
     csv        a table with columns of text and label
-    jsonl      one JSON object a line, or one list of them
+    jsonl      one JSON object a line, or one file of them (see `json_texts`)
     fasttext   `__label__spam free entry now`, one text a line
     folder     a folder a label, one file a text (`pos/0_9.txt`); or a file a label, one text a line
 
@@ -10,12 +10,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,12 +22,19 @@ from common.own_files import TableOptions
 from data.files.columns import Columns
 from data.files.decoding import read_bytes, to_utf8
 from data.files.faults import Faults, flag
+from data.files.headers import listed
+from data.files.json_texts import PART, JsonTexts
 from data.files.reader import TextTable, read_table
+from data.files.wrong_doors import (
+    LABEL,
+    refuse_files_of_parts,
+    refuse_labels_before_texts,
+    refuse_lines_apart,
+    refuse_other_layouts,
+)
 
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")  # folders of texts without a label
 _TEXT_SUFFIXES = ("", ".txt", ".text")
-_LABEL = "__label__"
-_EXAMPLE = '{"text": "…", "label": "…"}'
 
 
 @dataclass(frozen=True)
@@ -68,37 +73,29 @@ class Labelled:
 def read_csv(path: Path, wanted: Wanted, first: Labelled | None = None) -> Labelled:
     """Read a table; `first` is the training table, whose names count by place where they differ."""
     if not wanted.options.columns:
-        _refuse_other_layouts(path)
-    table = read_table(path, wanted.options, wanted=wanted.names(()))
-    return _of_table(table, wanted, first)
+        refuse_other_layouts(path)
+    try:
+        table = read_table(path, wanted.options, wanted=wanted.names(()))
+        return _of_table(table, wanted, first)
+    except ValueError:
+        if wanted.options.delimiter == "auto":
+            refuse_labels_before_texts(path)
+        raise
 
 
 def read_jsonl(path: Path, wanted: Wanted, first: Labelled | None = None) -> Labelled:
-    """Read objects, one a line or all in one list; every field becomes text."""
+    """Read the objects of a JSON file, in any of the forms of `json_texts`."""
     data, said = to_utf8(path, read_bytes(path, table=False), wanted.options.encoding)
-    faults, objects, rows = Faults(path), list[dict[str, Any]](), list[int]()
-    for row, found in _json_values(path, data.decode("utf-8", "surrogatepass"), faults):
-        if isinstance(found, dict):
-            objects.append(found)
-            rows.append(row)
-        else:
-            faults.add(row, f"not a JSON object. Write one as {_EXAMPLE}.")
-    if not objects:
-        raise ValueError(
-            f"{path}: it holds no JSON object; one a line is needed, such as {_EXAMPLE}."
-        )
-    fields = list(dict.fromkeys(name for each in objects for name in each))
-    used = set(wanted.names(fields).values())
-    for row, each in zip(rows, objects, strict=True):
-        for name in used & each.keys():
-            if isinstance(each[name], (list, dict)):
-                faults.add(row, f"field {name!r} holds a list or an object. Give one text.")
-    faults.check()
-    frame = pl.DataFrame(
-        {name: [_as_text(each.get(name)) for each in objects] for name in fields},
-        schema=dict.fromkeys(fields, pl.String),
-    )
-    return _of_table(_with_names(path, frame, np.array(rows), said), wanted, first)
+    texts = JsonTexts(path, text=wanted.text[0], label=wanted.label)
+    texts.read(data.decode("utf-8", "surrogatepass"))
+    if texts.has_parts and wanted.split:
+        raise ValueError(f"split: {path.name} has parts of its own; leave out {flag('split')}")
+    if texts.has_parts:
+        wanted = replace(wanted, split=PART)
+    names = wanted.names([name for each in texts.objects for name in each])
+    frame = texts.frame(list(names.values()))
+    table = _with_names(path, frame, np.array(texts.rows), said)
+    return _of_table(replace(table, said=(*table.said, *texts.said)), wanted, first)
 
 
 def read_fasttext(path: Path, wanted: Wanted, first: Labelled | None = None) -> Labelled:
@@ -107,16 +104,16 @@ def read_fasttext(path: Path, wanted: Wanted, first: Labelled | None = None) -> 
     faults, found = Faults(path), list[tuple[str, str, int]]()
     for row, line in enumerate(data.decode("utf-8", "surrogatepass").split("\n"), start=1):
         words = line.split()
-        labels = [word for word in words if word.startswith(_LABEL)]
+        labels = [word for word in words if word.startswith(LABEL)]
         if len(labels) == 1 and words[0] == labels[0]:
             text = line.strip()[len(labels[0]) :].lstrip(" \t,")
-            found.append((text, labels[0].removeprefix(_LABEL), row))
+            found.append((text, labels[0].removeprefix(LABEL), row))
         elif words:
             what = "no label" if not labels else f"{len(labels)} labels"
-            faults.add(row, f"{what}; a line begins with one {_LABEL}…. Correct or remove it.")
+            faults.add(row, f"{what}; a line begins with one {LABEL}…. Correct or remove it.")
     if not found:
         raise ValueError(
-            f"{path}: no line begins with one {_LABEL}…. For a table give --dataset csv."
+            f"{path}: no line begins with one {LABEL}…. For a table give --dataset csv."
         )
     faults.check()
     frame = pl.DataFrame(found, schema=["text", "label", "row"], orient="row")
@@ -143,7 +140,11 @@ def read_folder(path: Path, wanted: Wanted, first: Labelled | None = None) -> La
     reader = _Folder(path, wanted.options)
     for file, label in files:
         reader.add_text(file, label)
-    for file, label in [] if files else _class_files(path):
+    named = [] if files else _class_files(path)
+    if not files:
+        refuse_lines_apart(path)
+        refuse_files_of_parts(path, [file for file, _ in named])
+    for file, label in named:
         reader.add_lines(file, label)
     said = [f"{path / name} holds texts without a label; they are left out." for name in left_out]
     return reader.labelled(said)
@@ -246,13 +247,19 @@ def _is_about(file: Path) -> bool:
 def _with_names(path: Path, frame: pl.DataFrame, rows: np.ndarray, said: str | None) -> TextTable:
     """Return a table whose columns have their names from the layout."""
     notes = (said,) if said else ()
-    return TextTable(path, frame, rows, True, {}, "columns", notes)
+    return TextTable(path, frame, rows, False, {}, "columns", notes)
 
 
 def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Labelled:
     """Take texts and labels out of a table; an empty one is a fault."""
     columns = tuple(table.frame.columns)
     names, renamed = _by_place(table, wanted.names(columns), first)
+    if first is not None and names["label"] not in columns and names["text"] in columns:
+        raise ValueError(
+            f"{table.path}: no column {names['label']!r}, so its texts cannot be judged; it has"
+            f" {listed(list(columns))}. Leave it out: name the files with labels by"
+            f" {flag('train')}, {flag('valid')} and {flag('test')}."
+        )
     text = [argument for argument in names if argument.startswith("text")]
     read = Columns(table, names, without_flag=text[1:])
     if wanted.options.incomplete == "skip":
@@ -293,37 +300,3 @@ def _by_place(
             names = names | {argument: here}
             said.append(f"{table.path.name} calls column {name!r} of {first.path.name} {here!r}.")
     return names, said
-
-
-def _refuse_other_layouts(path: Path) -> None:
-    """Name the layout where a file is no table."""
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        start = file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if re.match(rb'\[?\s*\{\s*"', start):
-        raise ValueError(f"{path}: JSON, not a table. Give --dataset jsonl.")
-    if start.startswith(_LABEL.encode()):
-        raise ValueError(f"{path}: lines of fastText, not a table. Give --dataset fasttext.")
-
-
-def _json_values(path: Path, text: str, faults: Faults) -> list[tuple[int, Any]]:
-    """Parse one value a line, or one list; what is no JSON is a fault."""
-    if text.lstrip().startswith("["):
-        try:
-            return list(enumerate(json.loads(text), start=1))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, row {error.lineno}: not JSON ({error.msg}).") from error
-    found = []
-    for row, line in enumerate(text.split("\n"), start=1):
-        try:
-            found += [(row, json.loads(line))] if line.strip() else []
-        except json.JSONDecodeError as error:
-            faults.add(row, f"not JSON ({error.msg}, character {error.colno}). Correct it.")
-    return found
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from data.files.columns import file_source
 from data.files.drawn import stratified_test_rows
 from data.files.faults import flag
+from data.files.headers import listed
+from data.files.part_names import PART_OF, PARTS, part_named
 from data.files.text_layouts import READERS, Labelled, Wanted
+from data.files.wrong_doors import refuse_lines_apart
 from data.tables import TextClassification
 
-PARTS = {
-    "train": ("train", "training"),
-    "valid": ("valid", "val", "validation", "dev", "development"),
-    "test": ("test", "testing"),
-}
 _SUFFIXES = {
     "csv": (".csv", ".tsv", ".tab", ".txt"),
     "jsonl": (".jsonl", ".ndjson", ".json"),
@@ -39,9 +39,12 @@ def texts_from_files(
     test: Path | None = None,
     wanted: Wanted | None = None,
     test_share: float = 0.2,
+    unknown: Literal["refuse", "leave-out"] = "refuse",
     seed: int = 0,
 ) -> TextClassification:
     """Read labelled texts; labels are numbered in alphabetical order.
+
+    Labels of the test or validation part that training lacks are `unknown`.
 
     `path` is the training part, or everything: a folder with parts named train, valid and test, or
     a table with a column `wanted.split`. Without a test part, `test_share` of each class is drawn
@@ -55,13 +58,15 @@ def texts_from_files(
     for name, file in files.items():
         parts[name] = READERS[layout](file, wanted, parts.get("train"))
     said = [note for part in parts.values() for note in part.said]
-    if wanted.split:
+    if any("split" in part.frame for part in parts.values()):
         parts = _divided(parts, wanted.split)
     names = _label_names(parts["train"], wanted)
-    for name in ("valid", "test"):
-        if name in parts:
-            _check_known(parts[name], parts["train"], names)
-    said += _alike(names)
+    for name in [each for each in ("valid", "test") if each in parts]:
+        if unknown == "leave-out":
+            parts[name], left = _known(parts[name], names)
+            said += left
+        _check_known(parts[name], parts["train"], names)
+    said += _alike(names) + _joined(names)
     if "test" not in parts:
         parts |= _drawn_test(parts["train"], test_share, seed)
         if test_share:
@@ -76,28 +81,33 @@ def _part_files(layout: str, path: Path) -> dict[str, Path]:
     if not path.is_dir():
         return {"train": path}
     inside = [each for each in sorted(path.iterdir()) if not each.name.startswith(".")]
+    if len(inside) == 1 and inside[0].is_dir():
+        return _part_files(layout, inside[0])
+    visible = inside
     if layout == "folder":
         inside = [each for each in inside if each.is_dir()]
     else:
         inside = [e for e in inside if e.is_file() and _suffix(e) in _SUFFIXES[layout]]
     found: dict[str, list[Path]] = {name: [] for name in PARTS}
     for each in inside:
-        words = re.split(r"[^a-z]+", each.name.lower())
-        named = [name for name, aliases in PARTS.items() if set(words) & set(aliases)]
-        if len(named) == 1:
-            found[named[0]].append(each)
+        if part := part_named(each.name):
+            found[part].append(each)
+    if layout != "folder":
+        refuse_lines_apart(path)
     for name, several in found.items():
         if len(several) > 1:
-            listed = ", ".join(each.name for each in several[:_MOST])
+            names = ", ".join(each.name for each in several[:_MOST])
             raise ValueError(
-                f"{path}: {len(several)} {name} parts: {listed}. Name one by {flag(name)}."
+                f"{path}: {len(several)} {name} parts: {names}. Name one by {flag(name)}."
             )
     if found["train"]:
         return {name: several[0] for name, several in found.items() if several}
     if layout != "folder":
+        files = listed([each.name for each in visible])
         raise ValueError(
-            f"{path}: a folder without a file of training texts (train{_SUFFIXES[layout][0]}). Name"
-            f" the file by {flag('path')}; for a folder of texts a label give --dataset folder."
+            f"{path}: a folder without a file of training texts (train{_SUFFIXES[layout][0]}); it"
+            f" holds {files}. Name the file by {flag('train')} and that of the test by"
+            f" {flag('test')}; for a folder of texts a label give --dataset folder."
         )
     return {"train": path}
 
@@ -108,17 +118,21 @@ def _suffix(file: Path) -> str:
     return (Path(file.stem) if packed else file).suffix.lower()
 
 
-def _divided(parts: Mapping[str, Labelled], column: str) -> dict[str, Labelled]:
-    """Divide the one table by its column of parts."""
+def _divided(parts: Mapping[str, Labelled], column: str | None) -> dict[str, Labelled]:
+    """Divide the one table by its column of parts; without one its file has parts of its own."""
+    table = parts["train"]
     if len(parts) > 1:
+        if column is None:
+            raise ValueError(
+                f"{table.path}: it has parts of its own, and files of parts were given too. Leave"
+                f" out {flag('valid')} and {flag('test')}."
+            )
         raise ValueError(
             f"split: column {column!r} was given, and files of parts too; leave out {flag('split')}"
             f" or {flag('valid')} and {flag('test')}"
         )
-    table = parts["train"]
-    known = {alias: name for name, aliases in PARTS.items() for alias in aliases}
     frame = table.frame.with_columns(pl.col("split").str.to_lowercase())
-    unknown = frame.filter(~pl.col("split").is_in(list(known)))
+    unknown = frame.filter(~pl.col("split").is_in(list(PART_OF)))
     if unknown.height:
         values = unknown["split"].unique(maintain_order=True).to_list()
         raise ValueError(
@@ -126,7 +140,7 @@ def _divided(parts: Mapping[str, Labelled], column: str) -> dict[str, Labelled]:
             f" {', '.join(map(repr, values[:_MOST]))}, which name no part. Use train, valid and"
             f" test, or name another column by {flag('split')}."
         )
-    frame = frame.with_columns(pl.col("split").replace_strict(known, return_dtype=pl.String))
+    frame = frame.with_columns(pl.col("split").replace_strict(PART_OF, return_dtype=pl.String))
     found = {name: frame.filter(pl.col("split") == name) for name in PARTS}
     if not found["train"].height:
         raise ValueError(f"{table.path}: column {column!r} names no row of train.")
@@ -164,8 +178,31 @@ def _check_known(part: Labelled, train: Labelled, names: tuple[str, ...]) -> Non
     more = f" and {groups.height - _MOST:,} other labels" if groups.height > _MOST else ""
     raise ValueError(
         f"{part.path}: labels that no training text of {train.path} has: {', '.join(listed)}{more}."
-        " Add training texts of them, or remove these."
+        " Add training texts of them, or leave these out by --split.rare leave-out."
     )
+
+
+def _known(part: Labelled, names: tuple[str, ...]) -> tuple[Labelled, list[str]]:
+    """Leave out the labels that training lacks, and say which; if none stays, nothing is."""
+    known = part.frame["label"].is_in(list(names))
+    left = part.frame.filter(~known)
+    if not left.height or not known.any():
+        return part, []
+    labels = listed(sorted(left["label"].unique().to_list()))
+    said = f"{left.height:,} texts of {part.path.name} have labels that training lacks ({labels})"
+    return replace(part, frame=part.frame.filter(known)), [f"{said}: left out."]
+
+
+def _joined(names: tuple[str, ...]) -> list[str]:
+    """Say that a label such as "3,27" is one label, where 3 or 27 is a label too."""
+    parts = {name: re.split(r"\s*[,;|]\s*", name) for name in names}
+    joined = [name for name, each in parts.items() if len(each) > 1 and set(each) & set(names)]
+    if not joined:
+        return []
+    return [
+        f"{len(joined):,} labels join others, such as {joined[0]!r}: a text has one label here, so"
+        " each of these is a label of its own."
+    ]
 
 
 def _alike(names: tuple[str, ...]) -> list[str]:

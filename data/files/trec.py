@@ -18,10 +18,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data.files.beir import json_rows, qrels, query_of
+from data.files.beir import (
+    IDS,
+    QUERY_IDS,
+    QUERY_TEXTS,
+    TEXTS,
+    json_rows,
+    qrels,
+    query_of,
+)
 from data.files.collection import Fields, Read, collection, part_of
 from data.files.collection_layouts import check_layout
-from data.files.lines import old_lines, old_text
+from data.files.lines import OldFiles, unpacked
 from data.tables import SearchCollection
 
 _INNER = ("docs", "documents", "corpus", "collection")
@@ -29,18 +37,22 @@ _DOCUMENT = re.compile(r"<doc\b[^>]*>(.*?)</doc>", re.S | re.I)
 _ELEMENT = re.compile(r"<([a-z][\w.-]*)\b[^>]*>(.*?)</\1\s*>", re.S | re.I)
 _TOPIC = re.compile(r"<top(?:ic)?\b([^>]*)>(.*?)</top(?:ic)?>", re.S | re.I)
 _TITLES = ("title", "headline", "head", "hl", "ttl", "ti")
-_IDS = ("_id", "doc_id", "docno", "docid", "id")
-_TOPIC_IDS = ("_id", "query_id", "qid", "topic_id", "number", "id")
-_TEXTS = ("text", "body", "abstract", "contents")
+_COLUMNS = {2: ("_id", "text"), 3: ("_id", "title", "text"), 4: ("_id", "url", "title", "text")}
+_NAMES = {*IDS, *QUERY_IDS, *TEXTS, *QUERY_TEXTS, *_TITLES, "pid", "url"}  # of a header
 
 
-def search_from_trec(folder: str | Path, fields: Fields | None = None) -> SearchCollection:
+def search_from_trec(
+    folder: str | Path, fields: Fields | None = None, *, encoding: str = "auto"
+) -> SearchCollection:
     """Read a collection of documents, topics and qrels."""
     root = check_layout(Path(folder), "trec")
     judged, topics, documents = _files(root)
-    read = Read(paths=[*documents, *topics, *judged])
+    read = Read(paths=[*documents, *topics, *judged], old=OldFiles(encoding))
     for path in documents:
         read.documents += _documents(path, read)
+    if not read.documents:
+        read.faults.check()
+        raise ValueError(f"{root}: {read.said[-1]} No other file has documents; add one.")
     for path in topics:
         read.queries += _topics(path, read)
     parts = {path: part_of(path) for path in judged}
@@ -78,16 +90,18 @@ def _holds_documents(path: Path) -> bool:
 def _documents(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]:
     name = path.name.removesuffix(".gz")
     if name.endswith((".jsonl", ".json")):
-        return list(json_rows(path, read.faults, ids=_IDS, texts=_TEXTS))
+        return list(json_rows(path, read, ids=IDS, texts=TEXTS))
     if name.endswith(".tsv"):
-        rows = _two_columns(path, read)
-        return [(path, row, {"_id": first, "text": text}) for row, first, text in rows]
+        return [(path, row, found) for row, found in _tabbed(path, read)]
     return _marked_up(path, read)
 
 
 def _marked_up(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]:
     """Return the <DOC> elements of a file; each needs a <DOCNO>."""
-    whole = old_text(path, read.said)
+    if b"<doc" not in unpacked(path).lower():
+        read.said.append(f"{path.name} holds no <DOC> … </DOC> and was left unread.")
+        return []
+    whole = read.old.text(path)
     found = []
     for match in _DOCUMENT.finditer(whole):
         row = whole.count("\n", 0, match.start()) + 1
@@ -99,7 +113,7 @@ def _marked_up(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]
         if not name:
             read.faults.add(path, row, "a <DOC> without a <DOCNO>. Add it.")
         title = next((inner.pop(key) for key in _TITLES if key in inner), "")
-        text = " ".join(inner.pop(key) for key in _TEXTS if key in inner)
+        text = " ".join(inner.pop(key) for key in TEXTS if key in inner)
         found.append((path, row, {"_id": name, "title": title, "text": text, **inner}))
     if not found:
         read.faults.add(path, None, "holds no <DOC> … </DOC>. Correct or remove the file.")
@@ -109,9 +123,9 @@ def _marked_up(path: Path, read: Read) -> list[tuple[Path, int, dict[str, Any]]]
 def _topics(path: Path, read: Read) -> list[tuple[Path, int, str, str]]:
     """Return file, row, id and title of each topic."""
     if path.name.removesuffix(".gz").endswith((".jsonl", ".json")):
-        rows = json_rows(path, read.faults, ids=_TOPIC_IDS, texts=("text", "query", "title"))
+        rows = json_rows(path, read, ids=QUERY_IDS, texts=QUERY_TEXTS)
         return [(path, row, *query_of(read.faults, path, row, each)) for _, row, each in rows]
-    whole = old_text(path, read.said)
+    whole = read.old.text(path)
     if "<top" not in whole.lower():
         return [(path, row, name, text) for row, name, text in _two_columns(path, read)]
     found = []
@@ -132,10 +146,31 @@ def _part(topic: str, tag: str) -> str:
     return _plain(found[1]) if found else ""
 
 
+def _tabbed(path: Path, read: Read) -> list[tuple[int, dict[str, Any]]]:
+    """Return the rows of a table with tabs: id and text, with the title or url and title between.
+
+    A header names the columns; rows of different widths have an id and a text.
+    """
+    rows = _two_columns(path, read)
+    cells = [[name, *text.split("\t")] for _, name, text in rows]
+    header = [cell.strip().lower() for cell in cells[0]] if cells else []
+    names = _COLUMNS.get(len(header)) if len({len(each) for each in cells}) == 1 else None
+    if names and set(header) <= _NAMES:
+        names = tuple("_id" if each in (*IDS, "pid") else each for each in header)
+        rows, cells = rows[1:], cells[1:]
+    if names is None or len(names) == 2:
+        return [(row, {"_id": name, "text": text}) for row, name, text in rows]
+    read.said.append(f"The columns of {path.name} were read as {', '.join(names)}.")
+    return [
+        (row, dict(zip(names, each, strict=True)))
+        for (row, _, _), each in zip(rows, cells, strict=True)
+    ]
+
+
 def _two_columns(path: Path, read: Read) -> list[tuple[int, str, str]]:
     """Return row, id and text of each line `id<tab>text`."""
     found = []
-    for row, line in old_lines(path, read.said):
+    for row, line in read.old.lines(path):
         name, tab, text = line.partition("\t")
         if not tab and line.strip():
             read.faults.add(path, row, f"{line[:60]!r} is not an id and a text with a tab between. "

@@ -27,16 +27,23 @@ class DataOptions:
     qrels.tsv), `trec` (documents, topics, qrels) and `smart` (such as cran.all, cran.qry,
     cranqrel)."""
     fields: tuple[str, ...] = ()
-    """Text fields of the documents with their weights in BM25, such as title=2 text=1 authors=0.5;
-    without it title and text, weighted by validation."""
+    """Text fields of the documents, such as title text authors, weighted by validation in BM25; or
+    with their weights, such as title=2 text=1 authors=0.5. Without it title and text."""
     facets: tuple[str, ...] = ()
     """Fields that hold categories: requests filter by them, and the ranker knows their words."""
     numbers: tuple[str, ...] = ()
     """Fields that hold numbers: requests filter by them, and they are features of the ranker."""
+    encoding: str = "auto"
+    """Encoding of the files of `trec` and `smart`, such as cp1252; BEIR's are UTF-8."""
 
     def __post_init__(self) -> None:
         """Refuse a weight that is no number."""
         self.field_weights()
+
+    @property
+    def weighted(self) -> bool:
+        """Tell whether `fields` gives a weight; else the weights are chosen."""
+        return any("=" in entry for entry in self.fields)
 
     def field_weights(self) -> dict[str, float]:
         """Return `fields` as name -> weight; 1 where none is given."""
@@ -181,6 +188,10 @@ class Config(RunConfig):
                     f"data.{name}: read with --dataset {' or '.join(self.own_datasets)} only, but"
                     f" dataset is {self.dataset}; leave out --data.{name}"
                 )
+        if self.data.encoding != "auto" and self.dataset not in ("trec", "smart"):
+            raise ValueError(
+                "data.encoding: read with --dataset trec or smart only; leave out --data.encoding"
+            )
 
 
 DEFAULT = Config()

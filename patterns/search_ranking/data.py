@@ -73,15 +73,13 @@ def _own(config: Config) -> SearchCollection:
     """Read the user's own collection, by the door that `config.dataset` names."""
     from data import files
 
-    doors = {
-        "beir": files.search_from_beir,
-        "trec": files.search_from_trec,
-        "smart": files.search_from_smart,
-    }
     assert config.data.path is not None
     texts = tuple(config.data.field_weights())
     fields = files.Fields(texts=texts, facets=config.data.facets, numbers=config.data.numbers)
-    return doors[config.dataset](config.data.path, fields)
+    if config.dataset == "beir":
+        return files.search_from_beir(config.data.path, fields)
+    door = files.search_from_trec if config.dataset == "trec" else files.search_from_smart
+    return door(config.data.path, fields, encoding=config.data.encoding)
 
 
 def split(table: SearchCollection, config: Config) -> Splits:
@@ -121,8 +119,10 @@ def _parts(
         for part, members in table.split.items()
     }
     given = {part: rows for part, rows in given.items() if len(rows)}
-    pool = next((part for part in ("train", "valid") if part in given), None)
-    if "test" in given and pool is not None:
+    if set(given) == {"train", "valid"}:
+        parts, said = _kept({"train": given["train"], "test": given["valid"]}, groups, config)
+        return parts, f"No test is given: dev is the test. {said}"
+    if "test" in given and len(given) > 1:
         return _kept(given, groups, config)
     shares = (config.split.valid_share, config.split.test_share)
     drawn = _drawn(groups, (1.0 - sum(shares), *shares), seed=config.seed)

@@ -66,9 +66,9 @@ class Pipeline:
         schema = splits.schema
         length = options.max_length or (64 if schema.films else 256)
         encoder = load_encoder(options.encoder, max_length=length, device=config.device)
-        weights = config.data.field_weights()
-        if schema.films and not weights:
-            weights = vars(options.weights)
+        weights = vars(options.weights) if schema.films else {}
+        if config.data.weighted:
+            weights = config.data.field_weights()
         constants, mixes = choices_of(schema, k1=options.k1, b=options.b, weights=weights)
         indexed = schema.indexed.items()
         fields = {name: Field(analyser, *constants[0]) for name, (analyser, _) in indexed}
@@ -110,6 +110,7 @@ class Pipeline:
         self.bm25.fit(field_texts(splits.documents, self.schema))
         both = JudgedQueries.joined([splits.valid, splits.train])
         self.sources.fit(both, seed=self.seed)
+        self.notices += self.sources.notices_
         self.dense.fit(texts)
         self.notices += self.dense.notices_
         self.example = splits.valid.plainest()

@@ -123,8 +123,19 @@ def test_all_faults_are_told_at_once(beir):
     with pytest.raises(ValueError) as raised:
         search_from_beir(beir)
     told = str(raised.value)
-    assert "corpus.jsonl: 12 faults" in told and "row 10: no 'text'" in told
-    assert "and 2 more" in told and "queries.jsonl, row 1: byte 0xe9 at place 10" in told
+    assert "corpus.jsonl, rows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more: no 'text'" in told
+    assert "queries.jsonl, row 1: byte 0xe9 at place 10" in told
+
+
+def test_ids_and_texts_under_other_names_are_read_and_said(beir):
+    rows = [{"id": "d1", "name": "Été", "description": "warm", "new": True}]
+    write(beir / "corpus.jsonl", lines(rows))
+    table = search_from_beir(beir, Fields(texts=("name",), facets=("new",)))
+    assert table.documents.rows() == [("d1", "", "warm", "Été", ["true"])]
+    assert "corpus.jsonl: 'id' as _id and 'description' as text" in table.source.notice
+    write(beir / "corpus.jsonl", lines([{"sku": 1, "name": "a"}]))
+    with pytest.raises(ValueError, match=r"row 1: no '_id'; it has 'sku', 'name'\. Add it"):
+        search_from_beir(beir)
 
 
 def test_absent_part_of_a_collection_is_named(beir):
@@ -182,6 +193,38 @@ def test_trec_of_tables_with_a_split(tmp_path):
         search_from_trec(tmp_path)
 
 
+def test_the_columns_of_a_table_are_told_by_their_number_or_a_header(tmp_path):
+    write(tmp_path / "queries.tsv", "qid\tquery\n1\tfirst\n")
+    write(tmp_path / "qrels.tsv", "1\t0\td1\t1\n")
+    write(tmp_path / "collection.tsv", "d1\thttp://x\tOne\tfirst text\n")
+    table = search_from_trec(tmp_path)
+    assert table.documents.rows() == [("d1", "One", "first text")]
+    assert "columns of collection.tsv were read as _id, url, title, text." in table.source.notice
+    write(tmp_path / "collection.tsv", "id\ttext\ttitle\nd1\tfirst text\tOne\n")
+    assert search_from_trec(tmp_path).documents.rows() == [("d1", "One", "first text")]
+    write(tmp_path / "collection.tsv", "d1\tone\ttwo\nd2\tone\n")
+    assert search_from_trec(tmp_path).documents["text"].to_list() == ["one\ttwo", "one"]
+    with pytest.raises(ValueError, match=r"laid out as TREC's.*Give --dataset trec"):
+        search_from_beir(tmp_path)
+
+
+def test_files_beside_the_documents_are_left_unread_and_said(trec):
+    write(trec / "docs" / "readme", "Financial Times")
+    write(trec / "docs" / "ft.2", DOCUMENTS.replace("FT-", "ÉT-"), "latin-1")
+    write(trec / "docs" / "ft.3", DOCUMENTS.replace("FT-", "ÈT-"), "latin-1")
+    table = search_from_trec(trec)
+    assert table.documents.height == 6
+    assert "readme holds no <DOC> … </DOC> and was left unread" in table.source.notice
+    assert table.source.notice.count("is not UTF-8") == 1
+    assert "So it is with 1 more files." in table.source.notice
+    read = search_from_trec(trec, encoding="cp1251").documents["doc_id"].to_list()
+    assert "ЙT-1" in read
+    for name in ("ft.trec", "ft.2", "ft.3"):
+        (trec / "docs" / name).unlink()
+    with pytest.raises(ValueError, match=r"readme holds no <DOC> .* No other file has documents"):
+        search_from_trec(trec)
+
+
 def test_trec_of_json_lines_by_their_usual_names(tmp_path):
     write(tmp_path / "docs.jsonl", lines([{"docno": "d1", "contents": "one", "year": 1}]))
     write(tmp_path / "topics.jsonl", lines([{"qid": 7, "query": "first"}]))
@@ -217,11 +260,16 @@ def smart(tmp_path):
 
 def test_smart_with_the_habits_of_cranfield(smart):
     table = search_from_smart(smart, Fields(texts=("author",)))
-    assert table.documents.rows() == [("1", "first", "wings in\na stream .", "smith"),
+    assert table.documents.rows() == [("1", "first", "wings in a stream .", "smith"),
                                       ("2", "", "heat", "")]  # fmt: skip
     assert table.queries.rows() == [("1", "lift"), ("2", "heat")]
     assert table.judgments.rows() == [("1", "1", 4), ("1", "2", 0), ("2", "2", 1), ("2", "1", 0)]
     assert "Cranfield's scale" in table.source.notice and "place in the file" in table.source.notice
+
+
+def test_smart_with_an_older_file_of_judgments(smart):
+    write(smart / "mineqrel.old", "9 9 1\n")
+    assert search_from_smart(smart).judgments.height == 4
 
 
 @pytest.mark.parametrize("rows", ["001 1 0 0.0\n004 2 0 0.0\n", "1 0 1 1\n4 0 2 1\n"])

@@ -234,6 +234,67 @@ def test_everything_wrong_in_a_folder_is_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_folder_in_a_folder_is_looked_into(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for text, label in ROWS:
+            write(tmp_path / "zip" / "own" / part / label / f"{text[5:]}.txt", text)
+    table = read(tmp_path / "zip", "folder")
+    assert table.label_names == ("open", "shut") and table.test.height == 6
+
+
+def test_texts_without_their_labels_are_named(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.tsv", "text\tlabel\na\tx\nb\ty\n")
+    write(tmp_path / "test.tsv", "index\ttext\n0\ta\n")
+    with pytest.raises(ValueError, match=r"test.tsv: no column 'label', so.*--data\.valid"):
+        read(tmp_path)
+    assert read(train).train.height == 2
+    for part in ("train", "test"):
+        write(tmp_path / "apart" / f"{part}_text.txt", "a\nb\n")
+        write(tmp_path / "apart" / f"{part}_labels.txt", "x\ny\n")
+    for layout in ("folder", "csv"):
+        with pytest.raises(
+            ValueError, match=r"`paste train_labels.txt train_text.txt > train.tsv`"
+        ):
+            read(tmp_path / "apart", layout)
+    write(tmp_path / "named" / "train.txt", "a\n")
+    write(tmp_path / "named" / "test.txt", "a\n")
+    with pytest.raises(ValueError, match=r"'test.txt', 'train.txt' are named after parts"):
+        read(tmp_path / "named", "folder")
+
+
+def test_labels_before_texts_are_named_with_their_flags(tmp_path: Path) -> None:
+    rows = [f"{label}:sub what is this, {n} ?" for n in range(20) for label in ("NUM", "LOC")]
+    path = write(tmp_path / "train.label", "\n".join(rows) + "\n")
+    with pytest.raises(ValueError, match=r"--data\.delimiter space --data\.columns label text"):
+        read(path)
+    options = TableOptions(delimiter="space", columns=("label", "text"))
+    assert read(path, wanted=Wanted(options=options)).label_names == ("LOC:sub", "NUM:sub")
+
+
+def test_the_label_of_a_file_without_a_header_is_guessed_by_what_recurs(tmp_path: Path) -> None:
+    rows = [f"g{n % 7}\t{n % 2}\t\ta sentence, number {n}" for n in range(20)]
+    path = write(tmp_path / "own.tsv", "\n".join(rows))
+    with pytest.raises(ValueError, match=r"--data\.columns other_1 label other_3 text$"):
+        read(path)
+
+
+def test_labels_that_training_lacks_may_be_left_out(tmp_path: Path) -> None:
+    train = write(tmp_path / "a.csv", HEADED)
+    test = write(tmp_path / "b.csv", "text,label\nopen up,open\nlock up,lock\n")
+    with pytest.raises(ValueError, match=r"'lock' \(row 3\).*--split\.rare leave-out"):
+        read(train, test=test)
+    table = read(train, test=test, unknown="leave-out")
+    assert pairs(table.test, table) == [("open up", "open")]
+    assert "1 texts of b.csv have labels that training lacks ('lock'): left out" in (
+        table.source.notice or ""
+    )
+
+
+def test_labels_that_join_others_are_said(tmp_path: Path) -> None:
+    table = read(write(tmp_path / "own.tsv", "text\tlabel\na\t1\nb\t2\nc\t1,2\n"))
+    assert "1 labels join others, such as '1,2'" in (table.source.notice or "")
+
+
 def test_texts_that_are_empty_may_be_skipped(tmp_path: Path) -> None:
     wanted = Wanted(options=TableOptions(incomplete="skip"))
     table = read(write(tmp_path / "own.csv", HEADED + " ,open\nx,\n"), wanted=wanted)

@@ -58,8 +58,8 @@ class SplitOptions:
     """Share of the training texts that chooses epoch and model and fits the temperature, up to
     5,000 texts; not used if the data has a validation part."""
     rare: Literal["refuse", "leave-out"] = "refuse"
-    """Labels with fewer than two training texts: refuse the data, or leave them out of all
-    parts."""
+    """Labels with fewer than two training texts, or none: refuse the data, or leave them out of
+    all parts."""
     limit: Annotated[int, Interval(ge=0, le=10**9)] = 0
     """Use at most this many training texts, drawn by class; 0 for all."""
 

@@ -99,6 +99,7 @@ def _own_files(config: Config) -> TextClassification:
         valid=options.valid,
         test=options.test,
         wanted=Wanted(options.text, options.label, options.split, options),
+        unknown=config.split.rare,
         seed=config.seed,
     )
 

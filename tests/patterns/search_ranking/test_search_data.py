@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -124,6 +125,7 @@ def test_a_collection_of_ones_own(tmp_path) -> None:
         (("train", "dev", "test"), (20, 20, 20), "kept: 20 test, 20 valid, 20 train queries."),
         (("train", "test"), (20, 10, 30), "drawn from the training queries: 10 of 30."),
         (("dev", "test"), (20, 10, 30), "drawn from the dev queries: 10 of 30."),
+        (("train", "dev"), (20, 10, 30), "No test is given: dev is the test. The given split is"),
         (("test",), (42, 6, 12), "Judgments of test alone are given: the queries were drawn"),
     ],
 )
@@ -150,11 +152,15 @@ def test_a_query_that_is_a_document_must_not_find_itself(tmp_path) -> None:
 def test_the_options_of_own_documents_are_checked(tmp_path) -> None:
     weights = DataOptions(fields=("title=2", "text", "a=b=0.5")).field_weights()
     assert weights == {"title": 2.0, "text": 1.0, "a=b": 0.5}
+    assert DataOptions(fields=("title", "text=1")).weighted
+    assert not DataOptions(fields=("title", "text")).weighted
     for wrong in (("title=x",), ("=1",), ("title=-1",), ("title=nan",), ("title=0",)):
         with pytest.raises(ValueError, match=r"data\.fields"):
             DataOptions(fields=wrong)
     with pytest.raises(ValueError, match="leave out --data.facets"):
         Config(dataset="msrd", data=DataOptions(facets=("genres",)))
+    with pytest.raises(ValueError, match="leave out --data.encoding"):
+        Config(dataset="beir", data=DataOptions(path=Path("mine"), encoding="cp1252"))
 
 
 def test_wrong_datasets_are_refused_with_the_remedy() -> None:

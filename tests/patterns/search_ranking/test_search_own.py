@@ -140,13 +140,21 @@ def test_requests_name_facets_and_numbers(trained, tmp_path) -> None:
             assert answer.status_code == 422 and answer.json()["error"]["field"] == field
 
 
-def test_weights_of_the_user_are_taken_as_they_are(folder) -> None:
-    options = DataOptions(path=folder, fields=("text=2", "note=0.5"))
-    config = replace(PRESETS["smoke"], dataset="beir", data=options)
-    splits = split(load(config), config)
-    pipeline = Pipeline.from_config(config, splits).fit_candidates(splits)
-    assert pipeline.bm25.weights == {"text": 2.0, "note": 0.5}
-    assert "Fields left unread: journal, cited;" in str(splits.source.notice)
+def test_weights_of_the_user_are_taken_as_they_are_and_what_they_cost_is_said(folder) -> None:
+    def fitted(*fields: str) -> Pipeline:
+        options = DataOptions(path=folder, fields=fields)
+        config = replace(PRESETS["smoke"], dataset="beir", data=options)
+        splits = split(load(config), config)
+        assert "Fields left unread: journal, cited;" in str(splits.source.notice)
+        return Pipeline.from_config(config, splits).fit_candidates(splits)
+
+    pipeline = fitted("text=2", "note=0.5")
+    assert pipeline.bm25.weights == {"text": 2.0, "note": 0.5} and not pipeline.notices
+    pipeline = fitted("text=0", "note=0.5")
+    assert pipeline.notices[0].startswith("The given weights cost BM25 NDCG@10")
+    pipeline = fitted("text", "note")
+    assert {"title": 1.0, "text": 1.0, "note": 1.0} in pipeline.sources.mixes
+    assert pipeline.bm25.weights in pipeline.sources.mixes and not pipeline.notices
 
 
 def test_a_query_with_too_many_judgments_keeps_its_higher_grades(trained) -> None:
