@@ -20,14 +20,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ablations import vision
+from benchmarks.ablations import recsys, vision
 from benchmarks.ablations.ablation import Ablation
 from benchmarks.figures import RESULTS, ROOT, machine, render_into, table_markdown
 from common import console
 from common.atomic import write_json
 from common.config import set_openmp_waiting
 
-ABLATIONS: dict[str, Ablation] = {**vision.ABLATIONS}
+ABLATIONS: dict[str, Ablation] = {**recsys.ABLATIONS, **vision.ABLATIONS}
 BLOCK = "ablations"
 
 
