@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -27,6 +27,7 @@ PLAIN_EVERY_SECONDS = 10.0
 PLAIN_SHARE = 0.05  # of the whole time, between two lines
 OUTPUT_CLOSED = 141  # 128 + SIGPIPE, as a shell says it
 PLAIN_WIDTH = 300  # of a table in a log, where nothing needs to fit a screen
+GAP = 2  # blanks between two columns
 
 
 class Stage:
@@ -48,7 +49,7 @@ def header(name: str, source: object, config: object) -> None:
     dataset = getattr(source, "name", str(source))
     device = _device_in_words(getattr(config, "device", "auto"))
     seed = getattr(config, "seed", 0)
-    _say(_out(), (name, "bold"), f" · {dataset} ({origin}, {rows}) · seed {seed} · {device}")
+    _say(_out(), (name, "bold"), f" · {dataset} ({origin}, {rows}) · seed {seed} · {device}", prose=True)
     text = getattr(source, "notice", None)
     if text:
         notice(text)
@@ -82,7 +83,7 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
 
 def notice(text: str) -> None:
     """Say what must not be missed: a fallback, a licence, a degraded result."""
-    _say(_err(), ("NOTICE", "bold yellow"), f" {text}")
+    _say(_err(), ("NOTICE", "bold yellow"), f" {text}", prose=True)
 
 
 def info(text: str) -> None:
@@ -95,16 +96,18 @@ def error(text: str) -> None:
     _say(_err(), ("error", "bold red"), f" {text}")
 
 
-def table(content: Table) -> None:
+def table(content: Table, *, rest: str = "on a wider terminal") -> None:
     """Print a table; baseline rows are marked, estimates carry their intervals.
 
-    A terminal too narrow for that gets the estimates without intervals, closer together.
+    A name stays on its line. Columns that a terminal has no room for are named below the table;
+    `rest` says where they are.
     """
     out = _out()
-    grid = _grid(content, intervals=True, gap=3)
-    if out.measure(grid, options=out.options.update(width=10_000)).maximum > out.width:
-        grid = _grid(content, intervals=False, gap=1)
+    grid, left = _fitting(content)
     out.print(grid)
+    if left:
+        columns = f"{len(left)} more column{'s' if len(left) > 1 else ''} {rest}"
+        _say(out, (_shortened(f"  {columns}: {', '.join(left)}", out.width), "dim"))
 
 
 def tables(found: Iterable[Table]) -> None:
@@ -115,18 +118,42 @@ def tables(found: Iterable[Table]) -> None:
             info(content.caption)
 
 
-def _grid(content: Table, *, intervals: bool, gap: int) -> RichTable:
+def _fitting(content: Table) -> tuple[RichTable, tuple[str, ...]]:
+    """Return the table with as many columns as fit, and the columns that do not.
+
+    The first column stays in any case, without its interval if need be.
+    """
+    out = _out()
+    for intervals, least in ((True, 1), (False, 0)):
+        for count in range(len(content.columns), least - 1, -1):
+            grid = _grid(content, content.columns[:count], intervals=intervals)
+            needed = out.measure(grid, options=out.options.update(width=10_000)).maximum
+            if needed <= out.width:
+                return grid, content.columns[count:]
+    return _grid(content, content.columns[:1], intervals=False), content.columns[1:]
+
+
+def _grid(content: Table, columns: Sequence[str], *, intervals: bool) -> RichTable:
     from rich.table import Table as RichTable
 
-    grid = RichTable(box=None, pad_edge=False, padding=(0, gap, 0, 0))
-    grid.add_column(content.name, style="bold", overflow="fold")
-    for column in content.columns:
-        grid.add_column(column, justify="right", overflow="fold")
+    longest = _out().width // 2
+    grid = RichTable(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    grid.add_column(_shortened(content.name, longest), style="bold", no_wrap=True)
+    for column in columns:
+        grid.add_column(_shortened(column, longest), justify="right", no_wrap=True)
     for row in content.rows:
-        name = f"{row.name} (base)" if row.baseline else row.name
-        cells = (row.text(column, interval=intervals) for column in content.columns)
-        grid.add_row(f"  {name}", *cells)
+        base = " (base)" if row.baseline else ""
+        name = _shortened(f"  {row.name}", longest - len(base)) + base
+        grid.add_row(name, *(row.text(column, interval=intervals) for column in columns))
     return grid
+
+
+def _shortened(text: str, cells: int) -> str:
+    """Cut a text to a width in cells of a terminal, with a mark where something is left out."""
+    from rich.cells import cell_len, set_cell_size
+
+    text = " ".join(text.splitlines())
+    return text if cell_len(text) <= cells else set_cell_size(text, cells - 1).rstrip() + "…"
 
 
 def summary(report: Report, run: Path, next_command: str) -> None:
@@ -138,9 +165,9 @@ def summary(report: Report, run: Path, next_command: str) -> None:
         if text != report.source.notice:
             notice(text)
     for content in report.tables[: report.printed]:
-        table(content)
+        table(content, rest="in the report")
     if report.latency:
-        table(report.latency_table())
+        table(report.latency_table(), rest="in the report")
     _say(_out(), f"report  {run / 'report.html'}")
     _say(_out(), f"next    {next_command}")
 
@@ -221,11 +248,14 @@ def _device_in_words(device: str) -> str:
     return f"cpu, {threads} threads"
 
 
-def _say(console: Console, *parts: str | tuple[str, str]) -> None:
-    """Print one line of texts, some with a style; nothing in them is read as markup."""
+def _say(console: Console, *parts: str | tuple[str, str], prose: bool = False) -> None:
+    """Print one line of texts, some with a style; nothing in them is read as markup.
+
+    `prose` is broken between words on a terminal; all else stays one line, to be copied whole.
+    """
     from rich.text import Text
 
-    console.print(Text.assemble(*parts), soft_wrap=True)
+    console.print(Text.assemble(*parts), soft_wrap=not (prose and console.is_terminal))
 
 
 _consoles: dict[str, Console] = {}

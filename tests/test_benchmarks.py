@@ -1,11 +1,16 @@
-"""The speed benchmarks compare like with like: equal values, true turns, a world with structure."""
+"""The benchmarks compare like with like: equal values, true turns, equal rows, a known world."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks import als, metrics, retrieval, worlds
+from benchmarks.ablations.__main__ import ABLATIONS
+from benchmarks.ablations.ablation import Ablation, Flags
+from benchmarks.ablations.crops import write_simulated
 from benchmarks.timing import interleaved
 
 
@@ -79,3 +84,52 @@ def test_the_stage_and_the_library_give_the_same_items() -> None:
     folded = [row for row in table.rows if "folded in" in row.name]
     assert len(folded) == 2
     assert all(row.values["same items"] == pytest.approx(1, abs=0.002) for row in folded)
+
+
+def test_an_ablation_compares_rows_and_says_what_it_lacks() -> None:
+    trained: list[Flags] = []
+
+    def scores(flags: Flags) -> np.ndarray:
+        trained.append(flags)
+        if flags == ("extra",):
+            raise ImportError("install it")
+        hard = np.arange(400) % 2  # for all variants alike
+        return hard + (0.1 if flags == ("with",) else 0.0)
+
+    variants: dict[str, Flags] = {
+        "whole": ("with",),
+        "without": (),
+        "again": (),
+        "more": ("extra",),
+    }
+    table = Ablation("", "", variants, scores, metric="hits", unit="rows").measure("part")
+    whole, without, again = table.rows
+    assert whole.baseline and "difference" not in whole.values
+    lost = without.values["difference"]
+    assert lost.value == pytest.approx(-0.1) and lost.low == pytest.approx(lost.high)  # type: ignore[union-attr]
+    alone = without.values["hits"]
+    assert alone.low < 0.5 < alone.high  # type: ignore[union-attr, operator]
+    assert again.values == without.values and trained == [("with",), (), ("extra",)]
+    assert "Left out, since not installed: more." in table.caption
+
+
+def test_the_variants_of_an_ablation_differ() -> None:
+    for name, ablation in ABLATIONS.items():
+        assert len(set(ablation.variants.values())) == len(ablation.variants) > 1, name
+
+
+def test_crops_show_their_class_and_keep_their_part(tmp_path: Path) -> None:
+    write_simulated(tmp_path)
+    for part in ("train", "val", "test"):
+        folders = sorted(each.name for each in (tmp_path / part).iterdir())
+        assert {"sky", "road", "building"} <= set(folders)
+    shades = [
+        np.mean(
+            [
+                np.asarray(Image.open(file)).std(axis=(0, 1))
+                for file in (tmp_path / "train" / name).iterdir()
+            ]
+        )
+        for name in ("sky", "building")
+    ]
+    assert shades[0] < shades[1]  # the sky is plain, houses have windows

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import figures, kept, protocols, worlds
+from benchmarks.ablations import __main__ as ablations
 from common import config as command
 from docs import build
 
@@ -90,6 +91,13 @@ def test_blocks_of_the_recommender_come_from_kept_runs(name, source) -> None:
     begin, end = figures.markers(name)
     block = source.README.read_text(encoding="utf-8").split(begin)[1].split(end)[0]
     assert block.strip() == source.markdown(source.read()).strip()
+
+
+@pytest.mark.parametrize("pattern", {each.pattern for each in ablations.ABLATIONS.values()})
+def test_ablations_come_from_kept_runs(pattern: str) -> None:
+    begin, end = figures.markers(ablations.BLOCK)
+    text = ablations.readme_of(pattern).read_text(encoding="utf-8")
+    assert text.split(begin)[1].split(end)[0].strip() == ablations.markdown(pattern)
 
 
 @pytest.mark.parametrize("name", figures.COMMANDS)

@@ -126,6 +126,8 @@ class CandidateOptions:
     """Largest number of events for the two-tower network; the latest are kept."""
     tower_learning_rate: Annotated[float, Interval(ge=1e-7, le=1)] = 0.01
     """Peak learning rate of the two-tower network."""
+    tower_logq: bool = True
+    """Correct the two-tower's softmax for the popularity of the items in a batch."""
     tower_hard_negatives: Annotated[int, Interval(ge=0, le=512)] = 32
     """Hard negatives of each event beside those of the batch; 0 for none."""
     encoder: str = "tfidf-svd"

@@ -59,8 +59,8 @@ def sources_of(config: Config, catalogue: Catalogue) -> list[Source]:
     )  # fmt: skip
     towers = TwoTower(
         dimension=own.tower_dimension, epochs=own.tower_epochs, most_events=own.tower_events,
-        learning_rate=own.tower_learning_rate, hard_negatives=own.tower_hard_negatives,
-        index=own.index, device=device, seed=seed,
+        learning_rate=own.tower_learning_rate, logq=own.tower_logq, index=own.index,
+        hard_negatives=own.tower_hard_negatives, device=device, seed=seed,
     )  # fmt: skip
     content = Content(encoder=own.encoder, index=own.index)
     new = NewItems(als=als.unfitted(), content=content, popularity=popularity.unfitted())

@@ -228,10 +228,50 @@ def test_off_a_terminal_there_is_no_escape_sequence_and_no_folding() -> None:
     assert "\x1b" not in said and said.count("0.5000 [0.2500, 0.7500]") == 4
 
 
-def test_a_narrow_terminal_drops_intervals_before_it_cuts_figures() -> None:
-    said = run_child(TABLE_OF_THREE, columns=70)
+def plain(said: str) -> list[str]:
+    """Lines of a terminal without their colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
+
+
+@pytest.mark.parametrize(("columns", "shown"), [(80, 2), (120, 4), (200, 4)])
+def test_a_terminal_gets_the_columns_that_fit_and_is_told_of_the_others(
+    columns: int, shown: int
+) -> None:
+    said = run_child(TABLE_OF_THREE, columns=columns)
+    lines = plain(said)
     assert "\x1b[" in said  # coloured
-    assert said.count("0.5000") == 4 and "[0.2500" not in said and "…" not in said
+    assert lines[1].startswith("  popularity (base)")
+    assert lines[1].count("0.5000 [0.2500, 0.7500]") == shown
+    assert max(map(len, lines)) <= columns and "…" not in said
+    assert ("  2 more columns on a wider terminal: P@10, MRR" in lines) == (shown == 2)
+
+
+def test_a_very_narrow_terminal_drops_intervals_before_it_cuts_figures() -> None:
+    lines = plain(run_child(TABLE_OF_THREE, columns=40))
+    assert lines[1].split() == ["popularity", "(base)", "0.5000", "0.5000"]
+
+
+HOSTILE_TABLE = """
+from common import console
+from common.evaluation.report import Estimate, Row, Table
+columns = ("c" * 60, *map(str, range(30)))
+names = ("n" * 60, "名前" * 30, "שלום " * 20, "two\\nlines")
+rows = tuple(Row(name, {c: Estimate(0.5, 0.25, 0.75) for c in columns}, True) for name in names)
+console.table(Table("t" * 90, columns, rows))
+console.table(Table("none", (), ()))
+console.notice("word " * 60)
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_long_names_of_any_script_and_many_columns_stay_on_their_lines(columns: int) -> None:
+    from rich.cells import cell_len
+
+    lines = plain(run_child(HOSTILE_TABLE, columns=columns))
+    assert max(map(cell_len, lines)) <= columns
+    assert [line.count("(base)") for line in lines[1:5]] == [1, 1, 1, 1]
+    assert lines[1].count("…") == 1 and "two lines (base)" in lines[4]
+    assert "more columns on a wider terminal: " in lines[5]
 
 
 def test_importing_the_console_is_free() -> None:

@@ -95,6 +95,7 @@ class TwoTower(VectorSource):
         batch_size: int = 1024,
         temperature: float = 0.1,
         weight_decay: float = 1e-4,
+        logq: bool = True,
         hard_negatives: int = 8,
         pool: int = 256,
         index: IndexKind = "flat",
@@ -109,6 +110,8 @@ class TwoTower(VectorSource):
         self.batch_size = batch_size
         self.temperature = temperature
         self.weight_decay = weight_decay
+        self.logq = logq
+        """Without it the softmax of the batch holds popular items down."""
         self.hard_negatives = hard_negatives
         self.pool = pool
         self.index: IndexKind = index
@@ -129,6 +132,8 @@ class TwoTower(VectorSource):
         genres, years = torch.from_numpy(catalogue.genres), _standardised(catalogue.years)
         self.towers_ = Towers(genres, years, catalogue.segment_sizes, self.dimension)
         share = np.bincount(items, minlength=len(genres)) / len(items)
+        if not self.logq:
+            share = np.full(len(genres), 1 / len(genres))
         self.log_share_ = torch.from_numpy(np.log(np.maximum(share, 1e-9)).astype(np.float32))
         loader = TensorLoader(
             recent.astype(np.int64), segments, items, batch_size=self.batch_size, seed=self.seed

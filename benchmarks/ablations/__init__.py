@@ -1,0 +1,1 @@
+"""What each part is worth: `python -m benchmarks.ablations`."""
