@@ -17,6 +17,7 @@ from common.evaluation.detection import DetectionScore
 from common.evaluation.report import Report, add_canvas, figure
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.pipeline import Pipeline
+from patterns.vision.detection.stages.counts import count_labels
 from patterns.vision.detection.stages.postprocess import Detections, match
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ def draw(
     pipeline: Pipeline,
     score: DetectionScore,
     kept: Sequence[Detections],
+    counts: np.ndarray,
     part: BoxedImages,
 ) -> None:
-    """Draw all figures; `kept` are the detections of the part's images."""
+    """Draw all figures; `kept` are the detections of the part's images, `counts` (I, C) theirs."""
     _draw_curves(report, score, pipeline.label_names)
     _draw_images(report, kept, part, pipeline.label_names)
-    _draw_counts(report, kept, part, pipeline.label_names)
+    _draw_counts(report, counts, part, pipeline.label_names)
     _draw_training(report, pipeline)
 
 
@@ -115,23 +117,22 @@ def _f1(found: Detections, boxes: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _draw_counts(
-    report: Report, kept: Sequence[Detections], part: BoxedImages, names: Sequence[str]
+    report: Report, counts: np.ndarray, part: BoxedImages, names: Sequence[str]
 ) -> None:
-    """Draw found against labelled counts."""
-    caption = "Objects found against objects labelled in each image; on the diagonal, it counts."
+    """Draw served against labelled counts."""
+    caption = "Objects counted against objects labelled in each image; on the diagonal, it counts."
     with figure(report, "counting", caption) as axes:
         top = 1
-        totals = np.bincount(np.concatenate(part.labels), minlength=len(names))
-        for label in _shown(totals):
-            true = np.array([(labels == label).sum() for labels in part.labels])
-            said = np.array([(each.labels == label).sum() for each in kept])
+        labelled = count_labels(part.labels, len(names))
+        for label in _shown(labelled.sum(axis=0)):
+            true, said = labelled[:, label], counts[:, label]
             top = max(top, int(true.max()), int(said.max()))
             axes.plot(
                 true, said, "o", alpha=0.4, color=COLOURS[label % len(COLOURS)], label=names[label]
             )
         axes.plot([0, top], [0, top], color="grey", linewidth=1, linestyle="--")
         axes.set_xlabel("labelled")
-        axes.set_ylabel("found")
+        axes.set_ylabel("counted")
         axes.legend()
 
 

@@ -1,4 +1,4 @@
-"""The boxes wired: letterbox -> network -> non-maximum suppression -> a threshold for each class.
+"""The boxes wired: letterbox -> network -> non-maximum suppression -> thresholds and counts.
 
 The only place that turns the configuration into stages. `detect` is the verb, batch first; an
 answer does not depend on the other images of its batch. A saved pipeline is `pipeline.json` (names
@@ -21,6 +21,7 @@ from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.stages.augment import Augmentation
 from patterns.vision.detection.stages.blobs import Blobs
+from patterns.vision.detection.stages.counts import Counts, count_labels
 from patterns.vision.detection.stages.postprocess import (
     Detections,
     average_precision,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-FLOOR = 0.01  # least score that counts for average precision
+FLOOR = 0.01  # least score of a candidate, for average precision and for counts
 SMALL_SIDE = 12  # pixels of the input: one and a half cells of the finest grid
 LARGEST_EXAMPLE = 640  # pixels of its longer side
 
@@ -48,11 +49,13 @@ class Pipeline:
         baseline: Blobs,
         detector: Yolo,
         thresholds: Thresholds,
+        counts: Counts,
         label_names: Sequence[str],
         example: np.ndarray,
         seed: int = 0,
     ) -> None:
-        self.baseline, self.detector, self.thresholds = baseline, detector, thresholds
+        self.baseline, self.detector = baseline, detector
+        self.thresholds, self.counts = thresholds, counts
         self.label_names, self.example, self.seed = tuple(label_names), example, seed
         self.notices: list[str] = []
         self.valid_map_: float | None = None  # mAP@.5 of the best epoch on validation
@@ -68,6 +71,7 @@ class Pipeline:
             thresholds=Thresholds(
                 classes=len(splits.label_names), confidence=config.postprocess.confidence
             ),
+            counts=Counts(classes=len(splits.label_names)),
             label_names=splits.label_names,
             example=_example(splits.train),
             seed=config.seed,
@@ -97,10 +101,11 @@ class Pipeline:
         return self
 
     def fit_thresholds(self, splits: Splits) -> Pipeline:
-        """Choose the least score of each class on the validation images, and what is served."""
+        """Choose on the validation images the least scores, how to count, and what is served."""
         valid = splits.valid
         found = judged(self.candidates(valid.images), valid)
         self.thresholds.fit(found, valid.boxes, valid.labels)
+        self.counts.fit(found, valid.labels)
         own, base = (
             average_precision(each, valid.boxes, valid.labels, len(self.label_names))
             for each in (found, judged(self.baseline.predict(valid.images), valid))
@@ -123,12 +128,26 @@ class Pipeline:
         self, images: Sequence[np.ndarray], *, confidence: float | None = None
     ) -> list[Detections]:
         """Find objects in images uint8 (h, w, 3), best first; `confidence` replaces thresholds."""
+        return [found for found, _ in self.detect_and_count(images, confidence=confidence)]
+
+    def detect_and_count(
+        self, images: Sequence[np.ndarray], *, confidence: float | None = None
+    ) -> list[tuple[Detections, np.ndarray]]:
+        """Find objects as `detect` does; with them how many there are of each class (C,).
+
+        The counts are from all scores, those below `confidence` included.
+        """
         limit = self.limits_ if confidence is None else confidence
+        served = self.baseline.predict if self.served_ == "blobs" else self.candidates
+        found = served(images)
+        kept = [each.above(limit) for each in found]
+        return list(zip(kept, self.count(found), strict=True))
+
+    def count(self, found: Sequence[Detections]) -> np.ndarray:
+        """Return how many objects of each class there are (I, C) by what is served's detections."""
         if self.served_ == "blobs":
-            found = self.baseline.predict(images)
-        else:
-            found = self.detector.predict(images, confidence=float(np.min(limit)))
-        return [each.above(limit) for each in found]
+            return count_labels([each.labels for each in found], len(self.label_names))
+        return self.counts.predict(found)
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Describe the training images by a few numbers each, for drift monitoring."""
@@ -138,7 +157,7 @@ class Pipeline:
         """Write all that `load` needs into an existing folder."""
         from PIL import Image
 
-        for stage in (self.baseline, self.detector, self.thresholds):
+        for stage in (self.baseline, self.detector, self.thresholds, self.counts):
             stage.save(folder)
         content = {
             "label_names": self.label_names,
@@ -158,6 +177,7 @@ class Pipeline:
             baseline=Blobs.load(folder),
             detector=Yolo.load(folder),
             thresholds=Thresholds.load(folder),
+            counts=Counts.load(folder),
             label_names=content["label_names"],
             example=read_image(folder / "example.png"),
             seed=content["seed"],

@@ -26,6 +26,8 @@ from common.timing import StageTimes
 from patterns.vision.detection.config import NAME
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from patterns.vision.detection.stages.postprocess import Detections
 
 
@@ -51,12 +53,14 @@ class Found(BaseModel):
 
 
 class DetectionResponse(ServiceResponse):
-    """The objects found, best first, and how many of each label."""
+    """The objects found, best first, and how many of each label there are likely to be."""
 
     width: int
     height: int
     objects: list[Found]
-    counts: dict[str, int]
+    counts: dict[str, int] = Field(
+        description="from the scores of all detections, so not always the number of `objects`"
+    )
 
 
 class DetectionService(Service):
@@ -83,12 +87,12 @@ class DetectionService(Service):
             images = [decode_image(each.image, row=row) for row, each in enumerate(requests)]
         with times("detect"):
             answers = [
-                self.pipeline.detect([image], confidence=request.confidence)[0]
+                self.pipeline.detect_and_count([image], confidence=request.confidence)[0]
                 for image, request in zip(images, requests, strict=True)
             ]
         sizes = [image.shape[:2] for image in images]
         return [
-            self._response(request, size, answer, times)
+            self._response(request, size, *answer, times)
             for request, size, answer in zip(requests, sizes, answers, strict=True)
         ]
 
@@ -97,6 +101,7 @@ class DetectionService(Service):
         request: DetectionRequest,
         size: tuple[int, ...],
         answer: Detections,
+        counts: np.ndarray,
         times: StageTimes,
     ) -> DetectionResponse:
         names = [self.pipeline.label_names[label] for label in answer.labels[: request.k]]
@@ -107,7 +112,7 @@ class DetectionService(Service):
             height=size[0],
             width=size[1],
             objects=[Found(label=name, score=score, box=tuple(box)) for name, score, box in found],
-            counts={name: names.count(name) for name in self.pipeline.label_names},
+            counts=dict(zip(self.pipeline.label_names, counts.tolist(), strict=True)),
         )
 
 

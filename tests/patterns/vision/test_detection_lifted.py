@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from patterns.vision.detection.stages.blobs import Blobs
+from patterns.vision.detection.stages.counts import Counts
 from patterns.vision.detection.stages.thresholds import Thresholds
 from patterns.vision.detection.stages.yolo import Yolo
 
@@ -36,6 +37,7 @@ detector.fit(tuple(part), tuple(part)).save(Path())
 found = detector.predict(part[0])
 again = Yolo.load(Path()).predict(part[0])
 assert all(np.array_equal(a.boxes, b.boxes) for a, b in zip(found, again))
+assert Counts(classes=1).fit(found, part[2]).predict(found).shape == (12, 1)
 print(Thresholds(classes=1).fit(found, part[1], part[2]).values_)
 """
 

@@ -26,7 +26,7 @@ from patterns.vision.detection.config import (
 )
 from patterns.vision.detection.data import Splits, load, split
 from patterns.vision.detection.evaluate import evaluate
-from patterns.vision.detection.evaluation.counting import count_errors
+from patterns.vision.detection.evaluation.counting import counting
 from patterns.vision.detection.pipeline import Pipeline, judged
 from patterns.vision.detection.stages.postprocess import (
     Detections,
@@ -155,6 +155,7 @@ def test_saved_and_loaded_gives_equal_answers(
     assert all(len(each.scores) for each in found)
     assert equal(loaded.candidates(images), found)
     assert equal(loaded.detect(images), pipeline.detect(images))
+    assert np.array_equal(loaded.count(found), pipeline.count(found))
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".pt", ".pkl", ".joblib")]
 
 
@@ -168,8 +169,10 @@ def test_no_image_gives_no_answer_and_a_high_confidence_no_box(
     pipeline: Pipeline, splits: Splits
 ) -> None:
     assert pipeline.detect([]) == []
-    (found,) = pipeline.detect(splits.test.images[:1], confidence=1.0)
+    image = splits.test.images[:1]
+    ((found, counts),) = pipeline.detect_and_count(image, confidence=1.0)
     assert found.boxes.shape == (0, 4)
+    assert counts.sum() and np.array_equal(counts, pipeline.detect_and_count(image)[0][1])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (700, 3), (64, 64)])
@@ -194,6 +197,8 @@ def test_what_validation_prefers_is_served(
     assert equal(other.detect(images), pipeline.baseline.predict(images))
     other.save(tmp_path)
     assert equal(Pipeline.load(tmp_path).detect(images), other.detect(images))
+    ((found, counts),) = other.detect_and_count(images[:1])
+    assert counts.tolist() == np.bincount(found.labels, minlength=3).tolist()
     tables = {table.name: table for table in evaluate(other, splits).tables}
     by_row = {row.name: row.values for row in tables["by class"].rows}
     assert by_row["RBC"]["AP@.5"].value == by_row["RBC"]["blobs AP@.5"]
@@ -227,13 +232,25 @@ def test_the_report_starts_with_the_baseline(report: Report) -> None:
     assert {table.name for table in report.tables} >= {"by class", "by size", "counting"}
 
 
-def test_count_errors_by_hand(splits: Splits) -> None:
+def test_counting_is_compared_with_the_usual_count(pipeline: Pipeline, splits: Splits) -> None:
     part = dataclasses.replace(
-        splits.test, images=splits.test.images[:1], boxes=[np.zeros((3, 4))],
-        labels=[np.array([0, 0, 1])],
+        splits.test, images=splits.test.images[:2], boxes=[np.zeros((3, 4)), np.zeros((1, 4))],
+        labels=[np.array([0, 0, 1]), np.array([0])],
     )  # fmt: skip
-    found = [Detections(np.zeros((3, 4)), np.ones(3), np.array([0, 2, 2]))]
-    assert count_errors(found, part, 3).tolist() == [[1, 1, 2]]
+    four = [np.zeros(4, np.int64)] * len(splits.train)
+    known = dataclasses.replace(
+        splits, test=part, train=dataclasses.replace(splits.train, labels=four)
+    )
+    kept = [
+        Detections(np.zeros((3, 4)), np.ones(3), np.array([0, 2, 2])),
+        Detections(np.zeros((0, 4)), np.ones(0), np.zeros(0, np.int64)),
+    ]
+    rows = counting(pipeline, np.array([[2, 0, 0], [2, 0, 0]]), kept, known).rows
+    assert [row.name for row in rows] == list(pipeline.label_names)
+    values = rows[0].values
+    assert (values["mean true"], values["usual count"], values["boxes"]) == (1.5, 2.5, 1.0)
+    assert values["count"].value == 0.5 and values["exact"] == 0.5  # type: ignore[union-attr]
+    assert values["count − usual"].value == -2  # type: ignore[union-attr]
 
 
 def test_no_image_is_in_two_parts() -> None:
@@ -300,7 +317,8 @@ def test_the_service_answers_what_the_pipeline_answers(
             answer["objects"], expected.boxes, expected.scores, strict=False
         ):
             assert np.allclose(item["box"], box) and item["score"] == pytest.approx(float(score))
-        assert sum(answer["counts"].values()) == len(answer["objects"])
+        counts = pipeline.detect_and_count([image])[0][1]
+        assert list(answer["counts"].values()) == counts.tolist()
         whole = base64.b64decode(encoded(image))
         for broken in ("@@", "aGVsbG8=", base64.b64encode(whole[:60]).decode(), ""):
             refused = client.post("/predict", json={"image": broken})

@@ -15,8 +15,8 @@ from common.evaluation.bootstrap import interval
 from common.evaluation.detection import DetectionScore
 from common.evaluation.report import Estimate, Row, Table, Value
 from patterns.vision.detection.entities.images import BoxedImages
-from patterns.vision.detection.evaluation.counting import count_errors
 from patterns.vision.detection.pipeline import Pipeline
+from patterns.vision.detection.stages.counts import count_labels
 from patterns.vision.detection.stages.postprocess import Detections, average_precision, match
 
 RESAMPLES, FEWEST_RESAMPLES = 200, 50
@@ -61,16 +61,21 @@ def headline(
     name: str,
     measured: Measured,
     kept: Sequence[Detections],
+    counts: np.ndarray,
     part: BoxedImages,
     *,
     weights: int | None,
     seed: int,
     baseline: bool = False,
 ) -> Row:
-    """Make one line of the headline table; `kept` are the detections a service would answer."""
+    """Make one line of the headline table, of what a service would answer.
+
+    `kept` are its detections and `counts` (I, C) its counts.
+    """
     score = measured.score
     right, said, true = _tally(kept, part)
-    error = count_errors(kept, part, len(score.true_boxes)).sum(axis=1)  # (I,)
+    true_counts = count_labels(part.labels, len(score.true_boxes))
+    error = np.abs(counts - true_counts).sum(axis=1)  # (I,)
     values: dict[str, Value] = {
         "mAP@.5": measured.estimate(score.per_threshold[0], 0),
         "mAP@.5:.95": measured.estimate(score.mean_average_precision, 1),

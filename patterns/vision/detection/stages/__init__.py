@@ -3,5 +3,5 @@
 Baseline first: `blobs` (colour threshold and connected components). Then the detector: `letterbox`
 (any image to the network's size and boxes back), `augment`, `network`, `assignment` (which cell
 learns which box, and the loss), `yolo` (fit, predict, save, load), `postprocess` (non-maximum
-suppression), and `thresholds` (the least score of each class).
+suppression), `thresholds` (the least score of each class) and `counts` (how many there are).
 """
