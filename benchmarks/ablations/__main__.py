@@ -22,7 +22,8 @@ from typing import Any
 
 from benchmarks.ablations import recsys, vision
 from benchmarks.ablations.ablation import Ablation
-from benchmarks.figures import RESULTS, ROOT, machine, render_into, table_markdown
+from benchmarks.figures import machine, render_into, table_markdown
+from benchmarks.kept import RESULTS, ROOT
 from common import console
 from common.atomic import write_json
 from common.config import set_openmp_waiting
