@@ -11,13 +11,14 @@ each model once.
 from __future__ import annotations
 
 from common.evaluation.latency import Latency, measure
-from common.evaluation.report import Report, Table
+from common.evaluation.report import Report, Table, parts
 from patterns.vision.detection.config import NAME
 from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.evaluation.accuracy import COLUMNS, Measured, by_class, headline
 from patterns.vision.detection.evaluation.counting import counting
 from patterns.vision.detection.evaluation.size import by_size
+from patterns.vision.detection.examples import examples
 from patterns.vision.detection.figures import draw
 from patterns.vision.detection.pipeline import Pipeline, judged
 
@@ -46,6 +47,9 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         " image) at IoU .5 and the thresholds chosen on validation."
     )
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
+    report.rows = parts(splits, "images")
+    report.metric, report.served = "mAP@.5", pipeline.served_
+    report.examples = examples(kept, test, pipeline.label_names)
     report.tables = [
         Table("detection", COLUMNS, rows, caption),
         by_class(pipeline, base, own, kept, test),

@@ -44,6 +44,11 @@ def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, fin
     return Table("segmentation", COLUMNS, rows, caption)
 
 
+def gain(found: Found, base: Found, test: MaskedImages, *, seed: int) -> Estimate:
+    """Return how far the IoU lies above the baseline's, on the same images."""
+    return _estimate(found.iou - base.iou, test.groups, seed)
+
+
 def _row(
     name: str, found: Found, test: MaskedImages, *, weights: int, seed: int, baseline: bool = False
 ) -> Row:
