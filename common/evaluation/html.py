@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def render(report: Report, about: Mapping[str, str] | None = None) -> str:
     """Return the report as a complete HTML page; `about` is told in its last section."""
     return _template().render(
         report=report,
-        sentence=sentence(report),
+        sentence=_softened(sentence(report)),
         large=large_figures(report),
         sections=_sections(report, about or {}),
     )
@@ -107,6 +108,12 @@ def _sections(report: Report, about: Mapping[str, str]) -> list[Section]:
         Section(f"part-{place}", **{k: v for k, v in vars(each).items() if k != "anchor"})
         for place, each in enumerate(found, start=1)
     ]
+
+
+def _softened(text: str) -> list[tuple[str, bool]]:
+    """Cut a sentence at its intervals, and say which parts they are."""
+    pieces = re.split(r"(\[-?[\d.,]+, -?[\d.,]+\])", text)
+    return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
 
 
 def _about(report: Report, about: Mapping[str, str]) -> dict[str, str]:

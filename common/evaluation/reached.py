@@ -40,7 +40,7 @@ def large_figures(report: Report) -> list[Large]:
         found.append(_large_gain(report, _figure(served, report.metric), base))
     if report.latency:
         whole = report.latency[-1]
-        note = f"p50, {whole.stage}; p99 {whole.p99_ms:.2f} ms of {whole.budget_ms:g}"
+        note = f"median, {whole.stage}; p99 {whole.p99_ms:.2f} of {whole.budget_ms:g} ms"
         found.append(Large("time of an answer", f"{whole.p50_ms:.2f}", "ms", note))
     if report.cost is not None:
         seconds, _, memory = report.cost.in_words().partition(" s and ")

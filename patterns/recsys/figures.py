@@ -43,7 +43,7 @@ def _funnel(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> Non
             wide = 2.5 if name in ("merged", "+ ranking") else 1.2
             axes.plot(reached, recall, marker="o", markersize=3, linewidth=wide, label=name)
         axes.set(xlabel="k", ylabel="Recall@k", xscale="log")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8)
 
 
 def _ablation(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> None:
@@ -77,7 +77,7 @@ def _diversity(report: Report, pipeline: Pipeline) -> None:
         axes.plot([served.ndcg], [served.ils], marker="*", markersize=14, color="black")
         axes.axvline(reranker.curve_[0].ndcg * (1 - reranker.ndcg_budget), linestyle=":")
         axes.set(xlabel="NDCG@10", ylabel="similarity within the page (ILS@10)")
-        axes.legend(frameon=False)
+        axes.legend()
 
 
 def _objectives(report: Report, pipeline: Pipeline) -> None:
@@ -112,7 +112,7 @@ def _cold_start(report: Report, cold: Table) -> None:
             else:
                 axes.plot(known, values, marker="o", label=row.name)  # type: ignore[arg-type]
         axes.set(xlabel="known items", ylabel="NDCG@10")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8)
 
 
 def _importance(report: Report, pipeline: Pipeline) -> None:
@@ -136,4 +136,4 @@ def _popularity(report: Report, scorer: Scorer, lists: dict[str, Candidates]) ->
             ranks = np.sort(order[page[page != MISSING]])
             axes.plot(ranks, np.linspace(0, 1, len(ranks)), label=name)
         axes.set(xlabel="popularity rank of a recommended item", ylabel="share of recommendations")
-        axes.legend(frameon=False)
+        axes.legend()

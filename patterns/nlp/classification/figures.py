@@ -47,7 +47,7 @@ def _draw_classes(report: Report, labels: np.ndarray, base: np.ndarray, model: n
     theirs = metrics.precision_recall_f1(labels, base.argmax(axis=1), classes=classes)
     ours = metrics.precision_recall_f1(labels, model.argmax(axis=1), classes=classes)
     caption = "Each dot is a class; above the line the model is better than the baseline."
-    with figure(report, "F1 by class", caption, table="by class", size=(5.0, 5.0)) as axes:
+    with figure(report, "F1 by class", caption, table="by class", size=(4.6, 4.6)) as axes:
         axes.scatter(theirs.f1_per_class, ours.f1_per_class, s=18, alpha=0.7)
         low = float(min(theirs.f1_per_class.min(), ours.f1_per_class.min())) - 0.02
         axes.plot([low, 1], [low, 1], color="grey", linewidth=1, linestyle="--")

@@ -33,7 +33,7 @@ def _draw_confusion(
     counts = metrics.confusion(labels, predicted, classes=len(names))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     caption = "Each row is a true class; its shares say what the model called it."
-    with figure(report, "confusion matrix", caption, table="confused pairs", size=(7, 6.2)) as axes:
+    with figure(report, "confusion matrix", caption, table="confused pairs", size=(6, 5.4)) as axes:
         axes.grid(visible=False)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
