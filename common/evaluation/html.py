@@ -25,6 +25,7 @@ from common.evaluation.report import SHARPNESS, Estimate, Figure, Report, Table,
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
 TEMPLATE = Path(__file__).with_name("report.html")
 MOST_COLUMNS = 14  # of a table; one with more columns than this, and than rows, is turned round
@@ -77,7 +78,7 @@ def render(report: Report, about: Mapping[str, str] | None = None) -> str:
     """Return the report as a complete HTML page; `about` is told in its last section."""
     return _template().render(
         report=report,
-        sentence=_softened(sentence(report)),
+        sentence=sentence(report),
         large=large_figures(report),
         sections=_sections(report, about or {}),
     )
@@ -90,7 +91,9 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"data_url": _data_url, "size": _size}
+    environment.filters |= {
+        "code": _code, "data_url": _data_url, "size": _size, "softened": _softened,
+    }  # fmt: skip
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
@@ -108,12 +111,6 @@ def _sections(report: Report, about: Mapping[str, str]) -> list[Section]:
         Section(f"part-{place}", **{k: v for k, v in vars(each).items() if k != "anchor"})
         for place, each in enumerate(found, start=1)
     ]
-
-
-def _softened(text: str) -> list[tuple[str, bool]]:
-    """Cut a sentence at its intervals, and say which parts they are."""
-    pieces = re.split(r"(\[-?[\d.,]+, -?[\d.,]+\])", text)
-    return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
 
 
 def _about(report: Report, about: Mapping[str, str]) -> dict[str, str]:
@@ -173,6 +170,23 @@ def _cell(value: Value) -> Cell:
         return Cell(number(float(value)))
     known = value.interval and math.isfinite(value.value)
     return Cell(number(value.value), value.interval if known else "")
+
+
+def _code(text: str) -> Markup:
+    """Set what stands in backticks as code."""
+    return _wrapped(text, r"`([^`]+)`", "<code>", "</code>")
+
+
+def _softened(text: str) -> Markup:
+    """Set intervals in a softer tone."""
+    return _wrapped(text, r"(\[-?[\d.,]+, -?[\d.,]+\])", '<span class="interval">', "</span>")
+
+
+def _wrapped(text: str, pattern: str, before: str, after: str) -> Markup:
+    """Put tags around what `pattern` finds in a text, which is escaped first."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(pattern, rf"{before}\1{after}", str(escape(text))))
 
 
 def _data_url(content: bytes) -> str:

@@ -62,10 +62,10 @@ def _compared(report: Report) -> str:
     if served is None:
         return f"{report.name} measured nothing that could be compared"
     ours = _figure(served, report.metric)
-    reached = f"“{served.name}”, reaches {report.metric} {_in_words(ours)}"
+    reached = f"reaches {report.metric} {_in_words(ours)}"
     if served is base:
-        return f"The baseline is what is served: it, {reached}"
-    reached = f"What is served, {reached}"
+        return f"The baseline, “{served.name}”, is what is served: it {reached}"
+    reached = f"What is served, “{served.name}”, {reached}"
     if base is None:
         return f"{reached}, with no baseline to compare it with"
     theirs = _figure(base, report.metric)

@@ -225,7 +225,7 @@ def figure(
     caption: str,
     *,
     table: str = "",
-    size: tuple[float, float] = (5.2, 3.6),
+    size: tuple[float, float] = (4.8, 3.5),
 ) -> Iterator[Axes]:
     """Return axes to draw on and add the finished picture to `report`, beside its table."""
     from matplotlib import rc_context

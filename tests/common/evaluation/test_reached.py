@@ -54,7 +54,7 @@ def test_without_a_paired_difference_the_rows_are_compared(
 def test_a_baseline_that_serves_is_not_compared_with_itself() -> None:
     text = sentence(report({"popularity": BASE, "model": 0.1}, served="popularity"))
     assert text == (
-        "The baseline is what is served: it, “popularity”, reaches NDCG@10 0.2000 [0.1000, 0.3000]."
+        "The baseline, “popularity”, is what is served: it reaches NDCG@10 0.2000 [0.1000, 0.3000]."
     )
 
 

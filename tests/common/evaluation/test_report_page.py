@@ -19,6 +19,12 @@ from common.evaluation.report import Estimate, Report, Row, Table, figure
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
 LONG = "a_name_of_sixty_characters_without_any_space_in_it_at_all_xyz"
+MEASURE = """onload = () => {
+  document.title = [...document.querySelectorAll("iframe")].map(frame => {
+    const page = frame.contentDocument, areas = [...page.querySelectorAll(".scroll")];
+    const beyond = page.documentElement.scrollWidth - page.documentElement.clientWidth;
+    return `${beyond} ${areas.some(area => area.scrollWidth > area.clientWidth)}`;
+  }).join(", ") }"""  # pixels that the page is too wide, and whether a table scrolls by itself
 SCRIPTS = ("日本語のモデル", "نموذج عربي", "שם ארוך", "हिन्दी", "модель", "😀 emoji")
 
 
@@ -93,6 +99,14 @@ def test_the_row_that_serves_is_marked_in_the_headline_alone() -> None:
     assert 'model <span class="mark">served</span>' in text.split("again</h2>")[0]
 
 
+def test_code_and_intervals_are_set_apart_and_nothing_else_is_markup() -> None:
+    made = report({"popularity": 0.2, "model": Estimate(0.5, 0.4, 0.6)})
+    made.tables[0] = Table("quality", (METRIC,), made.tables[0].rows, "From `<b>` on & on.")
+    text = html.render(made)
+    assert "From <code>&lt;b&gt;</code> on &amp; on." in text
+    assert 'NDCG@10 0.5000 <span class="interval">[0.4000, 0.6000]</span>, 0.3000 above' in text
+
+
 def test_no_interval_is_shown_where_there_is_no_figure() -> None:
     nothing = float("nan")
     made = report({"popularity": Estimate(nothing, nothing, nothing), "model": 0.5})
@@ -103,7 +117,7 @@ def test_no_interval_is_shown_where_there_is_no_figure() -> None:
 def test_items_with_pictures_are_cards_and_others_lines() -> None:
     made = report({"model": 0.5})
     made.examples = [
-        Example("page", "", (Item("Heat", "as you chose Alien", {"found by": "als"}), Item("Alien"))),
+        Example("page", "", (Item("Heat", "like Alien", {"found by": "als"}), Item("Alien"))),
         Example("images", "", (Item("cat", pictures=(picture("truth", np.ones((3, 4), "u1")),)),)),
         Example("nothing", "No item.", ()),
     ]  # fmt: skip
@@ -142,22 +156,12 @@ def test_the_page_never_scrolls_sideways_but_its_wide_tables_do(tmp_path: Path) 
         f'<iframe style="width:{width}px;height:900px" srcdoc="{inside}"></iframe>'
         for width in (390, 1280)
     )
-    measure = (
-        "for (const f of document.querySelectorAll('iframe')) {"
-        " const d = f.contentDocument, b = d.documentElement;"
-        " const areas = [...d.querySelectorAll('.scroll')];"
-        " said += ` ${b.scrollWidth - b.clientWidth} "
-        "${areas.filter(a => a.scrollWidth > a.clientWidth).length > 0} `; }"
-    )
     page = tmp_path / "frames.html"
-    page.write_text(
-        f"<title></title>{frames}<script>onload = () => {{ let said = ''; {measure}; document.title = said }}</script>",
-        encoding="utf-8",
-    )
+    page.write_text(f"<title></title>{frames}<script>{MEASURE}</script>", encoding="utf-8")
     assert CHROMIUM is not None
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     command = [CHROMIUM, *FLAGS.split(), profile, "--window-size=1400,900", "--dump-dom"]
     done = subprocess.run(
         [*command, page.as_uri()], capture_output=True, text=True, timeout=90, check=True
     )
-    assert "<title>0 true 0 true</title>" in done.stdout
+    assert "<title>0 true, 0 true</title>" in done.stdout
