@@ -1,8 +1,9 @@
-"""A small report whose parts a test changes, without any pattern."""
+"""A small report whose parts a test changes, and what the report of every pattern must have."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from common.evaluation.reached import sentence
 from common.evaluation.report import Estimate, Report, Row, Table, Value
 
 METRIC = "NDCG@10"
@@ -17,6 +18,16 @@ class Source:
     rows: str = "3 rows"
     checksums: dict[str, str] = field(default_factory=dict)
     notice: str | None = None
+
+
+def check_whole(made: Report) -> None:
+    """Hold that the page of a pattern's report can say what was reached, and shows examples."""
+    head, names = made.tables[0], {table.name for table in made.tables}
+    assert made.metric in head.columns and made.served in {row.name for row in head.rows}
+    assert "reaches" in sentence(made) and "–" not in sentence(made)
+    assert {figure.table for figure in made.figures} <= names
+    assert made.examples and all(example.items for example in made.examples)
+    assert len(made.rows) == 3 and all(made.rows.values())
 
 
 def report(

@@ -68,7 +68,7 @@ def test_a_table_of_thirty_columns_is_turned_round_or_whole_in_its_own_area() ->
     assert turned and turned[0].count("<tr>") == 31 and turned[0].count("<td") == 90
     assert "column 29 of turned</th><td" in turned[0] and ">row 2</th>" in turned[0]
     high = re.search(r"<h2[^>]*>high</h2>.*?</table>", text, re.S)
-    assert high and high[0].count("<td") == 30 * 31 and 'class="scroll"' in high[0]
+    assert high and high[0].count("<td") == 30 * 31 and 'class="scroll dense"' in high[0]
     assert "column 29 of high</th></tr>" in high[0]
 
 
