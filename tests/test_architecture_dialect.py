@@ -21,7 +21,7 @@ FIRST_LINES = {
     "serve": "Artifact -> HTTP",
 }
 READS_DATA = ("import data\n", "import data.", "from data ", "from data.")  # slow: at run time only
-ROOT_MODULES = 11  # of a pattern: the listing and its commands
+ROOT_MODULES = 12  # of a pattern: the listing and its commands
 KEEPING = {"checkpoints", "resume"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
