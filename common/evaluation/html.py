@@ -92,7 +92,8 @@ def _template() -> Template:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "code": _code, "data_url": _data_url, "size": _size, "softened": _softened,
+        "breakable": _breakable, "code": _code, "data_url": _data_url, "size": _size,
+        "softened": _softened,
     }  # fmt: skip
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
@@ -170,6 +171,11 @@ def _cell(value: Value) -> Cell:
         return Cell(number(float(value)))
     known = value.interval and math.isfinite(value.value)
     return Cell(number(value.value), value.interval if known else "")
+
+
+def _breakable(text: str) -> Markup:
+    """Let a line break before the cut-off of a metric: NDCG@10."""
+    return _wrapped(text, "(@)", "", "<wbr>")
 
 
 def _code(text: str) -> Markup:

@@ -9,6 +9,7 @@ one, else whether the two rows' own intervals are apart.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.evaluation.report import Estimate, Report, Row, Value, number
@@ -40,7 +41,8 @@ def large_figures(report: Report) -> list[Large]:
         found.append(_large_gain(report, _figure(served, report.metric), base))
     if report.latency:
         whole = report.latency[-1]
-        note = f"median, {whole.stage}; p99 {whole.p99_ms:.2f} of {whole.budget_ms:g} ms"
+        side = "within" if whole.within_budget else "over"
+        note = f"median, {whole.stage}; p99 {whole.p99_ms:.2f}, {side} its {whole.budget_ms:g} ms"
         found.append(Large("time of an answer", f"{whole.p50_ms:.2f}", "ms", note))
     if report.cost is not None:
         seconds, _, memory = report.cost.in_words().partition(" s and ")
@@ -59,8 +61,10 @@ def _large_gain(report: Report, ours: Estimate, base: Row) -> Large:
 def _compared(report: Report) -> str:
     """Say what was reached; a clause without its end."""
     served, base = _served(report), _baseline(report)
+    if not report.tables:
+        return f"{report.name} measured nothing"
     if served is None:
-        return f"{report.name} measured nothing that could be compared"
+        return f"{report.name} has no figure to compare with a baseline"
     ours = _figure(served, report.metric)
     reached = f"reaches {report.metric} {_in_words(ours)}"
     if served is base:
@@ -111,8 +115,7 @@ def _baseline(report: Report) -> Row | None:
     return _row(report, lambda row: row.baseline)
 
 
-def _row(report: Report, wanted: object) -> Row | None:
-    assert callable(wanted)
+def _row(report: Report, wanted: Callable[[Row], bool]) -> Row | None:
     rows = report.tables[0].rows if report.tables else ()
     for row in rows:
         if wanted(row) and _is_figure(row.values.get(report.metric)):
