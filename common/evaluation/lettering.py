@@ -99,7 +99,7 @@ def _fallbacks(characters: set[str]) -> list[str]:
         return found
     for family in sorted(_installed()):
         held = missing & _characters(family)
-        if held and "Last Resort" not in family:  # which holds boxes for everything
+        if held:
             found.append(family)
             missing -= held
     return found
@@ -107,12 +107,16 @@ def _fallbacks(characters: set[str]) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _installed() -> dict[str, str]:
-    """Return the file of each installed font that has an upright face of normal weight."""
+    """Return the file of each installed font that has an upright face of normal weight.
+
+    The one of last resort is left out: it holds a box for every character.
+    """
     from matplotlib import font_manager
 
     plain = ("normal", 400, "normal")
     fonts = font_manager.fontManager.ttflist
-    return {f.name: f.fname for f in fonts if (f.style, f.weight, f.stretch) == plain}
+    found = {f.name: f.fname for f in fonts if (f.style, f.weight, f.stretch) == plain}
+    return {name: file for name, file in found.items() if not name.startswith("Last Resort")}
 
 
 @lru_cache(maxsize=512)

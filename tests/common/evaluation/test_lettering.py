@@ -1,5 +1,6 @@
 """Texts of a drawing are drawn, shortened with a mark, or told below the picture; never a box."""
 
+import io
 import struct
 import warnings
 from collections.abc import Iterator
@@ -50,6 +51,14 @@ def test_what_no_font_can_draw_is_a_number_that_is_told_below(name: str) -> None
 def test_what_the_font_holds_is_drawn(name: str) -> None:
     canvas = bars(name)
     assert prepare(canvas) == () and labels_of(canvas) == [name]
+
+
+def test_a_character_of_another_installed_font_is_drawn_with_it() -> None:
+    canvas = bars("\u1d81")  # in a font that matplotlib brings, not in its first
+    assert prepare(canvas) == () and labels_of(canvas) == ["\u1d81"]
+    families = canvas.axes[0].get_yticklabels()[0].get_fontfamily()
+    assert families[0] == "DejaVu Sans" and len(families) == 2
+    canvas.savefig(io.BytesIO())  # without a warning of a missing glyph
 
 
 def test_titles_and_legends_are_looked_at_too() -> None:
