@@ -25,7 +25,8 @@ def draw(
     _draw_classes(report, labels, base, model)
     if pipeline.model_ is not None and pipeline.model_.history_ is not None:
         axis = "minus log loss" if pipeline.model_ is pipeline.features else "validation score"
-        draw_training(report, pipeline.model_.history_.valid, score="score", axis=axis)
+        scores, table = pipeline.model_.history_.valid, "model against baseline"
+        draw_training(report, scores, score="score", axis=axis, table=table)
 
 
 def _draw_cost(report: Report, rows: Sequence[Row]) -> None:

@@ -13,9 +13,7 @@ from common.evaluation.examples import Example, Item, evenly, picture
 from patterns.vision.segmentation.entities.images import MaskedImages
 from patterns.vision.segmentation.evaluation import classes
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
-
-PALETTE = "tab20"  # its twenty colours, used again for more classes
-OUTLINE = (255, 190, 0)
+from patterns.vision.segmentation.figures import coloured, outlined
 
 
 def of_objects(test: MaskedImages, base: Found, final: Found, *, most: int = 5) -> Example:
@@ -58,23 +56,3 @@ def of_classes(
     legend = [(f"rgb({r}, {g}, {b})", name) for (r, g, b), name in zip(colours, names, strict=True)]
     caption = "Test images at even steps; black is unlabelled and counts nowhere."
     return Example("images and classes", caption, items, tuple(legend))
-
-
-def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Draw the border of each object of a label map (H, W) into a uint8 image (H, W, 3)."""
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    border = (minimum_filter(labels, 3) != maximum_filter(labels, 3)) & (labels > 0)
-    drawn = image.copy()
-    drawn[border] = OUTLINE
-    return drawn
-
-
-def coloured(labels: np.ndarray, count: int) -> np.ndarray:
-    """Colour class numbers below `count` (H, W), anything else black: uint8 (H, W, 3)."""
-    from matplotlib import colormaps
-
-    colours = colormaps[PALETTE](np.arange(20))[:, :3]  # (20, 3)
-    known = labels < count
-    drawn = colours[np.where(known, labels, 0) % len(colours)] * known[..., None]
-    return (255 * drawn).astype(np.uint8)

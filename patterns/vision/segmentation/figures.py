@@ -1,7 +1,8 @@
 """What is drawn of a segmenter: counts, scores, training.
 
 Of objects: counts against the truth, and the spread of the IoU, whose left tail a mean hides. Of
-classes: the IoU of each class. And how training went.
+classes: the IoU of each class. And how training went. `outlined` and `coloured` draw masks for the
+examples.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from patterns.vision.segmentation.evaluation import classes
 from patterns.vision.segmentation.evaluation.found import Found, count_objects
 from patterns.vision.segmentation.pipeline import Pipeline
 from patterns.vision.segmentation.stages.training import Segmenter
+
+PALETTE = "tab20"  # its twenty colours, used again for more classes
+OUTLINE = (255, 190, 0)
 
 
 def draw(report: Report, pipeline: Pipeline, test: MaskedImages, base: Found, final: Found) -> None:
@@ -90,3 +94,23 @@ def _draw_training(report: Report, pipeline: Pipeline) -> None:
         axes.plot(np.arange(1, len(history.valid) + 1), history.valid)
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation IoU")
+
+
+def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Draw the border of each object of a label map (H, W) into a uint8 image (H, W, 3)."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    border = (minimum_filter(labels, 3) != maximum_filter(labels, 3)) & (labels > 0)
+    drawn = image.copy()
+    drawn[border] = OUTLINE
+    return drawn
+
+
+def coloured(labels: np.ndarray, count: int) -> np.ndarray:
+    """Colour class numbers below `count` (H, W), anything else black: uint8 (H, W, 3)."""
+    from matplotlib import colormaps
+
+    colours = colormaps[PALETTE](np.arange(20))[:, :3]  # (20, 3)
+    known = labels < count
+    drawn = colours[np.where(known, labels, 0) % len(colours)] * known[..., None]
+    return (255 * drawn).astype(np.uint8)
