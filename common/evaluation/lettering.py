@@ -43,9 +43,9 @@ def prepare(canvas: Figure) -> tuple[tuple[str, str], ...]:
         text.set_fontfamily(families)
         text.set_text(_drawable(text.get_text(), families, told, long=_may_be_long(canvas, text)))
     for axis, places, labels in names:
-        shown = [_drawable(each, families, told, long=False) for each in labels]
-        axis.set_ticks(places, [each.replace("$", r"\$") for each in shown])
+        axis.set_ticks(places, [_drawable(each, families, told, long=False) for each in labels])
         for label in axis.get_majorticklabels():
+            label.set_parse_math(False)
             label.set_fontfamily(families)
     return tuple((number, text) for text, number in told.items())
 

@@ -82,6 +82,9 @@ def test_a_dollar_sign_is_no_formula_and_powers_of_ten_stay() -> None:
         axes.legend()
     assert made.figures[0].names == ()
     assert "10^" in axes.get_xticklabels()[0].get_text()
+    names = axes.get_yticklabels()
+    assert [each.get_text() for each in names] == ["$10 to $20", r"$\nonsense$"]
+    assert not any(each.get_parse_math() for each in names)
 
 
 def test_a_figure_has_two_pixels_for_each_it_takes_up() -> None:
