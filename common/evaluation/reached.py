@@ -52,7 +52,7 @@ def large_figures(report: Report) -> list[Large]:
 
 def _large_gain(report: Report, ours: Estimate, base: Row) -> Large:
     theirs = _figure(base, report.metric)
-    gain = report.gain or Estimate(ours.value - theirs.value)
+    gain = _gain(report) or Estimate(ours.value - theirs.value)
     sign = "+" if gain.value > 0 else ""
     note = f"{base.name} has {number(theirs.value)}"
     return Large("against the baseline", f"{sign}{number(gain.value)}", _ends(gain), note)
@@ -73,7 +73,7 @@ def _compared(report: Report) -> str:
     if base is None:
         return f"{reached}, with no baseline to compare it with"
     theirs = _figure(base, report.metric)
-    return f"{reached}, {_difference(report.gain, ours, theirs, base.name)}"
+    return f"{reached}, {_difference(_gain(report), ours, theirs, base.name)}"
 
 
 def _difference(gain: Estimate | None, ours: Estimate, theirs: Estimate, name: str) -> str:
@@ -104,6 +104,11 @@ def _spent(report: Report) -> str:
     if report.cost is not None:
         said += f"; the whole run took {report.cost.in_words()}"
     return said
+
+
+def _gain(report: Report) -> Estimate | None:
+    """Return the paired difference, if it is a figure."""
+    return report.gain if _is_figure(report.gain) else None
 
 
 def _served(report: Report) -> Row | None:

@@ -51,6 +51,12 @@ def test_without_a_paired_difference_the_rows_are_compared(
     assert said in sentence(report({"popularity": base, "model": ours}))
 
 
+def test_a_difference_that_is_no_figure_is_taken_from_the_rows() -> None:
+    made = report({"popularity": 0.2, "model": 0.5}, gain=Estimate(NAN, NAN, NAN))
+    assert "0.3000 above the baseline, “popularity” (0.2000), without" in sentence(made)
+    assert [each.figure for each in large_figures(made)] == ["0.5000", "+0.3000"]
+
+
 def test_a_baseline_that_serves_is_not_compared_with_itself() -> None:
     text = sentence(report({"popularity": BASE, "model": 0.1}, served="popularity"))
     assert text == (
