@@ -22,14 +22,20 @@ class Cost:
     memory_gib: float | None = None
     gpu_gib: float | None = None
 
+    @property
+    def time(self) -> str:
+        """Return the seconds: `68`, or `6.8` of a short run."""
+        return f"{self.seconds:,.0f}" if self.seconds >= 10 else f"{self.seconds:.1f}"
+
+    @property
+    def memory(self) -> str:
+        """Return `1.2 GiB of memory`, with that of the GPU; empty where it is not known."""
+        parts = {"of memory": self.memory_gib, "on the GPU": self.gpu_gib}
+        return " and ".join(f"{gib:.1f} GiB {of}" for of, gib in parts.items() if gib is not None)
+
     def in_words(self) -> str:
         """Return `68 s and 1.2 GiB of memory`."""
-        said = f"{self.seconds:,.0f} s" if self.seconds >= 10 else f"{self.seconds:.1f} s"
-        if self.memory_gib is not None:
-            said += f" and {self.memory_gib:.1f} GiB of memory"
-        if self.gpu_gib is not None:
-            said += f" ({self.gpu_gib:.1f} GiB on the GPU)"
-        return said
+        return f"{self.time} s and {self.memory}" if self.memory else f"{self.time} s"
 
 
 def begin() -> None:

@@ -45,8 +45,7 @@ def large_figures(report: Report) -> list[Large]:
         note = f"median, {whole.stage}; p99 {whole.p99_ms:.2f}, {side} its {whole.budget_ms:g} ms"
         found.append(Large("time of an answer", f"{whole.p50_ms:.2f}", "ms", note))
     if report.cost is not None:
-        seconds, _, memory = report.cost.in_words().partition(" s and ")
-        found.append(Large("the whole run", seconds.removesuffix(" s"), "s", memory))
+        found.append(Large("the whole run", report.cost.time, "s", report.cost.memory))
     return found
 
 

@@ -47,7 +47,7 @@ def test_a_saved_run_tells_its_cost(tmp_path: Path) -> None:
     [
         (cost.Cost(1234.5, 1.26), "1,234 s and 1.3 GiB of memory"),
         (cost.Cost(1.25), "1.2 s"),
-        (cost.Cost(60.0, 2.0, 0.51), "60 s and 2.0 GiB of memory (0.5 GiB on the GPU)"),
+        (cost.Cost(60.0, 2.0, 0.51), "60 s and 2.0 GiB of memory and 0.5 GiB on the GPU"),
     ],
 )
 def test_a_cost_in_words(spent: cost.Cost, said: str) -> None:
