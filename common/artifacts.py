@@ -29,7 +29,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from common import exits
+from common import cost, exits
 from common.atomic import sha256, write_json, write_text, written_aside
 from common.config import program
 
@@ -100,6 +100,7 @@ def save(
     from common.evaluation import html
 
     home = Path(config.runs) / name
+    report.cost = cost.spent()
     run = home / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     with written_aside(run) as folder:
         (folder / "pipeline").mkdir()
@@ -209,6 +210,7 @@ def _manifest(folder: Path, report: Report, config: Any, name: str) -> dict[str,
         "dataset": source,
         "notices": report.notices,
         "metrics": report.headline(),
+        "cost": None if report.cost is None else vars(report.cost),
         "versions": _versions(),
         "files": {
             path.relative_to(folder).as_posix(): sha256(path)

@@ -40,7 +40,7 @@ from typing import (
 
 from annotated_types import Interval, Len, MultipleOf
 
-from common import exits
+from common import cost, exits
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,7 @@ def run(
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     set_openmp_waiting()
+    cost.begin()
     with exits.one_line():
         main(parse(presets, description=description, argv=arguments))
 

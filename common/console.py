@@ -49,7 +49,8 @@ def header(name: str, source: object, config: object) -> None:
     dataset = getattr(source, "name", str(source))
     device = _device_in_words(getattr(config, "device", "auto"))
     seed = getattr(config, "seed", 0)
-    _say(_out(), (name, "bold"), f" · {dataset} ({origin}, {rows}) · seed {seed} · {device}", prose=True)
+    facts = f" · {dataset} ({origin}, {rows}) · seed {seed} · {device}"
+    _say(_out(), (name, "bold"), facts, prose=True)
     text = getattr(source, "notice", None)
     if text:
         notice(text)

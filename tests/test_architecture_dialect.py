@@ -21,7 +21,7 @@ FIRST_LINES = {
     "serve": "Artifact -> HTTP",
 }
 READS_DATA = ("import data\n", "import data.", "from data ", "from data.")  # slow: at run time only
-ROOT_MODULES = 11  # of a pattern: the listing and its commands
+ROOT_MODULES = 12  # of a pattern: the listing and its commands
 KEEPING = {"checkpoints", "resume"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -238,6 +238,7 @@ def test_evaluate(name: str) -> None:
 @each_pattern
 def test_drawing_has_its_own_file(name: str) -> None:
     assert (folder_of(name) / "figures.py").is_file()
+    assert (folder_of(name) / "examples.py").is_file()  # what is shown without being drawn
     for path in folder_of(name).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert path.name == "figures.py" or "matplotlib" not in text, path

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.evaluation import classification as metrics
-from common.evaluation.bootstrap import interval, interval_of
+from common.evaluation.bootstrap import interval, interval_of, paired_difference
 from common.evaluation.calibration import expected_calibration_error, log_loss
 from common.evaluation.report import Estimate, Row, Table, Value
 
@@ -43,6 +43,17 @@ def headline(
         "log loss": log_loss(labels, probabilities),
         "ECE": expected_calibration_error(labels, probabilities),
     }
+
+
+def accuracy_gain(
+    labels: np.ndarray, base: np.ndarray, model: np.ndarray, *, seed: int = 0
+) -> Estimate:
+    """Return how far the model's accuracy lies above the baseline's, paired row by row.
+
+    Both are probabilities (N, C).
+    """
+    ours, theirs = (metrics.correct(labels, each.argmax(axis=1)) for each in (model, base))
+    return Estimate.of(paired_difference(ours, theirs, seed=seed))
 
 
 def per_class(

@@ -11,14 +11,19 @@ MANY_EPOCHS = 30  # from here on a marker an epoch would hide the line
 
 
 def draw_reliability(
-    report: Report, labels: np.ndarray, models: Mapping[str, np.ndarray], *, bins: int = 15
+    report: Report,
+    labels: np.ndarray,
+    models: Mapping[str, np.ndarray],
+    *,
+    table: str = "",
+    bins: int = 15,
 ) -> None:
     """Draw the reliability curve of each model, name -> probabilities (N, C)."""
     caption = (
         "How often the model is right when it says it is this sure; on the diagonal, confidence"
         " can be believed."
     )
-    with figure(report, "reliability", caption) as axes:
+    with figure(report, "reliability", caption, table=table) as axes:
         axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--")
         for name, probabilities in models.items():
             curve = reliability_curve(labels, probabilities, bins=bins)
@@ -29,14 +34,19 @@ def draw_reliability(
 
 
 def draw_training(
-    report: Report, scores: Sequence[float], *, score: str = "accuracy", axis: str = "accuracy"
+    report: Report,
+    scores: Sequence[float],
+    *,
+    score: str = "accuracy",
+    axis: str = "accuracy",
+    table: str = "",
 ) -> None:
     """Draw the validation score after each epoch; one epoch makes no curve and is left out."""
     if len(scores) < 2:
         return
     epochs = np.arange(1, len(scores) + 1)
     caption = f"Validation {score} after each epoch; the best epoch's weights are kept."
-    with figure(report, "training", caption) as axes:
+    with figure(report, "training", caption, table=table) as axes:
         axes.plot(epochs, scores, marker="o" if len(scores) < MANY_EPOCHS else None)
         axes.set_xlabel("epoch")
         axes.set_ylabel(axis)

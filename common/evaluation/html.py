@@ -1,104 +1,207 @@
 """The report as one HTML file: no script, no network, pictures inside as data URLs.
 
-It prints well, reads on a phone and follows the reader's light or dark setting. Pictures keep a
-white ground in both, since plots are drawn for it.
+`report.html` beside this file is the template, which holds all of the layout; this module only
+prepares what it shows: sections with their anchors, each table with the figures that belong to it,
+a table of many columns turned round. It prints well, reads on a phone and follows the reader's
+light or dark setting. Pictures keep a white ground in both, since plots are drawn for it.
 """
 
 from __future__ import annotations
 
 import base64
+import math
+import re
 import struct
 from collections.abc import Mapping
-from html import escape
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.atomic import write_json, write_text
-from common.evaluation.report import Figure, Report, Table
+from common.evaluation.examples import Example
+from common.evaluation.reached import large_figures, sentence
+from common.evaluation.report import SHARPNESS, Estimate, Figure, Report, Table, Value, number
 
-WIDE_PIXELS = 900
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --line: #d8dee4; --bg: #fff;
-        --base: #f4f6f8; --warn: #9a6700; --over: #b42318; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ed; --soft: #9aa4af; --line: #343b43; --bg: #14181d; --base: #1d232a;
-          --warn: #e3b341; --over: #ff8a80; } }
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 74rem; padding: 2rem 1.2rem 4rem; background: var(--bg);
-       color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
-h1 { font-size: 1.7rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem }
-p.soft, figcaption, footer { color: var(--soft) } p.caption, footer { color: var(--soft);
-       margin: .5rem 0 0; font-size: .9rem } footer { margin-top: 3rem }
-.scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); text-align: right;
-       white-space: nowrap }
-       th:first-child, td:first-child { text-align: left; padding-left: .4rem }
-tr.base td { background: var(--base) } td.over { color: var(--over); font-weight: 600 }
-.notice { border-left: 4px solid var(--warn); padding: .5rem .9rem; background: var(--base) }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));
-       gap: 1.5rem } figure { margin: 0 } figure.wide { grid-column: 1 / -1 }
-       img { width: 100%; height: auto; background: #fff;
-       border: 1px solid var(--line); border-radius: 6px } figcaption { font-size: .9rem }
-"""
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from markupsafe import Markup
+
+TEMPLATE = Path(__file__).with_name("report.html")
+MOST_COLUMNS = 14  # of a table; one with more columns than this, and than rows, is turned round
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as it is shown: the figure, its interval in a softer tone, a mark of its kind."""
+
+    text: str
+    interval: str = ""
+    kind: str = ""
+    """`over` its budget, `words`, or a figure."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table as it is shown."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    marks: tuple[str, ...] = ()
+    """`served`, `baseline`."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one entry of the contents leads to."""
+
+    anchor: str
+    name: str
+    caption: str = ""
+    columns: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    example: Example | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def save(report: Report, folder: Path, *, about: Mapping[str, str] | None = None) -> None:
     """Write `metrics.json` and the self-contained `report.html` into `folder`.
 
-    `about` (run, seed, command) stands at the foot of the page.
+    `about` (run, seed, command) stands at the end of the page.
     """
     write_json(folder / "metrics.json", report.to_dict())
     write_text(folder / "report.html", render(report, about))
 
 
 def render(report: Report, about: Mapping[str, str] | None = None) -> str:
-    """Return the report as a complete HTML page; `about` is told in its last line."""
-    source = report.source
+    """Return the report as a complete HTML page; `about` is told in its last section."""
+    return _template().render(
+        report=report,
+        sentence=sentence(report),
+        large=large_figures(report),
+        sections=_sections(report, about or {}),
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "breakable": _breakable, "code": _code, "data_url": _data_url, "size": _size,
+        "softened": _softened,
+    }  # fmt: skip
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _sections(report: Report, about: Mapping[str, str]) -> list[Section]:
+    """Return the headline, the examples, the other tables, what has no table, and the run."""
     tables = [*report.tables, report.latency_table()] if report.latency else report.tables
-    return "\n".join(
-        [
-            "<!doctype html>",
-            f'<html lang="en"><head><meta charset="utf-8"><title>{escape(report.name)}</title>',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{STYLE}</style></head><body>",
-            f"<h1>{escape(report.name)}</h1>",
-            f'<p class="soft">{escape(source.title)} · {escape(source.origin)} ·'
-            f" {escape(source.rows)}<br>{escape(source.licence)}</p>",
-            *(f'<p class="notice">{escape(notice)}</p>' for notice in report.notices),
-            *(_table(table) for table in tables),
-            "<h2>Figures</h2>" if report.figures else "",
-            '<div class="figures">',
-            *(_figure(figure) for figure in report.figures),
-            "</div>",
-            f"<footer>{escape(' · '.join(f'{k} {v}' for k, v in (about or {}).items()))}</footer>",
-            "</body></html>",
-        ]
-    )
+    names = {table.name for table in tables}
+    found = [_of_table(report, table) for table in tables]
+    examples = [Section("", each.name, each.caption, example=each) for each in report.examples]
+    found[1:1] = examples  # after the headline
+    if loose := tuple(each for each in report.figures if each.table not in names):
+        found.append(Section("", "figures", figures=loose))
+    found.append(Section("", "this run", about=_about(report, about)))
+    return [
+        Section(f"part-{place}", **{k: v for k, v in vars(each).items() if k != "anchor"})
+        for place, each in enumerate(found, start=1)
+    ]
 
 
-def _table(table: Table) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
-    rows = []
+def _about(report: Report, about: Mapping[str, str]) -> dict[str, str]:
+    """Say where the data came from, how much of it was used, and what the run was."""
+    source = report.source
+    said = {
+        "data": f"{source.title} ({source.origin})",
+        "rows": source.rows,
+        "really used": " · ".join(f"{count:,} {part}" for part, count in report.rows.items()),
+        "licence": source.licence,
+        "cost": report.cost.in_words() if report.cost else "",
+    }
+    return {name: text for name, text in (said | dict(about)).items() if text}
+
+
+def _of_table(report: Report, table: Table) -> Section:
+    """Return a table with its figures, turned round where it is far wider than high."""
+    is_headline = bool(report.tables) and table is report.tables[0]
+    lines = []
     for row in table.rows:
-        cells = "".join(_cell(row.text(column)) for column in table.columns)
-        mark, name = (' class="base"', f"{row.name} (base)") if row.baseline else ("", row.name)
-        rows.append(f"<tr{mark}><td>{escape(name)}</td>{cells}</tr>")
-    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
-    return (
-        f'<h2>{escape(table.name)}</h2><div class="scroll"><table><thead><tr><th></th>'
-        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{caption}"
+        cells = tuple(_cell(row.values.get(column)) for column in table.columns)
+        marks = [
+            mark
+            for mark, holds in (
+                ("served", is_headline and row.name == report.served and bool(report.served)),
+                ("baseline", row.baseline),
+            )
+            if holds
+        ]
+        lines.append(Line(row.name, cells, tuple(marks)))
+    columns, shown = table.columns, tuple(lines)
+    if len(columns) > max(MOST_COLUMNS, len(lines)):
+        columns, shown = _turned(columns, shown)
+    figures = tuple(each for each in report.figures if each.table == table.name)
+    return Section("", table.name, table.caption, columns, shown, figures)
+
+
+def _turned(
+    columns: tuple[str, ...], lines: tuple[Line, ...]
+) -> tuple[tuple[str, ...], tuple[Line, ...]]:
+    """Make a column of every line and a line of every column."""
+    heads = tuple(f"{each.name} ({', '.join(each.marks)})" if each.marks else each.name
+                  for each in lines)  # fmt: skip
+    turned = (
+        Line(column, tuple(each.cells[place] for each in lines))
+        for place, column in enumerate(columns)
     )
+    return heads, tuple(turned)
 
 
-def _cell(text: str) -> str:
-    mark = ' class="over"' if text == "OVER" else ""
-    return f"<td{mark}>{escape(text)}</td>"
+def _cell(value: Value) -> Cell:
+    if value is None:
+        return Cell("–")
+    if isinstance(value, str):
+        return Cell(value, kind="over" if value == "OVER" else "words")
+    if not isinstance(value, Estimate):
+        return Cell(number(float(value)))
+    known = value.interval and math.isfinite(value.value)
+    return Cell(number(value.value), value.interval if known else "")
 
 
-def _figure(figure: Figure) -> str:
-    picture = base64.b64encode(figure.png).decode("ascii")
-    width, height = struct.unpack(">II", figure.png[16:24])  # of the PNG's header
-    mark = ' class="wide"' if max(width, height) > WIDE_PIXELS else ""
-    return (
-        f'<figure{mark}><img alt="{escape(figure.name)}" src="data:image/png;base64,{picture}">'
-        f"<figcaption><b>{escape(figure.name)}</b> {escape(figure.caption)}</figcaption></figure>"
-    )
+def _breakable(text: str) -> Markup:
+    """Let a line break before the cut-off of a metric: NDCG@10."""
+    return _wrapped(text, "(@)", "", "<wbr>")
+
+
+def _code(text: str) -> Markup:
+    """Set what stands in backticks as code."""
+    return _wrapped(text, r"`([^`]+)`", "<code>", "</code>")
+
+
+def _softened(text: str) -> Markup:
+    """Set intervals in a softer tone."""
+    return _wrapped(text, r"(\[-?[\d.,]+, -?[\d.,]+\])", '<span class="interval">', "</span>")
+
+
+def _wrapped(text: str, pattern: str, before: str, after: str) -> Markup:
+    """Put tags around what `pattern` finds in a text, which is escaped first."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(pattern, rf"{before}\1{after}", str(escape(text))))
+
+
+def _data_url(content: bytes) -> str:
+    """Return a picture as a URL that holds it."""
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    """Return the width and height that a figure takes up, from its header."""
+    width, height = struct.unpack(">II", png[16:24])
+    return -(-width // SHARPNESS), -(-height // SHARPNESS)

@@ -1,24 +1,43 @@
 """One report for every pattern: tables, figures and latency, on the console, as JSON and as HTML.
 
 The first table is the headline: the simple baseline in its first row, then what each stage adds,
-with 95 % intervals where a split is small. `metrics.json` is what tools read; `report.html` is one
-file with its pictures inside, which opens anywhere and needs no network.
+with 95 % intervals where a split is small. Which of its rows serves, and by which of its columns
+the run is judged, the evaluation says; `reached` makes the first sentence of that. `metrics.json`
+is what tools read; `report.html` is one file with its pictures inside, which opens anywhere and
+needs no network.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from common.cost import Cost
+from common.evaluation.bootstrap import Difference
+from common.evaluation.examples import Example
 from common.evaluation.latency import Latency
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+SHARPNESS = 2  # pixels of a figure for each one that it takes up on the page
+STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#8c959f",
+    "axes.grid": True,
+    "axes.prop_cycle": "cycler('color', ['2c6fbb', 'd9822b', '3a9a5b', 'b5495b', '7d62b8',"
+    " '8c6d46', 'c65fa3', '6b7780', 'a3a52f', '2aa1b3'])",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.color": "#e6e9ed",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
 
 
 class Source(Protocol):
@@ -61,11 +80,21 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    @classmethod
+    def of(cls, difference: Difference) -> Estimate:
+        """Return a paired difference as an estimate."""
+        return cls(difference.value, difference.low, difference.high)
+
+    @property
+    def interval(self) -> str:
+        """Return `[.101, .145]`, empty where there is none."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"[{number(self.low)}, {number(self.high)}]"
+
     def __str__(self) -> str:
         """Return `.123 [.101, .145]`."""
-        if self.low is None or self.high is None:
-            return number(self.value)
-        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
+        return f"{number(self.value)} {self.interval}".rstrip()
 
 
 Value = float | Estimate | str | None
@@ -102,11 +131,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawn picture with the sentence that tells how to read it."""
+    """A drawn picture with the sentence that tells how to read it, and the table it stands beside.
+
+    `names` are texts that no installed font could draw, after the numbers that stand for them.
+    """
 
     name: str
     caption: str
     png: bytes
+    table: str = ""
+    names: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -118,8 +152,20 @@ class Report:
     tables: list[Table] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     latency: list[Latency] = field(default_factory=list)
+    """Of the stages; the last is that of a whole answer."""
     notices: list[str] = field(default_factory=list)
     printed: int = 1
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """What was really used: `train payments` -> how many."""
+    served: str = ""
+    """The row of the headline that serves."""
+    metric: str = ""
+    """The column of the headline by which the run is judged; more is better."""
+    gain: Estimate | None = None
+    """What is served less the baseline, by that metric and paired; None if no test was made."""
+    examples: list[Example] = field(default_factory=list)
+    cost: Cost | None = None
+    """Known once the run is saved."""
 
     def __post_init__(self) -> None:
         """Tell what the data has to say, a fallback above all, before everything else."""
@@ -160,6 +206,10 @@ class Report:
             "name": self.name,
             "dataset": {"name": self.source.name, "origin": self.source.origin},
             "notices": self.notices,
+            "rows": dict(self.rows),
+            "served": self.served,
+            "metric": self.metric,
+            "gain": None if self.gain is None else _value(self.gain),
             "tables": [_table_values(table) for table in self.tables],
             "latency": [
                 vars(each) | {"within_budget": each.within_budget} for each in self.latency
@@ -170,24 +220,37 @@ class Report:
 
 @contextmanager
 def figure(
-    report: Report, name: str, caption: str, *, size: tuple[float, float] = (6.4, 4.0)
+    report: Report,
+    name: str,
+    caption: str,
+    *,
+    table: str = "",
+    size: tuple[float, float] = (4.8, 3.5),
 ) -> Iterator[Axes]:
-    """Return axes to draw on and add the finished picture to `report`."""
+    """Return axes to draw on and add the finished picture to `report`, beside its table."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
 
-    canvas = Canvas(figsize=size, dpi=110, layout="constrained")
-    axes = canvas.subplots()
-    yield axes
-    add_canvas(report, name, caption, canvas)
+    with rc_context(STYLE):
+        canvas = Canvas(figsize=size, dpi=110, layout="constrained")
+        axes = canvas.subplots()
+        yield axes
+        add_canvas(report, name, caption, canvas, table=table)
 
 
-def add_canvas(report: Report, name: str, caption: str, canvas: Any) -> None:
-    """Add a matplotlib figure (a grid of pictures, say) to `report`."""
+def add_canvas(report: Report, name: str, caption: str, canvas: Canvas, *, table: str = "") -> None:
+    """Add a matplotlib figure to `report`, with more pixels than it will take up."""
+    from common.evaluation.lettering import prepare
+
+    names = prepare(canvas)
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn in its place
-        canvas.savefig(buffer, format="png", metadata={"Software": None})
-    report.figures.append(Figure(name, caption, buffer.getvalue()))
+    canvas.savefig(buffer, format="png", dpi=SHARPNESS * canvas.dpi, metadata={"Software": None})
+    report.figures.append(Figure(name, caption, buffer.getvalue(), table, names))
+
+
+def parts(splits: Any, unit: str) -> dict[str, int]:
+    """Return how many rows the parts of `splits` hold: `train payments` -> 1,000."""
+    return {f"{part} {unit}": len(getattr(splits, part)) for part in ("train", "valid", "test")}
 
 
 def number(value: float) -> str:
@@ -213,18 +276,17 @@ def _plain(value: Value) -> Any:
     return float(point) if math.isfinite(point) else None
 
 
+def _value(value: Value) -> Any:
+    """Return a cell as a JSON value, with its interval if it has one."""
+    if isinstance(value, Estimate) and value.low is not None and value.high is not None:
+        return {"value": _plain(value), "low": _plain(value.low), "high": _plain(value.high)}
+    return _plain(value)
+
+
 def _table_values(table: Table) -> dict[str, Any]:
     rows = []
     for row in table.rows:
-        values: dict[str, Any] = {}
-        for column, value in row.values.items():
-            values[column] = _plain(value)
-            if isinstance(value, Estimate) and value.low is not None and value.high is not None:
-                values[column] = {
-                    "value": _plain(value),
-                    "low": _plain(value.low),
-                    "high": _plain(value.high),
-                }
+        values = {column: _value(value) for column, value in row.values.items()}
         rows.append({"name": row.name, "baseline": row.baseline, "values": values})
     return {
         "name": table.name,

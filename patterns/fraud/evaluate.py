@@ -6,18 +6,19 @@ everything chosen (trees, calibration, threshold, which variant to serve) was ch
 
 from __future__ import annotations
 
-from common.evaluation.report import Report
+from common.evaluation.report import Report, parts
 from patterns.fraud.config import NAME
 from patterns.fraud.data import Splits
 from patterns.fraud.evaluation.choice import choice
 from patterns.fraud.evaluation.decisions import decisions
 from patterns.fraud.evaluation.imbalance import imbalance
 from patterns.fraud.evaluation.latency import latencies
-from patterns.fraud.evaluation.quality import quality
+from patterns.fraud.evaluation.quality import gain_over_rules, quality, served_row
 from patterns.fraud.evaluation.rules import rules
 from patterns.fraud.evaluation.scored import score
 from patterns.fraud.evaluation.slices import slices
 from patterns.fraud.evaluation.windows import windows
+from patterns.fraud.examples import examples
 from patterns.fraud.figures import draw
 from patterns.fraud.pipeline import Pipeline
 
@@ -36,7 +37,10 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         rules(pipeline, scored),
     ]
     report.tables = [table for table in tables if table is not None and table.rows]
-    report.printed = 3
+    report.printed, report.rows = 3, parts(splits, "payments")
+    report.metric, report.served = "AP", served_row(pipeline)
+    report.gain = gain_over_rules(pipeline, scored)
+    report.examples = examples(pipeline, splits, scored)
     report.latency = latencies(pipeline, splits)
     draw(report, pipeline, splits, scored)
     return report

@@ -34,7 +34,7 @@ def draw(report: Report, pipeline: Pipeline, splits: Splits, scored: Scored) -> 
 def _precision_recall(report: Report, pipeline: Pipeline, scored: Scored) -> None:
     labels, declined = scored.payments.labels, scored.declined[pipeline.served_.name]
     caption = "Each point is a threshold; the mark is what is served."
-    with figure(report, "Precision and recall", caption) as axes:
+    with figure(report, "Precision and recall", caption, table="quality") as axes:
         for name, values in scored.raw.items():
             curve = precision_recall_curve(labels, values)
             keep = np.unique(np.linspace(0, len(curve.x) - 1, 4 * POINTS).astype(int))
@@ -43,7 +43,7 @@ def _precision_recall(report: Report, pipeline: Pipeline, scored: Scored) -> Non
         precision, recall = hits / max(declined.sum(), 1), hits / labels.sum()
         axes.plot(recall, precision, marker="o", color="black", linestyle="none")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8)
 
 
 def _reliability(report: Report, scored: Scored) -> None:
@@ -52,13 +52,13 @@ def _reliability(report: Report, scored: Scored) -> None:
         "Share of fraud against the probability that was said; the diagonal is right. Dotted: the"
         " raw scores, which rebalancing may push to the right; solid: calibrated on validation."
     )
-    with figure(report, "Reliability", caption) as axes:
+    with figure(report, "Reliability", caption, table="imbalance") as axes:
         for name in (n for n in scored.raw if n.startswith("XGBoost")):
             (line,) = axes.plot(*_bins(labels, scored.calibrated[name]), marker=".", label=name)
             axes.plot(*_bins(labels, scored.raw[name]), linestyle=":", color=line.get_color())
         axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
         axes.set(xlabel="probability said", ylabel="share of fraud")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8)
 
 
 def _bins(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +76,7 @@ def _cost(report: Report, pipeline: Pipeline, splits: Splits) -> None:
         " At the right end everything is accepted."
     )
     never = 0.0
-    with figure(report, "Cost against threshold", caption) as axes:
+    with figure(report, "Cost against threshold", caption, table="decisions") as axes:
         for name, (part, features) in parts.items():
             amounts = part.amounts
             assert amounts is not None
@@ -92,7 +92,7 @@ def _cost(report: Report, pipeline: Pipeline, splits: Splits) -> None:
         axes.axvline(served.decision.threshold_, linestyle=":", color="black")
         axes.set(xlabel="threshold", ylabel="cost per 1,000 payments", xscale="log")
         axes.set_ylim(0, 1.1 * never)
-        axes.legend(frameon=False)
+        axes.legend()
 
 
 def _days(report: Report, pipeline: Pipeline, scored: Scored) -> None:
@@ -103,13 +103,13 @@ def _days(report: Report, pipeline: Pipeline, scored: Scored) -> None:
     frauds = np.bincount(day_of_row, test.labels == 1)
     found = np.bincount(day_of_row, scored.declined[served] & (test.labels == 1))
     recall = np.where(frauds > 0, found / np.maximum(frauds, 1), np.nan)
-    with figure(report, "Day by day", caption) as axes:
+    with figure(report, "Day by day", caption, table="windows") as axes:
         for name in dict.fromkeys((RULES, served)):
             shares = daily_card_precision(test, scored.calibrated[name], k)
             axes.plot(days, shares, marker=".", label=f"CP@{k}, {name}")
         axes.plot(days, recall, marker=".", linestyle="--", label="recall, served")
         axes.set(xlabel="day", ylim=(0, 1))
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8)
 
 
 def _importance(report: Report, pipeline: Pipeline, scored: Scored) -> None:
@@ -117,6 +117,6 @@ def _importance(report: Report, pipeline: Pipeline, scored: Scored) -> None:
     added = np.abs(pipeline.served_.model.contributions(scored.features[rows])).mean(0)  # (F,)
     order = np.argsort(added)[-15:]
     caption = "Mean absolute contribution to the log-odds over frauds of the test days."
-    with figure(report, "What the model looks at", caption) as axes:
+    with figure(report, "What the model looks at", caption, table="slices") as axes:
         axes.barh(np.array(pipeline.features.names)[order], added[order])
         axes.set(xlabel="contribution to log-odds")

@@ -219,7 +219,7 @@ class FraudService(Service):
         if fallback:
             return reasons
         for name, value, added in self.pipeline.reasons(features)[0]:
-            shown = self._shown(name, value)
+            shown = self.pipeline.features.shown(name, value)
             missing = value != value  # NaN, which JSON has no word for
             reasons.append(
                 Reason(
@@ -230,16 +230,6 @@ class FraudService(Service):
                 )
             )
         return reasons
-
-    def _shown(self, name: str, value: float) -> str:
-        """Return the value of a feature in words: of a category the text, not its code."""
-        features = self.pipeline.features
-        place = features.names.index(name) - (len(features.names) - len(features.categories))
-        if place < 0:
-            return "missing" if value != value else f"{value:g}"
-        if value == 0:
-            return "rare or new"
-        return features.categories[place].values[int(value) - 1] or "missing"
 
     def _refuse_used_ids(self, requests: Sequence[PaymentRequest]) -> None:
         """Refuse an id that another payment had, before anything of the batch is recorded."""

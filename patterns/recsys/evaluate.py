@@ -7,7 +7,8 @@ window (`evaluation/asked`). Each question has a file in `evaluation/`, each fig
 
 from __future__ import annotations
 
-from common.evaluation.report import Report
+from common.evaluation.bootstrap import paired_difference
+from common.evaluation.report import Estimate, Report, parts
 from patterns.recsys.config import NAME
 from patterns.recsys.data import Splits
 from patterns.recsys.evaluation.asked import RERANKED, ask
@@ -24,6 +25,7 @@ from patterns.recsys.evaluation.quality import (
 from patterns.recsys.evaluation.rankers import rankers_table, ratings_table
 from patterns.recsys.evaluation.scorer import Scorer
 from patterns.recsys.evaluation.slices import slice_tables
+from patterns.recsys.examples import examples
 from patterns.recsys.figures import draw
 from patterns.recsys.pipeline import Pipeline
 from patterns.recsys.stages.serving import MERGED, RANKED
@@ -35,7 +37,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     scorer = Scorer(pipeline, asked, splits)
     ndcg = {name: scorer.ndcg(found) for name, found in asked.lists.items()}
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.printed = 3
+    report.printed, report.rows = 3, parts(splits, "events")
     report.tables = [
         quality_table(pipeline, asked, scorer),
         choice_table(pipeline),
@@ -45,8 +47,13 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         *([pages_table(pipeline, scorer, asked.served)] if scorer.has_genres else []),
         *slice_tables(pipeline, asked.requests, ndcg),
     ]
+    first = pipeline.sources.names[0]
+    report.metric, report.served = "NDCG@10", report.tables[0].rows[-1].name
+    gain = paired_difference(ndcg[RERANKED], ndcg[first], seed=pipeline.seed)
+    report.gain = Estimate.of(gain)
+    report.examples = examples(pipeline, asked, ndcg[RERANKED])
     if scorer.truth is not None:
-        first, best = pipeline.sources.names[0], best_source(pipeline, ndcg)
+        best = best_source(pipeline, ndcg)
         steps = dict.fromkeys((first, best, MERGED, RANKED, RERANKED))
         report.tables.append(online_table(scorer, {name: asked.lists[name] for name in steps}))
     if (ratings := ratings_table(splits)) is not None:

@@ -33,7 +33,8 @@ def draw(
 
 
 def _funnel(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> None:
-    with figure(report, "Funnel", "Share of the answers within the first k, by list.") as axes:
+    caption = "Share of the answers within the first k, by list."
+    with figure(report, "Funnel", caption, table="quality") as axes:
         ks = np.array([5, 10, 20, 50, 100, 200, 500])
         for name in (*list(lists)[:-2], "+ ranking"):
             longest = lists[name].item_ids.shape[1]
@@ -42,12 +43,12 @@ def _funnel(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> Non
             wide = 2.5 if name in ("merged", "+ ranking") else 1.2
             axes.plot(reached, recall, marker="o", markersize=3, linewidth=wide, label=name)
         axes.set(xlabel="k", ylabel="Recall@k", xscale="log")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8)
 
 
 def _ablation(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> None:
     caption = "NDCG@10 with its 95 % interval: each source alone, then one stage more at a time."
-    with figure(report, "Ablation", caption) as axes:
+    with figure(report, "Ablation", caption, table="what each step adds") as axes:
         values = [scorer.ndcg(found) for found in lists.values()]
         means = np.array([value.mean() for value in values])
         bounds = np.array([interval(value, seed=scorer.seed) for value in values])
@@ -66,7 +67,7 @@ def _diversity(report: Report, pipeline: Pipeline) -> None:
         "Validation: what a page gives for what it costs, by trade-off. Left of the dotted line a"
         " way costs more NDCG than the budget; the star is what serves."
     )
-    with figure(report, "Price of diversity", caption) as axes:
+    with figure(report, "Price of diversity", caption, table="ways to fill a page") as axes:
         for method, curve in reranker.curves_.items():
             axes.plot(
                 [point.ndcg for point in curve], [point.ils for point in curve], marker="o",
@@ -76,7 +77,7 @@ def _diversity(report: Report, pipeline: Pipeline) -> None:
         axes.plot([served.ndcg], [served.ils], marker="*", markersize=14, color="black")
         axes.axvline(reranker.curve_[0].ndcg * (1 - reranker.ndcg_budget), linestyle=":")
         axes.set(xlabel="NDCG@10", ylabel="similarity within the page (ILS@10)")
-        axes.legend(frameon=False)
+        axes.legend()
 
 
 def _objectives(report: Report, pipeline: Pipeline) -> None:
@@ -86,7 +87,7 @@ def _objectives(report: Report, pipeline: Pipeline) -> None:
         f"Validation: one point a weight of the second objective ({second}); full points are those"
         " no other beats on both counts. Weight 0 is the first objective alone."
     )
-    with figure(report, "Two objectives", caption) as axes:
+    with figure(report, "Two objectives", caption, table="rankers") as axes:
         points = pipeline.ranking.pareto_
         axes.plot([each.ndcg for each in points], [each.value for each in points], color="#9bb8d3")
         for each in points:
@@ -100,7 +101,7 @@ def _objectives(report: Report, pipeline: Pipeline) -> None:
 
 def _cold_start(report: Report, cold: Table) -> None:
     caption = "NDCG@10 of users held out whole, by how many of their items are known."
-    with figure(report, "Cold start", caption) as axes:
+    with figure(report, "Cold start", caption, table=cold.name) as axes:
         known = [int(column.split("=")[1]) for column in cold.columns]
         for row in cold.rows:
             values = [row.values.get(column) for column in cold.columns]
@@ -111,14 +112,15 @@ def _cold_start(report: Report, cold: Table) -> None:
             else:
                 axes.plot(known, values, marker="o", label=row.name)  # type: ignore[arg-type]
         axes.set(xlabel="known items", ylabel="NDCG@10")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8)
 
 
 def _importance(report: Report, pipeline: Pipeline) -> None:
     gain = pipeline.ranking.ranker_.importance()
     order = np.argsort(gain)[-15:]
     names = np.array(pipeline.feature_names())[order]
-    with figure(report, "What the ranker looks at", "Total gain of a feature's splits.") as axes:
+    caption = "Total gain of a feature's splits."
+    with figure(report, "What the ranker looks at", caption, table="rankers") as axes:
         axes.barh(names, gain[order] / max(gain.sum(), 1e-9))
         axes.set(xlabel="share of gain")
 
@@ -126,7 +128,7 @@ def _importance(report: Report, pipeline: Pipeline) -> None:
 def _popularity(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> None:
     caption = "Popularity rank of the recommended items: further right reaches the long tail."
     order = np.argsort(np.argsort(-scorer.counts, kind="stable"), kind="stable")
-    with figure(report, "Reach into the long tail", caption) as axes:
+    with figure(report, "Reach into the long tail", caption, table="sources left out") as axes:
         for name in ("popularity", "als", "two-tower", "content", "+ re-ranking"):
             if name not in lists:  # a source left out
                 continue
@@ -134,4 +136,4 @@ def _popularity(report: Report, scorer: Scorer, lists: dict[str, Candidates]) ->
             ranks = np.sort(order[page[page != MISSING]])
             axes.plot(ranks, np.linspace(0, 1, len(ranks)), label=name)
         axes.set(xlabel="popularity rank of a recommended item", ylabel="share of recommendations")
-        axes.legend(frameon=False)
+        axes.legend()

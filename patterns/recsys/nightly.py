@@ -82,6 +82,7 @@ def main(config: NightlyConfig) -> Path:
         pipeline, pages, top=config.top, least_full=config.least_full, before=before
     )
     report = Report(NAME, splits.source, [found], notices=[*splits.notices, *pipeline.notices])
+    report.metric, report.served = "whole pages", "tonight"
     _check_newest(config, before)
     profile = profile_of_users(pipeline, config.seed)
     run = artifacts.save(_WithPages(pipeline, pages), report, config, name=NAME, profile=profile)

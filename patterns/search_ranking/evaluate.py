@@ -12,14 +12,18 @@ Queries are the independent unit of every interval. Test queries are read here a
 
 from __future__ import annotations
 
-from common.evaluation.report import Report
+from common.evaluation.bootstrap import paired_difference
+from common.evaluation.report import Estimate, Report, parts
 from patterns.search_ranking.config import NAME
 from patterns.search_ranking.data import Splits
 from patterns.search_ranking.evaluation.ablation import ablation
 from patterns.search_ranking.evaluation.end_to_end import (
+    BASELINE,
+    FULL,
     end_to_end,
     lists_of,
     metrics_of,
+    served_page,
     what_each_step_adds,
     what_is_served,
 )
@@ -27,6 +31,7 @@ from patterns.search_ranking.evaluation.judged import judged_candidates
 from patterns.search_ranking.evaluation.latency import latencies
 from patterns.search_ranking.evaluation.rules import price_of_a_rule
 from patterns.search_ranking.evaluation.slices import by_slice
+from patterns.search_ranking.examples import examples
 from patterns.search_ranking.figures import draw
 from patterns.search_ranking.pipeline import Pipeline
 
@@ -52,7 +57,11 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         by_slice(pipeline, scores, test),
         price_of_a_rule(pipeline, queries, lists[pipeline.lists.served_], test),
     ]
-    report.printed = 3 if test.comparable else 2
+    report.printed, report.rows = 3 if test.comparable else 2, parts(splits, "queries")
+    report.metric, report.served = FULL, served_page(pipeline)
+    ours, base = scores[report.served][FULL], scores[BASELINE][FULL]
+    report.gain = Estimate.of(paired_difference(ours, base, seed=pipeline.seed))
+    report.examples = examples(pipeline, test, ours)
     report.latency = latencies(pipeline, test.texts)
     draw(report, pipeline, lists, test)
     return report

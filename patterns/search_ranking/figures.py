@@ -24,7 +24,7 @@ def draw(
 
 def _funnel(report: Report, lists: Mapping[str, Candidates], test: JudgedQueries) -> None:
     caption = "Share of the relevant documents among the first k, by list."
-    with figure(report, "Funnel", caption) as axes:
+    with figure(report, "Funnel", caption, table="end to end") as axes:
         ks = [1, 3, 10, 30, 100]
         total = (test.grades > 0).sum(axis=1)
         for name in list(lists)[:5]:
@@ -32,12 +32,13 @@ def _funnel(report: Report, lists: Mapping[str, Candidates], test: JudgedQueries
             recalls = [float(ranking.recall(gains, total, k).mean()) for k in ks]
             axes.plot(ks, recalls, marker="o", label=name)
         axes.set(xlabel="k", ylabel="Recall@k", xscale="log")
-        axes.legend(frameon=False)
+        axes.legend()
 
 
 def _importance(report: Report, pipeline: Pipeline) -> None:
     caption = "Share of the loss that the splits on each feature took away."
-    with figure(report, "What the ranker looks at", caption, size=(6.4, 5.0)) as axes:
+    table = "ablation of features"
+    with figure(report, "What the ranker looks at", caption, table=table, size=(4.8, 4.2)) as axes:
         top = list(pipeline.ranker.importance().items())[:18][::-1]
         axes.barh([name for name, _ in top], [share for _, share in top])
         axes.set(xlabel="share of gain")
@@ -45,7 +46,7 @@ def _importance(report: Report, pipeline: Pipeline) -> None:
 
 def _diversity(report: Report, pipeline: Pipeline) -> None:
     caption = "Validation NDCG@10 (full) against the trade-off of MMR; the line is what was chosen."
-    with figure(report, "Price of diversity", caption) as axes:
+    with figure(report, "Price of diversity", caption, table="what is served") as axes:
         trade_offs, values = zip(*pipeline.reranker.curve_, strict=True)
         axes.plot(trade_offs, values, marker="o")
         axes.axvline(pipeline.reranker.trade_off_, linestyle=":", color="black")

@@ -21,6 +21,7 @@ def average_precision_interval(
     scores: np.ndarray,
     customers: np.ndarray,
     *,
+    against: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     samples: int = 200,
     level: float = 0.95,
@@ -28,18 +29,22 @@ def average_precision_interval(
 ) -> tuple[float, float]:
     """Percentile interval (low, high) of the average precision, customers resampled.
 
-    With `weights` (N,) each payment counts as so many.
+    With `weights` (N,) each payment counts as so many. With scores `against` (N,) it is the
+    interval of the difference to theirs, both taken on the same resamples.
     """
     rng = np.random.default_rng(seed)
     codes = np.unique(customers, return_inverse=True)[1]  # (N,)
     count = int(codes.max()) + 1
-    weighted = WeightedAveragePrecision(labels, scores)
-    ordered = codes[weighted.order]  # (N,)
-    each = 1 if weights is None else weights[weighted.order]
+    signed = [(1, scores), *([] if against is None else [(-1, against)])]
+    parts = []
+    for sign, each in signed:
+        weighted = WeightedAveragePrecision(labels, each)
+        order = weighted.order  # (N,)
+        parts.append((sign, weighted, codes[order], 1 if weights is None else weights[order]))
     values = []
     for _ in range(samples):
         drawn = np.bincount(rng.integers(count, size=count), minlength=count)  # (C,)
-        values.append(weighted.of_ordered(drawn[ordered] * each))
+        values.append(sum(sign * w.of_ordered(drawn[mine] * by) for sign, w, mine, by in parts))
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)

@@ -43,9 +43,30 @@ def quality(pipeline: Pipeline, scored: Scored) -> Table:
             cost = variant.decision.false_positive_cost
             savings = Savings(test, false_positive_cost=cost, seed=pipeline.seed)
             cells["money saved"] = savings.share(scored.declined[name])
-        served = " (served)" if variant is pipeline.served_ else ""
-        rows.append(Row(name + served, cells, baseline=name == RULES))
+        row = served_row(pipeline) if variant is pipeline.served_ else name
+        rows.append(Row(row, cells, baseline=name == RULES))
     return Table("quality", tuple(filter(None, columns)), tuple(rows), _caption(test, k))
+
+
+def served_row(pipeline: Pipeline) -> str:
+    """Return the name of the row that serves."""
+    return f"{pipeline.served_.name} (served)"
+
+
+def gain_over_rules(pipeline: Pipeline, scored: Scored) -> Estimate:
+    """Return how far the AP of what is served lies above the rules', on the same resamples."""
+    test, served = scored.payments, pipeline.served_.name
+    ours, theirs = scored.raw[served], scored.raw[RULES]
+    low, high = average_precision_interval(
+        test.labels, ours, _groups(test), against=theirs, weights=test.weights, seed=pipeline.seed
+    )
+    each = (average_precision(test.labels, scores, test.weights) for scores in (ours, theirs))
+    return Estimate(next(each) - next(each), low, high)
+
+
+def _groups(test: Payments) -> np.ndarray:
+    """Return what is resampled together (N,): a customer's payments, or each by itself."""
+    return np.arange(len(test)) if test.customers is None else test.customers
 
 
 def _caption(test: Payments, k: int) -> str:
@@ -66,9 +87,8 @@ def _has_cards(test: Payments) -> bool:
 
 
 def _average_precision(test: Payments, scores: np.ndarray, seed: int) -> Estimate:
-    groups = np.arange(len(test)) if test.customers is None else test.customers
     low, high = average_precision_interval(
-        test.labels, scores, groups, weights=test.weights, seed=seed
+        test.labels, scores, _groups(test), weights=test.weights, seed=seed
     )
     return Estimate(average_precision(test.labels, scores, test.weights), low, high)
 

@@ -16,13 +16,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.evaluation import classification as metrics
-from common.evaluation.bootstrap import paired_difference
-from common.evaluation.classifier import HEADLINE, confused_pairs, headline, per_class
+from common.evaluation.classifier import (
+    HEADLINE,
+    accuracy_gain,
+    confused_pairs,
+    headline,
+    per_class,
+)
 from common.evaluation.latency import Latency, measure
-from common.evaluation.report import Estimate, Report, Row, Table, Value
+from common.evaluation.report import Report, Row, Table, Value, parts
 from common.probabilities import softmax
 from patterns.nlp.classification.config import NAME
 from patterns.nlp.classification.data import Splits
+from patterns.nlp.classification.examples import examples
 from patterns.nlp.classification.figures import draw
 from patterns.nlp.classification.pipeline import Pipeline
 from patterns.nlp.classification.stages.export import Parity
@@ -43,6 +49,10 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     base, model, *_ = models.values()
     final = [*models.values()][-1]  # what is served
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
+    report.rows = parts(splits, "texts")
+    report.metric, report.served = "accuracy", [*models][-1]
+    report.gain = accuracy_gain(labels, base, final, seed=seed)
+    report.examples = examples(splits, final)
     report.tables = [
         headline_table(pipeline, splits, models),
         against_baseline(labels, base, model, seed=seed),
@@ -109,9 +119,8 @@ def against_baseline(
     """Compare text by text, which is sharper than comparing two intervals."""
     theirs = metrics.correct(labels, base.argmax(axis=1))
     ours = metrics.correct(labels, model.argmax(axis=1))
-    gain = paired_difference(ours, theirs, seed=seed)
     rows = (
-        Row("accuracy gained", {"value": Estimate(gain.value, gain.low, gain.high)}),
+        Row("accuracy gained", {"value": accuracy_gain(labels, base, model, seed=seed)}),
         Row("texts only the model gets right", {"value": float((ours > theirs).sum())}),
         Row("texts only the baseline gets right", {"value": float((ours < theirs).sum())}),
         Row("texts neither gets right", {"value": float((ours + theirs == 0).sum())}),

@@ -1,4 +1,4 @@
-"""What is drawn of a text classifier: confidence, cost, classes, mistakes, training."""
+"""What is drawn of a text classifier: confidence, cost, classes, training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from common.evaluation import classification as metrics
-from common.evaluation.classifier import surest_mistakes
 from common.evaluation.classifier_figures import draw_reliability, draw_training
 from common.evaluation.report import Estimate, Report, Row, figure
 from patterns.nlp.classification.data import Splits
@@ -19,21 +18,20 @@ def draw(
 ) -> None:
     """Draw all figures; `models` are the probabilities (N, C) by row of the headline table."""
     labels, (base, model, *_) = splits.test.labels, models.values()
-    final = [*models.values()][-1]  # what is served
     # ONNX Runtime has the same curve as the model it was exported from
     curves = {name: each for name, each in models.items() if name != "+ ONNX Runtime"}
-    draw_reliability(report, labels, curves, bins=10)
+    draw_reliability(report, labels, curves, table="slices", bins=10)
     _draw_cost(report, report.tables[0].rows)
     _draw_classes(report, labels, base, model)
-    _draw_mistakes(report, splits, final)
     if pipeline.model_ is not None and pipeline.model_.history_ is not None:
         axis = "minus log loss" if pipeline.model_ is pipeline.features else "validation score"
-        draw_training(report, pipeline.model_.history_.valid, score="score", axis=axis)
+        scores, table = pipeline.model_.history_.valid, "model against baseline"
+        draw_training(report, scores, score="score", axis=axis, table=table)
 
 
 def _draw_cost(report: Report, rows: Sequence[Row]) -> None:
     caption = "What accuracy costs: up is better, left is cheaper; bars are 95 % intervals."
-    with figure(report, "accuracy and latency", caption) as axes:
+    with figure(report, "accuracy and latency", caption, table=report.tables[0].name) as axes:
         for row in rows[:-1]:  # the last is one of the others with its temperature
             score, time = row.values["accuracy"], row.values["p50 ms"]
             assert isinstance(score, Estimate) and isinstance(time, float)
@@ -50,28 +48,9 @@ def _draw_classes(report: Report, labels: np.ndarray, base: np.ndarray, model: n
     theirs = metrics.precision_recall_f1(labels, base.argmax(axis=1), classes=classes)
     ours = metrics.precision_recall_f1(labels, model.argmax(axis=1), classes=classes)
     caption = "Each dot is a class; above the line the model is better than the baseline."
-    with figure(report, "F1 by class", caption, size=(5.0, 5.0)) as axes:
+    with figure(report, "F1 by class", caption, table="by class", size=(4.6, 4.6)) as axes:
         axes.scatter(theirs.f1_per_class, ours.f1_per_class, s=18, alpha=0.7)
         low = float(min(theirs.f1_per_class.min(), ours.f1_per_class.min())) - 0.02
         axes.plot([low, 1], [low, 1], color="grey", linewidth=1, linestyle="--")
         axes.set_xlabel("F1 of TF-IDF + LR")
         axes.set_ylabel("F1 of the model")
-
-
-def _draw_mistakes(report: Report, splits: Splits, final: np.ndarray, *, most: int = 12) -> None:
-    """Draw the texts rather than list them: tables are published with the code, texts are not."""
-    wrong = surest_mistakes(splits.test.labels, final, most=most)
-    if not len(wrong):
-        return
-    names, predicted, said = splits.label_names, final.argmax(axis=1), final.max(axis=1)
-    lines = [
-        f"“{splits.test.texts[row].strip()[:95]}”\n"
-        f"     labelled {names[splits.test.labels[row]]}, said {names[predicted[row]]}"
-        f" ({said[row]:.2f})"
-        for row in wrong
-    ]
-    caption = "Wrong with the most confidence; wrong labels are found here first."
-    size = (9.0, 0.42 * len(lines) + 0.2)
-    with figure(report, "surest mistakes", caption, size=size) as axes:
-        axes.axis("off")
-        axes.text(0, 1, "\n".join(lines), va="top", fontsize=8, linespacing=1.45, parse_math=False)

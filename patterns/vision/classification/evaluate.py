@@ -12,17 +12,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.evaluation.classifier import HEADLINE, confused_pairs, headline, per_class
+from common.evaluation.classifier import (
+    HEADLINE,
+    accuracy_gain,
+    confused_pairs,
+    headline,
+    per_class,
+)
 from common.evaluation.latency import measure
-from common.evaluation.report import Report, Row, Table
+from common.evaluation.report import Report, Row, Table, parts
 from common.probabilities import softmax
 from patterns.vision.classification.config import NAME
 from patterns.vision.classification.data import Splits
+from patterns.vision.classification.examples import examples
 from patterns.vision.classification.figures import draw
 from patterns.vision.classification.pipeline import Pipeline
 
 BUDGET_MS = 50.0
 TIMED_IMAGES = 200
+SERVED = "+ temperature"  # the row of the headline
 
 
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
@@ -34,6 +42,10 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     base = softmax(pipeline.baseline.predict(test))
     raw, final = softmax(logits), softmax(logits, pipeline.temperature_)
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
+    report.rows = parts(splits, "images")
+    report.metric, report.served = "accuracy", SERVED
+    report.gain = accuracy_gain(labels, base, final, seed=pipeline.seed)
+    report.examples = examples(splits, final)
     report.tables = [
         headline_table(pipeline, splits, base, raw, final),
         per_class(
@@ -62,7 +74,7 @@ def headline_table(
     if network is not served:
         logits = network.predict(pipeline.preprocess.batch(splits.test.images))
         models[network.name] = (softmax(logits), network)
-    models["+ temperature"] = (final, served)
+    models[SERVED] = (final, served)
     rows: list[Row] = []
     for name, (probabilities, model) in models.items():
         values = headline(labels, probabilities, seed=pipeline.seed)

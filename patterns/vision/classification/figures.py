@@ -1,4 +1,4 @@
-"""What is drawn of an image classifier: confusion, confidence, mistakes, training."""
+"""What is drawn of an image classifier: confusion, confidence, training."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.evaluation import classification as metrics
-from common.evaluation.classifier import surest_mistakes
 from common.evaluation.classifier_figures import draw_reliability, draw_training
-from common.evaluation.report import Report, add_canvas, figure
+from common.evaluation.report import Report, figure
 from patterns.vision.classification.data import Splits
 from patterns.vision.classification.pipeline import Pipeline
 
-COLUMNS = 8  # of the grid of mistakes
 MOST_NUMBERED = 20  # classes; beyond, counts do not fit into their cells
 
 
@@ -23,10 +21,10 @@ def draw(
     """Draw all figures from probabilities (N, K) of what serves, before and after temperature."""
     labels, history = splits.test.labels, pipeline.served_.history_
     _draw_confusion(report, labels, final.argmax(axis=1), splits.label_names)
-    draw_reliability(report, labels, {"network": raw, "after temperature": final})
-    _draw_mistakes(report, splits, final)
+    curves = {"network": raw, "after temperature": final}
+    draw_reliability(report, labels, curves, table="classification")
     if history is not None:
-        draw_training(report, history.valid)
+        draw_training(report, history.valid, table="by class")
 
 
 def _draw_confusion(
@@ -35,7 +33,8 @@ def _draw_confusion(
     counts = metrics.confusion(labels, predicted, classes=len(names))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     caption = "Each row is a true class; its shares say what the model called it."
-    with figure(report, "confusion matrix", caption, size=(7.2, 6.4)) as axes:
+    with figure(report, "confusion matrix", caption, table="confused pairs", size=(6, 5.4)) as axes:
+        axes.grid(visible=False)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
         axes.set_yticks(range(len(names)), names)
@@ -49,23 +48,3 @@ def _draw_confusion(
                 column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7,
                 color="white" if dark else "black",
             )  # fmt: skip
-
-
-def _draw_mistakes(report: Report, splits: Splits, final: np.ndarray, *, most: int = 24) -> None:
-    from matplotlib.figure import Figure
-
-    wrong = surest_mistakes(splits.test.labels, final, most=most)
-    if not len(wrong):
-        return
-    names, predicted, said = splits.label_names, final.argmax(axis=1), final.max(axis=1)
-    lines = -(-len(wrong) // COLUMNS)
-    canvas = Figure(figsize=(8.8, 1.55 * lines), dpi=110, layout="constrained")
-    grid = canvas.subplots(lines, COLUMNS, squeeze=False).ravel()
-    for axes in grid:
-        axes.axis("off")
-    for axes, row in zip(grid, wrong, strict=False):
-        axes.imshow(splits.test.images[row], cmap="gray")
-        true, guess = names[splits.test.labels[row]], names[predicted[row]]
-        axes.set_title(f"{true}\nsaid {guess} {said[row]:.2f}", fontsize=6)
-    caption = "The mistakes made with the most confidence: wrong labels are found here first."
-    add_canvas(report, "surest mistakes", caption, canvas)

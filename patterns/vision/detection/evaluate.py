@@ -10,13 +10,14 @@ image. The test images are run through each model once.
 from __future__ import annotations
 
 from common.evaluation.latency import Latency, measure
-from common.evaluation.report import Report, Table
+from common.evaluation.report import Report, Table, parts
 from patterns.vision.detection.config import NAME
 from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.evaluation.accuracy import COLUMNS, Measured, by_class, headline
 from patterns.vision.detection.evaluation.counting import counting
 from patterns.vision.detection.evaluation.size import by_size
+from patterns.vision.detection.examples import examples
 from patterns.vision.detection.figures import draw
 from patterns.vision.detection.pipeline import FLOOR, Pipeline, judged
 from patterns.vision.detection.stages.counts import count_labels
@@ -47,6 +48,9 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         " validation; the count error is the mean absolute one of the counts, objects an image."
     )
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
+    report.rows = parts(splits, "images")
+    report.metric, report.served = "mAP@.5", pipeline.served_
+    report.examples = examples(kept, test, pipeline.label_names)
     report.tables = [
         Table("detection", COLUMNS, rows, caption),
         by_class(pipeline, base, own, kept, test),
@@ -54,7 +58,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         counting(pipeline, counts, kept, splits),
     ]
     report.latency = _latency(pipeline, test)
-    draw(report, pipeline, own.score, kept, counts, test)
+    draw(report, pipeline, own.score, counts, test)
     return report
 
 

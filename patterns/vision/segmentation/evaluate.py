@@ -13,12 +13,12 @@ images. In both, the test images are run through the network once.
 from __future__ import annotations
 
 from common.evaluation.latency import measure
-from common.evaluation.report import Report
-from patterns.vision.segmentation import figures
+from common.evaluation.report import Report, parts
+from patterns.vision.segmentation import examples, figures
 from patterns.vision.segmentation.config import NAME
 from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.evaluation import classes
-from patterns.vision.segmentation.evaluation.accuracy import against_baseline, headline
+from patterns.vision.segmentation.evaluation.accuracy import against_baseline, gain, headline
 from patterns.vision.segmentation.evaluation.found import compare
 from patterns.vision.segmentation.evaluation.slices import by_slice
 from patterns.vision.segmentation.pipeline import Pipeline
@@ -30,8 +30,10 @@ TIMED_IMAGES = 40
 def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     """Measure a fitted pipeline on the test images."""
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
+    report.rows = parts(splits, "images")
     judge = {"objects": _judge_objects, "semantic": _judge_classes}[pipeline.task]
     judge(report, pipeline, splits)
+    report.served = report.tables[0].rows[-1].name
     report.latency = [
         measure(
             "segment", lambda image: pipeline.segment([image]), splits.test.images[:TIMED_IMAGES],
@@ -49,6 +51,8 @@ def _judge_objects(report: Report, pipeline: Pipeline, splits: Splits) -> None:
         against_baseline(test, base, final, seed=pipeline.seed),
         by_slice(test, base, final, seed=pipeline.seed),
     ]
+    report.metric, report.gain = "IoU", gain(final, base, test, seed=pipeline.seed)
+    report.examples = [examples.of_objects(test, base, final)]
     figures.draw(report, pipeline, test, base, final)
 
 
@@ -61,4 +65,6 @@ def _judge_classes(report: Report, pipeline: Pipeline, splits: Splits) -> None:
         classes.by_class(names, base, final),
         classes.mistaken(names, final),
     ]
+    report.metric, report.gain = "mIoU", classes.gain(final, base, seed=pipeline.seed)
+    report.examples = [examples.of_classes(names, splits.test, base, final)]
     figures.draw_classes(report, pipeline, splits, base, final)

@@ -1,9 +1,8 @@
-"""What is drawn of a segmenter: outlines, counts, training.
+"""What is drawn of a segmenter: counts, scores, training.
 
-Of objects: test images with the outlines that were found, from the worst to the best, so that
-nobody picks the good ones; counts against the truth; the spread of the IoU, whose left tail a mean
-hides. Of classes: test images at even steps, coloured by class, and the IoU of each class. And how
-training went.
+Of objects: counts against the truth, and the spread of the IoU, whose left tail a mean hides. Of
+classes: the IoU of each class. And how training went. `outlined` and `coloured` draw masks for the
+examples.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.evaluation.report import Report, add_canvas, figure
+from common.evaluation.report import Report, figure
 from common.evaluation.segmentation import confusion_iou
 from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.entities.images import MaskedImages
@@ -22,56 +21,20 @@ from patterns.vision.segmentation.pipeline import Pipeline
 from patterns.vision.segmentation.stages.training import Segmenter
 
 PALETTE = "tab20"  # its twenty colours, used again for more classes
+OUTLINE = (255, 190, 0)
 
 
 def draw(report: Report, pipeline: Pipeline, test: MaskedImages, base: Found, final: Found) -> None:
     """Draw the figures of objects."""
-    _draw_images(report, test, base, final)
     _draw_counts(report, test, base, final)
     _draw_scores(report, test, base, final)
     _draw_training(report, pipeline)
 
 
-def _draw_images(report: Report, test: MaskedImages, base: Found, final: Found) -> None:
-    """Show the worst, some middling and the best images with their outlines."""
-    from matplotlib.figure import Figure
-
-    order = np.argsort(final.iou, kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, 6).round().astype(int))
-    chosen = order[places]
-    canvas = Figure(figsize=(8.6, 2.2 * len(chosen)), dpi=100, layout="constrained")
-    grid = canvas.subplots(len(chosen), 4, squeeze=False)
-    for line, image in zip(grid, chosen, strict=True):
-        shown = (
-            ("image", None),
-            (f"truth: {count_objects([test.masks[image]])[0]} objects", test.masks[image]),
-            (f"otsu: IoU {base.iou[image]:.2f}", base.labels[image]),
-            (f"ours: IoU {final.iou[image]:.2f}, {final.counts[image]}", final.labels[image]),
-        )
-        for axes, (title, labels) in zip(line, shown, strict=True):
-            axes.imshow(
-                test.images[image] if labels is None else outlined(test.images[image], labels)
-            )
-            axes.set_title(title, fontsize=8)
-            axes.axis("off")
-    caption = "From the worst test image to the best; outlines of the separated objects."
-    add_canvas(report, "images", caption, canvas)
-
-
-def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Draw the border of each object of a label map (H, W) into a uint8 image (H, W, 3)."""
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    border = (minimum_filter(labels, 3) != maximum_filter(labels, 3)) & (labels > 0)
-    drawn = image.copy()
-    drawn[border] = (255, 190, 0)
-    return drawn
-
-
 def _draw_counts(report: Report, test: MaskedImages, base: Found, final: Found) -> None:
     true = count_objects(test.masks)
     caption = "Objects counted against objects there are; on the diagonal, the count is right."
-    with figure(report, "counts", caption) as axes:
+    with figure(report, "counts", caption, table="segmentation") as axes:
         most = max(int(true.max()), int(final.counts.max()), 1)
         axes.plot([0, most], [0, most], color="grey", linewidth=1, linestyle="--")
         axes.scatter(true, base.counts, s=12, alpha=0.5, label="otsu")
@@ -86,7 +49,7 @@ def _draw_counts(report: Report, test: MaskedImages, base: Found, final: Found) 
 def _draw_scores(report: Report, test: MaskedImages, base: Found, final: Found) -> None:
     caption = "How the IoU is spread over test images: the left tail is what a mean hides."
     bins = np.linspace(0, 1, 26).tolist()
-    with figure(report, "IoU by image", caption) as axes:
+    with figure(report, "IoU by image", caption, table="by slice") as axes:
         axes.hist(base.iou, bins=bins, alpha=0.5, label="otsu")
         axes.hist(final.iou, bins=bins, alpha=0.7, label="ours")
         axes.set_xlabel("IoU of an image")
@@ -100,50 +63,8 @@ def draw_classes(
     """Draw the figures of classes."""
     assert splits.classes is not None
     names = splits.classes.names
-    _draw_maps(report, names, splits.test, base, final)
     _draw_class_scores(report, names, base, final)
     _draw_training(report, pipeline)
-
-
-def _draw_maps(
-    report: Report,
-    names: Sequence[str],
-    test: MaskedImages,
-    base: classes.Found,
-    final: classes.Found,
-) -> None:
-    """Show some images with the true classes, the baseline's and ours."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
-    canvas = Figure(figsize=(8.6, 1.7 * len(final.maps) + 0.6), dpi=100, layout="constrained")
-    grid = canvas.subplots(len(final.maps), 4, squeeze=False)
-    for line, row in zip(grid, sorted(final.maps), strict=True):
-        shown = (
-            ("image", test.images[row]),
-            ("truth", coloured(test.masks[row], len(names))),
-            ("place and colour", coloured(base.maps[row], len(names))),
-            ("ours", coloured(final.maps[row], len(names))),
-        )
-        for axes, (title, image) in zip(line, shown, strict=True):
-            axes.imshow(image)
-            axes.set_title(title, fontsize=8)
-            axes.axis("off")
-    colours = coloured(np.arange(len(names))[None], len(names))[0] / 255
-    patches = [Patch(color=colour, label=name) for colour, name in zip(colours, names, strict=True)]
-    canvas.legend(handles=patches[:40], loc="outside lower center", ncols=6, fontsize=7)
-    caption = "Test images at even steps; black is unlabelled and counts nowhere."
-    add_canvas(report, "images", caption, canvas)
-
-
-def coloured(labels: np.ndarray, count: int) -> np.ndarray:
-    """Colour class numbers below `count` (H, W), anything else black: uint8 (H, W, 3)."""
-    from matplotlib import colormaps
-
-    colours = colormaps[PALETTE](np.arange(20))[:, :3]  # (20, 3)
-    known = labels < count
-    drawn = colours[np.where(known, labels, 0) % len(colours)] * known[..., None]
-    return (255 * drawn).astype(np.uint8)
 
 
 def _draw_class_scores(
@@ -152,7 +73,7 @@ def _draw_class_scores(
     after = confusion_iou(final.confusion)
     order = [number for number in np.argsort(after) if not np.isnan(after[number])][-40:]
     caption = "IoU of each class over all test images: a mean hides the rare ones."
-    with figure(report, "IoU by class", caption) as axes:
+    with figure(report, "IoU by class", caption, table="by class") as axes:
         place = np.arange(len(order))
         before = np.nan_to_num(confusion_iou(base.confusion))[order]
         axes.barh(place - 0.2, before, height=0.4, alpha=0.6, label="place and colour")
@@ -169,7 +90,27 @@ def _draw_training(report: Report, pipeline: Pipeline) -> None:
     if history is None or len(history.valid) < 2:
         return
     caption = "Mean IoU on validation images after each epoch; the best epoch's weights are kept."
-    with figure(report, "training", caption) as axes:
+    with figure(report, "training", caption, table="segmentation") as axes:
         axes.plot(np.arange(1, len(history.valid) + 1), history.valid)
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation IoU")
+
+
+def outlined(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Draw the border of each object of a label map (H, W) into a uint8 image (H, W, 3)."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    border = (minimum_filter(labels, 3) != maximum_filter(labels, 3)) & (labels > 0)
+    drawn = image.copy()
+    drawn[border] = OUTLINE
+    return drawn
+
+
+def coloured(labels: np.ndarray, count: int) -> np.ndarray:
+    """Colour class numbers below `count` (H, W), anything else black: uint8 (H, W, 3)."""
+    from matplotlib import colormaps
+
+    colours = colormaps[PALETTE](np.arange(20))[:, :3]  # (20, 3)
+    known = labels < count
+    drawn = colours[np.where(known, labels, 0) % len(colours)] * known[..., None]
+    return (255 * drawn).astype(np.uint8)

@@ -149,6 +149,12 @@ def test_report_holds_the_headline_the_latency_and_the_figures(smoke_run):
     assert {t["name"] for t in metrics["tables"]} >= {"decisions", "imbalance", "slices", "windows"}
     assert [stage["stage"] for stage in metrics["latency"]][-1] == "all"
     assert len(metrics["figures"]) >= 4
+    assert metrics["metric"] == "AP" and set(metrics["gain"]) == {"value", "low", "high"}
+    rows = {row["name"]: row["values"]["AP"]["value"] for row in headline["rows"]}
+    assert metrics["gain"]["value"] == pytest.approx(rows[metrics["served"]] - rows["rules"])
+    page = (run / "report.html").read_text(encoding="utf-8")
+    examples = page.split(">payments and reasons</h2>")[1].split("</table>")[0]
+    assert "fraud, declined<small" in examples and "genuine, let through<small" in examples
     assert not list(run.rglob("*.pkl")) and (run / "profile.json").is_file()
 
 

@@ -255,3 +255,17 @@ def test_weighted_average_precision_equals_the_plain_one_and_repetition():
     assert weighted(times.astype(float)) == pytest.approx(repeated)
     low, high = average_precision_interval(labels, scores, np.arange(400) // 4)
     assert low < average_precision(labels, scores) < high
+
+
+def test_the_interval_of_a_difference_pairs_the_resamples():
+    rng = np.random.default_rng(3)
+    labels = (rng.random(400) < 0.1).astype(np.int8)
+    scores, customers = rng.random(400) + 0.3 * labels, np.arange(400) // 4
+    same = average_precision_interval(labels, scores, customers, against=scores)
+    assert same == (0.0, 0.0)
+    worse = scores + 0.2 * rng.random(400)
+    low, high = average_precision_interval(labels, scores, customers, against=worse)
+    each = [average_precision_interval(labels, s, customers) for s in (scores, worse)]
+    change = average_precision(labels, scores) - average_precision(labels, worse)
+    assert low < change < high
+    assert high - low < min(top - bottom for bottom, top in each)  # what is hard for both cancels

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 import pytest
+from toy_report import check_whole
 
 from common import artifacts, console
 from common.encoders import pretrained
@@ -228,7 +229,11 @@ def test_the_report_leads_with_the_baseline_and_slices(pipeline: Pipeline, split
     by_words = [r for r in tables["slices"].rows if r.name.endswith(" words")]
     assert sum(float(row.values["texts"]) for row in by_words) == len(splits.test.texts)
     assert {"confused pairs", "by class", "model against baseline"} <= set(tables)
-    assert len(report.figures) >= 4 and report.latency[0].samples > 100
+    check_whole(report)
+    wrong = report.examples[1]
+    assert wrong.name == "surest mistakes" and wrong.items[0].title in splits.test.texts
+    assert all(item.facts["truth"] != item.facts["said"] for item in wrong.items)
+    assert len(report.figures) >= 3 and report.latency[0].samples > 100
     # Tables are published beside the code, so no text of a dataset may stand in them.
     published = json.dumps(report.to_dict(), ensure_ascii=False)
     assert not [text for text in splits.test.texts if text in published]

@@ -33,6 +33,18 @@ def test_the_headline_has_each_source_and_each_stage_after_the_baseline(metrics,
             assert 0 <= each["low"] <= each["value"] <= each["high"] <= 1
 
 
+def test_the_report_says_what_was_reached_and_shows_a_page(metrics, trained) -> None:
+    headline = rows(metrics["tables"][0])
+    values = [headline[name]["NDCG@10"]["value"] for name in (metrics["served"], "popularity")]
+    assert metrics["metric"] == "NDCG@10"
+    assert metrics["gain"]["value"] == pytest.approx(values[0] - values[1])
+    assert metrics["rows"]["train events"] == len(trained.splits.train)
+    page = (trained.run.path / "report.html").read_text(encoding="utf-8")
+    shown = page.split(">a page of recommendations</h2>")[1].split("</table>")[0]
+    assert shown.count('class="what"') == 10 and "because you chose" in shown
+    assert ">yes</td>" in shown  # of those pages on which something was chosen next
+
+
 def test_a_figure_is_that_of_the_artifact_on_the_test_window(metrics, trained) -> None:
     pipeline, splits = trained.pipeline, trained.splits
     past = splits.train.joined(splits.valid)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_report import check_whole
 
 from common import console
 from common.encoders import pretrained
@@ -27,6 +28,11 @@ def test_what_each_stage_adds(small) -> None:
         "candidates", "ranking", "re-ranking", "reasons", "all"
     }  # fmt: skip
     assert len(report.figures) == 3
+    check_whole(report)
+    (example,) = report.examples
+    query = example.name.split("“")[1].rstrip("”")
+    hits = small.pipeline.search([query], 10).hits[0]
+    assert [item.title for item in example.items] == [hit.title for hit in hits]
 
 
 def test_a_fallback_of_the_encoder_is_seen_on_the_console(small, monkeypatch, capsys) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from toy_report import check_whole
 
 from common import artifacts
 from patterns.vision.classification import config as configuration
@@ -103,7 +104,11 @@ def test_the_report_starts_with_the_baseline(pipeline: Pipeline, splits: Splits)
     assert head.rows[0].baseline and [row.name for row in head.rows][1:] == ["cnn", "+ temperature"]
     assert report.headline()["cnn"]["accuracy"] == report.headline()["+ temperature"]["accuracy"]
     names = {figure.name for figure in report.figures}
-    assert {"confusion matrix", "reliability", "surest mistakes"} <= names
+    assert {"confusion matrix", "reliability"} <= names
+    check_whole(report)
+    wrong = report.examples[1]
+    assert wrong.name == "surest mistakes"
+    assert not any(item.facts["said"].startswith(f"{item.title},") for item in wrong.items)
     assert report.tables[1].rows[0].values["images"] > 0
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from toy_report import check_whole
 
 from common import artifacts
 from common.evaluation.report import Report
@@ -229,6 +230,9 @@ def test_the_report_starts_with_the_baseline(report: Report) -> None:
     assert report.tables[0].rows[0].baseline
     assert {figure.name for figure in report.figures} >= {"precision and recall", "counting"}
     assert [each.stage for each in report.latency][-1] == "one image"
+    check_whole(report)
+    quality = [float(item.title.split()[1]) for item in report.examples[0].items]
+    assert quality == sorted(quality, reverse=True)
     assert {table.name for table in report.tables} >= {"by class", "by size", "counting"}
 
 

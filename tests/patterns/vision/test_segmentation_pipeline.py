@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from toy_report import check_whole
 
 from common import artifacts
 from patterns.vision.segmentation import protocols
@@ -69,7 +70,16 @@ def test_it_learns_the_planted_nuclei(pipeline: Pipeline, splits: Splits) -> Non
     assert gained.value == pytest.approx(figures["+ splitting"]["IoU"] - figures["otsu"]["IoU"])
     assert gained.low <= gained.value <= gained.high
     assert pipeline.valid_iou_ is not None and pipeline.valid_iou_ > 0.85
-    assert {"images", "counts", "IoU by image"} <= {figure.name for figure in report.figures}
+    assert {"counts", "IoU by image"} <= {figure.name for figure in report.figures}
+    check_whole(report)
+    worst, *_, best = report.examples[0].items
+    assert float(worst.title.split()[1]) < float(best.title.split()[1])
+    assert [each.label.split(":")[0] for each in best.pictures] == [
+        "image",
+        "truth",
+        "otsu",
+        "ours",
+    ]
     assert report.notices == list(splits.notices)
 
 

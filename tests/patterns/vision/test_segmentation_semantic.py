@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from toy_report import check_whole
 
 from common import artifacts
 from common.images import UNLABELLED, nearest, shrunk
@@ -68,7 +69,13 @@ def test_it_learns_the_planted_streets(pipeline: Pipeline, splits: Splits) -> No
     assert {row.name for row in report.tables[1].rows} == set(splits.classes.names)  # type: ignore[union-attr]
     assert "slide" not in head.caption and "unlabelled" in head.caption
     assert not any("slide" in notice or "nuclei" in notice for notice in report.notices)
-    assert {"images", "IoU by class", "training"} <= {each.name for each in report.figures}
+    assert {"IoU by class", "training"} <= {each.name for each in report.figures}
+    check_whole(report)
+    assert report.gain is not None and report.gain.value == pytest.approx(
+        figures["+ balance"]["mIoU above baseline"]
+    )
+    (example,) = report.examples
+    assert [text for _, text in example.legend] == list(splits.classes.names)  # type: ignore[union-attr]
 
 
 def test_saved_loaded_and_asked_one_by_one_it_answers_alike(

@@ -123,6 +123,15 @@ class FeatureSet:
         """Return the position of the codes of a category."""
         return self.codes[self.categories.index(category)]
 
+    def shown(self, name: str, value: float) -> str:
+        """Return the value of a feature in words: of a category the text, not its code."""
+        place = self.names.index(name) - (len(self.names) - len(self.categories))
+        if place < 0:
+            return "missing" if value != value else f"{value:g}"
+        if value == 0:
+            return "rare or new"
+        return self.categories[place].values[int(value) - 1] or "missing"
+
     @property
     def _computed(self) -> tuple[str, ...]:
         return self.rows + tuple(name for window in self.windows for name in window.names)

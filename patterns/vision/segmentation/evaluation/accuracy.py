@@ -61,6 +61,11 @@ def against_baseline(test: MaskedImages, base: Found, final: Found, *, seed: int
     return Table("model against baseline", ("value",), rows, caption)
 
 
+def gain(found: Found, base: Found, test: MaskedImages, *, seed: int) -> Estimate:
+    """Return how far the IoU lies above the baseline's, on the same images."""
+    return estimate(found.iou - base.iou, test.groups, seed)
+
+
 def _row(
     name: str, found: Found, test: MaskedImages, *, weights: int, seed: int, baseline: bool = False
 ) -> Row:

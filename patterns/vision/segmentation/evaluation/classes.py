@@ -104,7 +104,7 @@ def _row(name: str, found: Found, base: Found | None, *, weights: int, seed: int
         "mIoU": _estimate(mean_iou, found.counts, seed=seed),
         "pixel accuracy": _estimate(pixel_accuracy, found.counts, seed=seed),
         "mean recall": float(np.nanmean(recall(found.counts))),
-        "mIoU above baseline": None if base is None else _difference(found, base, seed=seed),
+        "mIoU above baseline": None if base is None else gain(found, base, seed=seed),
         "weights": float(weights) if weights else None,
     }
     return Row(name, values, baseline=base is None)
@@ -173,7 +173,7 @@ def _estimate(
     return Estimate(function(counts), *interval_of(function, counts, seed=seed))
 
 
-def _difference(found: Found, base: Found, *, seed: int) -> Estimate:
+def gain(found: Found, base: Found, *, seed: int) -> Estimate:
     """Return how much the mean IoU lies above the baseline's, on the same images."""
 
     def above(ours: np.ndarray, theirs: np.ndarray) -> float:
