@@ -69,11 +69,13 @@ def decode(
             image.draft(image.mode, (2 * shown_at, 2 * shown_at))
         if largest is not None and image.width * image.height > largest:
             raise TooLargeImage(f"{width} x {height} pixels")
-        return np.ascontiguousarray(_TURNS[_orientation(image)](_eight_bits(image)))
+        pixels = _eight_bits(image)
+        turn = _TURNS[_orientation(image)]  # only now: a TIFF is turned while its pixels are read
+        return np.ascontiguousarray(turn(pixels))
 
 
 def size_of(encoded: bytes) -> tuple[int, int]:
-    """Return width and height as stored, without decoding; raises as `decode` does."""
+    """Return width and height, perhaps swapped by EXIF, without decoding; raises as `decode`."""
     with _opened(encoded) as image:
         return image.size
 
@@ -126,8 +128,9 @@ def _opened(encoded: bytes) -> Iterator[Image.Image]:
         raise
     except UnidentifiedImageError:  # its own words name an object in memory
         raise UnreadableImage("of no known format") from None
-    except Image.DecompressionBombError as problem:
-        raise TooLargeImage(str(problem)) from None
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise TooLargeImage(f"it has more than {most:,} pixels; scale it down") from None
     except (OSError, SyntaxError, ValueError, struct.error) as problem:
         raise UnreadableImage(str(problem)) from problem
 
@@ -152,6 +155,7 @@ def _eight_bits(image: Image.Image) -> np.ndarray:
         if values.min(initial=0) < 0 or values.max(initial=0) > DEEPEST:
             raise UnreadableImage("its pixels have more than 16 bits, without an agreed white")
         grey = np.round(values / 257).astype(np.uint8)
+        grey[values == image.info.get("transparency")] = 255
         return np.repeat(grey[..., None], 3, axis=2)
     if image.has_transparency_data:
         seen = image.convert("RGBA")

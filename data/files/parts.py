@@ -15,7 +15,7 @@ import numpy as np
 
 from common.evaluation.splits import stratified_split
 from data.files.faults import flag
-from data.files.labelled import DRAWN
+from data.files.part_names import DRAWN
 
 COUNTER = re.compile(r"[ _.()-]*\d+[ )]*$")  # what numbers the images of a series
 PREFIX = "prefix"

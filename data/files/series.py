@@ -34,8 +34,16 @@ def series_of(names: Sequence[str]) -> list[np.ndarray]:
     ]
 
 
-def are_neighbours_alike(images: Sequence[np.ndarray], series: Sequence[np.ndarray]) -> bool:
-    """Tell whether images next to each other are far more alike than images drawn at random."""
+def are_neighbours_alike(
+    images: Sequence[np.ndarray],
+    series: Sequence[np.ndarray],
+    *,
+    labels: np.ndarray | None = None,
+) -> bool:
+    """Tell whether images next to each other are far more alike than images drawn at random.
+
+    With `labels` (N,) these are of one class: images of one class are more alike than others.
+    """
     if sum(len(rows) - 1 for rows in series) < FEWEST_PAIRS:
         return False
     small = np.stack([_thumbnail(image) for image in images])  # (N, 768)
@@ -43,6 +51,8 @@ def are_neighbours_alike(images: Sequence[np.ndarray], series: Sequence[np.ndarr
     after = np.concatenate([rows[1:] for rows in series])
     drawn = np.random.default_rng(0).integers(len(images), size=(2, 2000))
     drawn = drawn[:, drawn[0] != drawn[1]]
+    if labels is not None:
+        drawn = drawn[:, labels[drawn[0]] == labels[drawn[1]]]
     near, far = (
         float(np.median(np.abs(small[one] - small[other]).mean(axis=1)))
         for one, other in ((before, after), drawn)

@@ -93,11 +93,10 @@ def _own_folder(config: Config) -> Images:
     own = config.data
     return images_from_folder(
         own.path,
-        parts={"train": own.train, "valid": own.valid, "test": own.test},
+        own,
         labels=own.labels,
         file=own.file,
         label=own.label,
-        group=own.group,
         size=config.image_size,
         sizes=SIZES["efficientnet-lite0" if config.model == "efficientnet-lite0" else "scratch"],
         valid_share=config.split.valid_share,

@@ -1,0 +1,38 @@
+"""Which part of a split a name stands for: of a folder, a list, a file, or a cell of a table."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+PARTS = ("train", "valid", "test")
+DRAWN = ""  # the part of what none was given for
+PART_NAMES = {
+    "train": ("train", "training", "trainval"),
+    "valid": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+Given = TypeVar("Given")
+
+
+def part_of(name: str) -> str | None:
+    """Return the part that a name stands for: "val2017" is valid; None for another name."""
+    bare = name.lower().strip("_-. 0123456789")
+    return next((part for part, names in PART_NAMES.items() if bare in names), None)
+
+
+def part_in(name: str) -> str | None:
+    """Return the part that a word of a name stands for: "instances_val2017.json" is valid."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next(filter(None, map(part_of, words)), None)
+
+
+def held_out(given: dict[str, Given]) -> list[str]:
+    """Make a validation part without a test part the test, and say so: its maker held it out.
+
+    Only for parts that were found by their names; a part given by a flag is what the flag says.
+    """
+    if "valid" not in given or "test" in given or "train" not in given:
+        return []
+    given["test"] = given.pop("valid")
+    return ["There is no test part, so the validation part is the test and is never trained on."]
