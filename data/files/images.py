@@ -27,7 +27,7 @@ from data.files.labelled import (
 )
 from data.files.part_names import PARTS
 from data.files.parts import PREFIX, assigned, groups_by_name, shared_groups
-from data.files.series import are_neighbours_alike, series_of
+from data.files.series import are_neighbours_alike, series_of, thumbnail
 from data.tables import Images
 
 MOST_NAMED = 10  # broken files
@@ -112,7 +112,8 @@ def _read(
     train, valid, test = np.split(images, np.cumsum(counts)[:-1])
     of_train, of_valid, of_test = np.split(number[order], np.cumsum(counts)[:-1])
     series = series_of([f"{found.labels[row]}/{found.names[row]}" for row in order])
-    alike = found.groups is None and are_neighbours_alike(images, series, labels=number[order])
+    small = np.stack([thumbnail(image) for image in images])
+    alike = found.groups is None and are_neighbours_alike(small, series, labels=number[order])
     said = [*_notices(found, part_of, alike=alike), *_repeated(train, valid, test)]
     rows = ", ".join(f"{count:,} {part}" for count, part in zip(counts, PARTS, strict=True))
     source = file_source(

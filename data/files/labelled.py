@@ -34,7 +34,7 @@ from data.files.faults import FaultsOfFolder
 from data.files.folders import checked_folder, folders
 from data.files.layouts import check_layout
 from data.files.lists import entry, rows_of
-from data.files.part_names import DRAWN, PARTS, part_of
+from data.files.part_names import DRAWN, part_of
 from data.files.reader import read_table
 
 
@@ -57,7 +57,8 @@ class LabelledFiles:
 
 def files_in_folder(root: Path) -> LabelledFiles:
     """List class folders, or those below train/, val/ and test/; val/ without test/ is the test."""
-    check_layout(checked_folder(root), "classes")
+    instead = f". If its folders are classes of images, give --data.train {root}."
+    check_layout(checked_folder(root), "classes", instead=instead)
     roots, said = class_roots(root)
     found = files_in_parts(roots)
     found.said += said

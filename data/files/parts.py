@@ -49,14 +49,6 @@ def stem_of(name: str) -> str:
     return COUNTER.sub("", re.sub(r"\.\w+$", "", name))
 
 
-def in_series(names: Sequence[str], labels: Sequence[str]) -> float:
-    """Return the share of images numbered after a stem they have in common with two others."""
-    stems = [(label, stem_of(name)) for name, label in zip(names, labels, strict=True)]
-    sizes = Counter(stems)
-    numbered = [bool(stem) and sizes[label, stem] >= 3 for label, stem in stems]
-    return sum(numbered) / max(len(numbered), 1)
-
-
 def assigned(
     labels: np.ndarray,
     given: Sequence[str],

@@ -77,6 +77,30 @@ def test_a_folder_per_class(tmp_path: Path, files: tuple[str, ...]) -> None:
     assert found(tmp_path) == "classes"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("train.csv", "image_id,width,height,bbox,source\n", "train.csv is a table of boxes"),
+        ("data/a.csv", "filename,width,class,xmin,ymin\n", "data/a.csv is a table of boxes"),
+        ("a.json", '{"version": "5.0.1", "shapes": []}', "a.json is boxes of LabelMe"),
+        ("label_2/0.txt", "Car 0.0 0 -1.6 9 9 9 9 1 1 1 1 1 1 1\n", "0.txt is boxes of KITTI"),
+        (
+            "Annotation/n0_1",
+            "<annotation></annotation>",
+            "n0_1 is an annotation of P",
+        ),
+    ],
+)
+def test_boxes_that_no_door_reads_are_named(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    put(tmp_path, "training/image_2/a.png", "testing/image_2/a.png")
+    put(tmp_path, name, text=text)
+    for door in ("voc", "coco", "yolo", "masks"):
+        with pytest.raises(ValueError, match=f"{said}.*write the boxes as COCO"):
+            check_layout(tmp_path, door)
+
+
 def test_none_of_them(tmp_path: Path) -> None:
     put(tmp_path, "a.png", "b.png")
     put(tmp_path, "empty.json", "empty.txt", ".git/labels/a.txt")

@@ -151,7 +151,8 @@ def _below(root: Path | None, path: Path) -> Path:
 
 
 def _refuse(root: Path) -> None:
-    check_layout(root, "masks")
+    instead = "; segmentation reads a mask for each image, so draw outlines into masks for it"
+    check_layout(root, "masks", instead=instead)
     inside = ", ".join(each.name for each in _folders(root)) or "no folder"
     raise ValueError(
         f"{root}: no images with masks found ({inside} in it). Put images into images/ and a mask"

@@ -71,10 +71,7 @@ def _own(config: Config) -> DetectionImages:
     }
     own = config.data
     assert own.path is not None
-    return readers[config.dataset](
-        own.path, images=own.images, labels=own.labels, train=own.train, valid=own.valid,
-        test=own.test, group=own.group, seed=config.seed,
-    )  # fmt: skip
+    return readers[config.dataset](own.path, own, seed=config.seed)
 
 
 def split(table: DetectionImages, config: Config) -> Splits:

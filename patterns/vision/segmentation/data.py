@@ -167,14 +167,14 @@ def split(table: ImageTable, config: Config) -> Splits:
 
 def _grouping(table: ImageTable, images: Sequence[np.ndarray]) -> Grouping | None:
     """Find which images belong together: as the source says, by their names, by their edges."""
-    from data.files import are_neighbours_alike, series_groups, series_of
+    from data.files import are_neighbours_alike, series_groups, series_of, thumbnail
     from data.tables import SegmentationImages
 
     if table.groups:
         groups = np.unique(table.groups, return_inverse=True)[1].astype(np.int64)
         return Grouping(groups, "group", "groups", "an image of their group")
     series = series_of(table.names)
-    if are_neighbours_alike(images, series):
+    if are_neighbours_alike(np.stack([thumbnail(image) for image in images]), series):
         groups = series_groups(table.names, series)
         return Grouping(groups, "series", "series", "an image of their series")
     if not isinstance(table, SegmentationImages):
