@@ -70,8 +70,7 @@ def decode(
         if largest is not None and image.width * image.height > largest:
             raise TooLargeImage(f"{width} x {height} pixels")
         pixels = _eight_bits(image)
-        turn = _TURNS[_orientation(image)]  # only now: a TIFF is turned while its pixels are read
-        return np.ascontiguousarray(turn(pixels))
+        return upright(pixels, _orientation(image))  # only now: reading a TIFF turns it
 
 
 def size_of(encoded: bytes) -> tuple[int, int]:
@@ -84,6 +83,11 @@ def orientation_of(encoded: bytes) -> int:
     """Return how `decode` turns an image: 1 to 8 as in EXIF, 1 for not at all."""
     with _opened(encoded) as image:
         return _orientation(image)
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn stored pixels (H, W) or (H, W, 3) as EXIF's `orientation`, 1 to 8, says."""
+    return np.ascontiguousarray(_TURNS[orientation](pixels))
 
 
 def resized(image: np.ndarray, size: int) -> np.ndarray:

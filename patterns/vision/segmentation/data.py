@@ -109,15 +109,12 @@ def _own(config: Config) -> ImageTable:
     from data.files import objects_from_folder, semantic_from_folder
 
     own = config.data
-    places = {each: getattr(own, each) for each in ("images", "labels", "train", "valid", "test")}
     if config.task == "semantic":
         return semantic_from_folder(
-            own.path, **places, names=own.names, palette=own.palette, ignore=own.ignore,
-            group=own.group, longest_side=own.longest_side,
+            own.path, own, names=own.names, palette=own.palette, ignore=own.ignore,
+            longest_side=own.longest_side,
         )  # fmt: skip
-    return objects_from_folder(
-        own.path, **places, group=own.group, certain=config.task == "objects"
-    )
+    return objects_from_folder(own.path, own, certain=config.task == "objects")
 
 
 @dataclass(frozen=True)
@@ -193,24 +190,20 @@ def _kept(
     config: Config,
 ) -> tuple[list[np.ndarray], list[str]]:
     """Return the rows of the source's own parts; what is missing of them is drawn from train."""
-    if "train" not in given or len(given) < 2:
+    if "train" not in given:
         raise ValueError(
-            f"split: the data has the parts {', '.join(given)} alone; give train and test, or"
-            " images without parts, of which they are drawn"
+            f"split: the data has the parts {', '.join(given)} alone; give the images to train on"
         )
-    train, test = given["train"], given["test" if "test" in given else "valid"]
-    notices = ["the split is the data's own"]
-    if "test" not in given:
-        notices = ["there is no test part, so val is the test and is never trained on"]
-    if len(given) == 3:
-        rows = [train, given["valid"], test]
-    else:
-        rest, valid = _held_out(groups[train], config.split.valid_share, seed=config.seed)
-        rows = [train[rest], train[valid], test]
-        notices[0] += f"; {len(valid):,} images of train were drawn for validation"
+    rows, said = dict(given), "the split is the data's own"
+    shares = {"test": config.split.test_share, "valid": config.split.valid_share}
+    for part in [part for part in shares if part not in given]:
+        rest, held = _held_out(groups[rows["train"]], shares[part], seed=config.seed)
+        rows[part], rows["train"] = rows["train"][held], rows["train"][rest]
+        said += f"; {len(held):,} images of train were drawn for the {part} part"
+    parts = [rows["train"], rows["valid"], rows["test"]]
     if grouping is not None:
-        notices[0] += f"; {grouping.seen(rows)}"
-    return rows, notices
+        said += f"; {grouping.seen(parts)}"
+    return parts, [said]
 
 
 def _drawn(
