@@ -16,10 +16,10 @@ from pathlib import Path
 
 from common.images import SUFFIXES
 from data.files.folders import checked_folder, folders
+from data.files.lists import FOLDERS
 from data.files.part_names import DRAWN, held_out, part_in, part_of
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
-LIST_FOLDERS = ("meta", "lists", "splits", "split", "annotations", "labels")
 
 
 def class_roots(root: Path) -> tuple[dict[str, Path], list[str]]:
@@ -34,8 +34,8 @@ def class_roots(root: Path) -> tuple[dict[str, Path], list[str]]:
         where, said = _without_parts(root, inside)
         return {DRAWN: where}, said + _unread_lists(root, where)
     said = [
-        f"{name}/: its {sum(1 for _ in images_below(path)):,} images lie in no class folder, so "
-        "they have no label and were left out."
+        f"{name}/: its {sum(1 for _ in images_below(path)):,} images lie in no class folder of a "
+        "part and were left out."
         for name, path in inside.items()
         if path not in parts.values()
     ]
@@ -137,14 +137,14 @@ def _without_parts(root: Path, inside: Mapping[str, Path]) -> tuple[Path, list[s
 
 
 def _unread_lists(root: Path, classes: Path) -> list[str]:
-    """Name files near the class folders that look like a split, which class folders do not have."""
+    """Name tables near the class folders, and lists that look like a split: neither is read."""
     near = {root, classes.parent} if classes.name.lower() in IMAGE_FOLDERS else {root}
-    near |= {place / name for place in near for name in LIST_FOLDERS if (place / name).is_dir()}
+    near |= {place / name for place in near for name in FOLDERS if (place / name).is_dir()}
     files = sorted(file for place in near for file in place.iterdir() if file.is_file())
-    found = [file for file in files if file.suffix in (".txt", ".csv")
+    found = [file.name for file in files if file.suffix == ".csv" or file.suffix == ".txt"
              and (part_in(file.stem) or "split" in file.stem.lower())]  # fmt: skip
     if not found:
         return []
-    return [f"{', '.join(file.name for file in found[:3])} may hold a split, which was not kept: "
-            "give lists of images by --data.train and --data.test, or a table with the columns "
-            "file, label and split by --data.labels."]  # fmt: skip
+    return [f"{', '.join(found[:3])} may hold labels or a split and was not read: give a table by "
+            "--data.labels (with a column split), or lists of images by --data.train and "
+            "--data.test."]  # fmt: skip

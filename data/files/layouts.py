@@ -80,7 +80,7 @@ def check_layout(root: Path, *expected: str, instead: str = "") -> None:
 
     `instead` ends the message: what to do if the expected layout is meant.
     """
-    found = layout_of(root) or _unread(root)
+    found = layout_of(root) or (None if "classes" in expected else _unread(root))
     if found is None or found.name in expected:
         return
     by = os.path.relpath(found.seen, root)
@@ -169,8 +169,20 @@ def _start(path: Path) -> bytes:
 
 
 def _masks(listing: Listing) -> Layout | None:
-    """Find a folder named as those of masks are, whose images have the names of another's."""
+    """Find a folder named as those of masks are, whose images have the names of another's.
+
+    Or folders of single images, each beside the masks of its objects.
+    """
     stems = {folder: {_bare(file) for file in _images(files)} for folder, files in listing}
+    single = [
+        folder
+        for folder, names in stems.items()
+        if names
+        and _split_word(folder) == ""
+        and any(len(stems.get(folder.parent / word, ())) == 1 for word in IMAGE_WORDS)
+    ]
+    if len(single) > 1:
+        return Layout("masks", single[0])
     for folder, names in stems.items():
         if names and _split_word(folder) is not None:
             for other, theirs in stems.items():

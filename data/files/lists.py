@@ -11,7 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-NAMES = {"train": ("train", "trainval"), "valid": ("val", "valid", "validation"), "test": ("test",)}
+NAMES = {
+    "train": ("train", "training", "trainval"),
+    "valid": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+FOLDERS = ("meta", "metadata", "lists", "splits", "split")  # where lists lie
 Found = TypeVar("Found")
 
 

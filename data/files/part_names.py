@@ -23,8 +23,12 @@ def part_of(name: str) -> str | None:
 
 def part_in(name: str) -> str | None:
     """Return the part that a word of a name stands for: "instances_val2017.json" is valid."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next(filter(None, map(part_of, words)), None)
+    return next(filter(None, map(part_of, words_of(name))), None)
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in small letters: "PedMasks_1" is ped, masks."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
 
 
 def held_out(given: dict[str, Given]) -> list[str]:

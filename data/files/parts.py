@@ -8,6 +8,7 @@ the test a matter of memory. A group is told by the file's name.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 
@@ -100,7 +101,9 @@ def _grouped(labels: np.ndarray, groups: np.ndarray, *, share: float, seed: int)
 
     folds = max(2, min(round(1 / share), len(np.unique(groups))))
     chosen = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    _, taken = next(iter(chosen.split(np.zeros(len(labels)), labels, groups)))
+    with warnings.catch_warnings():  # of classes with fewer rows than folds
+        warnings.simplefilter("ignore", UserWarning)
+        _, taken = next(iter(chosen.split(np.zeros(len(labels)), labels, groups)))
     return taken
 
 

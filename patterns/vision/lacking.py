@@ -1,4 +1,4 @@
-"""Classes that a part lacks: what training lacks is not learned, what the test lacks not judged.
+"""Classes that a part lacks: training cannot teach them, or the test cannot judge them."""
 
 from __future__ import annotations
 

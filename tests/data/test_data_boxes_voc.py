@@ -60,6 +60,14 @@ def test_without_a_test_list_that_of_validation_is_the_test(folder):
     assert parts(table)["valid"] == NAMES[10:] and len(table.split["test"]) == 2
 
 
+def test_parts_are_told_by_a_word_of_their_folders(tmp_path):
+    for part, names in (("train", NAMES[:10]), ("test", NAMES[10:])):
+        for number, name in enumerate(names):
+            save(tmp_path / f"{part}_zip" / part / f"{name}.png", seed=number)
+            write(tmp_path / f"{part}_zip" / part / f"{name}.xml", voc(("cat", 1, 1, 9, 9)))
+    assert parts(detection_from_voc(tmp_path))["test"] == NAMES[10:]
+
+
 def test_a_list_may_hold_more_than_the_name(folder):
     lists(
         folder, train=[f"{name.replace(' ', '_')}.jpg  1" for name in NAMES[:10]], test=NAMES[10:]

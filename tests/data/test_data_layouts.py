@@ -61,6 +61,13 @@ def test_masks(tmp_path: Path, image: str, mask: str) -> None:
     assert found(tmp_path) == "masks"
 
 
+def test_masks_of_single_objects(tmp_path: Path) -> None:
+    for name in ("x", "y"):
+        put(tmp_path, f"stage1_train/{name}/images/{name}.png", f"stage1_train/{name}/masks/1.png")
+    put(tmp_path, "stage1_test/z/images/z.png")
+    assert found(tmp_path) == "masks"
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -96,6 +103,7 @@ def test_boxes_that_no_door_reads_are_named(
 ) -> None:
     put(tmp_path, "training/image_2/a.png", "testing/image_2/a.png")
     put(tmp_path, name, text=text)
+    check_layout(tmp_path, "classes")  # a table beside class folders is no reason to refuse them
     for door in ("voc", "coco", "yolo", "masks"):
         with pytest.raises(ValueError, match=f"{said}.*write the boxes as COCO"):
             check_layout(tmp_path, door)

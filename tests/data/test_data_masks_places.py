@@ -104,13 +104,14 @@ def test_a_part_without_masks_is_left_out_and_said(tmp_path):
         ("stage1_{}/images", "stage1_{}/masks"),
         ("set_{}_Input", "set_{}_GroundTruth"),
         ("{}", "{}_masks"),
+        ("{}Images", "{}Masks"),
         ("images/{}", "annotations/{}"),
     ],
 )
 def test_parts_are_told_by_a_word(tmp_path, images, masks):
     for part, count in (("Training", 5), ("Test", 2)):
         write(tmp_path, [discs(2)] * count, images=images.format(part), labels=masks.format(part))
-    save(tmp_path / images.format("val") / "lone.png", photo())
+    save(tmp_path / images.format("Val") / "lone.png", photo())
     split = objects_from_folder(tmp_path).split
     assert {part: len(rows) for part, rows in split.items()} == {"train": 5, "test": 2}
     shutil.rmtree(tmp_path / masks.format("Test"))
@@ -126,6 +127,32 @@ def test_the_masks_of_the_task_are_taken_where_both_lie_beside_boxes(tmp_path):
     (tmp_path / "Annotations" / "000.xml").write_text("<annotation/>")
     assert semantic_from_folder(tmp_path).values == (0, 1, 2)
     assert [int(mask.max()) for mask in objects_from_folder(tmp_path).masks] == [2, 5, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"), [("PNGImages", "PedMasks"), ("Original", "Ground Truth")]
+)
+def test_two_folders_of_which_one_is_named_as_that_of_masks(tmp_path, images, masks):
+    write(tmp_path, [discs(n) for n in (2, 5, 3, 4)], images=images, labels=masks)
+    assert len(objects_from_folder(tmp_path).images) == 4
+
+
+def test_masks_beside_their_images_in_a_folder_a_patient(tmp_path):
+    for patient in ("p1", "p2"):
+        for number in range(2):
+            save(tmp_path / "all" / patient / f"{patient}_{number}.tif", photo(number))
+            save(tmp_path / "all" / patient / f"{patient}_{number}_mask.tif", discs(number + 2))
+    table = objects_from_folder(tmp_path, FolderOptions(group=r"^(p\d)"))
+    assert table.names[0] == "p1/p1_0" and table.groups == ("p1", "p1", "p2", "p2")
+
+
+def test_numbers_in_the_red_channel_are_read(tmp_path):
+    red = [np.dstack([discs(n), discs(0), discs(0)]) for n in (2, 5, 3)]
+    assert [int(mask.max()) for mask in objects_from_folder(write(tmp_path, red)).masks] == [
+        2,
+        5,
+        3,
+    ]
 
 
 def test_masks_deeper_than_their_images_and_lists_beside_them(tmp_path):

@@ -116,7 +116,7 @@ def test_parts_are_told_by_a_word_and_below_a_wrapper(tmp_path: Path, train: str
     save(tmp_path / "seg_pred" / "seg_pred" / "1.png")
     table = images_from_folder(tmp_path)
     assert sizes(table) == [18, 2, 8] and table.label_names == ("cat", "dög")
-    assert "seg_pred/: its 1 images lie in no class folder" in said(table)
+    assert "seg_pred/: its 1 images lie in no class folder of a part" in said(table)
 
 
 def test_images_without_class_folders_are_no_classes(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_classes_beside_folders_of_other_files_and_an_unread_split_is_said(tmp_p
         (tmp_path / "meta" / f"{part}.txt").write_text("\n".join(names), encoding="utf-8")
     table = images_from_folder(tmp_path)
     assert table.label_names == ("cat", "dög") and sum(sizes(table)) == 20
-    assert "test.txt, train.txt may hold a split, which was not kept" in said(table)
+    assert "test.txt, train.txt may hold labels or a split and was not read" in said(table)
     own = PartOptions(**{part: tmp_path / "meta" / f"{part}.txt" for part in lists})
     table = images_from_folder(tmp_path / "images", own)
     assert sorted(table.test_images[:, 0, 0, 0].tolist()) == [7, 7, 8, 8, 9, 9]

@@ -17,7 +17,7 @@ from pathlib import Path
 from common.images import SUFFIXES
 from common.own_files import FolderOptions
 from data.files.folders import checked_folder, folders
-from data.files.part_names import part_of
+from data.files.part_names import part_in, part_of
 
 IMAGES = ("jpegimages", "images", "image", "imgs", "img", "photos", "pictures")
 LABELS = ("annotations", "annotation", "annots", "labels", "label", "xmls", "xml", "bboxes", "txt")
@@ -142,7 +142,7 @@ def named(root: Path, names: tuple[str, ...]) -> Path | None:
 
 def _parts(root: Path) -> list[tuple[Path, str]]:
     """Return the folders inside `root` that are named as parts."""
-    named = [(each, part_of(each.name)) for each in sorted(root.iterdir()) if each.is_dir()]
+    named = [(each, part_in(each.name)) for each in sorted(root.iterdir()) if each.is_dir()]
     return [(folder, part) for folder, part in named if part is not None]
 
 

@@ -2,8 +2,8 @@
 
 Values are numbers, not brightness, so nothing may be scaled, blended or compressed with loss: a
 palette gives its indices, unless it is of greys alone, 16 bits stay 16, one bit is 0 and 1. Grey
-saved as RGB is one channel again. Colours have no numbers of their own; they need a palette that
-says what each stands for.
+saved as RGB, or red alone, is one channel again. Colours have no numbers of their own; they need a
+palette that says what each stands for.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def _one_channel(path: Path, values: np.ndarray, palette: Palette | None) -> np.
         values = values[..., :-1]
     if palette is not None and values.shape[2] == 3:
         return _by_palette(path, values, palette)
-    if (values == values[..., :1]).all():
-        return values[..., 0]
+    if (values == values[..., :1]).all() or not values[..., 1:].any():
+        return values[..., 0]  # grey, or numbers in the red channel alone
     codes = np.unique(values.reshape(-1, 3), axis=0)
     some = "; ".join(" ".join(map(str, colour)) for colour in codes[:SHOWN])
     raise ValueError(

@@ -114,5 +114,5 @@ def _one_foreground(value: int, pixels: dict[int, int], counts: Sequence[int]) -
 def _one_value(folder: Path, value: int) -> str:
     return (
         f"{folder}: all masks are {value} everywhere, so nothing can be told apart. Give masks with"
-        " 0 for background."
+        " 0 for background, or name their folder by --data.labels."
     )

@@ -16,8 +16,8 @@ import numpy as np
 
 from common.images import SUFFIXES
 from data.files.faults import FaultsOfFolder
-from data.files.lists import entry, lists_in, rows_of
-from data.files.masks.places import Place, refuse
+from data.files.lists import FOLDERS, entry, lists_in, rows_of
+from data.files.masks.places import Place
 from data.files.part_names import PARTS
 
 MARK = re.compile(
@@ -65,8 +65,6 @@ def pairs_of(found: Sequence[Place]) -> tuple[list[Pair], list[str]]:
         pairs += [Pair(name, own[name], theirs[name], place.part) for name in both]
         notices += _left_out(place.images, "images have no mask", own, both)
         notices += _left_out(place.masks, "masks have no image", theirs, both)
-    if not pairs:
-        refuse(found[0].images.parent)
     return pairs, notices
 
 
@@ -147,7 +145,7 @@ def listed(
         return pairs, []
     above = found[0].images.parent
     near = [above / "ImageSets" / "Segmentation", above, found[0].masks, found[0].masks.parent]
-    lists = dict(given) or lists_in(near)
+    lists = dict(given) or lists_in([*near, *(above / name for name in FOLDERS)])
     known = {name: row for row, pair in enumerate(pairs)
              for name in (pair.name.rpartition("/")[2], pair.image.name, pair.name)}  # fmt: skip
     part_of: dict[int, str] = {}

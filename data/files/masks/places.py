@@ -11,16 +11,15 @@ holds boxes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.own_files import FolderOptions
-from data.files.class_folders import has_images, is_image
+from data.files.class_folders import has_images, images_below, is_image
 from data.files.folders import checked_folder
 from data.files.layouts import check_layout
-from data.files.part_names import part_in, part_of
+from data.files.part_names import part_in, part_of, words_of
 
 IMAGES = (
     "images jpegimages image imgs img img_dir leftimg8bit frames photos pictures inputs input"
@@ -68,7 +67,7 @@ def _found(root: Path, own: FolderOptions, task: str) -> list[Place]:
     images, masks = _given(root, own, task)
     if images is not None and masks is not None:
         return _by_part(images, masks) or [Place(images, masks)]
-    return list(_parts_of(root, task)) or _beside(root) or list(_each(root))
+    return list(_parts_of(root, task)) or _by_words(root) or _beside(root) or list(_each(root))
 
 
 def _given(folder: Path, own: FolderOptions, task: str) -> tuple[Path | None, Path | None]:
@@ -121,9 +120,18 @@ def _by_part(images: Path, masks: Path) -> list[Place]:
     ]
 
 
+def _by_words(root: Path) -> list[Place]:
+    """Return the only two folders of images, one named as that of masks: PNGImages, PedMasks."""
+    full = [folder for folder in _folders(root) if has_images(folder)]
+    masks = [folder for folder in full if _is_of_masks(folder.name)]
+    if len(full) != 2 or len(masks) != 1:
+        return []
+    return [Place(next(folder for folder in full if folder not in masks), masks[0])]
+
+
 def _beside(root: Path) -> list[Place]:
     """Return the folder for both if masks lie beside their images: a.jpg and a_mask.png."""
-    stems = {file.stem.lower() for file in root.iterdir() if file.is_file()}
+    stems = {file.with_suffix("").as_posix().lower() for file in images_below(root)}
     marked = any(f"{stem}{mark}" in stems for stem in stems for mark in ("_mask", "_label", "_gt"))
     return [Place(root, root)] if marked else []
 
@@ -155,7 +163,8 @@ def _named(root: Path, names: Sequence[str]) -> Path | None:
 
 def _is_of_masks(name: str) -> bool:
     """Tell by a word: "train_masks", "ISIC2018_Task1_Training_GroundTruth"."""
-    return bool({*re.split(r"[^a-z]+", name.lower())} & {*MASKS})
+    words = words_of(name)
+    return bool({*words} & {*MASKS}) or "groundtruth" in "".join(words)
 
 
 def _folders(root: Path) -> list[Path]:

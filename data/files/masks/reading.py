@@ -14,7 +14,7 @@ from common.own_files import FolderOptions
 from data.files.faults import FaultsOfFolder
 from data.files.masks.decoding import Palette, decode_mask, decode_objects
 from data.files.masks.pairs import Pair, listed, pairs_of, split_of
-from data.files.masks.places import below, places
+from data.files.masks.places import below, places, refuse
 from data.files.masks.smoothing import without_smoothing
 from data.files.part_names import held_out
 from data.files.parts import groups_by_name
@@ -61,6 +61,8 @@ def read_pairs(
     folders = replace(own, train=None, valid=None, test=None) if lists else own
     found = places(root, folders, task=task)
     pairs, notices = pairs_of(found)
+    if not pairs:
+        refuse(root or found[0].images)
     pairs, more = listed(pairs, found, lists)
     pixels, masks, faults, repairs = [], [], FaultsOfFolder(), Repairs()
     for pair in console.progress(pairs, "reading images"):
