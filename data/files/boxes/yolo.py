@@ -104,14 +104,14 @@ def _from_folders(root: Path, own: FolderOptions, found: Labelled) -> dict[str |
     found.notices += said
     pairs: dict[str | None, list[Pair]] = {}
     for place in where:
-        own = [
+        paired = [
             (image, (place.labels / image.relative_to(place.images)).with_suffix(".txt"))
             for image in files_below(place.images, SUFFIXES)
         ]
-        pairs.setdefault(place.part, []).extend(own)
+        pairs.setdefault(place.part, []).extend(paired)
         if place.labels != place.images:
             files = [each for each in files_below(place.labels, (".txt",)) if _is_label(each)]
-            used = {label for _, label in own}
+            used = {label for _, label in paired}
             absent = [file.stem for file in files if file not in used]
             found.notices += say_absent(absent, len(files), place.labels, place.images)
     return pairs

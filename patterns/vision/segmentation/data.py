@@ -195,9 +195,10 @@ def _kept(
     config: Config,
 ) -> tuple[list[np.ndarray], list[str]]:
     """Return the rows of the source's own parts; what is missing of them is drawn from train."""
-    if "train" not in given:
+    if "train" not in given or len(given) < 2:
         raise ValueError(
-            f"split: the data has the parts {', '.join(given)} alone; give the images to train on"
+            f"split: the data has the parts {', '.join(given)} alone; give train and test, or"
+            " images without parts, of which they are drawn"
         )
     rows, said = dict(given), "the split is the data's own"
     shares = {"test": config.split.test_share, "valid": config.split.valid_share}
