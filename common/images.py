@@ -69,11 +69,12 @@ def decode(
             image.draft(image.mode, (2 * shown_at, 2 * shown_at))
         if largest is not None and image.width * image.height > largest:
             raise TooLargeImage(f"{width} x {height} pixels")
-        return np.ascontiguousarray(_TURNS[_orientation(image)](_eight_bits(image)))
+        pixels = _eight_bits(image)
+        return upright(pixels, _orientation(image))  # only now: reading a TIFF turns it
 
 
 def size_of(encoded: bytes) -> tuple[int, int]:
-    """Return width and height as stored, without decoding; raises as `decode` does."""
+    """Return width and height, perhaps swapped by EXIF, without decoding; raises as `decode`."""
     with _opened(encoded) as image:
         return image.size
 
@@ -82,6 +83,11 @@ def orientation_of(encoded: bytes) -> int:
     """Return how `decode` turns an image: 1 to 8 as in EXIF, 1 for not at all."""
     with _opened(encoded) as image:
         return _orientation(image)
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn stored pixels (H, W) or (H, W, 3) as EXIF's `orientation`, 1 to 8, says."""
+    return np.ascontiguousarray(_TURNS[orientation](pixels))
 
 
 def resized(image: np.ndarray, size: int) -> np.ndarray:
@@ -126,8 +132,9 @@ def _opened(encoded: bytes) -> Iterator[Image.Image]:
         raise
     except UnidentifiedImageError:  # its own words name an object in memory
         raise UnreadableImage("of no known format") from None
-    except Image.DecompressionBombError as problem:
-        raise TooLargeImage(str(problem)) from None
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise TooLargeImage(f"it has more than {most:,} pixels; scale it down") from None
     except (OSError, SyntaxError, ValueError, struct.error) as problem:
         raise UnreadableImage(str(problem)) from problem
 
@@ -152,6 +159,7 @@ def _eight_bits(image: Image.Image) -> np.ndarray:
         if values.min(initial=0) < 0 or values.max(initial=0) > DEEPEST:
             raise UnreadableImage("its pixels have more than 16 bits, without an agreed white")
         grey = np.round(values / 257).astype(np.uint8)
+        grey[values == image.info.get("transparency")] = 255
         return np.repeat(grey[..., None], 3, axis=2)
     if image.has_transparency_data:
         seen = image.convert("RGBA")

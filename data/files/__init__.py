@@ -15,7 +15,7 @@ from data.files.images import images_from_folder
 from data.files.interactions import EventColumns, interactions_from_csv
 from data.files.masks.objects import objects_from_folder
 from data.files.masks.semantic import semantic_from_folder
-from data.files.series import are_neighbours_alike, series_groups, series_of
+from data.files.series import are_neighbours_alike, series_groups, series_of, thumbnail
 from data.files.smart import search_from_smart
 from data.files.text_layouts import Wanted
 from data.files.texts import texts_from_files
@@ -40,5 +40,6 @@ __all__ = [
     "series_groups",
     "series_of",
     "texts_from_files",
+    "thumbnail",
     "transactions_from_csv",
 ]

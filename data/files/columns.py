@@ -29,7 +29,7 @@ _FALSE = ("0", "0.0", "false", "no")
 def file_source(paths: list[Path] | tuple[Path, ...], *, rows: str, notice: str | None) -> Source:
     """Describe a table that came from the user's own files."""
     return Source(
-        name=paths[0].name,
+        name=paths[0].resolve().name,
         origin="file",
         title=str(paths[0]),
         licence="the user's own",

@@ -8,33 +8,39 @@ named at once.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from common import console
 from common.images import UnreadableImage, decode, resized, size_of
-from common.own_files import TableOptions
+from common.own_files import PartOptions, TableOptions
 from data.files.columns import file_source
 from data.files.faults import flag
-from data.files.labelled import LabelledFiles, files_in_folder, files_in_list, files_in_parts
-from data.files.parts import PREFIX, assigned, groups_by_name, in_series, shared_groups
+from data.files.labelled import (
+    LabelledFiles,
+    files_in_folder,
+    files_in_lists,
+    files_in_parts,
+    files_in_table,
+)
+from data.files.part_names import PARTS
+from data.files.parts import PREFIX, assigned, groups_by_name, shared_groups
+from data.files.series import are_neighbours_alike, series_of, thumbnail
 from data.tables import Images
 
-PARTS = ("train", "valid", "test")
 MOST_NAMED = 10  # broken files
 MEASURED = 500  # images whose size is looked at
 
 
 def images_from_folder(
     path: Path | None = None,
+    own: PartOptions | None = None,
     *,
-    parts: Mapping[str, Path | None] | None = None,
     labels: Path | None = None,
     file: str = "file",
     label: str = "label",
-    group: str | None = None,
     size: int = 0,
     sizes: tuple[int, int] = (1, 96),
     valid_share: float = 0.1,
@@ -44,33 +50,48 @@ def images_from_folder(
 ) -> Images:
     """Read images of one class a folder, or those that the CSV `labels` lists below `path`.
 
-    `path` holds the class folders, or train/, val/ and test/ above them; `parts` gives folders of
-    classes one by one instead (`path` is then those of training). Missing parts are drawn by
-    `seed`, and `group` keeps images together (`groups_by_name`). All images are made square: `size`
-    pixels a side, 0 for the median of their longer sides within `sizes`. Grey if all of them are.
+    `path` holds the class folders, or train/, val/ and test/ above them; `own` gives folders of
+    classes one by one instead (`path` is then those of training), or lists of images below `path`.
+    Missing parts are drawn by `seed`, and `own.group` keeps images together (`groups_by_name`), or
+    names a column of `labels`. All images are made square: `size` pixels a side, 0 for the median
+    of their longer sides within `sizes`. Grey if all of them are.
     """
-    given = {part: root for part, root in (parts or {}).items() if root is not None}
+    own = own or PartOptions()
     if labels is not None:
         if path is None:
             raise ValueError(f"{labels}: give the folder of its images by {flag('path')}.")
         options = options or TableOptions()
-        found = files_in_list(labels, path, file=file, label=label, options=options)
-    elif "train" in given or (given and path):
-        found = files_in_parts({"train": path, **given} if path else given)
-    elif path is not None:
-        found = files_in_folder(path)
+        found = files_in_table(
+            labels, path, file=file, label=label, group=own.group, options=options
+        )
     else:
-        raise ValueError(f"the images of training are missing: give {flag('train')}.")
-    if group is not None:
-        found.groups = groups_by_name(found.names, group)
+        found = _without_table(path, own)
+    if own.group is not None and found.groups is None:
+        found.groups = groups_by_name(found.names, own.group)
     label_names = tuple(sorted(set(found.labels)))
     number = np.array([label_names.index(label) for label in found.labels], np.int64)  # (N,)
     part_of = assigned(
         number, found.parts, found.groups, label_names=label_names,
         valid_share=valid_share, test_share=test_share, seed=seed,
     )  # fmt: skip
-    sources = [each for each in (labels, path, *given.values()) if each is not None]
+    sources = [each for each in (labels, path, *own.by_part.values()) if each is not None]
     return _read(found, number, part_of, label_names, sources, size=size, sizes=sizes)
+
+
+def _without_table(path: Path | None, own: PartOptions) -> LabelledFiles:
+    """Take the labels from the class folders, of a folder or of parts given one by one."""
+    given = own.by_part
+    lists = {part: each for part, each in given.items() if each.is_file()}
+    if "train" not in given and (given or path is None) and (lists or path is None):
+        raise ValueError(f"the images of training are missing: give {flag('train')}.")
+    if lists and len(lists) < len(given):
+        raise ValueError(f"{next(iter(lists.values()))}: a list of images beside a folder. Give "
+                         "lists for all parts, or folders.")  # fmt: skip
+    if lists:
+        return files_in_lists(lists, path)
+    if path is not None and not given:
+        return files_in_folder(path)
+    return files_in_parts(given if "train" in given or path is None else {"train": path, **given})
 
 
 def _read(
@@ -90,7 +111,10 @@ def _read(
     counts = [int((part_of == part).sum()) for part in PARTS]
     train, valid, test = np.split(images, np.cumsum(counts)[:-1])
     of_train, of_valid, of_test = np.split(number[order], np.cumsum(counts)[:-1])
-    said = [*_notices(found, part_of), *_repeated(train, valid, test)]
+    series = series_of([f"{found.labels[row]}/{found.names[row]}" for row in order])
+    small = np.stack([thumbnail(image) for image in images])
+    alike = found.groups is None and are_neighbours_alike(small, series, labels=number[order])
+    said = [*_notices(found, part_of, alike=alike), *_repeated(train, valid, test)]
     rows = ", ".join(f"{count:,} {part}" for count, part in zip(counts, PARTS, strict=True))
     source = file_source(
         sources,
@@ -137,8 +161,11 @@ def _decoded(files: Sequence[Path], size: int) -> np.ndarray:
     return images if colour else np.ascontiguousarray(images[..., 0])
 
 
-def _notices(found: LabelledFiles, part_of: np.ndarray) -> Iterator[str]:
-    """Say what was done to the files: the split, what was left out, what may leak."""
+def _notices(found: LabelledFiles, part_of: np.ndarray, *, alike: bool) -> Iterator[str]:
+    """Say what was done to the files: the split, what was left out, what may leak.
+
+    `alike`: neighbours in numbered series look alike.
+    """
     groups = found.groups
     yield from found.said
     given = {part for part in found.parts if part}
@@ -150,10 +177,10 @@ def _notices(found: LabelledFiles, part_of: np.ndarray) -> Iterator[str]:
         yield f"The split was drawn, each class by its share{together}."
     elif groups is not None and (shared := shared_groups(part_of, np.array(groups))):
         yield f"{shared:,} groups lie in more than one of the parts given."
-    if drawn and groups is None and in_series(found.names, found.labels) > 0.5:
+    if drawn and alike:
         yield (
-            "The names look like numbered series (such as frames of a video): neighbours may be "
-            f"in two parts and flatter the test; if so, give --data.group {PREFIX}."
+            "The names number series whose neighbours look alike, as frames of a film do: they may "
+            f"be in two parts and flatter the test; if so, give --data.group {PREFIX}."
         )
     if found.other:
         names = ", ".join(sorted({path.name for path in found.other})[:3])

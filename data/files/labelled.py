@@ -3,7 +3,8 @@
     <class>/<image>                               parts are drawn
     train/<class>/<image>, val/…, test/…          parts are kept; one that is missing is drawn
     a folder for each of train, valid and test    likewise
-    labels.csv: file, label[, split][, group]     images in a folder of their own
+    a list for each of them: <class>/<image>      images in a folder of their own
+    labels.csv: file, label[, split][, group]     likewise
 
 Folders inside a class folder belong to the class. Hidden files (of a dot) are not looked at; files
 that are no images are counted.
@@ -11,25 +12,30 @@ that are no images are counted.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.images import SUFFIXES
+import polars as pl
+
 from common.own_files import TableOptions
+from data.files.class_folders import (
+    class_folders,
+    class_roots,
+    entered,
+    images_below,
+    is_image,
+    no_class_folders,
+    walk,
+)
 from data.files.columns import Columns
+from data.files.faults import FaultsOfFolder
 from data.files.folders import checked_folder, folders
 from data.files.layouts import check_layout
+from data.files.lists import entry, rows_of
+from data.files.part_names import DRAWN, part_of
 from data.files.reader import read_table
-
-PARTS = {
-    "train": ("train", "training"),
-    "valid": ("valid", "val", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-PART_OF = {alias: part for part, aliases in PARTS.items() for alias in aliases}
-DRAWN = ""  # the part of a file that none was given for
 
 
 @dataclass
@@ -51,24 +57,10 @@ class LabelledFiles:
 
 def files_in_folder(root: Path) -> LabelledFiles:
     """List class folders, or those below train/, val/ and test/; val/ without test/ is the test."""
-    checked_folder(root)
-    check_layout(root, "classes")
-    inside = {name.lower(): root / name for name in folders(root)}
-    given = {PART_OF[name]: path for name, path in inside.items() if name in PART_OF}
-    if "train" not in given:
-        return files_in_parts({DRAWN: root})
-    for name, path in inside.items():
-        if name not in PART_OF and any(_is_image(file) for file in _walk(path)):
-            train = given["train"].name
-            raise ValueError(
-                f"{root}: {path.name!r} lies beside {train!r}. If {train!r} is a class too, give "
-                f"--data.train {root}; else give the parts one by one, or move the folder away."
-            )
-    said = []
-    if "valid" in given and "test" not in given:
-        given["test"] = given.pop("valid")
-        said = [f"{given['test'].name}/ is the test part, since there is no test/."]
-    found = files_in_parts(given)
+    instead = f". If its folders are classes of images, give --data.train {root}."
+    check_layout(checked_folder(root), "classes", instead=instead)
+    roots, said = class_roots(root)
+    found = files_in_parts(roots)
     found.said += said
     return found
 
@@ -78,49 +70,102 @@ def files_in_parts(parts: Mapping[str, Path]) -> LabelledFiles:
     found = LabelledFiles()
     first = parts["train"] if "train" in parts else parts[DRAWN]
     classes = _classes(first)
-    for part, root in parts.items():
-        unseen = sorted(set(folders(checked_folder(root))) - set(classes))
+    for part, folder in parts.items():
+        root = folder if folder == first else entered(checked_folder(folder))
+        unseen = sorted(set(class_folders(root)) - set(classes))
         if unseen:
             raise ValueError(
                 f"{root / unseen[0]}: no class of that name in {first}. Add images of it there, "
                 "or remove the folder."
             )
+        if not folders(root):
+            raise no_class_folders(root, 0)
         for name in folders(root):
             _add(found, root / name, name, part)
-        if part == "train" or part == DRAWN:
+        if folder == first:
             _check_none_empty(root, classes, found)
     return found
 
 
-def files_in_list(
-    path: Path, root: Path, *, file: str = "file", label: str = "label", options: TableOptions
+def files_in_lists(lists: Mapping[str, Path], root: Path | None) -> LabelledFiles:
+    """List the images that a list of each part names below `root`; their folder is their class."""
+    if root is None:
+        raise ValueError(f"{next(iter(lists.values()))}: a list of images, so give the folder of "
+                         "them too, by --data.path.")  # fmt: skip
+    by_name = {path.relative_to(root).as_posix(): path for path in images_below(root)}
+    by_name |= {path.relative_to(root).with_suffix("").as_posix(): path
+                for path in by_name.values()}  # fmt: skip
+    found, faults = LabelledFiles(), FaultsOfFolder()
+    for part, file in lists.items():
+        for row, line in rows_of(file):
+            path = entry(line, by_name)
+            if path is None or path.parent == root:
+                faults.add(f"{file}, row {row}: {line!r} is no image in a class folder below {root}"
+                           " (--data.path). Correct it, or remove the row.")  # fmt: skip
+                continue
+            found.files.append(path)
+            found.labels.append(path.relative_to(root).parts[0])
+            found.parts.append(part)
+            found.names.append(path.relative_to(root / found.labels[-1]).as_posix())
+    faults.check()
+    _check_lists(found, lists)
+    return found
+
+
+def _check_lists(found: LabelledFiles, lists: Mapping[str, Path]) -> None:
+    """Raise for an image that is listed twice, and for classes that training lacks."""
+    seen: dict[Path, str] = {}
+    for path, part in zip(found.files, found.parts, strict=True):
+        if path in seen:
+            raise ValueError(f"{path}: it is listed twice, in {seen[path]} and in {part}. Keep it "
+                             "in one part, once.")  # fmt: skip
+        seen[path] = part
+    by_part = {part: {label for label, of in zip(found.labels, found.parts, strict=True)
+                      if of == part} for part in lists}  # fmt: skip
+    unseen = sorted(set(found.labels) - by_part.get("train", set()))
+    if unseen:
+        raise ValueError(f"class {unseen[0]!r} is in no image of {lists.get('train')}. Add some to "
+                         "the list of --data.train, or remove the class.")  # fmt: skip
+
+
+def files_in_table(
+    path: Path,
+    root: Path,
+    *,
+    file: str = "file",
+    label: str = "label",
+    group: str | None = None,
+    options: TableOptions,
 ) -> LabelledFiles:
     """List the images of a CSV: a name below `root`, with or without its ending, and a label.
 
-    A column `split` (train, valid, test) keeps a split, a column `group` keeps images together.
+    A column `split` (train, valid, test) keeps a split; a column `group`, or the one that `group`
+    names, keeps images together.
     """
     table = read_table(path, options, wanted={"file": file, "label": label})
-    there = [name for name in ("split", "group") if name in table.frame.columns]
-    optional: dict[str, str] = {name: name for name in there}
+    columns = table.frame.columns
+    optional = {"split": "split", "group": group if group in columns else "group"}
+    optional = {name: str(column) for name, column in optional.items() if column in columns}
     read = Columns(table, {"file": file, "label": label, **optional})
     texts = {argument: read.filled(argument) for argument in ("file", "label", *optional)}
     by_name = _by_name(checked_folder(root))
     names = read.unique("file").str.strip_prefix("./")
     unknown = ~names.is_in(list(by_name)) & (names != "")
-    read.fault("file", unknown, f"which is no image below {root} (--data.path)")
-    if optional.get("split"):
-        strange = ~texts["split"].str.to_lowercase().is_in(list(PART_OF)) & (texts["split"] != "")
+    read.fault("file", unknown, f"which names no image below {root} (--data.path)")
+    parts: list[str | None] = []
+    if "split" in texts:
+        parts = [part_of(cell) for cell in texts["split"]]
+        strange = pl.Series([part is None for part in parts]) & (texts["split"] != "")
         read.fault("split", strange, "not train, valid or test")
     read.check()
     if texts["label"].n_unique() < 2:
         raise ValueError(f"{path}: column {label!r} holds one class; two are needed.")
     unlisted = len(set(by_name.values())) - len(names)
     said = [f"{unlisted:,} images below {root} are not listed."] if unlisted else []
-    parts = texts["split"].str.to_lowercase().to_list() if "split" in texts else None
     return LabelledFiles(
         files=[by_name[name] for name in names],
         labels=texts["label"].to_list(),
-        parts=[DRAWN] * len(names) if parts is None else [PART_OF[part] for part in parts],
+        parts=[part or DRAWN for part in parts] or [DRAWN] * len(names),
         names=names.to_list(),
         groups=texts["group"].to_list() if "group" in texts else None,
         said=[*read.notes(), *said],
@@ -128,30 +173,26 @@ def files_in_list(
 
 
 def _by_name(root: Path) -> dict[str, Path]:
-    """Return the images below a folder under their relative names, with and without ending."""
-    images = [path for path in _walk(root) if _is_image(path)]
-    bare = {path.relative_to(root).with_suffix("").as_posix(): path for path in images}
-    return bare | {path.relative_to(root).as_posix(): path for path in images}
+    """Return the images below a folder under their relative names and, if unique, their own."""
+    images = list(images_below(root))
+    own = [name for path in images for name in {path.name, path.stem}]
+    unique = {name for name, count in Counter(own).items() if count == 1}
+    found = {name: path for path in images for name in {path.name, path.stem} & unique}
+    found |= {path.relative_to(root).with_suffix("").as_posix(): path for path in images}
+    return found | {path.relative_to(root).as_posix(): path for path in images}
 
 
 def _classes(root: Path) -> tuple[str, ...]:
     names = folders(checked_folder(root))
     if len(names) >= 2:
         return names
-    inner = root / names[0] if names else root
-    remedy = "Sort the images into them, or give a table of labels by --data.labels."
-    if len(folders(inner)) >= 2:
-        remedy = f"Give --data.path {inner}, which has more."
-    raise ValueError(
-        f"{root}: {len(names)} sub-folders; each class needs one, and two classes are needed. "
-        + remedy
-    )
+    raise no_class_folders(root, len(names))
 
 
 def _add(found: LabelledFiles, folder: Path, label: str, part: str) -> None:
     """Append the images of a class folder, those of folders inside it too."""
-    for path in _walk(folder):
-        if not _is_image(path):
+    for path in walk(folder):
+        if not is_image(path):
             found.other.append(path)
             continue
         found.nested += path.parent != folder
@@ -168,14 +209,3 @@ def _check_none_empty(root: Path, classes: tuple[str, ...], found: LabelledFiles
         other = sorted({path.suffix for path in found.other if path.is_relative_to(folder)})
         instead = f", only {', '.join(other)}: save them as PNG or JPEG" if other else ""
         raise ValueError(f"{folder}: no image in it{instead}. Add some or remove the folder.")
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder in order, hidden ones left out."""
-    for inner, inside, files in os.walk(folder):
-        inside[:] = sorted(name for name in inside if name[0] != "." and name != "__MACOSX")
-        yield from (Path(inner) / name for name in sorted(files) if name[0] != ".")

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.images import SUFFIXES
+from data.files.part_names import part_in
 
 DEPTH = 4  # folders below the root that are looked into: VOCdevkit/VOC2012/ImageSets/Main
 READ = (
@@ -44,6 +45,11 @@ REMEDIES = {
         "python -m patterns.vision.train classification --dataset folder",
     ),
 }
+NO_DOOR = (
+    "No door reads that: write the boxes as COCO (one .json) or YOLO (a .txt an image), as "
+    "docs/your-data.md shows."
+)
+BOX_COLUMNS = {"xmin", "x_min", "bbox", "x1", "left"}
 
 
 Listing = list[tuple[Path, list[str]]]
@@ -69,15 +75,29 @@ def layout_of(root: Path) -> Layout | None:
     )
 
 
-def check_layout(root: Path, *expected: str) -> None:
-    """Raise `ValueError` if a folder has another layout than one of those expected."""
-    found = layout_of(root)
+def check_layout(root: Path, *expected: str, instead: str = "") -> None:
+    """Raise `ValueError` if a folder has another layout than one of those expected.
+
+    `instead` ends the message: what to do if the expected layout is meant.
+    """
+    found = layout_of(root) or (None if "classes" in expected else _unread(root))
     if found is None or found.name in expected:
         return
+    by = os.path.relpath(found.seen, root)
+    if found.name not in REMEDIES:
+        raise ValueError(f"{root}: {by} is {found.name}. {NO_DOOR}")
     what, command = REMEDIES[found.name]
-    raise ValueError(
-        f"{root}: this is {what}, by {os.path.relpath(found.seen, root)}; use {command} "
-        f"--data.path {root}"
+    raise ValueError(f"{root}: this is {what}, by {by}; use {command} --data.path {root}{instead}")
+
+
+def _unread(root: Path) -> Layout | None:
+    """Return boxes in a form that no door reads; its name is what it is called in a message."""
+    listing = list(_listing(root))
+    return (
+        _first("a table of boxes", listing, ".csv", _is_table_of_boxes)
+        or _first("boxes of LabelMe", listing, ".json", _is_labelme)
+        or _first("boxes of KITTI", listing, ".txt", _is_kitti)
+        or _first("an annotation of Pascal VOC without the ending .xml", listing, "", _is_bare_voc)
     )
 
 
@@ -105,6 +125,26 @@ def _is_voc(path: Path) -> bool:
     return b"<annotation" in _start(path)
 
 
+def _is_table_of_boxes(path: Path) -> bool:
+    """Tell by the header; tables without one are not recognised."""
+    header = _start(path).partition(b"\n")[0].decode("utf-8", "replace").lower()
+    return bool(BOX_COLUMNS & set(re.split(r"[^a-z0-9_]+", header)))
+
+
+def _is_labelme(path: Path) -> bool:
+    return b'"shapes"' in _start(path) and b'"version"' in _start(path)
+
+
+def _is_kitti(path: Path) -> bool:
+    """Tell a class in words and fourteen numbers, the fourth to seventh a box."""
+    words = _start(path).partition(b"\n")[0].split()
+    return len(words) in (15, 16) and words[0].isalpha()
+
+
+def _is_bare_voc(path: Path) -> bool:
+    return path.suffix == "" and _is_voc(path)
+
+
 def _is_coco(path: Path) -> bool:
     """Look for the keys anywhere in the file: the annotations may follow after megabytes."""
     if path.stat().st_size == 0:
@@ -129,8 +169,20 @@ def _start(path: Path) -> bytes:
 
 
 def _masks(listing: Listing) -> Layout | None:
-    """Find a folder named as those of masks are, whose images have the names of another's."""
+    """Find a folder named as those of masks are, whose images have the names of another's.
+
+    Or folders of single images, each beside the masks of its objects.
+    """
     stems = {folder: {_bare(file) for file in _images(files)} for folder, files in listing}
+    single = [
+        folder
+        for folder, names in stems.items()
+        if names
+        and _split_word(folder) == ""
+        and any(len(stems.get(folder.parent / word, ())) == 1 for word in IMAGE_WORDS)
+    ]
+    if len(single) > 1:
+        return Layout("masks", single[0])
     for folder, names in stems.items():
         if names and _split_word(folder) is not None:
             for other, theirs in stems.items():
@@ -157,12 +209,20 @@ def _split_word(folder: Path) -> str | None:
 
 
 def _classes(root: Path, listing: Listing) -> Layout | None:
-    """Find two folders of images side by side, below the root or below train/."""
+    """Find two folders of images side by side, below the root or below train/.
+
+    Those named as a part, as images or as masks are no classes.
+    """
     train = next((path for path in root.iterdir() if path.name.lower() == "train"), root)
-    full = {folder.relative_to(train).parts[:1] for folder, files in listing
-            if folder.is_relative_to(train) and next(_images(files), None)}  # fmt: skip
-    classes = sorted(full - {()})
-    return Layout("classes", train / classes[0][0]) if len(classes) >= 2 else None
+    below = [folder.relative_to(train).parts[:1] for folder, files in listing
+             if folder.is_relative_to(train) and next(_images(files), None)]  # fmt: skip
+    full = {name for parts in below for name in parts}
+    classes = sorted(name for name in full if not _is_of_a_layout(name))
+    return Layout("classes", train / classes[0]) if len(classes) >= 2 else None
+
+
+def _is_of_a_layout(name: str) -> bool:
+    return part_in(name) is not None or name.lower() in (*IMAGE_WORDS, *MASK_WORDS)
 
 
 def _images(files: Iterable[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ the test a matter of memory. A group is told by the file's name.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from common.evaluation.splits import stratified_split
 from data.files.faults import flag
-from data.files.labelled import DRAWN
+from data.files.part_names import DRAWN
 
 COUNTER = re.compile(r"[ _.()-]*\d+[ )]*$")  # what numbers the images of a series
 PREFIX = "prefix"
@@ -47,14 +48,6 @@ def groups_by_name(names: Sequence[str], group: str) -> list[str]:
 def stem_of(name: str) -> str:
     """Return a name without its ending and its counter: "walk_0012.png" -> "walk"."""
     return COUNTER.sub("", re.sub(r"\.\w+$", "", name))
-
-
-def in_series(names: Sequence[str], labels: Sequence[str]) -> float:
-    """Return the share of images numbered after a stem they have in common with two others."""
-    stems = [(label, stem_of(name)) for name, label in zip(names, labels, strict=True)]
-    sizes = Counter(stems)
-    numbered = [bool(stem) and sizes[label, stem] >= 3 for label, stem in stems]
-    return sum(numbered) / max(len(numbered), 1)
 
 
 def assigned(
@@ -108,7 +101,9 @@ def _grouped(labels: np.ndarray, groups: np.ndarray, *, share: float, seed: int)
 
     folds = max(2, min(round(1 / share), len(np.unique(groups))))
     chosen = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    _, taken = next(iter(chosen.split(np.zeros(len(labels)), labels, groups)))
+    with warnings.catch_warnings():  # of classes with fewer rows than folds
+        warnings.simplefilter("ignore", UserWarning)
+        _, taken = next(iter(chosen.split(np.zeros(len(labels)), labels, groups)))
     return taken
 
 

@@ -34,15 +34,25 @@ def series_of(names: Sequence[str]) -> list[np.ndarray]:
     ]
 
 
-def are_neighbours_alike(images: Sequence[np.ndarray], series: Sequence[np.ndarray]) -> bool:
-    """Tell whether images next to each other are far more alike than images drawn at random."""
+def are_neighbours_alike(
+    small: np.ndarray,
+    series: Sequence[np.ndarray],
+    *,
+    labels: np.ndarray | None = None,
+) -> bool:
+    """Tell whether images next to each other are far more alike than images drawn at random.
+
+    `small` (N, 768) are their thumbnails. With `labels` (N,) those drawn are of one class, since
+    images of one class are more alike than others.
+    """
     if sum(len(rows) - 1 for rows in series) < FEWEST_PAIRS:
         return False
-    small = np.stack([_thumbnail(image) for image in images])  # (N, 768)
     before = np.concatenate([rows[:-1] for rows in series])
     after = np.concatenate([rows[1:] for rows in series])
-    drawn = np.random.default_rng(0).integers(len(images), size=(2, 2000))
+    drawn = np.random.default_rng(0).integers(len(small), size=(2, 2000))
     drawn = drawn[:, drawn[0] != drawn[1]]
+    if labels is not None:
+        drawn = drawn[:, labels[drawn[0]] == labels[drawn[1]]]
     near, far = (
         float(np.median(np.abs(small[one] - small[other]).mean(axis=1)))
         for one, other in ((before, after), drawn)
@@ -58,7 +68,8 @@ def series_groups(names: Sequence[str], series: Sequence[np.ndarray]) -> np.ndar
     return groups
 
 
-def _thumbnail(image: np.ndarray) -> np.ndarray:
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Return an image of any size, uint8, as float32 (768,) of 16 x 16 pixels; grey has 256."""
     from PIL import Image
 
     size = (THUMBNAIL, THUMBNAIL)

@@ -36,8 +36,9 @@ def test_a_webp_and_a_jpeg_are_read() -> None:
     assert (decode(packed(Image.fromarray(grey), "JPEG")) == 128).all()
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])  # Pillow turns a TIFF by itself
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photo_is_turned_as_its_camera_says(orientation: int) -> None:
+def test_a_photo_is_turned_as_its_camera_says(orientation: int, kind: str) -> None:
     turn = {
         1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud,
         5: lambda a: np.swapaxes(a, 0, 1), 6: lambda a: np.rot90(a, 3),
@@ -45,7 +46,9 @@ def test_a_photo_is_turned_as_its_camera_says(orientation: int) -> None:
     }  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = decode(packed(Image.fromarray(SEEN), "PNG", exif=exif))
+    encoded = packed(Image.fromarray(SEEN), kind, exif=exif)
+    found = decode(encoded)
+    assert orientation_of(encoded) == orientation
     assert np.array_equal(found, turn[orientation](SEEN))
 
 

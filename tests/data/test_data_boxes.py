@@ -8,6 +8,7 @@ from boxes_on_disk import coco, names_in, save, voc, write, write_coco, yolo
 from PIL import Image, ImageOps
 
 import data
+from common.own_files import FolderOptions
 from data.files import detection_from_coco, detection_from_voc, detection_from_yolo
 from data.files.boxes.fitting import turned
 
@@ -196,18 +197,18 @@ def test_one_class_is_enough_and_classes_alike_but_for_case_are_said(folder):
 def test_frames_of_one_film_go_to_one_part(tmp_path):
     for film in "abcdefgh":
         for number in range(4):
-            save(tmp_path / "images" / f"{film}_{number:03d}.png", size=(8, 8))
+            save(tmp_path / "images" / f"{film}_{number:03d}.png", size=(8, 8), seed=ord(film))
             write(tmp_path / "labels" / f"{film}_{number:03d}.txt", "0 .5 .5 .5 .5")
     films = {}
     for option in (None, "prefix", r"^(\w)_"):
-        table = detection_from_yolo(tmp_path, group=option)
+        table = detection_from_yolo(tmp_path, FolderOptions(group=option))
         parts = {part: {name[0] for name in names_in(table, part)} for part in table.split}
         films[option] = sum(map(len, parts.values()))
-        assert ("numbered series" in table.source.notice) == (option is None)
+        assert ("neighbours look alike" in table.source.notice) == (option is None)
     assert films == {None: films[None], "prefix": 8, r"^(\w)_": 8} and films[None] > 8
     assert "8 groups kept whole" in table.source.notice
     with pytest.raises(ValueError, match="of 1 groups, but 3 parts need one each"):
-        detection_from_yolo(tmp_path, group="_")
+        detection_from_yolo(tmp_path, FolderOptions(group="_"))
 
 
 def test_copies_of_one_image_stay_together_and_equal_files_are_said(tmp_path):
@@ -234,7 +235,7 @@ def test_groups_in_two_parts_of_a_given_split_are_said(tmp_path):
             number = {"train": 1, "val": 2, "test": 3}[part]
             save(tmp_path / "images" / part / f"{film}_{number}.png", size=(8, 8))
             write(tmp_path / "labels" / part / f"{film}_{number}.txt", "0 .5 .5 .5 .5")
-    table = detection_from_yolo(tmp_path, group="prefix")
+    table = detection_from_yolo(tmp_path, FolderOptions(group="prefix"))
     assert [len(table.split[part]) for part in ("train", "valid", "test")] == [10, 1, 1]
     assert "2 groups lie in more than one of the parts given." in table.source.notice
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from boxes_on_disk import coco, names_in, save, write, write_coco
 
+from common.own_files import FolderOptions
 from data.files import detection_from_coco
 
 FILES = [f"{letter}.jpg" for letter in "abcdefghijkl"]
@@ -52,8 +53,9 @@ def test_the_layout_of_the_data_set_itself(tmp_path):
     write_coco(annotations / "instances_val2017.json", content(FILES[:2], first=500))
     write_coco(annotations / "person_keypoints_val2017.json", content(FILES[:2]))
     table = detection_from_coco(tmp_path)
-    assert names_in(table, "valid") == ["a", "b"]
-    assert len(table.split["train"]) == 8 and len(table.split["test"]) == 2
+    assert names_in(table, "test") == ["a", "b"]
+    assert len(table.split["train"]) == 9 and len(table.split["valid"]) == 1
+    assert "the validation part is the test and is never trained on" in table.source.notice
     assert table.images.names[10].endswith("val2017/a.jpg")
 
 
@@ -76,7 +78,7 @@ def test_parts_given_by_hand_and_classes_told_by_name(folder):
     write_coco(folder / "held.json", other)
     with pytest.raises(ValueError, match=r"several \.json files .*--data\.train, --data\.valid"):
         detection_from_coco(folder)
-    table = detection_from_coco(folder, train="mine.json", test=folder / "held.json")
+    table = detection_from_coco(folder, FolderOptions(train="mine.json", test=folder / "held.json"))
     assert names_in(table, "test") == ["j", "k", "l"]
     assert [table.labels[row].tolist() for row in table.split["test"]] == [[1], [0], [0]]
 
@@ -99,7 +101,7 @@ def test_crowds_are_kept_apart(folder):
 def test_images_elsewhere_and_unlisted(folder, tmp_path):
     (folder / "images").rename(folder / "scans of may")
     save(folder / "scans of may" / "m.jpg")
-    table = detection_from_coco(folder, images="scans of may")
+    table = detection_from_coco(folder, FolderOptions(images="scans of may"))
     assert len(table.images) == 12
     assert "1 images in" in table.source.notice and "in no .json file" in table.source.notice
 

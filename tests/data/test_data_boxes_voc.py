@@ -3,6 +3,7 @@
 import pytest
 from boxes_on_disk import names_in, save, voc, write
 
+from common.own_files import FolderOptions
 from data.files import detection_from_voc
 
 NAMES = [f"photo {letter}" for letter in "abcdefghijkl"]
@@ -48,18 +49,40 @@ def test_the_test_list_beside_trainval_is_never_trained_on(folder):
     assert "Of the training images given, 10% for the valid part" in table.source.notice
 
 
-def test_without_a_test_list_one_is_drawn_from_train(folder):
+def test_without_a_test_list_that_of_validation_is_the_test(folder):
     lists(folder, train=NAMES[:10], val=NAMES[10:], trainval=NAMES)
     table = detection_from_voc(folder)
+    assert parts(table)["test"] == NAMES[10:] and len(table.split["valid"]) == 1
+    assert "Of the training images given, 10% for the valid part" in table.source.notice
+    where = folder / "ImageSets" / "Main"
+    own = FolderOptions(train=where / "train.txt", valid=where / "val.txt")
+    table = detection_from_voc(folder, own)  # a flag means what it says
     assert parts(table)["valid"] == NAMES[10:] and len(table.split["test"]) == 2
-    assert "Of the training images given, 20% for the test part" in table.source.notice
+
+
+def test_parts_are_told_by_a_word_of_their_folders(tmp_path):
+    for part, names in (("train", NAMES[:10]), ("test", NAMES[10:])):
+        for number, name in enumerate(names):
+            save(tmp_path / f"{part}_zip" / part / f"{name}.png", seed=number)
+            write(tmp_path / f"{part}_zip" / part / f"{name}.xml", voc(("cat", 1, 1, 9, 9)))
+    assert parts(detection_from_voc(tmp_path))["test"] == NAMES[10:]
+
+
+def test_a_list_may_hold_more_than_the_name(folder):
+    lists(
+        folder, train=[f"{name.replace(' ', '_')}.jpg  1" for name in NAMES[:10]], test=NAMES[10:]
+    )
+    for path in [*folder.rglob("*.jpg"), *folder.rglob("*.xml")]:
+        if path.stem in NAMES[:10]:
+            path.rename(path.with_name(path.name.replace(" ", "_")))
+    assert parts(detection_from_voc(folder))["test"] == NAMES[10:]
 
 
 def test_lists_given_by_hand_come_first(folder):
     lists(folder, train=NAMES[:6], test=NAMES[6:])
     write(folder / "mine.txt", "\n".join(NAMES[:8]))
     write(folder / "held.txt", "\n".join(NAMES[8:]))
-    table = detection_from_voc(folder, train=folder / "mine.txt", test="held.txt")
+    table = detection_from_voc(folder, FolderOptions(train=folder / "mine.txt", test="held.txt"))
     assert parts(table)["test"] == NAMES[8:]
 
 
@@ -104,7 +127,14 @@ def test_folders_given_by_hand(tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(ValueError, match=r"no image|no \.xml"):
         detection_from_voc(tmp_path / "other")
-    assert len(detection_from_voc(tmp_path, images="scans", labels=tmp_path / "truth").images) == 12
+    assert (
+        len(
+            detection_from_voc(
+                tmp_path, FolderOptions(images="scans", labels=tmp_path / "truth")
+            ).images
+        )
+        == 12
+    )
 
 
 @pytest.mark.parametrize("inner", ["{part}", "{kind}/{part}", "{part}/{kind}"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from boxes_on_disk import names_in, save, write
 
+from common.own_files import FolderOptions
 from data.files import detection_from_yolo
 
 NAMES = [f"{letter}" for letter in "abcdefghijkl"]
@@ -54,7 +55,7 @@ def test_paths_of_another_machine_are_said_and_the_folders_found(tmp_path):
     yaml = "path: /content/set\ntrain: pictures/train\nval: pictures/val\nnames: [cat, dog]\n"
     write(tmp_path / "data.yaml", yaml)
     table = detection_from_yolo(tmp_path)
-    assert names_in(table, "valid") == NAMES[10:]
+    assert names_in(table, "test") == NAMES[10:]
     assert "names train: pictures/train, val: pictures/val, which is not there" in (
         table.source.notice
     )
@@ -83,13 +84,16 @@ def test_lists_of_images_and_names_beside_them(tmp_path):
 
 def test_parts_given_by_hand(folder):
     fill(folder / "Held" / "Images" / "may", folder / "Held" / "Labels" / "may", ["x", "y"])
-    table = detection_from_yolo(folder, train="images", test="Held/Images")
+    table = detection_from_yolo(folder, FolderOptions(train="images", test="Held/Images"))
     assert names_in(table, "test") == ["x", "y"] and len(table.split["train"]) == 11
 
 
 def test_folders_given_by_hand(tmp_path):
     fill(tmp_path / "scans", tmp_path / "truth", NAMES)
-    assert len(detection_from_yolo(tmp_path, images="scans", labels="truth").images) == 12
+    assert (
+        len(detection_from_yolo(tmp_path, FolderOptions(images="scans", labels="truth")).images)
+        == 12
+    )
 
 
 def test_classes_without_names_have_their_number(folder):

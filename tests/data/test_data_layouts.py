@@ -61,6 +61,13 @@ def test_masks(tmp_path: Path, image: str, mask: str) -> None:
     assert found(tmp_path) == "masks"
 
 
+def test_masks_of_single_objects(tmp_path: Path) -> None:
+    for name in ("x", "y"):
+        put(tmp_path, f"stage1_train/{name}/images/{name}.png", f"stage1_train/{name}/masks/1.png")
+    put(tmp_path, "stage1_test/z/images/z.png")
+    assert found(tmp_path) == "masks"
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -75,6 +82,31 @@ def test_a_folder_per_class(tmp_path: Path, files: tuple[str, ...]) -> None:
     put(tmp_path, "readme.txt", "cat/0.json", text='{"title": "0.png", "annotations": 0}')
     put(tmp_path, "sizes.txt", text="640 480 3 0 1\n")
     assert found(tmp_path) == "classes"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("train.csv", "image_id,width,height,bbox,source\n", "train.csv is a table of boxes"),
+        ("data/a.csv", "filename,width,class,xmin,ymin\n", "data/a.csv is a table of boxes"),
+        ("a.json", '{"version": "5.0.1", "shapes": []}', "a.json is boxes of LabelMe"),
+        ("label_2/0.txt", "Car 0.0 0 -1.6 9 9 9 9 1 1 1 1 1 1 1\n", "0.txt is boxes of KITTI"),
+        (
+            "Annotation/n0_1",
+            "<annotation></annotation>",
+            "n0_1 is an annotation of P",
+        ),
+    ],
+)
+def test_boxes_that_no_door_reads_are_named(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    put(tmp_path, "training/image_2/a.png", "testing/image_2/a.png")
+    put(tmp_path, name, text=text)
+    check_layout(tmp_path, "classes")  # a table beside class folders is no reason to refuse them
+    for door in ("voc", "coco", "yolo", "masks"):
+        with pytest.raises(ValueError, match=f"{said}.*write the boxes as COCO"):
+            check_layout(tmp_path, door)
 
 
 def test_none_of_them(tmp_path: Path) -> None:

@@ -2,50 +2,18 @@
 
 import numpy as np
 import pytest
+from masks_on_disk import SIDE, discs, photo, save, street, write
 from PIL import Image
 
-from data.files import are_neighbours_alike, objects_from_folder, semantic_from_folder, series_of
+from common.own_files import FolderOptions
+from data.files import (
+    are_neighbours_alike,
+    objects_from_folder,
+    semantic_from_folder,
+    series_of,
+    thumbnail,
+)
 from data.files.masks.kinds import pieces_of, use_of
-
-SIDE = 24
-
-
-def save(path, values, **how):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = values if isinstance(values, Image.Image) else Image.fromarray(values)
-    picture.save(path, **how)
-
-
-def photo(seed=0, side=SIDE):
-    return np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
-
-
-def discs(count, *, values=None):
-    """Return a mask with that many discs apart, numbered 1..n or by `values`."""
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    for number in range(count):
-        centre = (4 + 8 * (number // 3), 4 + 8 * (number % 3))
-        inside = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < 9
-        mask[inside] = number + 1 if values is None else values[number]
-    return mask
-
-
-def street(seed, *, void=None):
-    """Return a mask of classes 0, 1, 2 with several pieces of 2, and an unlabelled corner."""
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[12 + seed % 3 :] = 1
-    mask[14:18, 2:6] = mask[14:18, 10:14] = mask[18:22, 18:22] = 2
-    if void is not None:
-        mask[:2, :2] = void
-    return mask
-
-
-def write(root, masks, *, images="images", labels="labels", names="{:03d}"):
-    for number, mask in enumerate(masks):
-        save(root / images / f"{names.format(number)}.jpg", photo(number))
-        save(root / labels / f"{names.format(number)}.png", mask)
-    return root
 
 
 def test_numbered_objects(tmp_path):
@@ -152,7 +120,7 @@ def test_grey_saved_as_colour_and_one_bit_are_read_and_jpeg_is_not(tmp_path):
     root = write(tmp_path / "lossy", [discs(2)])
     (root / "labels" / "000.png").unlink()
     save(root / "labels" / "000.jpg", discs(2))
-    with pytest.raises(ValueError, match=r"000\.jpg: a JPEG changes the values"):
+    with pytest.raises(ValueError, match=r"000\.jpg: a JPEG changes the values.*not of black and"):
         objects_from_folder(root)
 
 
@@ -165,7 +133,7 @@ def test_all_faults_are_told_at_once(tmp_path):
         objects_from_folder(root)
     lines = str(refused.value).splitlines()
     assert lines[0] == "13 faults in the files:" and len(lines) == 12
-    assert lines[1].endswith("000.png: 6 x 5 pixels, its image has 24 x 24. Make them equal.")
+    assert "000.png: 6 x 5 pixels, its image has 24 x 24, of another shape" in lines[1]
     assert lines[-1].strip() == "… and 3 more"
 
 
@@ -202,41 +170,6 @@ def test_masks_with_a_mark_in_their_names(tmp_path):
     assert objects_from_folder(tmp_path).names == ("cell_1", "cell_2")
 
 
-def test_parts_of_the_user_are_kept(tmp_path):
-    for part, count in (("train", 5), ("val", 2), ("test", 3)):
-        write(tmp_path / "a", [discs(2)] * count, images=f"{part}/images", labels=f"{part}/labels")
-        write(tmp_path / "b", [discs(2)] * count, images=f"images/{part}", labels=f"labels/{part}")
-        write(tmp_path / "c", [discs(2)] * count, images=part, labels=f"{part}annot")
-    for root in ("a", "b", "c"):
-        split = objects_from_folder(tmp_path / root).split
-        assert {part: len(rows) for part, rows in split.items()} == {
-            "train": 5,
-            "valid": 2,
-            "test": 3,
-        }
-    table = objects_from_folder(None, train=tmp_path / "a/train", test=tmp_path / "a/test")
-    assert sorted(table.split) == ["test", "train"] and len(table.images) == 8
-    table = objects_from_folder(tmp_path / "a", train="train", test="val")
-    assert len(table.split["test"]) == 2
-
-
-def test_lists_of_pascal_voc_are_kept(tmp_path):
-    root = write(
-        tmp_path, [street(n, void=255) for n in range(6)], images="JPEGImages",
-        labels="SegmentationClass", names="2007_{:06d}",
-    )  # fmt: skip
-    folder = root / "ImageSets" / "Segmentation"
-    folder.mkdir(parents=True)
-    (folder / "train.txt").write_text("2007_000000\n2007_000003\n")
-    (folder / "val.txt").write_text("2007_000001\n")
-    table = semantic_from_folder(root)
-    assert table.split["train"].tolist() == [0, 2] and table.split["valid"].tolist() == [1]
-    assert "3 images are in no list and were left out" in table.source.notice
-    (folder / "val.txt").write_text("2007_000003\n")
-    with pytest.raises(ValueError, match="'2007_000003' is in two lists"):
-        semantic_from_folder(root)
-
-
 def test_another_layout_is_named(tmp_path):
     save(tmp_path / "a.jpg", photo())
     (tmp_path / "a.xml").write_text("<annotation/>")
@@ -249,7 +182,7 @@ def test_another_layout_is_named(tmp_path):
 
 def test_groups_of_names_are_kept(tmp_path):
     root = write(tmp_path, [discs(2)] * 4, names="{:03d}_x")
-    table = objects_from_folder(root, group=r"^(\d\d)")
+    table = objects_from_folder(root, FolderOptions(group=r"^(\d\d)"))
     assert table.groups == ("00",) * 4
 
 
@@ -289,30 +222,6 @@ def test_series_are_told_by_names_and_pixels():
     series = series_of(names)
     assert [rows.tolist() for rows in series] == [[*range(12)], [12, 15, 14]]
     film = [np.full((20, 20, 3), 9 * n, np.uint8) for n in range(12)] * 2
-    assert are_neighbours_alike(film[:12], series[:1])
+    assert are_neighbours_alike(np.stack([*map(thumbnail, film[:12])]), series[:1])
     unlike = [np.full((20, 20, 3), 9 * n + 120 * (n % 2), np.uint8) for n in range(12)]
-    assert not are_neighbours_alike(unlike, series[:1])
-
-
-def test_a_mask_for_each_object_in_the_folder_of_its_image(tmp_path):
-    for name in ("a", "b", "c"):
-        save(tmp_path / name / "images" / f"{name}.png", photo())
-        for number in range(2):
-            save(
-                tmp_path / name / "masks" / f"{number}x.png",
-                np.where(discs(2) == number + 1, 255, 0).astype(np.uint8),
-            )
-    table = objects_from_folder(tmp_path)
-    assert table.names == ("a", "b", "c")
-    assert all(np.array_equal(mask, discs(2)) for mask in table.masks)
-    with pytest.raises(ValueError, match="a mask for each object.*--task objects"):
-        semantic_from_folder(tmp_path)
-
-
-def test_a_part_without_masks_is_left_out_and_said(tmp_path):
-    for part in ("train", "val"):
-        write(tmp_path, [discs(2)] * 3, images=f"{part}/images", labels=f"{part}/labels")
-    save(tmp_path / "test" / "images" / "x.png", photo())
-    table = objects_from_folder(tmp_path)
-    assert sorted(table.split) == ["train", "valid"]
-    assert "1 images have no masks; left out" in table.source.notice
+    assert not are_neighbours_alike(np.stack([*map(thumbnail, unlike)]), series[:1])

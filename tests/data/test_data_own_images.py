@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common.own_files import PartOptions
 from data.files import images_from_folder
 from data.files.parts import groups_by_name, stem_of
 from data.tables import Images
@@ -41,7 +42,7 @@ def test_one_class_a_folder_is_split_by_class(tmp_path: Path) -> None:
     again = images_from_folder(tmp_path, seed=4)
     assert (again.test_images == table.test_images).all()
     assert table.source.rows == "28 train, 4 valid, 8 test images of 8 x 8, 2 classes"
-    assert said(table) == "The split was drawn, each class by its share."
+    assert said(table).startswith("The split was drawn, each class by its share.")
 
 
 def test_labels_stay_with_their_images(tmp_path: Path) -> None:
@@ -80,24 +81,24 @@ def test_what_is_missing_is_drawn_from_train_and_said(tmp_path: Path) -> None:
     fill(tmp_path / "test", 4, start=20)
     table = images_from_folder(tmp_path)
     assert sizes(table) == [36, 4, 8]
-    assert said(table) == "The valid part was drawn from the training images."
+    assert said(table).startswith("The valid part was drawn from the training images.")
     (tmp_path / "test").rename(tmp_path / "val")  # held out by its maker: it is the test
     table = images_from_folder(tmp_path)
-    assert sizes(table) == [36, 4, 8] and "val/ is the test part" in said(table)
+    assert sizes(table) == [36, 4, 8] and "the validation part is the test" in said(table)
 
 
 def test_parts_are_given_one_by_one(tmp_path: Path) -> None:
     fill(tmp_path / "mine", 10)
     fill(tmp_path / "theirs", 4, start=20)
-    parts = {"train": tmp_path / "mine", "valid": None, "test": tmp_path / "theirs"}
-    assert sizes(images_from_folder(parts=parts)) == [18, 2, 8]
+    own = PartOptions(train=tmp_path / "mine", test=tmp_path / "theirs")
+    assert sizes(images_from_folder(own=own)) == [18, 2, 8]
 
 
 def test_a_class_that_is_called_train(tmp_path: Path) -> None:
     fill(tmp_path, 10, "bus", "car", "train")
     with pytest.raises(ValueError, match=r"'bus' lies beside 'train'. If 'train' is a class too"):
         images_from_folder(tmp_path)
-    table = images_from_folder(parts={"train": tmp_path})
+    table = images_from_folder(own=PartOptions(train=tmp_path))
     assert table.label_names == ("bus", "car", "train")
 
 
@@ -105,7 +106,59 @@ def test_a_csv_without_images_and_a_test_without_training_are_refused(tmp_path: 
     with pytest.raises(ValueError, match=r"labels.csv: give the folder of its images by --data.p"):
         images_from_folder(labels=tmp_path / "labels.csv")
     with pytest.raises(ValueError, match=r"the images of training are missing: give --data.train"):
-        images_from_folder(parts={"test": tmp_path})
+        images_from_folder(own=PartOptions(test=tmp_path))
+
+
+@pytest.mark.parametrize("train", ["seg_train/seg_train", "training_set", "train/only"])
+def test_parts_are_told_by_a_word_and_below_a_wrapper(tmp_path: Path, train: str) -> None:
+    fill(tmp_path / train, 10)
+    fill(tmp_path / train.replace("train", "test"), 4, start=20)
+    save(tmp_path / "seg_pred" / "seg_pred" / "1.png")
+    table = images_from_folder(tmp_path)
+    assert sizes(table) == [18, 2, 8] and table.label_names == ("cat", "dög")
+    assert "seg_pred/: its 1 images lie in no class folder of a part" in said(table)
+
+
+def test_images_without_class_folders_are_no_classes(tmp_path: Path) -> None:
+    for part in ("train", "test1"):
+        save(tmp_path / part / "cat.1.png")
+    with pytest.raises(ValueError, match=r"train: 0 sub-folders with images; .*--data.labels\.$"):
+        images_from_folder(tmp_path)
+    (tmp_path / "train.csv").write_text("id,label\n")
+    with pytest.raises(ValueError, match=r"--data.labels; .*train.csv may be it, whose columns"):
+        images_from_folder(tmp_path)
+
+
+def test_classes_beside_folders_of_other_files_and_an_unread_split_is_said(tmp_path: Path) -> None:
+    fill(tmp_path / "images", 10)
+    (tmp_path / "meta").mkdir()
+    lists = {"train": range(7), "test": range(7, 10)}
+    for part, rows in lists.items():
+        names = [f"{label}/{row}" for label in ("cat", "dög") for row in rows]
+        (tmp_path / "meta" / f"{part}.txt").write_text("\n".join(names), encoding="utf-8")
+    table = images_from_folder(tmp_path)
+    assert table.label_names == ("cat", "dög") and sum(sizes(table)) == 20
+    assert "test.txt, train.txt may hold labels or a split and was not read" in said(table)
+    own = PartOptions(**{part: tmp_path / "meta" / f"{part}.txt" for part in lists})
+    table = images_from_folder(tmp_path / "images", own)
+    assert sorted(table.test_images[:, 0, 0, 0].tolist()) == [7, 7, 8, 8, 9, 9]
+    (tmp_path / "meta" / "test.txt").write_text("cat/1\nbird/1.png\n")
+    with pytest.raises(ValueError, match=r"test.txt, row 2: 'bird/1.png' is no image in a class"):
+        images_from_folder(tmp_path / "images", own)
+    (tmp_path / "meta" / "test.txt").write_text("cat/1\n")
+    with pytest.raises(ValueError, match=r"1.png: it is listed twice, in train and in test"):
+        images_from_folder(tmp_path / "images", own)
+
+
+def test_trees_of_the_same_class_folders_are_not_guessed_at(tmp_path: Path) -> None:
+    for tree in ("art", "photo"):
+        fill(tmp_path / tree, 4)
+    with pytest.raises(
+        ValueError, match=r"art/ and photo/ hold folders of the same names \(cat, d"
+    ):
+        images_from_folder(tmp_path)
+    own = PartOptions(train=tmp_path)
+    assert images_from_folder(own=own).label_names == ("art", "photo")
 
 
 def test_a_class_of_the_test_alone_is_named(tmp_path: Path) -> None:
@@ -166,8 +219,7 @@ def test_folders_that_hold_nothing_are_named(tmp_path: Path) -> None:
     fill(tmp_path / "inner", 10)
     with pytest.raises(ValueError, match="none: no such folder"):
         images_from_folder(tmp_path / "none")
-    with pytest.raises(ValueError, match="1 sub-folders; .* Give --data.path .*inner"):
-        images_from_folder(tmp_path)
+    assert "The classes are the folders in inner/." in said(images_from_folder(tmp_path))
     (tmp_path / "inner" / "empty").mkdir()
     with pytest.raises(ValueError, match="empty: no image in it. Add"):
         images_from_folder(tmp_path / "inner")
@@ -194,7 +246,7 @@ def videos(tmp_path: Path) -> Path:
 
 
 def test_a_group_is_never_in_two_parts(videos: Path) -> None:
-    table = images_from_folder(videos, group="prefix")
+    table = images_from_folder(videos, PartOptions(group="prefix"))
     assert table.valid_images is not None
     of_part = [
         set(part[:, 0, 0, 0].tolist())
@@ -203,7 +255,7 @@ def test_a_group_is_never_in_two_parts(videos: Path) -> None:
     assert sum(map(len, of_part)) == 12 and all(of_part)
     assert {0, 1} == set(table.train_labels.tolist())
     assert "12 groups kept whole" in said(table) and "--data.group" not in said(table)
-    other = images_from_folder(videos, group=r"^(clip\d+)")
+    other = images_from_folder(videos, PartOptions(group=r"^(clip\d+)"))
     assert (other.test_images == table.test_images).all()
 
 
@@ -213,11 +265,11 @@ def test_a_numbered_series_without_groups_is_told(videos: Path, tmp_path: Path) 
 
 def test_groups_that_cannot_be_split_are_refused(videos: Path) -> None:
     with pytest.raises(ValueError, match=r"--data.group '\[' is no regular expression"):
-        images_from_folder(videos, group="[")
+        images_from_folder(videos, PartOptions(group="["))
     with pytest.raises(ValueError, match=r"--data.group 'dog' does not match 'clip11_000.png'"):
-        images_from_folder(videos, group="dog")
+        images_from_folder(videos, PartOptions(group="dog"))
     with pytest.raises(ValueError, match=r"class 'run' has 1 groups for training; 3 or more"):
-        images_from_folder(videos, group="clip")
+        images_from_folder(videos, PartOptions(group="clip"))
 
 
 def test_what_a_prefix_is() -> None:
@@ -247,6 +299,20 @@ def test_a_csv_of_labels(tmp_path: Path) -> None:
     assert said(table) == f"1 images below {tmp_path / 'photos'} are not listed."
 
 
+def test_a_csv_names_images_without_their_folder_and_a_column_of_groups(tmp_path: Path) -> None:
+    rows = ["image_id,dx,lesion"]
+    for number in range(24):
+        save(tmp_path / f"part_{number % 2}" / f"ISIC_{number}.jpg", color=(number, 9, 9))
+        rows.append(f"ISIC_{number},{('mel', 'nv')[number // 2 % 2]},L{number // 2}")
+    labels = table_of(tmp_path / "meta.csv", rows)
+    how = {"labels": labels, "file": "image_id", "label": "dx"}
+    table = images_from_folder(tmp_path, PartOptions(group="lesion"), **how)
+    assert "12 groups kept whole" in said(table) and sum(sizes(table)) == 24
+    save(tmp_path / "part_0" / "ISIC_1.jpg")
+    with pytest.raises(ValueError, match="holds 'ISIC_1', which names no image below"):
+        images_from_folder(tmp_path, **how)
+
+
 def test_a_csv_with_groups_and_other_names_of_columns(videos: Path, tmp_path: Path) -> None:
     rows = ["image,kind,group"]
     for path in sorted(videos.rglob("*.png")):
@@ -260,7 +326,7 @@ def test_a_csv_with_groups_and_other_names_of_columns(videos: Path, tmp_path: Pa
     ("row", "message"),
     [
         ("1.png,even,train", r"column 'label' holds one class; two are needed"),
-        ("77.png,odd,train", r"row 3: column 'file' holds '77.png', which is no image below"),
+        ("77.png,odd,train", r"row 3: column 'file' holds '77.png', which names no image below"),
         ("1.png,,train", r"row 3: column 'label' is empty"),
         ("1.png,odd,holdout", r"row 3: column 'split' holds 'holdout', not train"),
         ("0.png,even,train", r"row 3: column 'file' holds '0.png', as row 2 does"),

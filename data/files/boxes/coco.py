@@ -16,11 +16,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from common.own_files import FolderOptions
 from data.files.boxes.labelled import Labelled, LabelledBox, LabelledImage, say_absent
-from data.files.boxes.places import ImageFiles, files_below, inside, part_in
+from data.files.boxes.places import ImageFiles, files_below, inside
 from data.files.boxes.table import detection_table
 from data.files.faults import FaultsOfFolder
 from data.files.layouts import check_layout
+from data.files.part_names import part_in
 from data.tables import DetectionImages
 
 KEYS = ("images", "annotations", "categories")
@@ -29,41 +31,34 @@ FEWEST_TO_TELL = 5  # boxes from which corners can be told from sizes
 
 def detection_from_coco(
     path: str | Path,
+    own: FolderOptions | None = None,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
-    train: Path | None = None,
-    valid: Path | None = None,
-    test: Path | None = None,
-    group: str | None = None,
     seed: int = 0,
 ) -> DetectionImages:
     """Read COCO from a folder, or from one .json file.
 
-    `labels` is the folder or file of the .json, `train`, `valid` and `test` name them one by one;
-    `images` is the folder that their "file_name" starts from; `group` tells which images belong
-    together (`groups_by_name`).
+    Of `own`, `labels` is the folder or file of the .json, and `train`, `valid` and `test` name them
+    one by one; `images` is the folder that their "file_name" starts from.
     """
-    root = Path(path)
+    own, root = own or FolderOptions(), Path(path)
     if not root.exists():
         raise ValueError(f"{root}: no such file or folder. Name an existing one.")
     folder = root.parent if root.is_file() else root
-    own = {"train": train, "valid": valid, "test": test}
     by_part: dict[str | None, Path] = {
-        part: inside(folder, file) for part, file in own.items() if file is not None
+        part: inside(folder, file) for part, file in own.by_part.items()
     }
-    by_part = by_part or _found(inside(folder, labels) if labels else root)
-    files = ImageFiles(inside(folder, images) if images else folder)
+    by_part = by_part or _found(inside(folder, own.labels) if own.labels else root)
+    files = ImageFiles(inside(folder, own.images) if own.images else folder)
     faults, found = FaultsOfFolder(), Labelled()
     for part, file in by_part.items():
-        _read_part(file, part, files, faults, found, beside=images is None)
+        _read_part(file, part, files, faults, found, beside=own.images is None)
     left = len(files.files) - len(found.images)
     if left:
         found.notices.append(
             f"{left:,} images in {files.folder} are in no .json file and were left out."
         )
     json_files = tuple(by_part.values())
-    return detection_table(folder, found, faults, group=group, seed=seed, files=json_files)
+    return detection_table(folder, found, faults, own, seed=seed, files=json_files)
 
 
 def _found(where: Path) -> dict[str | None, Path]:

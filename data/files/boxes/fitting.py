@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from data.files.boxes.labelled import LabelledImage
-from data.files.boxes.repairs import Repairs
+from data.files.repairs import Repairs
 
 PIXELS = 0.5  # by which an edge may lie outside an image, as rounding leaves it
 SHAPE = 0.02  # by which the ratio of two sides may differ, as resizing to whole pixels leaves it

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PARTS = ("train", "valid", "test")
 MOST_ABSENT = 0.1  # share of the images listed that may be absent from the folder
 
 

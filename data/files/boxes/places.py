@@ -10,22 +10,17 @@ Names match whatever their case. Hidden files, as ._a.xml of a Mac, are no data.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.images import SUFFIXES
+from common.own_files import FolderOptions
 from data.files.folders import checked_folder, folders
+from data.files.part_names import part_in, part_of
 
 IMAGES = ("jpegimages", "images", "image", "imgs", "img", "photos", "pictures")
 LABELS = ("annotations", "annotation", "annots", "labels", "label", "xmls", "xml", "bboxes", "txt")
-PART_NAMES = {
-    "train": ("train", "training", "trainval"),
-    "valid": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-LISTS = {"train": ("train", "trainval"), "valid": ("val", "valid", "validation"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
@@ -37,26 +32,15 @@ class Place:
     part: str | None
 
 
-def part_of(name: str) -> str | None:
-    """Return the part that a name stands for: "val2017" is valid; None for another name."""
-    bare = name.lower().strip("_-. 0123456789")
-    return next((part for part, names in PART_NAMES.items() if bare in names), None)
+def places(root: Path, suffix: str, given: FolderOptions) -> tuple[list[Place], list[str]]:
+    """Find the folders that hold images and files of `suffix`, and say which parts have none.
 
-
-def part_in(name: str) -> str | None:
-    """Return the part that a word of a name stands for: "instances_val2017.json" is valid."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next(filter(None, map(part_of, words)), None)
-
-
-def places(
-    root: Path, suffix: str, *, images: Path | None = None, labels: Path | None = None
-) -> tuple[list[Place], list[str]]:
-    """Find the folders that hold images and files of `suffix`, and say which parts have none."""
+    Those `given` need no usual names.
+    """
     root = entered(root)
-    own = named(root, IMAGES) if images is None else inside(root, images)
-    theirs = named(root, LABELS) if labels is None else inside(root, labels)
-    if images is not None or labels is not None:
+    own = named(root, IMAGES) if given.images is None else inside(root, given.images)
+    theirs = named(root, LABELS) if given.labels is None else inside(root, given.labels)
+    if given.images is not None or given.labels is not None:
         own, theirs = own or root, theirs or root
     if own is not None and theirs is not None:
         found = _by_part(own, theirs) or [Place(own, theirs, None)]
@@ -101,22 +85,13 @@ def name_of(file: Path, root: Path) -> str:
     return path.relative_to(Path(*above)).as_posix()
 
 
-def lists_in(root: Path) -> dict[str, Path]:
-    """Return the list of each part: in ImageSets/Main/, ImageSets/ or the folder; empty if none."""
+def list_folders(root: Path) -> list[Path]:
+    """Return where lists of images lie: ImageSets/Main/, ImageSets/, or the folder itself."""
     sets = [path for path in _below(root) if path.name.lower() == "imagesets"]
     if len(sets) > 1:
         listed = " and ".join(str(each.parent) for each in sets[:2])
         raise ValueError(f"{root}: it holds several sets: {listed}. Give one as --data.path.")
-    inner = [folder for each in sets for folder in (each / "Main", each)]
-    for folder in (*inner, entered(root), root):
-        found: dict[str, Path] = {}
-        for part, names in LISTS.items():
-            files = filter(Path.is_file, [folder / f"{name}.txt" for name in names])
-            if (file := next(files, None)) is not None:
-                found[part] = file
-        if found:
-            return found
-    return {}
+    return [*(folder for each in sets for folder in (each / "Main", each)), entered(root), root]
 
 
 def files_below(folder: Path, suffixes: frozenset[str] | tuple[str, ...]) -> Iterator[Path]:
@@ -167,7 +142,7 @@ def named(root: Path, names: tuple[str, ...]) -> Path | None:
 
 def _parts(root: Path) -> list[tuple[Path, str]]:
     """Return the folders inside `root` that are named as parts."""
-    named = [(each, part_of(each.name)) for each in sorted(root.iterdir()) if each.is_dir()]
+    named = [(each, part_in(each.name)) for each in sorted(root.iterdir()) if each.is_dir()]
     return [(folder, part) for folder, part in named if part is not None]
 
 

@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from data.files.boxes.labelled import PARTS, LabelledImage
-from data.files.parts import groups_by_name, in_series, shared_groups
+from common.own_files import PartOptions
+from data.files.boxes.labelled import LabelledImage
+from data.files.part_names import PARTS, held_out
+from data.files.parts import groups_by_name, shared_groups
 
 FEWEST = 10  # images with boxes: seven to learn from, one for validation, two for the test
 SHARES = {"valid": 0.1, "test": 0.2}
@@ -27,13 +29,15 @@ def split_of(
     images: Sequence[LabelledImage],
     given: Mapping[str, Sequence[int]],
     names: Sequence[str],
+    own: PartOptions,
     *,
-    group: str | None,
+    alike: bool,
     seed: int,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return row numbers under train, valid and test, and what is to be said of them.
 
-    `group` finds an image's group in its name (`groups_by_name`); without it, each has its own.
+    `own.group` finds an image's group in its name (`groups_by_name`); without it, each has its own.
+    `alike`: neighbours in numbered series look alike.
     """
     given = {part: given[part] for part in PARTS if len(given.get(part, ()))}
     said = []
@@ -44,6 +48,7 @@ def split_of(
         elif not any(images[row].boxes for row in given[part]):
             said.append(f"The {part} part given has no box; it was left out.")
             del given[part]
+    said += [] if own.by_part else held_out(given)
     _check_once(images, given)
     if given and "train" not in given:
         raise ValueError(f"The parts given are {' and '.join(given)}: name the images to train on.")
@@ -51,14 +56,19 @@ def split_of(
     rows = np.array(given.get("train", range(len(images))))
     missing = [part for part in SHARES if part not in given]
     split = {part: np.array(given[part]) for part in PARTS if part in given}
-    groups, grouping = _groups(images, names, group)
+    groups, grouping = _groups(images, names, own.group)
     if missing:
         split.update(_drawn(images, rows, groups, missing, seed))
         drawn = " and ".join(f"{SHARES[part]:.0%} for the {part} part" for part in missing)
         of = "training images given" if "train" in given else "images"
         said.append(f"Of the {of}, {drawn} were drawn{grouping}.")
-    return split, [*said, *_neighbours(split, names, groups, grouped=bool(grouping),
-                                       drawn=bool(missing))]  # fmt: skip
+    if grouping:
+        said += _shared(split, groups)
+    elif missing and alike:
+        said.append("The names number series whose neighbours look alike, as frames of a film do: "
+                    "they may be in two parts and flatter the test; if so, give --data.group "
+                    "prefix.")  # fmt: skip
+    return split, said
 
 
 def _groups(
@@ -74,24 +84,12 @@ def _groups(
     return [str(image.file) for image in images], ""
 
 
-def _neighbours(
-    split: Mapping[str, np.ndarray],
-    names: Sequence[str],
-    groups: Sequence[str],
-    *,
-    grouped: bool,
-    drawn: bool,
-) -> list[str]:
-    """Say where images that belong together may lie in two parts."""
-    if grouped:
-        rows = np.concatenate(list(split.values()))
-        part_of = np.repeat(list(split), [len(each) for each in split.values()])
-        shared = shared_groups(part_of, np.array([groups[row] for row in rows]))
-        return [f"{shared:,} groups lie in more than one of the parts given."] if shared else []
-    if not drawn or in_series(names, [""] * len(names)) <= 0.5:
-        return []
-    return ["The names look like numbered series (such as frames of a video): neighbours may be "
-            "in two parts and flatter the test; if so, give --data.group prefix."]  # fmt: skip
+def _shared(split: Mapping[str, np.ndarray], groups: Sequence[str]) -> list[str]:
+    """Say how many groups lie in two parts, as those given may do."""
+    rows = np.concatenate(list(split.values()))
+    part_of = np.repeat(list(split), [len(each) for each in split.values()])
+    shared = shared_groups(part_of, np.array([groups[row] for row in rows]))
+    return [f"{shared:,} groups lie in more than one of the parts given."] if shared else []
 
 
 def _drawn(

@@ -14,13 +14,15 @@ import numpy as np
 
 from common import console
 from common.images import orientation_of
+from common.own_files import FolderOptions
 from data.files.boxes.fitting import fitted
 from data.files.boxes.labelled import Labelled, LabelledImage
 from data.files.boxes.places import name_of
-from data.files.boxes.repairs import Repairs
 from data.files.boxes.split import split_of
 from data.files.columns import file_source
 from data.files.faults import MOST, FaultsOfFolder
+from data.files.repairs import Repairs
+from data.files.series import are_neighbours_alike, series_of, thumbnail
 from data.tables import DetectionImages, EncodedImages, decode_image
 
 Fitted = tuple[np.ndarray, np.ndarray]  # boxes (n, 4), and their rows (n,)
@@ -30,17 +32,18 @@ def detection_table(
     root: Path,
     found: Labelled,
     faults: FaultsOfFolder,
+    own: FolderOptions,
     *,
-    group: str | None,
     seed: int,
     files: Sequence[Path] = (),
 ) -> DetectionImages:
     """Make the table, or raise all faults, those of the layout's reader included."""
     relative = found.relative or _all_below_one(found.images)
     repairs = Repairs()
-    fits, digests = _fits(found.images, relative, faults, repairs)
+    fits, digests, small = _fits(found.images, relative, faults, repairs)
     names = [name_of(image.file, root) for image in found.images]
-    split, said = split_of(found.images, found.given, names, group=group, seed=seed)
+    alike = are_neighbours_alike(small, series_of(names))
+    split, said = split_of(found.images, found.given, names, own, alike=alike, seed=seed)
     label_names = _label_names(found.images, fits)
     boxes, labels = _numbered(found.images, fits, label_names, ignored=False)
     hidden = _numbered(found.images, fits, label_names, ignored=True)
@@ -69,24 +72,26 @@ def detection_table(
 
 def _fits(
     images: Sequence[LabelledImage], relative: bool, faults: FaultsOfFolder, repairs: Repairs
-) -> tuple[list[Fitted], list[str]]:
+) -> tuple[list[Fitted], list[str], np.ndarray]:
     """Decode each image once and bring its boxes into its pixels, or raise all faults.
 
-    Also gives a digest of each file, by which equal ones are found.
+    Also gives a digest of each file, by which equal ones are found, and thumbnails (N, 768).
     """
     if len(faults.found) > MOST:
         faults.check()
     fits: list[Fitted] = []
-    digests = []
+    digests, small = [], []
     for image in console.progress(images, "reading images"):
         with faults.kept():
             content = image.file.read_bytes()
             digests.append(sha256(content).hexdigest())
-            height, width = decode_image(content, name=str(image.file)).shape[:2]
+            pixels = decode_image(content, name=str(image.file))
+            height, width = pixels.shape[:2]
+            small.append(thumbnail(pixels))
             turn = orientation_of(content)
             fits.append(fitted(image, (width, height), turn, relative=relative, repairs=repairs))
     faults.check()
-    return fits, digests
+    return fits, digests, np.stack(small)
 
 
 def _repeated(split: Mapping[str, np.ndarray], digests: Sequence[str]) -> list[str]:

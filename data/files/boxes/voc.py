@@ -8,45 +8,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.own_files import FolderOptions
 from data.files.boxes.labelled import Labelled, LabelledBox, LabelledImage, say_absent
 from data.files.boxes.places import (
     ImageFiles,
     Place,
     files_below,
     inside,
-    lists_in,
+    list_folders,
     places,
 )
-from data.files.boxes.repairs import Repairs
 from data.files.boxes.table import detection_table
 from data.files.faults import FaultsOfFolder
 from data.files.folders import checked_folder
 from data.files.layouts import check_layout
+from data.files.lists import entry, lists_in, rows_of
+from data.files.repairs import Repairs
 from data.tables import DetectionImages
 from data.voc import VocAnnotation, voc_annotation
 
 
 def detection_from_voc(
     path: str | Path,
+    own: FolderOptions | None = None,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
-    train: Path | None = None,
-    valid: Path | None = None,
-    test: Path | None = None,
-    group: str | None = None,
     seed: int = 0,
 ) -> DetectionImages:
-    """Read Pascal VOC, from the folders `images` and `labels` if their names are not the usual.
+    """Read Pascal VOC, from the folders that `own` gives if their names are not the usual.
 
-    `train`, `valid` and `test` name lists of images in place of ImageSets/Main/; `group` tells
-    which images belong together (`groups_by_name`).
+    Its `train`, `valid` and `test` name lists of images in place of ImageSets/Main/.
     """
-    root = checked_folder(Path(path))
-    found, notices = places(root, ".xml", images=images, labels=labels)
+    own, root = own or FolderOptions(), checked_folder(Path(path))
+    found, notices = places(root, ".xml", own)
     if not found:
         check_layout(root, "voc")
-        where = inside(root, labels) if labels else root
+        where = inside(root, own.labels) if own.labels else root
         raise ValueError(f"{where}: no .xml file in it. Each image needs one.")
     faults, repairs, content = FaultsOfFolder(), Repairs(), Labelled(notices=notices)
     names: dict[str, int] = {}
@@ -55,13 +51,12 @@ def detection_from_voc(
             row = content.add(image, place.part)
             names.setdefault(name, row)
             names.setdefault(image.file.stem, row)
-    own = {"train": train, "valid": valid, "test": test}
-    lists = {part: inside(root, each) for part, each in own.items() if each is not None}
-    lists = lists or lists_in(root)
+    lists = {part: inside(root, each) for part, each in own.by_part.items()}
+    lists = lists or lists_in(list_folders(root))
     if lists:
         _take_lists(content, lists, names, faults)
     content.notices += repairs.sentences()
-    return detection_table(root, content, faults, group=group, seed=seed)
+    return detection_table(root, content, faults, own, seed=seed)
 
 
 def _read_place(
@@ -125,19 +120,14 @@ def _take_lists(
     """Take the split from lists of names; images in none of them are said."""
     content.given.clear()
     for part, path in lists.items():
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: not a readable list ({error}). Save it as UTF-8.") from error
-        for number, line in enumerate(lines, start=1):
-            name = line.strip().replace("\\", "/").rpartition("/")[2]
-            row = names.get(line.strip(), names.get(name, names.get(name.rpartition(".")[0])))
+        for number, line in rows_of(path):
+            row = entry(line, names)
             if row is not None:
                 content.given.setdefault(part, []).append(row)
-            elif name:
+            else:
                 faults.add(
-                    f"{path}, row {number}: {line.strip()!r} has no annotation. Add one, or remove "
-                    "it from the list."
+                    f"{path}, row {number}: {line!r} has no annotation. Add one, or remove it from "
+                    "the list."
                 )
     listed = {row for part in content.given.values() for row in part}
     left = len(content.images) - len(listed)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from common.images import SUFFIXES
+from common.own_files import FolderOptions
 from data.files.boxes.labelled import Labelled, LabelledBox, LabelledImage, say_absent
 from data.files.boxes.places import (
     IMAGES,
@@ -21,17 +22,18 @@ from data.files.boxes.places import (
     ImageFiles,
     files_below,
     inside,
-    lists_in,
+    list_folders,
     named,
     places,
 )
-from data.files.boxes.repairs import Repairs
 from data.files.boxes.table import detection_table
 from data.files.boxes.yolo_names import Description, described
 from data.files.boxes.yolo_rows import read_rows
 from data.files.faults import FaultsOfFolder
 from data.files.folders import checked_folder
 from data.files.layouts import check_layout
+from data.files.lists import lists_in, rows_of
+from data.files.repairs import Repairs
 from data.tables import DetectionImages
 
 Pair = tuple[Path, Path]  # an image and its label file, which need not be there
@@ -39,42 +41,36 @@ Pair = tuple[Path, Path]  # an image and its label file, which need not be there
 
 def detection_from_yolo(
     path: str | Path,
+    own: FolderOptions | None = None,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
-    train: Path | None = None,
-    valid: Path | None = None,
-    test: Path | None = None,
-    group: str | None = None,
     seed: int = 0,
 ) -> DetectionImages:
     """Read YOLO from a folder, or from its data.yaml.
 
-    `images` and `labels` are the folders if their names are not the usual; `train`, `valid` and
-    `test` name folders of images, or lists of them in a .txt file; `group` tells which images
-    belong together (`groups_by_name`).
+    `own` gives the folders if their names are not the usual; its `train`, `valid` and `test` name
+    folders of images, or lists of them in a .txt file.
     """
-    path = Path(path)
+    own, path = own or FolderOptions(), Path(path)
     root = path.parent if path.is_file() else checked_folder(path)
     description = described(path, root)
     found = Labelled(relative=True, notices=list(description.notices))
     found.classes |= set((description.classes or {}).values())
-    own = {"train": train, "valid": valid, "test": test}
     sources: dict[str | None, list[Path]] = {
-        part: [inside(root, each)] for part, each in own.items() if each is not None
+        part: [inside(root, each)] for part, each in own.by_part.items()
     }
-    if not sources and images is None and labels is None:
-        sources = dict(description.parts.items()) or {k: [v] for k, v in lists_in(root).items()}
+    if not sources and own.images is None and own.labels is None:
+        lists = lists_in(list_folders(root))
+        sources = dict(description.parts.items()) or {part: [lists[part]] for part in lists}
     if sources:
         pairs = {part: list(_from_sources(each, root)) for part, each in sources.items()}
     else:
-        pairs = _from_folders(root, images, labels, found)
+        pairs = _from_folders(root, own, found)
     if not any(label.is_file() for each in pairs.values() for _, label in each):
         check_layout(root, "yolo")
         raise ValueError(f"{root}: no .txt file of the name of an image. Each image needs one.")
     faults = FaultsOfFolder()
     _read(pairs, description, faults, found)
-    return detection_table(root, found, faults, group=group, seed=seed)
+    return detection_table(root, found, faults, own, seed=seed)
 
 
 def _read(
@@ -102,22 +98,20 @@ def _read(
     found.notices += repairs.sentences()
 
 
-def _from_folders(
-    root: Path, images: Path | None, labels: Path | None, found: Labelled
-) -> dict[str | None, list[Pair]]:
+def _from_folders(root: Path, own: FolderOptions, found: Labelled) -> dict[str | None, list[Pair]]:
     """Pair images and label files by the usual folders, or those given."""
-    where, said = places(root, ".txt", images=images, labels=labels)
+    where, said = places(root, ".txt", own)
     found.notices += said
     pairs: dict[str | None, list[Pair]] = {}
     for place in where:
-        own = [
+        paired = [
             (image, (place.labels / image.relative_to(place.images)).with_suffix(".txt"))
             for image in files_below(place.images, SUFFIXES)
         ]
-        pairs.setdefault(place.part, []).extend(own)
+        pairs.setdefault(place.part, []).extend(paired)
         if place.labels != place.images:
             files = [each for each in files_below(place.labels, (".txt",)) if _is_label(each)]
-            used = {label for _, label in own}
+            used = {label for _, label in paired}
             absent = [file.stem for file in files if file not in used]
             found.notices += say_absent(absent, len(files), place.labels, place.images)
     return pairs
@@ -140,15 +134,9 @@ def _from_sources(sources: Sequence[Path], root: Path) -> Iterator[Pair]:
 
 def _images_of_list(path: Path, root: Path) -> Iterator[Path]:
     """Yield the images of a list, a path a line; those not there raise together."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a folder of images or a list of them ({error}).") from error
     files, faults = ImageFiles(root), FaultsOfFolder()
-    for number, line in enumerate(lines, start=1):
-        name = line.strip().replace("\\", "/")
-        if not name:
-            continue
+    for number, line in rows_of(path):
+        name = line.replace("\\", "/")
         there = [each for each in (path.parent / name, root / name) if each.is_file()]
         with faults.kept():
             image = there[0] if there else files.find(name.rpartition("/")[2])

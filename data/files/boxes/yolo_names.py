@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.files.boxes.places import entered, part_of
+from data.files.boxes.places import entered
+from data.files.part_names import part_of
 
 YAML = (".yaml", ".yml")
 

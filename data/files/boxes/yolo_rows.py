@@ -12,9 +12,9 @@ import math
 from pathlib import Path
 
 from data.files.boxes.labelled import LabelledBox
-from data.files.boxes.repairs import Repairs
 from data.files.boxes.yolo_names import Description
 from data.files.faults import FaultsOfFolder
+from data.files.repairs import Repairs
 
 REACH = 0.01  # by which a share may lie outside 0 to 1, as rounding leaves it
 

@@ -1,8 +1,9 @@
 """A mask file -> the values of its pixels, whatever kind of image it is.
 
 Values are numbers, not brightness, so nothing may be scaled, blended or compressed with loss: a
-palette gives its indices, 16 bits stay 16, one bit is 0 and 1. Grey saved as RGB is one channel
-again. Colours have no numbers of their own; they need a palette that says what each stands for.
+palette gives its indices, unless it is of greys alone, 16 bits stay 16, one bit is 0 and 1. Grey
+saved as RGB, or red alone, is one channel again. Colours have no numbers of their own; they need a
+palette that says what each stands for.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.files.folders import images_in
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"})
 HIGHEST = 65_535
@@ -25,15 +30,14 @@ def decode_mask(path: Path, palette: Palette | None = None) -> np.ndarray:
     """Return the values, uint8 or uint16 (H, W), or raise, naming the file and the remedy."""
     from PIL import Image, ImageOps
 
-    if path.suffix.lower() in LOSSY:
-        raise ValueError(
-            f"{path}: a JPEG changes the values of a mask. Save masks as PNG, from their source."
-        )
     try:
         with Image.open(path) as image:
             seen = ImageOps.exif_transpose(image)
-            coloured = seen.mode == "P" and palette is not None
-            values = np.asarray(seen.convert("RGB") if coloured else seen)
+            if path.suffix.lower() in LOSSY:
+                seen = seen.convert("L")
+            elif seen.mode == "P" and (palette is not None or _is_grey(seen)):
+                seen = seen.convert("RGB")
+            values = np.asarray(seen)
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"{path}: not a readable image ({error}). Save it again.") from error
     if values.ndim == 3:
@@ -48,6 +52,12 @@ def decode_mask(path: Path, palette: Palette | None = None) -> np.ndarray:
             f"{values.dtype} {values.shape}. Save it as an 8- or 16-bit grey PNG."
         )
     return values.astype(np.uint8 if values.max(initial=0) < 256 else np.uint16)
+
+
+def _is_grey(image: Image.Image) -> bool:
+    """Tell a palette of greys alone: a tool that shrinks files wrote it, and its greys count."""
+    colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
 
 
 def decode_objects(folder: Path) -> np.ndarray:
@@ -70,8 +80,8 @@ def _one_channel(path: Path, values: np.ndarray, palette: Palette | None) -> np.
         values = values[..., :-1]
     if palette is not None and values.shape[2] == 3:
         return _by_palette(path, values, palette)
-    if (values == values[..., :1]).all():
-        return values[..., 0]
+    if (values == values[..., :1]).all() or not values[..., 1:].any():
+        return values[..., 0]  # grey, or numbers in the red channel alone
     codes = np.unique(values.reshape(-1, 3), axis=0)
     some = "; ".join(" ".join(map(str, colour)) for colour in codes[:SHOWN])
     raise ValueError(

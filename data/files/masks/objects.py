@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.own_files import FolderOptions
 from data.files.columns import file_source
 from data.files.masks.kinds import Use, listed, use_of, values_of
 from data.files.masks.reading import read_pairs
@@ -21,21 +22,15 @@ VOID = 255  # the border of objects in Pascal VOC
 
 def objects_from_folder(
     root: Path | None,
+    own: FolderOptions | None = None,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
-    train: Path | None = None,
-    valid: Path | None = None,
-    test: Path | None = None,
-    group: str | None = None,
     certain: bool = False,
 ) -> SegmentationImages:
     """Read images and masks with 0 for background and a number for each object.
 
     `certain`: the values are numbers of objects though they look like classes.
     """
-    parts = {"train": train, "valid": valid, "test": test}
-    read = read_pairs(root, images=images, labels=labels, parts=parts, group=group)
+    read = read_pairs(root, own or FolderOptions(), task="objects")
     pixels = values_of(read.masks)
     used = [value for value in pixels if value]
     notices = list(read.notices)
@@ -119,5 +114,5 @@ def _one_foreground(value: int, pixels: dict[int, int], counts: Sequence[int]) -
 def _one_value(folder: Path, value: int) -> str:
     return (
         f"{folder}: all masks are {value} everywhere, so nothing can be told apart. Give masks with"
-        " 0 for background."
+        " 0 for background, or name their folder by --data.labels."
     )

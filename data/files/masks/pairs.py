@@ -8,14 +8,17 @@ may hold a mask for each of its objects instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from common.images import SUFFIXES
+from data.files.faults import FaultsOfFolder
+from data.files.lists import FOLDERS, entry, lists_in, rows_of
 from data.files.masks.places import Place
+from data.files.part_names import PARTS
 
 MARK = re.compile(
     r"[_-](mask|masks|label|labels|gt|seg|segmentation|annot|annotation|l|p|labelids"
@@ -48,8 +51,10 @@ def pairs_of(found: Sequence[Place]) -> tuple[list[Pair], list[str]]:
                 " to which. Rename or remove one."
             )
         own, theirs = dict(images), dict(masks)
+        if not own.keys() & theirs.keys():
+            own, theirs = _bare(own), _bare(theirs)
         both = sorted(own.keys() & theirs.keys())
-        if not both and len(own) == 1 and len(theirs) > 1:
+        if not both and place.single and theirs:
             pairs.append(Pair(next(iter(own)), next(iter(own.values())), place.masks, place.part))
             continue
         if not both and own and len(found) > 1:
@@ -60,9 +65,13 @@ def pairs_of(found: Sequence[Place]) -> tuple[list[Pair], list[str]]:
         pairs += [Pair(name, own[name], theirs[name], place.part) for name in both]
         notices += _left_out(place.images, "images have no mask", own, both)
         notices += _left_out(place.masks, "masks have no image", theirs, both)
-    if not pairs:
-        raise ValueError(f"{found[0].images.parent}: none of the images has a mask.")
     return pairs, notices
+
+
+def _bare(files: dict[str, Path]) -> dict[str, Path]:
+    """Return the files under their names without folders: a mask may lie deeper than its image."""
+    names = [name.rpartition("/")[2] for name in files]
+    return dict(zip(names, files.values(), strict=True)) if len({*names}) == len(names) else files
 
 
 def _files(place: Place) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
@@ -73,7 +82,7 @@ def _files(place: Place) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]
         images = [file for file in both if file not in set(masks)]
     else:
         images = list(_images_below(place.images))
-        masks = list(_images_below(place.masks))
+        masks = [file for file in _images_below(place.masks) if file not in set(images)]
     bare = [(_name(file, place.images, IMAGE_MARK), file) for file in images]
     # a name that is an image's as it stands is not stripped: m_1_l beside m_1_r
     known = {name for name, _ in bare}
@@ -128,29 +137,50 @@ def _nothing_in_common(place: Place, own: dict[str, Path], theirs: dict[str, Pat
     )
 
 
-def voc_lists(pairs: list[Pair], found: Sequence[Place]) -> tuple[list[Pair], list[str]]:
-    """Give the pairs the parts of Pascal VOC's ImageSets/Segmentation, if it is there."""
-    folder = found[0].images.parent / "ImageSets" / "Segmentation"
-    lists = {"train": "train", "valid": "val", "test": "test"}
-    listed: dict[str, str] = {}
-    for part, name in lists.items():
-        path = folder / f"{name}.txt"
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            if line.strip() and listed.setdefault(line.strip(), part) != part:
-                raise ValueError(f"{path}: {line.strip()!r} is in two lists. Keep it in one.")
-    if not listed or any(pair.part for pair in pairs):
+def listed(
+    pairs: list[Pair], found: Sequence[Place], given: Mapping[str, Path]
+) -> tuple[list[Pair], list[str]]:
+    """Give the pairs the parts of lists: those `given`, else those that lie beside the images."""
+    if any(pair.part for pair in pairs):
         return pairs, []
-    kept = [Pair(p.name, p.image, p.mask, listed[p.name]) for p in pairs if p.name in listed]
-    if not kept:
-        raise ValueError(f"{folder}: its lists name none of the images. Correct or remove them.")
-    rest = len(pairs) - len(kept)
-    return kept, [f"{folder}: {rest:,} images are in no list and were left out."] if rest else []
+    above = found[0].images.parent
+    near = [above / "ImageSets" / "Segmentation", above, found[0].masks, found[0].masks.parent]
+    lists = dict(given) or lists_in([*near, *(above / name for name in FOLDERS)])
+    known = {name: row for row, pair in enumerate(pairs)
+             for name in (pair.name.rpartition("/")[2], pair.image.name, pair.name)}  # fmt: skip
+    part_of: dict[int, str] = {}
+    faults, absent = FaultsOfFolder(), 0
+    for part, path in lists.items():
+        for number, line in rows_of(path):
+            row = entry(line, known)
+            if row is None:
+                absent += 1
+                if given:
+                    faults.add(f"{path}, row {number}: no image with a mask is called {line!r}. "
+                               "Correct it, or remove the row.")  # fmt: skip
+            elif part_of.setdefault(row, part) != part:
+                raise ValueError(f"{path}: {line!r} is in two lists. Keep it in one.")
+    faults.check()
+    if not lists:
+        return pairs, []
+    if not part_of:
+        some = next(iter(lists.values()))
+        raise ValueError(f"{some}: it names none of the images. Correct or remove it.")
+    left = len(pairs) - len(part_of)
+    said = f"The split is that of {', '.join(path.name for path in lists.values())}"
+    said += f"; {absent:,} of its names have no mask" if absent else ""
+    said += f"; {left:,} images are in no list and were left out" if left else ""
+    return [replace(pairs[row], part=part) for row, part in sorted(part_of.items())], [said + "."]
 
 
 def split_of(pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
-    """Return the rows of each part, empty where the data has no parts."""
-    parts = [part for part in ("train", "valid", "test") if any(p.part == part for p in pairs)]
-    return {
-        part: np.array([row for row, pair in enumerate(pairs) if pair.part == part])
-        for part in parts
-    }
+    """Return the rows of each part, empty where the data has none but train."""
+    parts = [part for part in PARTS if any(pair.part == part for pair in pairs)]
+    return (
+        {}
+        if parts == ["train"]
+        else {
+            part: np.array([row for row, pair in enumerate(pairs) if pair.part == part])
+            for part in parts
+        }
+    )

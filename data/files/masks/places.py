@@ -2,33 +2,33 @@
 
     images/ + labels/              JPEGImages/ + SegmentationClass/      one pool
     images/train/ + labels/train/  train/images/ + train/labels/         a folder a part
-    train/ + trainannot/           a.jpg + a_mask.png                    beside each other
-    a/images/a.png + a/masks/      a folder an image, a mask an object
+    train/ + trainannot/           a_train_input/ + a_train_groundtruth/ beside each other
+    a.jpg + a_mask.png             a/images/a.png + a/masks/…            a mask an object
 
-Names match whatever their case.
+Names match whatever their case. A folder without an image does not count: Pascal VOC's Annotations/
+holds boxes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.own_files import FolderOptions
+from data.files.class_folders import has_images, images_below, is_image
 from data.files.folders import checked_folder
 from data.files.layouts import check_layout
+from data.files.part_names import part_in, part_of, words_of
 
 IMAGES = (
     "images jpegimages image imgs img img_dir leftimg8bit frames photos pictures inputs input"
 ).split()
 MASKS = (
-    "labels masks annotations segmentationclass segmentationobject label mask annotation annots"
-    " annot ann_dir gtfine gt groundtruth ground_truth segmentation targets"
+    "labels masks segmentationclass segmentationobject annotations label mask annotation annots"
+    " annot ann_dir gtfine gt groundtruth ground_truth segmentation segmentations targets"
 ).split()
-PART_NAMES = {
-    "train": ("train", "training"),
-    "valid": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
+NOT_OF = {"objects": "segmentationclass", "semantic": "segmentationobject"}  # a task's last choice
 BESIDE = ("annot", "annotations", "labels", "masks", "mask", "gt")  # trainannot/ of train/
 
 
@@ -39,59 +39,74 @@ class Place:
     images: Path
     masks: Path
     part: str | None = None
+    single: bool = False
+    """The folder of one image, with a mask for each of its objects."""
 
 
-def places(
-    root: Path | None,
-    *,
-    images: Path | None = None,
-    masks: Path | None = None,
-    parts: Mapping[str, Path | None],
-) -> list[Place]:
-    """Find the folders below `root`, or in the folders given for each part.
+def places(root: Path | None, own: FolderOptions, *, task: str) -> list[Place]:
+    """Find the folders below `root`, or in those that `own` gives for each part.
 
-    `images` and `masks` name folders that are not found by their names; paths below `root` do.
+    Folders that are not found by their names are given too; paths below `root` do.
     """
-    given = {part: folder for part, folder in parts.items() if folder is not None}
-    if given:
-        found = [
-            _within(checked_folder(_below(root, folder)), part, images, masks)
-            for part, folder in given.items()
-        ]
+    if own.by_part:
+        found = []
+        for part, path in own.by_part.items():
+            folder = checked_folder(below(root, path))
+            found += _within(folder, part, _given(folder, own, task), [])
     else:
         assert root is not None
-        found = _found(_entered(checked_folder(root)), images, masks)
+        found = _found(_entered(checked_folder(root)), own, task)
     if not found:
         assert root is not None
-        _refuse(root)
+        refuse(root)
     return found
 
 
-def _found(root: Path, images: Path | None, masks: Path | None) -> list[Place]:
+def _found(root: Path, own: FolderOptions, task: str) -> list[Place]:
     """Try the layouts, the plainest first; empty if it is none of them."""
-    own = _named(root, IMAGES) if images is None else checked_folder(_below(root, images))
-    theirs = _named(root, MASKS) if masks is None else checked_folder(_below(root, masks))
-    if own is not None and theirs is not None:
-        return _by_part(own, theirs) or [Place(own, theirs)]
-    return list(_parts_of(root)) or _beside(root) or list(_each(root))
+    images, masks = _given(root, own, task)
+    if images is not None and masks is not None:
+        return _by_part(images, masks) or [Place(images, masks)]
+    return list(_parts_of(root, task)) or _by_words(root) or _beside(root) or list(_each(root))
 
 
-def _within(folder: Path, part: str, images: Path | None, masks: Path | None) -> Place:
+def _given(folder: Path, own: FolderOptions, task: str) -> tuple[Path | None, Path | None]:
+    """Return the folders of images and masks inside a folder, as given or by their names."""
+    names = sorted(MASKS, key=lambda name: name == NOT_OF[task])
+    images = _named(folder, IMAGES) if own.images is None else below(folder, own.images)
+    masks = _named(folder, names) if own.labels is None else below(folder, own.labels)
+    return images and checked_folder(images), masks and checked_folder(masks)
+
+
+def _parts_of(root: Path, task: str) -> Iterator[Place]:
+    """Yield the folders that a word of their name makes a part, with those of their masks."""
+    full = [folder for folder in _folders(root) if has_images(folder)]
+    masks = [folder for folder in full if _is_of_masks(folder.name)]
+    for folder in full:
+        part = part_in(folder.name)
+        if part is not None and folder not in masks:
+            beside = [each for each in masks if part_in(each.name) == part]
+            yield from _within(folder, part, _given(folder, FolderOptions(), task), beside)
+
+
+def _within(
+    folder: Path, part: str, inner: tuple[Path | None, Path | None], beside: Sequence[Path]
+) -> list[Place]:
     """Return the folders inside one part's folder, beside it, or the folder itself for both."""
-    own = _named(folder, IMAGES) if images is None else checked_folder(_below(folder, images))
-    theirs = _named(folder, MASKS) if masks is None else checked_folder(_below(folder, masks))
-    if theirs is None:
-        sisters = {each.name.lower(): each for each in _folders(folder.parent)}
+    images, masks = inner
+    if masks is None and not beside:
         names = [folder.name.lower() + gap + word for word in BESIDE for gap in ("", "_", "-")]
-        theirs = next((sisters[name] for name in names if name in sisters), None)
-    return Place(own or folder, theirs or folder, part)
-
-
-def _parts_of(root: Path) -> Iterator[Place]:
-    for folder in _folders(root):
-        part = part_of(folder.name)
-        if part is not None:
-            yield _within(folder, part, None, None)
+        beside = [each for each in _folders(folder.parent) if each.name.lower() in names]
+    if masks is None and len(beside) > 1:
+        raise ValueError(
+            f"{folder.parent}: {beside[0].name}/ and {beside[1].name}/ may both be the masks of"
+            f" {folder.name}/. Move one away, or give --data.images and --data.labels."
+        )
+    masks = masks or next(iter(beside), None)
+    if images is None and masks is None:
+        each = [replace(place, part=part) for place in _each(folder)]
+        return each or [Place(folder, folder, part)]
+    return [Place(images or folder, masks or folder, part)]
 
 
 def _by_part(images: Path, masks: Path) -> list[Place]:
@@ -105,9 +120,18 @@ def _by_part(images: Path, masks: Path) -> list[Place]:
     ]
 
 
+def _by_words(root: Path) -> list[Place]:
+    """Return the only two folders of images, one named as that of masks: PNGImages, PedMasks."""
+    full = [folder for folder in _folders(root) if has_images(folder)]
+    masks = [folder for folder in full if _is_of_masks(folder.name)]
+    if len(full) != 2 or len(masks) != 1:
+        return []
+    return [Place(next(folder for folder in full if folder not in masks), masks[0])]
+
+
 def _beside(root: Path) -> list[Place]:
     """Return the folder for both if masks lie beside their images: a.jpg and a_mask.png."""
-    stems = {file.stem.lower() for file in root.iterdir() if file.is_file()}
+    stems = {file.with_suffix("").as_posix().lower() for file in images_below(root)}
     marked = any(f"{stem}{mark}" in stems for stem in stems for mark in ("_mask", "_label", "_gt"))
     return [Place(root, root)] if marked else []
 
@@ -117,19 +141,14 @@ def _each(root: Path) -> Iterator[Place]:
     for folder in _folders(root):
         own, theirs = _named(folder, IMAGES), _named(folder, MASKS)
         if own is not None and theirs is not None:
-            yield Place(own, theirs)
-
-
-def part_of(name: str) -> str | None:
-    """Return the part that a folder's name stands for; None for another name."""
-    return next((part for part, names in PART_NAMES.items() if name.lower() in names), None)
+            yield Place(own, theirs, single=len([*filter(is_image, own.iterdir())]) == 1)
 
 
 def _entered(root: Path) -> Path:
     """Return the folder, or the one in it where it holds nothing else: VOCdevkit/VOC2012."""
     while True:
         inner = [each for each in root.iterdir() if each.name[0] not in "._"]
-        if len(inner) != 1 or not inner[0].is_dir() or part_of(inner[0].name):
+        if len(inner) != 1 or not inner[0].is_dir() or part_in(inner[0].name):
             return root
         if inner[0].name.lower() in (*IMAGES, *MASKS):
             return root
@@ -138,20 +157,29 @@ def _entered(root: Path) -> Path:
 
 def _named(root: Path, names: Sequence[str]) -> Path | None:
     inside = {each.name.lower(): each for each in _folders(root)}
-    return next((inside[name] for name in names if name in inside), None)
+    found = (inside[name] for name in names if name in inside)
+    return next(filter(has_images, found), None)
+
+
+def _is_of_masks(name: str) -> bool:
+    """Tell by a word: "train_masks", "ISIC2018_Task1_Training_GroundTruth"."""
+    words = words_of(name)
+    return bool({*words} & {*MASKS}) or "groundtruth" in "".join(words)
 
 
 def _folders(root: Path) -> list[Path]:
     return sorted(each for each in root.iterdir() if each.is_dir() and each.name[0] != ".")
 
 
-def _below(root: Path | None, path: Path) -> Path:
+def below(root: Path | None, path: Path) -> Path:
     """Return a path that the user gave, below `root` if it is there."""
     return root / path if root is not None and (root / path).exists() else path
 
 
-def _refuse(root: Path) -> None:
-    check_layout(root, "masks")
+def refuse(root: Path) -> None:
+    """Raise, naming the layout that lies there if it is another one."""
+    instead = "; segmentation needs an image of the mask of each image"
+    check_layout(root, "masks", instead=instead)
     inside = ", ".join(each.name for each in _folders(root)) or "no folder"
     raise ValueError(
         f"{root}: no images with masks found ({inside} in it). Put images into images/ and a mask"

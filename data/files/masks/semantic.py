@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common.images import UNLABELLED
+from common.own_files import FolderOptions
 from data.files.columns import file_source
 from data.files.faults import FaultsOfFolder
 from data.files.masks.decoding import read_names, read_palette
@@ -22,28 +23,22 @@ from data.tables import SemanticImages
 
 def semantic_from_folder(
     root: Path | None,
+    own: FolderOptions | None = None,
     *,
-    images: Path | None = None,
-    labels: Path | None = None,
-    train: Path | None = None,
-    valid: Path | None = None,
-    test: Path | None = None,
     names: Path | None = None,
     palette: Path | None = None,
     ignore: int = 255,
-    group: str | None = None,
     longest_side: int | None = None,
 ) -> SemanticImages:
     """Read images and masks whose values are classes; pixels of `ignore` have none.
 
     Images are kept with at most `longest_side` pixels a side, masks as they are.
     """
-    parts = {"train": train, "valid": valid, "test": test}
     colours, named = (None, {}) if palette is None else read_palette(palette)
     if names is not None:
         named = read_names(names)
     read = read_pairs(
-        root, images=images, labels=labels, parts=parts, group=group, palette=colours,
+        root, own or FolderOptions(), task="semantic", palette=colours,
         longest_side=longest_side,
     )  # fmt: skip
     pixels = values_of(read.masks)

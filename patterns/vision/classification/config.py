@@ -13,33 +13,24 @@ from typing import Annotated, Literal
 from annotated_types import Interval, Len
 
 from common.config import RunConfig
-from common.own_files import TableOptions
+from common.own_files import PartOptions, TableOptions
 
 NAME = "vision/classification"
 Width = Annotated[int, Interval(ge=1, le=4096)]
 
 
 @dataclass(frozen=True)
-class DataOptions(TableOptions):
+class DataOptions(TableOptions, PartOptions):
     """Where your own images are."""
 
     path: Path | None = None
     """Images for `--dataset folder`: a sub-folder per class, below train/, val/, test/ if any."""
-    train: Path | None = None
-    """Class folders to train on, in place of `path`; what is not given is drawn from it."""
-    valid: Path | None = None
-    """Class folders of the validation part."""
-    test: Path | None = None
-    """Class folders of the test part."""
     labels: Path | None = None
     """CSV that names the label of each image below `path`; columns split and group are used."""
     file: str = "file"
-    """Column of `labels` with the image's name, with or without its ending."""
+    """Column of `labels` with the image's name, with or without its folder and ending."""
     label: str = "label"
     """Column of `labels` with its label."""
-    group: str | None = None
-    """Keep images that belong together in one part: `prefix` (of names before their number), or a
-    regular expression whose first bracket is the group."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import numpy as np
 from common.evaluation.splits import stratified_split
 from patterns.vision.classification.config import Config
 from patterns.vision.classification.entities.images import LabelledImages
+from patterns.vision.lacking import lacking
 
 if TYPE_CHECKING:
     from data.tables import Images, Source
@@ -77,6 +78,7 @@ def split(table: Images, config: Config) -> Splits:
         kept, _ = stratified_split(train.labels, (part, 1 - part), seed=config.seed)
         train = _chosen(train, kept)
     public = table.source.origin != "file"
+    labels = {"train": train.labels, "test": table.test_labels}
     return Splits(
         source=table.source,
         train=train,
@@ -84,6 +86,7 @@ def split(table: Images, config: Config) -> Splits:
         test=LabelledImages(table.test_images, table.test_labels),
         label_names=table.label_names,
         mirror_safe=table.source.name in MIRROR_SAFE if public else None,
+        notices=tuple(lacking(labels, table.label_names, unit="an image")),
     )
 
 
@@ -93,11 +96,10 @@ def _own_folder(config: Config) -> Images:
     own = config.data
     return images_from_folder(
         own.path,
-        parts={"train": own.train, "valid": own.valid, "test": own.test},
+        own,
         labels=own.labels,
         file=own.file,
         label=own.label,
-        group=own.group,
         size=config.image_size,
         sizes=SIZES["efficientnet-lite0" if config.model == "efficientnet-lite0" else "scratch"],
         valid_share=config.split.valid_share,

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval, MultipleOf
 
 from common.config import RunConfig
+from common.own_files import FolderOptions
 
 NAME = "vision/detection"
 Side = Annotated[int, Interval(ge=32, le=2048), MultipleOf(32)]
@@ -20,25 +21,14 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(FolderOptions):
     """Your own labelled images."""
 
     path: Path | None = None
     """Folder of your images and labels for `--dataset voc`, `coco` or `yolo`; for coco also one
     .json file, for yolo also its data.yaml."""
-    images: Path | None = None
-    """Folder of the images, if it has none of the usual names."""
-    labels: Path | None = None
-    """Folder of the labels (.xml, .json or .txt), if it has none of the usual names."""
     train: Path | None = None
     """Training part by hand: a list of images (voc, yolo), a folder (yolo) or a .json (coco)."""
-    valid: Path | None = None
-    """The same of the validation part."""
-    test: Path | None = None
-    """The same of the test part."""
-    group: str | None = None
-    """What keeps images that belong together, as the frames of a film, in one part: `prefix` for
-    the name before its number, or a regular expression whose first bracket is the group."""
 
 
 @dataclass(frozen=True)

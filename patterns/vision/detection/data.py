@@ -15,7 +15,7 @@ marked as difficult or as crowds are left out of training and ignored where dete
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from patterns.vision.detection.config import Config
 from patterns.vision.detection.entities.images import BoxedImages, Rows
+from patterns.vision.lacking import lacking
 
 if TYPE_CHECKING:
     from data.tables import DetectionImages, Source
@@ -71,10 +72,7 @@ def _own(config: Config) -> DetectionImages:
     }
     own = config.data
     assert own.path is not None
-    return readers[config.dataset](
-        own.path, images=own.images, labels=own.labels, train=own.train, valid=own.valid,
-        test=own.test, group=own.group, seed=config.seed,
-    )  # fmt: skip
+    return readers[config.dataset](own.path, own, seed=config.seed)
 
 
 def split(table: DetectionImages, config: Config) -> Splits:
@@ -89,7 +87,8 @@ def split(table: DetectionImages, config: Config) -> Splits:
                 f"{name}: none of its {len(part)} images has a box; label some, or move labelled"
                 " images there"
             )
-    notices = tuple(_lacking(parts, table.label_names))
+    labels = {name: np.concatenate(part.labels) for name, part in parts.items()}
+    notices = tuple(lacking(labels, table.label_names, unit="a box"))
     return Splits(
         table.source, parts["train"], parts["valid"], parts["test"], table.label_names, notices
     )
@@ -104,13 +103,3 @@ def _part(table: DetectionImages, rows: np.ndarray) -> BoxedImages:
         Rows(table.images, rows),
         *([values[row] for row in rows] for values in chosen),
     )
-
-
-def _lacking(parts: Mapping[str, BoxedImages], label_names: Sequence[str]) -> Iterator[str]:
-    """Say which classes have no box in training, or in the test, whose figures then lack them."""
-    said = {"train": "cannot be learned", "test": "are not measured"}
-    for name, consequence in said.items():
-        found = set(np.concatenate(parts[name].labels).tolist())
-        lacking = [label for number, label in enumerate(label_names) if number not in found]
-        if lacking:
-            yield f"Classes without a box in the {name} part {consequence}: {', '.join(lacking)}."

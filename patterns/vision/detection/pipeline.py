@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.atomic import write_json
-from common.evaluation.detection import DetectionScore
+from common.preference import preferred
 from patterns.vision.detection.config import Config
 from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
@@ -59,7 +59,7 @@ class Pipeline:
         self.label_names, self.example, self.seed = tuple(label_names), example, seed
         self.notices: list[str] = []
         self.valid_map_: float | None = None  # mAP@.5 of the best epoch on validation
-        self.served_: Literal["yolo", "blobs"] = "yolo"
+        self.served_ = "yolo"  # or blobs, where validation prefers the baseline
         self.limits_: np.ndarray = thresholds.values_  # (C,) least scores of what is served
 
     @classmethod
@@ -106,18 +106,20 @@ class Pipeline:
         found = judged(self.candidates(valid.images), valid)
         self.thresholds.fit(found, valid.boxes, valid.labels)
         self.counts.fit(found, valid.labels)
-        own, base = (
-            average_precision(each, valid.boxes, valid.labels, len(self.label_names))
-            for each in (found, judged(self.baseline.predict(valid.images), valid))
+        of_each = {"blobs": judged(self.baseline.predict(valid.images), valid), "yolo": found}
+        scores = {
+            name: average_precision(each, valid.boxes, valid.labels, len(self.label_names))
+            for name, each in of_each.items()
+        }
+        self.served_, notice = preferred(
+            {name: float(score.per_threshold[0]) for name, score in scores.items()},
+            "yolo",
+            measure=f"mAP@.5 on the {len(valid):,} validation images",
         )
         self.limits_ = self.thresholds.values_
-        if _order(base) > _order(own):
-            self.served_ = "blobs"
+        if self.served_ == "blobs":
             self.limits_ = np.full(len(self.label_names), self.thresholds.confidence)
-            self.notices.append(
-                f"The baseline is served: its mAP@.5 on validation is {base.per_threshold[0]:.3f}, "
-                f"yolo's {own.per_threshold[0]:.3f}. More images or epochs may turn this round."
-            )
+        self.notices += [notice] if notice else []
         return self
 
     def candidates(self, images: Sequence[np.ndarray]) -> list[Detections]:
@@ -193,11 +195,6 @@ def judged(found: Sequence[Detections], part: BoxedImages) -> list[Detections]:
         return list(found)
     truth = (part.boxes, part.labels, part.ignored_boxes, part.ignored_labels)
     return [without_ignored(*each) for each in zip(found, *truth, strict=True)]
-
-
-def _order(score: DetectionScore) -> tuple[float, float]:
-    """Return what scores are ordered by: mAP@.5, then mAP@.5:.95."""
-    return float(score.per_threshold[0]), score.mean_average_precision
 
 
 def _example(part: BoxedImages) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from annotated_types import Interval, MultipleOf
 
 from common.config import RunConfig
+from common.own_files import FolderOptions
 
 NAME = "vision/segmentation"
 Share = Annotated[float, Interval(ge=0.05, le=0.5)]
@@ -47,25 +48,12 @@ SUITED = {
 
 
 @dataclass(frozen=True)
-class DataOptions:
+class DataOptions(FolderOptions):
     """Your own images."""
 
     path: Path | None = None
     """Folder for `--dataset folder`: images/ and labels/ with equal file names, or one folder of
     those for train, val and test each; other usual names are found."""
-    images: Path | None = None
-    """Folder of the images, if it is not found by its name."""
-    labels: Path | None = None
-    """Folder of the masks, if it is not found by its name."""
-    train: Path | None = None
-    """Folder with the images and masks of the training part."""
-    valid: Path | None = None
-    """Folder with those of the validation part."""
-    test: Path | None = None
-    """Folder with those of the test part."""
-    group: str | None = None
-    """Regular expression for file names: images for which it finds the same text stay in one part,
-    such as ^[^_]+ for what stands before the first underscore."""
     names: Path | None = None
     """Classes: a text file with a name a line, the first of value 0, or with value and name."""
     palette: Path | None = None

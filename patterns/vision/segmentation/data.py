@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.evaluation.splits import grouped_split
+from patterns.vision.lacking import lacking
 from patterns.vision.segmentation.config import Config
 from patterns.vision.segmentation.entities.images import Classes, MaskedImages
 
@@ -109,15 +110,12 @@ def _own(config: Config) -> ImageTable:
     from data.files import objects_from_folder, semantic_from_folder
 
     own = config.data
-    places = {each: getattr(own, each) for each in ("images", "labels", "train", "valid", "test")}
     if config.task == "semantic":
         return semantic_from_folder(
-            own.path, **places, names=own.names, palette=own.palette, ignore=own.ignore,
-            group=own.group, longest_side=own.longest_side,
+            own.path, own, names=own.names, palette=own.palette, ignore=own.ignore,
+            longest_side=own.longest_side,
         )  # fmt: skip
-    return objects_from_folder(
-        own.path, **places, group=own.group, certain=config.task == "objects"
-    )
+    return objects_from_folder(own.path, own, certain=config.task == "objects")
 
 
 @dataclass(frozen=True)
@@ -161,20 +159,24 @@ def split(table: ImageTable, config: Config) -> Splits:
         )
         for part in rows
     ]
+    if classes is not None:
+        occur = {name: np.unique(np.concatenate([np.unique(mask) for mask in part.masks]))
+                 for name, part in zip(("train", "valid", "test"), parts, strict=True)}  # fmt: skip
+        notices += lacking(occur, classes.names, unit="a pixel")
     units = "images" if grouping is None else grouping.plural
     return Splits(table.source, parts[0], parts[1], parts[2], classes, units, tuple(notices))
 
 
 def _grouping(table: ImageTable, images: Sequence[np.ndarray]) -> Grouping | None:
     """Find which images belong together: as the source says, by their names, by their edges."""
-    from data.files import are_neighbours_alike, series_groups, series_of
+    from data.files import are_neighbours_alike, series_groups, series_of, thumbnail
     from data.tables import SegmentationImages
 
     if table.groups:
         groups = np.unique(table.groups, return_inverse=True)[1].astype(np.int64)
         return Grouping(groups, "group", "groups", "an image of their group")
     series = series_of(table.names)
-    if are_neighbours_alike(images, series):
+    if are_neighbours_alike(np.stack([thumbnail(image) for image in images]), series):
         groups = series_groups(table.names, series)
         return Grouping(groups, "series", "series", "an image of their series")
     if not isinstance(table, SegmentationImages):
@@ -198,19 +200,16 @@ def _kept(
             f"split: the data has the parts {', '.join(given)} alone; give train and test, or"
             " images without parts, of which they are drawn"
         )
-    train, test = given["train"], given["test" if "test" in given else "valid"]
-    notices = ["the split is the data's own"]
-    if "test" not in given:
-        notices = ["there is no test part, so val is the test and is never trained on"]
-    if len(given) == 3:
-        rows = [train, given["valid"], test]
-    else:
-        rest, valid = _held_out(groups[train], config.split.valid_share, seed=config.seed)
-        rows = [train[rest], train[valid], test]
-        notices[0] += f"; {len(valid):,} images of train were drawn for validation"
+    rows, said = dict(given), "the split is the data's own"
+    shares = {"test": config.split.test_share, "valid": config.split.valid_share}
+    for part in [part for part in shares if part not in given]:
+        rest, held = _held_out(groups[rows["train"]], shares[part], seed=config.seed)
+        rows[part], rows["train"] = rows["train"][held], rows["train"][rest]
+        said += f"; {len(held):,} images of train were drawn for the {part} part"
+    parts = [rows["train"], rows["valid"], rows["test"]]
     if grouping is not None:
-        notices[0] += f"; {grouping.seen(rows)}"
-    return rows, notices
+        said += f"; {grouping.seen(parts)}"
+    return parts, [said]
 
 
 def _drawn(

@@ -19,6 +19,7 @@ import numpy as np
 
 from common.atomic import write_json
 from common.config import as_flags
+from common.preference import preferred
 from patterns.vision.images import image_profile, read_image
 from patterns.vision.segmentation.config import SUITED, Config
 from patterns.vision.segmentation.data import Splits
@@ -114,7 +115,7 @@ class Pipeline:
     def fit_postprocess(self, splits: Splits) -> Pipeline:
         """Choose threshold, smoothing and smallest area, or the balance of the classes.
 
-        Then the network is compared with the baseline, and the better of the two is served.
+        The network serves if the validation images prefer it to the baseline.
         """
         images, masks = splits.valid.images, splits.valid.masks
         self.postprocess.fit(self.probabilities(images), masks)
@@ -123,15 +124,17 @@ class Pipeline:
         network, post = self.network, self.postprocess
         self.network, self.postprocess = None, deepcopy(post)
         self.postprocess.fit(self.probabilities(images), masks)
-        simple = self.postprocess.score_
-        if simple > post.score_:
-            self.rejected_ = network, post
-            self.notices.append(
-                f"the baseline is served: on validation its IoU is {simple:.3f}, the network's"
-                f" {post.score_:.3f}; more epochs or more images may change that"
-            )
-        else:
+        of = "IoU" if self.task == "objects" else "mean IoU"
+        served, notice = preferred(
+            {self.baseline.name: self.postprocess.score_, network.name: post.score_},
+            network.name,
+            measure=f"{of} on the {len(images):,} validation images",
+        )
+        if served == network.name:
             self.network, self.postprocess = network, post
+        else:
+            self.rejected_ = network, post
+        self.notices += [notice] if notice else []
         return self
 
     def probabilities(self, images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:

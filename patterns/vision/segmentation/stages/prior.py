@@ -28,6 +28,8 @@ BINS = 6  # of each colour channel
 class PlaceAndColour:
     """Naive Bayes on the place and the colour of a pixel."""
 
+    name = "place and colour"
+
     def __init__(self, *, classes: int) -> None:
         self.classes = classes
         self.place_ = np.full((GRID**2, classes), 1 / classes, np.float32)  # p(c | cell), (P, C)

@@ -25,6 +25,8 @@ LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 class OtsuThreshold:
     """Foreground by a threshold per image; nothing is learned, so nothing is saved."""
 
+    name = "otsu"
+
     def fit(self, images: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Self:
         """Learn nothing: each image has its own threshold."""
         return self

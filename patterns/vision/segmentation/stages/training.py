@@ -37,6 +37,8 @@ class Segmenter:
     Without `classes` it tells objects from background; masks then number the objects.
     """
 
+    name = "unet"
+
     def __init__(
         self,
         *,
@@ -121,7 +123,7 @@ class Segmenter:
             validate=lambda _: self.score(*judged),
             checkpoint=checkpoint,
             resume=resume,
-            label="unet",
+            label=self.name,
         )
         return self
 
