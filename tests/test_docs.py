@@ -93,7 +93,7 @@ def test_blocks_of_the_recommender_come_from_kept_runs(name, source) -> None:
     assert block.strip() == source.markdown(source.read()).strip()
 
 
-@pytest.mark.parametrize("pattern", {each.pattern for each in ablations.ABLATIONS.values()})
+@pytest.mark.parametrize("pattern", sorted({each.pattern for each in ablations.ABLATIONS.values()}))
 def test_ablations_come_from_kept_runs(pattern: str) -> None:
     begin, end = figures.markers(ablations.BLOCK)
     text = ablations.readme_of(pattern).read_text(encoding="utf-8")
