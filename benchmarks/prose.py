@@ -6,7 +6,8 @@ with its decimals, its sign, per cent, an interval, or a word of `SHARES`. In th
 
     recsys / quality / + ranking / NDCG@10    the run, then table, row and column of its JSON
     recsys config / reranking / ndcg_budget   a default of a pattern's configuration
-    ratio: A; B                               A / B; also difference, gain (A / B - 1), minus (-A)
+    ratio: A; B                               A / B; also difference (A - B), gain (A / B - 1), cut
+                                              (1 - A / B) and, of one path, minus (-A)
     given: arithmetic                         nothing measured: a word of `GIVEN` says what else
 
 The second path may leave out what it has in common with the first, at its front. A row or table
@@ -53,7 +54,7 @@ NUMBER = r"[+-]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
 _SHARE = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in SHARES)
 _UNIT = r"(?:ms|milliseconds?|s|seconds?|minutes?|[KMGT]i?B|bytes)"
 TOLD = re.compile(
-    rf"(?P<figure>(?<![\w.]){NUMBER}(?:\s?%|\s{_UNIT})?(?:\s\[{NUMBER},\s{NUMBER}\])?"
+    rf"(?P<figure>(?<![\w.−]){NUMBER}(?:\s?%|\s{_UNIT})?(?:\s\[{NUMBER},\s{NUMBER}\])?"
     rf"|\b(?:{_SHARE}))"
     r"(?P<comment><!--\s+(?P<path>(?:(?!-->).)*?)\s+-->)",
     re.IGNORECASE | re.DOTALL,
@@ -82,8 +83,8 @@ LOOKS_MEASURED = re.compile(
 
 def pages() -> list[Path]:
     """Return the pages whose figures are rendered; a decision keeps the figures of its day."""
-    places = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/*.md")
-    places += ("patterns/*/README.md", "patterns/*/*/README.md")
+    places = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/*.md"]
+    places += ["patterns/*/README.md", "patterns/*/*/README.md"]
     return [page for place in places for page in sorted(ROOT.glob(place))]
 
 
@@ -147,6 +148,7 @@ OPERATIONS: Mapping[str, Callable[..., float]] = {
     "ratio": lambda a, b: a / b,
     "difference": lambda a, b: a - b,
     "gain": lambda a, b: a / b - 1,
+    "cut": lambda a, b: 1 - a / b,
     "minus": lambda a: -a,
 }
 

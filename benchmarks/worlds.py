@@ -3,9 +3,10 @@
     python -m benchmarks.worlds             every command below, one after the other
     python -m benchmarks.worlds --render    only rewrite the README from what is kept
 
-The offline default, the same with rankers that learn from the log of what was shown, and a million
-events. What each gave is kept as `benchmarks/results/recsys-worlds.json`; the block of the README
-is made from that alone, and a test holds the two equal.
+The offline default, the same with rankers that learn from the log of what was shown (the two are
+compared user by user), and a million events. What each gave is kept as
+`benchmarks/results/recsys-worlds.json`; the block of the README is made from that alone, and a test
+holds the two equal.
 """
 
 from __future__ import annotations
@@ -14,11 +15,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from benchmarks.figures import render_into, run_alone, table_markdown
 from benchmarks.kept import RESULTS, ROOT
 from common.atomic import write_json
+from common.config import parse
+from common.evaluation.bootstrap import paired_difference
+
+if TYPE_CHECKING:
+    from common.artifacts import Run
 
 PATH = RESULTS / "recsys-worlds.json"
 README = ROOT / "patterns" / "recsys" / "README.md"
@@ -30,6 +38,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 STEPS = ("popularity", "merged", "+ ranking", "+ re-ranking")
 METRICS = ("NDCG@10", "true liking@10")
+# two runs in one world whose ranked lists are compared, user by user, in the table of the second
+COMPARED = ("offline default", "learned from exposures")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,13 +51,24 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--render", action="store_true", help="only rewrite the README")
     if not parser.parse_args(arguments).render:
-        kept = {name: run_alone("recsys", command) for name, command in COMMANDS.items()}
-        for result in kept.values():
-            result["metrics"] = {"rows": _rows(result["metrics"])}
+        pages: dict[str, dict[str, np.ndarray]] = {}
+        kept = {name: measure(name, pages) for name in COMMANDS}
+        kept[COMPARED[1]]["metrics"]["rows"].append(compared(*(pages[name] for name in COMPARED)))
         RESULTS.mkdir(parents=True, exist_ok=True)
         write_json(PATH, kept)
     render_into(README, markdown(read()), block="worlds")
     return 0
+
+
+def measure(name: str, pages: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:
+    """Run one command and give what it measured; note in `pages` what is compared by user."""
+
+    def look(run: Run) -> None:
+        if name in COMPARED:
+            pages[name] = per_user(COMMANDS[name], run)
+
+    result = run_alone("recsys", COMMANDS[name], look=look)
+    return result | {"metrics": {"rows": _rows(result["metrics"])}}
 
 
 def _rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -62,6 +83,32 @@ def _rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for name in STEPS
     ]
+
+
+def per_user(command: Sequence[str], run: Run) -> dict[str, np.ndarray]:
+    """Return each metric of the ranked lists of a saved run, one value per test user."""
+    from patterns.recsys.config import PRESETS
+    from patterns.recsys.data import load, split
+    from patterns.recsys.evaluation.asked import ask
+    from patterns.recsys.evaluation.scorer import Scorer
+    from patterns.recsys.pipeline import Pipeline
+
+    config = parse(PRESETS, description="", argv=list(command[1:]))
+    splits = split(load(config), config)
+    pipeline = Pipeline.load(run.pipeline)
+    asked = ask(pipeline, splits)
+    values = Scorer(pipeline, asked, splits).per_user(asked.lists["+ ranking"])
+    return {metric: values[metric] for metric in METRICS}
+
+
+def compared(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the row of differences, paired by user, of the second from the first."""
+    values = {}
+    for metric in METRICS:
+        found = paired_difference(second[metric], first[metric])
+        values[metric] = {"value": found.value, "low": found.low, "high": found.high}
+    name = f"+ ranking, over that of the {COMPARED[0]}"
+    return {"name": name, "baseline": False, "values": values}
 
 
 def read() -> dict[str, Any]:

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import als, metrics, retrieval
+from benchmarks import als, metrics, retrieval, worlds
 from benchmarks.timing import interleaved
 
 
@@ -51,7 +51,27 @@ def test_a_measured_kind_tells_recall_time_and_size() -> None:
     rows = retrieval.measure("ivf", vectors, queries, exact)
     recalls = [float(row.values["recall@100"]) for row in rows]  # type: ignore[arg-type]
     assert recalls == sorted(recalls) and recalls[-1] == pytest.approx(1)
+    counts = [float(row.values["compared"]) for row in rows]  # type: ignore[arg-type]
+    assert counts == sorted(counts) and counts[0] < len(vectors) / 2 < counts[-1]
     assert all(0.3 < float(row.values["MiB on disk"]) < 1 for row in rows)  # type: ignore[arg-type]
+
+
+def test_clusters_that_overlap_are_harder_for_cells() -> None:
+    recalls = []
+    for spread in (retrieval.TIGHT, retrieval.OVERLAPPING):
+        vectors, queries = retrieval.world(3_000, 20, spread=spread)
+        exact = retrieval.VectorIndex().build(vectors).search(queries, retrieval.K)
+        found = retrieval.VectorIndex("ivf", probes=8).build(vectors).search(queries, retrieval.K)
+        recalls.append(retrieval._recall(found.item_ids, exact.item_ids))
+    assert recalls[0] > recalls[1] + 0.2
+
+
+def test_runs_of_one_world_are_compared_user_by_user() -> None:
+    first = {metric: np.linspace(0, 1, 50) for metric in worlds.METRICS}
+    second = {metric: values + 0.1 for metric, values in first.items()}
+    row = worlds.compared(first, second)
+    for each in row["values"].values():  # as certain as the difference of each user
+        assert each["value"] == pytest.approx(0.1) == pytest.approx(each["low"])
 
 
 def test_the_stage_and_the_library_give_the_same_items() -> None:

@@ -19,8 +19,8 @@ class VectorIndex:
 
     flat    every vector compared: exact, and fastest up to some 100,000 items
     ivf     k-means cells, `probes` of them searched
-    hnsw    a navigable small-world graph, `search_width` paths followed: fast and accurate
-    pq      product-quantized codes: an eighth of the memory, less recall
+    hnsw    a navigable small-world graph, `search_width` paths followed: few comparisons
+    pq      product-quantized codes: at most 32 bytes a vector, less recall
     ivf-pq  cells and product-quantized residuals: as small, faster
     milvus  a vector database, embedded or at `uri` (extra `[milvus]`); `search_width` as above
     scann   cells and anisotropic codes, the best re-scored exactly (extra `[scann]`); `probes`
@@ -34,7 +34,7 @@ class VectorIndex:
         self,
         kind: IndexKind = "flat",
         *,
-        probes: int = 16,
+        probes: int = 64,
         search_width: int = 64,
         uri: str | None = None,
     ) -> None:

@@ -14,6 +14,9 @@ IndexKind = Literal["flat", "ivf", "hnsw", "pq", "ivf-pq", "milvus", "scann"]
 KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 LEAST = {"ivf": 1, "pq": 2, "ivf-pq": 2}
 """How many vectors a kind needs to learn its cells and codes from; the others need none."""
+EDGES, BUILD_WIDTH = 64, 100
+"""Edges of a vector in a graph, and the candidates they are chosen from. With 32 edges of clustered
+vectors few lead out of a cluster, and a wider build leaves even fewer."""
 
 
 class VectorStore(Protocol):

@@ -2,9 +2,9 @@
 
     flat    every vector compared: exact, and fastest up to some 100,000 items
     ivf     k-means cells, `probes` of them searched
-    hnsw    a navigable small-world graph: fast and accurate, memory for its edges
-    pq      product-quantized codes, all compared: an eighth of the memory, less recall
-    ivf-pq  cells and product-quantized residuals: an eighth of the memory, faster than `pq`
+    hnsw    a navigable small-world graph: few comparisons, each a jump in memory, and its edges
+    pq      product-quantized codes, all compared: at most 32 bytes a vector, less recall
+    ivf-pq  cells and product-quantized residuals: as small, faster than `pq`
 
 Cells are those of k-means by distance and are probed by product. At equal speed this finds far more
 of the largest products than FAISS's default of directions alone, where norms have a long tail. The
@@ -25,7 +25,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from common.vector_store.base import IndexKind, cells_for, unsupported
+from common.vector_store.base import BUILD_WIDTH, EDGES, IndexKind, cells_for, unsupported
 
 
 class FaissStore:
@@ -46,6 +46,8 @@ class FaissStore:
         for clustering in self._clusterings():
             clustering.min_points_per_centroid = 1  # few points are no news worth a warning
             clustering.spherical = False
+        if self.kind == "hnsw":
+            self.core_.hnsw.efConstruction = BUILD_WIDTH
         with _in_order(self.kind), self._cells_by_distance():
             self.index_.train(vectors)
             self.index_.add_with_ids(vectors, ids)
@@ -141,7 +143,7 @@ def recipe(kind: IndexKind, count: int, width: int) -> str:
     return {
         "flat": "IDMap,Flat",
         "ivf": f"IVF{cells},Flat",
-        "hnsw": "IDMap,HNSW32,Flat",
+        "hnsw": f"IDMap,HNSW{EDGES},Flat",
         "pq": f"IDMap,PQ{pieces}x{bits}np",
         "ivf-pq": f"IVF{cells},PQ{pieces}x{bits}np",
     }[kind]

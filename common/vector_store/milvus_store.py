@@ -28,9 +28,10 @@ import numpy as np
 from pymilvus import DataType, MilvusClient
 
 from common.atomic import write_json
+from common.vector_store.base import BUILD_WIDTH, EDGES
 
 BATCH = 2_000  # rows a message; a server takes at most 64 MiB
-GRAPH = {"M": 32, "efConstruction": 40}  # a wider build finds fewer largest products
+GRAPH = {"M": EDGES, "efConstruction": BUILD_WIDTH}
 DATABASE, POINTER = "milvus.db", "milvus.json"
 
 

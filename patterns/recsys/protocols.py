@@ -57,7 +57,7 @@ class NCF:
         """Return our models beside the published ones."""
         valid, test = leave_one_out(table, config.seed)
         models = {
-            **_baselines(),
+            **_baselines(neighbours=50, shrinkage=0),
             "ease": EASE(regularization=1000, neighbours=None),
             "als": ALS(factors=192, regularization=60, confidence=8, iterations=12,
                        seed=config.seed),
@@ -93,7 +93,7 @@ class Recommenders:
         """Return our models beside the published ones, in ranking and in ratings."""
         valid, test = random_quarter(table, config.seed)
         models = {
-            **_baselines(),
+            **_baselines(neighbours=300, shrinkage=50),
             "ease": EASE(regularization=800, neighbours=None),
             "als": ALS(factors=64, regularization=20, confidence=2, iterations=15,
                        seed=config.seed),
@@ -148,8 +148,9 @@ def run(name: str, table: Interactions, config: Config) -> list[Table]:
     return protocol.run(table, config)
 
 
-def _baselines() -> dict[str, Any]:
-    return {"popularity": Popularity(), "item-knn": ItemKNN(neighbours=300, shrinkage=50)}
+def _baselines(*, neighbours: int, shrinkage: float) -> dict[str, Any]:
+    knn = ItemKNN(neighbours=neighbours, shrinkage=shrinkage)
+    return {"popularity": Popularity(), "item-knn": knn}
 
 
 def _compared(protocol: Protocol, models: dict[str, Any], valid: Problem, test: Problem) -> Table:

@@ -24,7 +24,9 @@ def rankers_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
         ranked = ordered(item_ids, ranking.score(asked.features, item_ids, ranker))
         chosen = " (chosen)" if ranker is ranking.ranker_ else ""
         rows.append(scorer.row(ranker.name + chosen, ranked))
-    caption = "The ranker was chosen on validation users, not here."
+    caption = "Each alone; one was chosen on validation users, not here."
+    if ranking.second_ is not None:
+        caption += f" To its score the served list adds {ranking.second_weight:g} of the second's."
     return Table("rankers", scorer.columns, tuple(rows), caption)
 
 
