@@ -66,7 +66,7 @@ def test_clusters_that_overlap_are_harder_for_cells() -> None:
     for spread in (retrieval.TIGHT, retrieval.OVERLAPPING):
         vectors, queries = retrieval.world(3_000, 20, spread=spread)
         exact = retrieval.VectorIndex().build(vectors).search(queries, retrieval.K)
-        found = retrieval.VectorIndex("ivf").build(vectors).search(queries, retrieval.K)
+        found = retrieval.VectorIndex("ivf", probes=8).build(vectors).search(queries, retrieval.K)
         recalls.append(retrieval._recall(found.item_ids, exact.item_ids))
     assert recalls[0] > recalls[1] + 0.2
 

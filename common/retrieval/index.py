@@ -34,7 +34,7 @@ class VectorIndex:
         self,
         kind: IndexKind = "flat",
         *,
-        probes: int = 16,
+        probes: int = 64,
         search_width: int = 64,
         uri: str | None = None,
     ) -> None:

@@ -26,16 +26,23 @@ def decisions(pipeline: Pipeline, scored: Scored) -> Table:
         Row(name, _cells(pipeline, scored, declined), baseline=not place)
         for place, (name, declined) in enumerate(_ways(pipeline, scored).items())
     )
-    served = pipeline.served_
-    threshold = f"{served.name} {served.decision.threshold_:.3f}"
-    caption = (
+    return Table("decisions", COUNTS + (MONEY if priced else ()), rows, _caption(pipeline, priced))
+
+
+def _caption(pipeline: Pipeline, priced: bool) -> str:
+    served, decision = pipeline.served_, pipeline.served_.decision
+    if not priced:
+        return (
+            "Without amounts thresholds have the highest F1 on validation,"
+            f" {served.name}'s is {decision.threshold_:.3f}."
+        )
+    return (
         f"A fraud let through costs its amount, a genuine payment declined"
-        f" {served.decision.false_positive_cost:g}; thresholds were chosen on validation"
-        f" ({threshold}). 95 % intervals over customers, against served paired."
-        if priced
-        else f"Without amounts thresholds have the highest F1 on validation ({threshold})."
+        f" {decision.false_positive_cost:g}; thresholds were chosen on validation, served is"
+        f" {decision.threshold_:.3f}. Served: {served.name} by {POLICY_NAMES[decision.policy]},"
+        " chosen over the windows before the test. 95 % intervals over customers, against served"
+        " paired."
     )
-    return Table("decisions", COUNTS + (MONEY if priced else ()), rows, caption)
 
 
 def _ways(pipeline: Pipeline, scored: Scored) -> dict[str, np.ndarray]:
@@ -44,14 +51,12 @@ def _ways(pipeline: Pipeline, scored: Scored) -> dict[str, np.ndarray]:
     names = {"threshold": "F1 threshold"} if amounts is None else POLICY_NAMES
     ways = {
         "accept everything": np.zeros(len(scored.payments), dtype=bool),
-        f"{served.name}, p >= 0.5": scored.calibrated[served.name] >= 0.5,
+        "served, p >= 0.5": scored.calibrated[served.name] >= 0.5,
     }
     for policy, said in names.items():
-        for name in (RULES, LOGISTIC, served.name):
-            variant = pipeline.variants[name]
-            mark = " (served)" if variant is served and policy == served.decision.policy else ""
-            decision = variant.decision.under(policy)
-            ways[f"{name}, {said}{mark}"] = decision.decline(scored.calibrated[name], amounts)
+        for who, name in ((RULES, RULES), (LOGISTIC, LOGISTIC), ("served", served.name)):
+            decision = pipeline.variants[name].decision.under(policy)
+            ways[f"{who}, {said}"] = decision.decline(scored.calibrated[name], amounts)
     return ways
 
 

@@ -13,8 +13,6 @@ An unknown customer or terminal has an empty past: counts and means start at 0 b
 as in the table that training saw. A payment that arrives late (older than the latest of one of its
 entities) is taken at the time of that latest one, since windows only move forward.
 
-The state of 5,000 customers and 10,000 terminals is 12 MB as npz.
-
 Shapes: `F` features.
 """
 
