@@ -9,7 +9,7 @@ from patterns.recsys.entities.requests import Requests
 from patterns.recsys.evaluation.scorer import PAGE
 from patterns.recsys.pipeline import Pipeline
 
-BUDGETS_MS = {"candidates": 10.0, "ranking": 10.0, "re-ranking": 2.0, "all": 20.0}
+BUDGETS_MS = {"candidates": 10.0, "ranking": 9.0, "re-ranking": 1.0, "all": 20.0}
 TIMED, WARM_UP = 200, 20  # requests
 
 
