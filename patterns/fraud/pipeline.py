@@ -129,11 +129,12 @@ class Pipeline:
         """Fit every model under every rebalancing; settle which one serves and which falls in."""
         for model in self.models:
             self._fit(model, splits)
-        self.served_ = self.choice.best(self.variants)
+        served, said = self.choice.best(self.variants)
+        self.served_ = self.variants[served]
         self.fallback_, notices = settle_fallback(
             self.served_, self.rules, self.models, self.inputs_.valid, splits.valid
         )
-        self.notices += notices
+        self.notices += [*filter(None, [said]), *notices]
         return self
 
     def fit_state(self, splits: Splits) -> Pipeline:

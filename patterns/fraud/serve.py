@@ -83,7 +83,8 @@ def request_model(features: FeatureSet) -> type[PaymentRequest]:
     about = "UTC if it has no zone; without it, the time of the newest known payment"
     time = (AwareDatetime | NaiveDatetime | None, Field(default=None, description=about))
     about = "in the currency of the training data"
-    amount = (float, Field(ge=0, le=1e9, description=about))
+    least = -1e9 if features.refunds else 0
+    amount = (float, Field(ge=least, le=1e9, description=about))
     known: dict[str, tuple[str, Any]] = {
         "customer_id": ("customer_id", id_),
         "terminal_id": ("terminal_id", id_),

@@ -23,6 +23,7 @@ from typing import Self
 import numpy as np
 
 from common.evaluation.classification import average_precision
+from common.preference import preferred
 from common.units import DAY
 from patterns.fraud.entities.payments import Payments
 from patterns.fraud.stages.decision import money
@@ -96,14 +97,20 @@ class Choice:
             }
         return self
 
-    def best(self, variants: Mapping[str, Variant]) -> Variant:
-        """Return the fitted variant to serve, ties to the first candidate.
+    def best(self, variants: Mapping[str, Variant]) -> tuple[str, str | None]:
+        """Return which of the fitted variants to serve, and what to say if it is no trees.
 
-        Where none was compared, AP on validation decides.
+        Where none was compared, AP on validation decides; of equals it is the first candidate.
         """
         value = {name: each.value for name, each in self.judged_.items()}
+        priced = any(each.saved for each in self.judged_.values())
+        measure = "the mean of AP and money saved" if priced else "AP"
+        measure += " over the windows before the test" if value else " on validation"
         value = value or {name: variants[name].valid_ap_ for name in self.candidates}
-        return variants[max(self.candidates, key=value.__getitem__)]
+        trees = [name for name in self.candidates if name in XGBOOST.values()]
+        learned = max(trees or self.candidates, key=value.__getitem__)
+        compared = {name: value[name] for name in self.candidates if name not in trees}
+        return preferred(compared | {learned: value[learned]}, learned, measure=measure)
 
 
 def judge(

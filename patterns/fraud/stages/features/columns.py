@@ -6,6 +6,7 @@ The values of categories that get a code of their own are those of the training 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -29,10 +30,11 @@ def allowed(
     which standard features take. Raises `ValueError` where the handbook's lack a column.
     """
     columns = set(frame.columns)
+    refunds = "amount" in columns and bool((frame["amount"] < 0).any())
     if kind == "handbook":
         if lacking := HANDBOOK.columns - columns:
             raise ValueError(f"kind: handbook needs {', '.join(sorted(lacking))}; give standard")
-        return HANDBOOK
+        return replace(HANDBOOK, refunds=refunds)
     training = frame[train]
     values = {column: frequent(training[column]) for column in categories}
     return standard(
@@ -42,6 +44,7 @@ def allowed(
         numbers=tuple(numbers),
         categories={column: known for column, known in values.items() if known},
         optional=tuple(c for c in (*numbers, *categories) if has_missing(frame[c])),
+        refunds=refunds,
     )
 
 
