@@ -18,11 +18,12 @@ from data.tables import Transactions
 
 _MOST_DAYS = 32_767  # what an i16 holds
 _COUNTER_DAYS = 3_650  # times that begin before 1980 count from somewhere else than 1970
+FEW_TERMINALS = 254
 _MOST_IDS = 0.9  # of the payments: an id of more says nothing of the past
 _IDS = {"customer": "customer_id", "terminal": "terminal_id", "device": "device_id"}
 _OURS = frozenset(
     {"transaction_id", "time_seconds", "day", "amount", "is_fraud", "weight", "part"}
-    | {*_IDS.values(), "scenario", "account_opened"}
+    | {*_IDS.values(), "terminal", "scenario", "account_opened"}
     | {"time", "confirmed", "record"}  # fields of a request
 )
 _NO_LABEL = ("", "nan", "null", "none", "na", "n/a", "?")
@@ -48,6 +49,7 @@ def transactions_from_csv(
 ) -> Transactions:
     """Read payments, sorted by time; ids become numbers, their names stand in `extra`.
 
+    A few terminals are kept by name too, in the column `terminal`: each may be a case of its own.
     "none" says that there is no such column; several columns of the `time` are read as one, with a
     space between. `paths` may be one file, or files by their part:
     train, valid, test. `label` is 0 or 1, or `fraud_value` and others; an empty one is not known.
@@ -64,6 +66,8 @@ def transactions_from_csv(
     for columns in files:
         columns.check()
     frame = pl.concat([_joined(frames, list(given)), further.frame], how="horizontal")
+    if "terminal_id" in frame.columns and frame["terminal_id"].n_unique() <= FEW_TERMINALS:
+        frame = frame.with_columns(pl.col("terminal_id").alias("terminal"))
     frame, extra = _numbered(frame)
     first_day = _first_day(files[0].table.path, frame, files[0].names.get("time", ""))
     frame = _in_order(frame, first_day)

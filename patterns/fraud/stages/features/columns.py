@@ -13,6 +13,8 @@ import polars as pl
 
 from patterns.fraud.stages.features.definition import HANDBOOK, LABEL_DELAY, FeatureSet, standard
 
+LEAST_OF_TERMINAL = 100  # training payments: with fewer, a terminal's own frauds are chance
+
 
 def allowed(
     frame: pl.DataFrame,
@@ -27,7 +29,8 @@ def allowed(
     """Return the features of a `kind`, standard or handbook, that the columns of `frame` allow.
 
     `train` are the rows of the training payments; `numbers` and `categories` the further columns,
-    which standard features take. Raises `ValueError` where the handbook's lack a column.
+    which standard features take, and with them `terminal`, where the table names its few terminals:
+    those of many training payments. Raises `ValueError` where the handbook's lack a column.
     """
     columns = set(frame.columns)
     refunds = "amount" in columns and bool((frame["amount"] < 0).any())
@@ -37,6 +40,8 @@ def allowed(
         return replace(HANDBOOK, refunds=refunds)
     training = frame[train]
     values = {column: frequent(training[column]) for column in categories}
+    if "terminal" in columns:
+        values["terminal"] = frequent(training["terminal"], least=LEAST_OF_TERMINAL)
     return standard(
         columns=columns,
         delay=delay,
