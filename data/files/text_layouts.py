@@ -269,9 +269,9 @@ def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Label
             f"label: {names['label']!r} is the text too; name the column of the labels by"
             f" {flag('label')}"
         )
-    if wanted.find_split and (parts := _column_of_parts(table.frame, names)) is not None:
-        names = names | {"split": parts}
-        renamed = [*renamed, f"Column {parts!r} of {table.path.name} says which part a text is."]
+    if wanted.find_split and (column := _column_of_parts(table.frame, names)):
+        names = names | {"split": column}
+        renamed = [*renamed, f"Column {column!r} of {table.path.name} says which part a text is."]
     read = Columns(table, names, without_flag=text[1:])
     if wanted.options.incomplete == "skip":
         read.skip_incomplete([each for each in names if each not in text or len(text) == 1])
