@@ -28,6 +28,7 @@ from data.files.part_names import PART_OF
 from data.files.reader import TextTable, read_table
 from data.files.wrong_doors import (
     LABEL,
+    other_door,
     refuse_files_of_parts,
     refuse_labels_before_texts,
     refuse_lines_apart,
@@ -196,7 +197,7 @@ class _Folder:
         if not self.rows:
             raise ValueError(
                 f"{self.path}: neither folders of text files, one folder a label, nor a .txt file a"
-                f" label. Name the folder that holds them by {flag('path')}."
+                f" label. {other_door(self.path)}Name the folder that holds them by {flag('path')}."
             )
         if self.others:
             count, one = len(self.others), self.others[0]

@@ -228,7 +228,10 @@ def test_everything_wrong_in_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"(?s)2 faults.*open/1.txt holds no text.*2.txt.*NUL"):
         read(tmp_path, "folder")
     write(tmp_path / "none" / "notes.pdf", "x")
-    with pytest.raises(ValueError, match="neither folders of text files"):
+    with pytest.raises(ValueError, match=r"neither folders of text files.*a label\. Name the"):
+        read(tmp_path / "none", "folder")
+    write(tmp_path / "none" / "train.csv", HEADED)
+    with pytest.raises(ValueError, match=r"For train\.csv give --dataset csv\."):
         read(tmp_path / "none", "folder")
     with pytest.raises(ValueError, match="without a file of training texts"):
         read(tmp_path)
