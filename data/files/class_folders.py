@@ -10,12 +10,10 @@ the same names inside that are no parts, as images/ and masks/ of each class, ar
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from common.images import SUFFIXES
-from data.files.folders import checked_folder, folders
+from data.files.folders import checked_folder, folders, has_images, images_below, is_image
 from data.files.lists import FOLDERS
 from data.files.part_names import DRAWN, held_out, part_in, part_of
 
@@ -68,28 +66,6 @@ def no_class_folders(root: Path, found: int) -> ValueError:
         "needed. Sort the images into them, or give a table of labels by --data.labels"
         f"{''.join(may)}."
     )
-
-
-def images_below(folder: Path) -> Iterator[Path]:
-    """Yield the images of a folder and below, by name."""
-    return (path for path in walk(folder) if is_image(path))
-
-
-def has_images(folder: Path) -> bool:
-    """Tell whether a folder holds an image, in it or below."""
-    return next(images_below(folder), None) is not None
-
-
-def is_image(path: Path) -> bool:
-    """Tell an image by its ending."""
-    return path.suffix.lower() in SUFFIXES
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder in order, hidden ones left out."""
-    for inner, inside, files in os.walk(folder):
-        inside[:] = sorted(name for name in inside if name[0] != "." and name != "__MACOSX")
-        yield from (Path(inner) / name for name in sorted(files) if name[0] != ".")
 
 
 def _parts(root: Path, inside: Mapping[str, Path]) -> dict[str, Path]:

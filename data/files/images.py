@@ -184,7 +184,7 @@ def _notices(found: LabelledFiles, part_of: np.ndarray, *, alike: bool) -> Itera
         )
     if found.other:
         names = ", ".join(sorted({path.name for path in found.other})[:3])
-        yield f"{len(found.other):,} files that are no images were not read ({names})."
+        yield f"{len(found.other):,} files of other kinds were not read ({names})."
     if found.nested:
         yield f"{found.nested:,} images lie in folders inside their class folder."
 

@@ -202,7 +202,7 @@ def test_other_files_inner_folders_and_hidden_ones(tmp_path: Path) -> None:
     (tmp_path / "dög" / "notes.txt").write_text("no image")
     table = images_from_folder(tmp_path)
     assert sum(sizes(table)) == 21
-    assert "1 files that are no images were not read (notes.txt)." in said(table)
+    assert "1 files of other kinds were not read (notes.txt)." in said(table)
     assert "1 images lie in folders inside their class folder." in said(table)
 
 
