@@ -45,7 +45,7 @@ def entered(folder: Path) -> Path:
     inside = folders(folder)
     if len(inside) == 1 and not any(map(is_image, folder.iterdir())):
         inner = entered(folder / inside[0])
-        if class_folders(inner) or part_in(folder.name):
+        if class_folders(inner):
             return inner
     return folder
 
@@ -73,8 +73,8 @@ def _parts(root: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
     named = {name: part_of(name) or (part_in(name) if class_folders(path) else None)
              for name, path in inside.items()}  # fmt: skip
     train = next((name for name, part in named.items() if part == "train"), None)
-    if train is None:
-        return {}
+    if train is None or (part_of(train) is None and len({*named.values()} - {None}) < 2):
+        return {}  # a word alone is no part: train_station/ beside airport/
     if all(named.values()) and not class_folders(inside[train]):
         raise no_class_folders(root / train, 0)
     parts: dict[str, Path] = {}
@@ -87,7 +87,7 @@ def _parts(root: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
                 f"{root}: {name!r} lies beside {train!r}. If {train!r} is a class too, give "
                 f"--data.train {root}; else give the parts one by one, or move the folder away."
             )
-        if part is not None and class_folders(path):
+        if part is not None and classes & set(class_folders(path)):
             parts[part] = path
     return parts
 
