@@ -119,8 +119,8 @@ def _decoded(
             " shape. Save both at one size."
         )
     if task == "semantic":
-        repairs.add("masks have another size than their image, of the same shape; answers and"
-                    " figures are at the masks' size", pair.mask.name)  # fmt: skip
+        repairs.add("masks have another size than their image, of the same shape; figures are"
+                    " at the masks' size", pair.mask.name)  # fmt: skip
         return image, mask
     repairs.add("masks have another size than their image, of the same shape; they were scaled to"
                 " it", pair.mask.name)  # fmt: skip

@@ -8,7 +8,7 @@ from PIL import Image
 
 from patterns.vision.classification import config as classification
 from patterns.vision.classification import data as photos
-from patterns.vision.lacking import lacking
+from patterns.vision.parts import lacking
 from patterns.vision.segmentation import config as segmentation
 from patterns.vision.segmentation import data as scenes
 
@@ -61,3 +61,7 @@ def test_classes_of_pixels_that_a_part_lacks_are_said(tmp_path: Path) -> None:
         NOT_LEARNED.format("a pixel", "3"),
         NOT_MEASURED.format("a pixel", "2"),
     )
+    same = (tmp_path / "images" / "train" / "0.png").read_bytes()
+    (tmp_path / "images" / "test" / "0.png").write_bytes(same)
+    again = scenes.split(scenes.load(config), config)
+    assert again.notices[3].startswith("1 test images equal a training image pixel for pixel")
