@@ -25,7 +25,9 @@ def class_roots(root: Path) -> tuple[dict[str, Path], list[str]]:
 
     Also returns what is to be said. Of train/ and val/ without test/, val/ is the test.
     """
-    inside = {name: entered(checked_folder(root / name)) for name in folders(checked_folder(root))}
+    inside = {
+        name: above_classes(checked_folder(root / name)) for name in folders(checked_folder(root))
+    }
     inside = {name: path for name, path in inside.items() if has_images(path)}
     parts = _parts(root, inside)
     if not parts:
@@ -40,11 +42,11 @@ def class_roots(root: Path) -> tuple[dict[str, Path], list[str]]:
     return parts, said + held_out(parts)
 
 
-def entered(folder: Path) -> Path:
+def above_classes(folder: Path) -> Path:
     """Return the folder, or the only one in it where that holds folders: EuroSAT/2750/River."""
     inside = folders(folder)
     if len(inside) == 1 and not any(map(is_image, folder.iterdir())):
-        inner = entered(folder / inside[0])
+        inner = above_classes(folder / inside[0])
         if class_folders(inner):
             return inner
     return folder
