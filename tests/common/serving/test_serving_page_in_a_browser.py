@@ -72,6 +72,8 @@ def test_a_search_box_asks_the_example_and_then_what_is_typed(
         assert "simulated data" not in shown  # told in the card, which unfolds
         page.run("document.querySelector('#card summary').click()")
         assert "simulated data </script><b>&" in page.text()  # told as text, not obeyed
+        marks = "marked('Hello, hellos: wörld').filter(part => part.tagName === 'MARK')"
+        assert page.run(f"{marks}.map(part => part.textContent)") == ["Hello", "wörld"]
         page.type("#field-text", "שלום")
         page.run("document.querySelector('#field-text').focus()")
         for kind in ("keyDown", "keyUp"):
