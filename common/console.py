@@ -158,7 +158,7 @@ def _shortened(text: str, cells: int) -> str:
 
 
 def summary(report: Report, run: Path, next_command: str) -> None:
-    """Close a run: its notices, its tables, what was reached, where the report is, what to try next.
+    """Close a run: notices, tables, what was reached, where the report is, what to try next.
 
     The notice of the data is left out: `header` has said it at once, for runs that take long.
     """
