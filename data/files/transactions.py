@@ -66,8 +66,6 @@ def transactions_from_csv(
     for columns in files:
         columns.check()
     frame = pl.concat([_joined(frames, list(given)), further.frame], how="horizontal")
-    if "terminal_id" in frame.columns and frame["terminal_id"].n_unique() <= FEW_TERMINALS:
-        frame = frame.with_columns(pl.col("terminal_id").alias("terminal"))
     frame, extra = _numbered(frame)
     first_day = _first_day(files[0].table.path, frame, files[0].names.get("time", ""))
     frame = _in_order(frame, first_day)
@@ -143,8 +141,10 @@ def _labels(columns: Columns, fraud_value: str | None) -> pl.Series:
 
 
 def _numbered(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    """Put numbers in the place of ids; give the names by column."""
+    """Put numbers in the place of ids, a few terminals named beside; give the names by column."""
     extra = {}
+    if "terminal_id" in frame.columns and frame["terminal_id"].n_unique() <= FEW_TERMINALS:
+        frame = frame.with_columns(pl.col("terminal_id").alias("terminal"))
     for column in (name for name in _IDS.values() if name in frame.columns):
         codes, extra[column] = numbered(frame[column], column)
         frame = frame.with_columns(codes.alias(column))
