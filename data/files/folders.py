@@ -19,8 +19,8 @@ def checked_folder(path: Path) -> Path:
 
 def folders(root: Path) -> tuple[str, ...]:
     """Return the names of the folders inside, hidden ones left out."""
-    found = (folder.name for folder in root.iterdir() if folder.is_dir())
-    return tuple(sorted(name for name in found if not name.startswith(".")))
+    with os.scandir(root) as entries:
+        return tuple(sorted(each.name for each in entries if each.is_dir() and each.name[0] != "."))
 
 
 def named(root: Path, names: Collection[str]) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from common.own_files import FolderOptions
 from data.files.folders import (
     checked_folder,
     entered,
+    folders,
     has_images,
     images_below,
     inside,
@@ -173,7 +174,7 @@ def _is_of_masks(name: str) -> bool:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(each for each in root.iterdir() if each.is_dir() and each.name[0] != ".")
+    return [root / name for name in folders(root)]
 
 
 def refuse(root: Path) -> None:
