@@ -42,7 +42,8 @@ function fieldOf(name) {
     isImage ? dropZone(name, input) : input,
     make("div", { className: "refused", id: "refused-" + name }),
   ];
-  const kind = schema.type === "boolean" ? " tick" : name === searchField ? " search" : isImage ? " wide" : "";
+  const isWide = isImage || input.tagName === "TEXTAREA" || input.value.length > 16;
+  const kind = schema.type === "boolean" ? " tick" : name === searchField ? " search" : isWide ? " wide" : "";
   return make("div", { className: "field" + kind }, ...parts);
 }
 const isLines = schema => schema.type === "array" && ["string", "integer"].includes(resolve(schema.items || {}, data.request).type);
