@@ -38,7 +38,7 @@ BACKGROUND = 0.9  # quantile of a channel: slides are brighter than what lies on
 class Counts:
     """The count of each class: the number of its boxes, or a regression on scores and image."""
 
-    def __init__(self, *, classes: int, penalty: float = 0.02) -> None:
+    def __init__(self, *, classes: int, penalty: float = 0.05) -> None:
         self.classes, self.penalty = classes, penalty
         self.regressed_ = np.zeros(classes, bool)  # the others are counted by their boxes
         self.slopes_ = np.zeros((classes, FEATURES))
