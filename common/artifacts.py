@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from common.evaluation.report import Report
 
 MANIFEST = "manifest.json"
-FORMAT = 3
+FORMAT = 4
 POINTERS = ("latest", "production")
 PACKAGES = (
     "accelerate",
