@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.evaluation.bootstrap import interval, paired_difference
-from common.evaluation.report import Estimate, Row, Table
+from common.evaluation.report import Estimate, Row, Table, Value
 from patterns.vision.detection.data import Splits
 from patterns.vision.detection.pipeline import Pipeline
 from patterns.vision.detection.stages.counts import count_labels
@@ -39,7 +39,7 @@ def counting(
             np.abs(said - true[:, label])
             for said in (usual[label], boxes[:, label], counts[:, label])
         )  # (I,)
-        values = {
+        values: dict[str, Value] = {
             "mean true": float(true[:, label].mean()),
             "usual count": float(by_usual.mean()),
             "boxes": float(by_boxes.mean()),
