@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from common.evaluation.report import Report
 
 MANIFEST = "manifest.json"
-FORMAT = 3
+FORMAT = 4
 POINTERS = ("latest", "production")
 PACKAGES = (
     "accelerate",
@@ -210,6 +210,8 @@ def _manifest(folder: Path, report: Report, config: Any, name: str) -> dict[str,
         "dataset": source,
         "notices": report.notices,
         "metrics": report.headline(),
+        "served": report.served,
+        "metric": report.metric,
         "cost": None if report.cost is None else vars(report.cost),
         "versions": _versions(),
         "files": {

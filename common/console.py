@@ -158,10 +158,12 @@ def _shortened(text: str, cells: int) -> str:
 
 
 def summary(report: Report, run: Path, next_command: str) -> None:
-    """Close a run: its notices, its tables, the path of the report, the command to try next.
+    """Close a run: notices, tables, what was reached, where the report is, what to try next.
 
     The notice of the data is left out: `header` has said it at once, for runs that take long.
     """
+    from common.evaluation.reached import sentence
+
     for text in report.notices:
         if text != report.source.notice:
             notice(text)
@@ -169,6 +171,8 @@ def summary(report: Report, run: Path, next_command: str) -> None:
         table(content, rest="in the report")
     if report.latency:
         table(report.latency_table(), rest="in the report")
+    if report.tables:
+        _say(_out(), (sentence(report), "bold"), prose=True)
     _say(_out(), f"report  {run / 'report.html'}")
     _say(_out(), f"next    {next_command}")
 

@@ -26,8 +26,8 @@ class TableOptions:
     encoding: str = "auto"
     """Encoding of the text, such as utf-8, cp1252 or utf-16."""
     incomplete: Literal["refuse", "skip"] = "refuse"
-    """Rows with an empty cell in a column that is needed: refuse the file, or skip them and say how
-    many."""
+    """Rows with an empty cell in a column that is needed, or with a count that is not above 0:
+    refuse the file, or skip them and say how many."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "grid.color": "#e6e9ed",
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 8,
 }
 
 
@@ -225,7 +225,7 @@ def figure(
     caption: str,
     *,
     table: str = "",
-    size: tuple[float, float] = (4.8, 3.5),
+    size: tuple[float, float] = (4.4, 3.3),
 ) -> Iterator[Axes]:
     """Return axes to draw on and add the finished picture to `report`, beside its table."""
     from matplotlib import rc_context

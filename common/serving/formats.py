@@ -7,7 +7,7 @@
                     results   a list of entries, one below the other
                     shelf     a list of entries, as cards
                     title, snippet, facts, why     the parts of an entry, or of a reason
-                    weight    a bar to both sides, for what a reason adds
+                    weight    a bar for what a reason adds, grey where it takes away
                     box       x0, y0, x1, y1 in pixels, drawn over the image sent
                     mask      a PNG whose pixels are numbers, coloured over the image sent
                     mask-value   the number of a class in the mask

@@ -64,7 +64,9 @@ def json_rows(
         except ValueError as error:
             faults.add(path, row, f"not JSON ({error}). Correct it.")
             continue
-        found = found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            faults.add(path, row, f"no JSON object ({line[:30]!r}). Write one a line.")
+            continue
         for ours, names in (("_id", ids), ("text", texts)):
             theirs = next((name for name in names if name in found), ours)
             if theirs in found and theirs != ours:
@@ -103,6 +105,12 @@ def _read_qrels(root: Path, read: Read) -> None:
     single = existing(root / "qrels.tsv")
     files = sorted((root / "qrels").glob("*.tsv*")) if (root / "qrels").is_dir() else []
     parts = {path: part_of(path) for path in files}
+    for path in sorted((root / "qrels").glob("*")) if files else []:
+        if path not in parts and part_of(path):
+            raise ValueError(
+                f"{path}: judgments are read from .tsv files. Write it as {part_of(path)}.tsv:"
+                " query id, document id and grade between tabs."
+            )
     if not files:
         if not single.is_file():
             raise ValueError(

@@ -114,10 +114,13 @@ class Cells:
             return
         row, count = int(np.argmax(wrong)), int(wrong.sum())
         between = f"between {_WORDS.get(sign, sign)}"
-        if count == (~self.blank).sum() - 1 and len(set(self.widths[wrong])) == 1:
+        usual, rows = _most_frequent(self.widths[wrong])
+        others = int((~self.blank).sum()) - 1
+        if rows == others or 2 * rows > others + 1:
+            which = "all other" if rows == others else "most other"
             raise ValueError(
-                f"{self.path}, row {first + 1}: {counted(self.widths[first])} {between}, all other "
-                f"rows have {self.widths[row]}: {self._shown(first, sign)!r}. Give each column its "
+                f"{self.path}, row {first + 1}: {counted(self.widths[first])} {between}, {which} "
+                f"rows have {usual}: {self._shown(first, sign)!r}. Give each column its "
                 "name there, remove the row if it is no header, or give another "
                 f"{flag('delimiter')}."
             )
@@ -205,6 +208,13 @@ def _regular(codes: np.ndarray, marks: np.ndarray, delimiter: int) -> bool:
     opens[1:] |= twin
     closes[:-1] |= twin
     return bool(opens.all() and closes.all())
+
+
+def _most_frequent(widths: np.ndarray) -> tuple[int, int]:
+    """Return the most frequent number of cells, and how many rows have it."""
+    found, counts = np.unique(widths, return_counts=True)
+    most = int(np.argmax(counts))
+    return int(found[most]), int(counts[most])
 
 
 def counted(cells: int) -> str:

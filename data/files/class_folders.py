@@ -10,12 +10,10 @@ the same names inside that are no parts, as images/ and masks/ of each class, ar
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from common.images import SUFFIXES
-from data.files.folders import checked_folder, folders
+from data.files.folders import checked_folder, folders, has_images, images_below, is_image
 from data.files.lists import FOLDERS
 from data.files.part_names import DRAWN, held_out, part_in, part_of
 
@@ -27,7 +25,9 @@ def class_roots(root: Path) -> tuple[dict[str, Path], list[str]]:
 
     Also returns what is to be said. Of train/ and val/ without test/, val/ is the test.
     """
-    inside = {name: entered(checked_folder(root / name)) for name in folders(checked_folder(root))}
+    inside = {
+        name: above_classes(checked_folder(root / name)) for name in folders(checked_folder(root))
+    }
     inside = {name: path for name, path in inside.items() if has_images(path)}
     parts = _parts(root, inside)
     if not parts:
@@ -42,12 +42,12 @@ def class_roots(root: Path) -> tuple[dict[str, Path], list[str]]:
     return parts, said + held_out(parts)
 
 
-def entered(folder: Path) -> Path:
+def above_classes(folder: Path) -> Path:
     """Return the folder, or the only one in it where that holds folders: EuroSAT/2750/River."""
     inside = folders(folder)
     if len(inside) == 1 and not any(map(is_image, folder.iterdir())):
-        inner = entered(folder / inside[0])
-        if class_folders(inner) or part_in(folder.name):
+        inner = above_classes(folder / inside[0])
+        if class_folders(inner):
             return inner
     return folder
 
@@ -70,35 +70,13 @@ def no_class_folders(root: Path, found: int) -> ValueError:
     )
 
 
-def images_below(folder: Path) -> Iterator[Path]:
-    """Yield the images of a folder and below, by name."""
-    return (path for path in walk(folder) if is_image(path))
-
-
-def has_images(folder: Path) -> bool:
-    """Tell whether a folder holds an image, in it or below."""
-    return next(images_below(folder), None) is not None
-
-
-def is_image(path: Path) -> bool:
-    """Tell an image by its ending."""
-    return path.suffix.lower() in SUFFIXES
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder in order, hidden ones left out."""
-    for inner, inside, files in os.walk(folder):
-        inside[:] = sorted(name for name in inside if name[0] != "." and name != "__MACOSX")
-        yield from (Path(inner) / name for name in sorted(files) if name[0] != ".")
-
-
 def _parts(root: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
     """Return the folders of parts among those `inside`, by their names; empty without train."""
     named = {name: part_of(name) or (part_in(name) if class_folders(path) else None)
              for name, path in inside.items()}  # fmt: skip
     train = next((name for name, part in named.items() if part == "train"), None)
-    if train is None:
-        return {}
+    if train is None or (part_of(train) is None and len({*named.values()} - {None}) < 2):
+        return {}  # a word alone is no part: train_station/ beside airport/
     if all(named.values()) and not class_folders(inside[train]):
         raise no_class_folders(root / train, 0)
     parts: dict[str, Path] = {}
@@ -111,7 +89,7 @@ def _parts(root: Path, inside: Mapping[str, Path]) -> dict[str, Path]:
                 f"{root}: {name!r} lies beside {train!r}. If {train!r} is a class too, give "
                 f"--data.train {root}; else give the parts one by one, or move the folder away."
             )
-        if part is not None and class_folders(path):
+        if part is not None and classes & set(class_folders(path)):
             parts[part] = path
     return parts
 

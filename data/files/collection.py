@@ -234,15 +234,17 @@ def _judgments(read: Read) -> tuple[pl.DataFrame, list[str]]:
 
 
 def _unknown(read: Read, judgments: pl.DataFrame, known: pl.DataFrame) -> list[str]:
-    """Say how many judgments name unknown ids; raise if all do."""
+    """Say how many judgments name unknown ids; raise if all of a part do."""
     count = judgments.height - known.height
     if not count:
         return []
-    if not known.height:
-        first = read.judgments[0]
+    parts = set(known["part"])
+    first = next((each for each in read.judgments if each.part not in parts), None)
+    if first is not None:
         raise ValueError(
-            f"{first.path}, row {first.row}: no judgment names a query and a document that are "
-            f"there (here {first.query_id!r} and {first.doc_id!r}). Use the same ids in all files."
+            f"{first.path}, row {first.row}: no judgment of it names a query and a document that "
+            f"are there (here {first.query_id!r} and {first.doc_id!r}). Use the same ids in all "
+            "files."
         )
     first_row = judgments.join(known, on=["query_id", "doc_id", "part"], how="anti").row(0)
     return [

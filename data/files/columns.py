@@ -22,6 +22,8 @@ from data.files.headers import check_header, listed, no_columns
 from data.files.reader import TextTable, read_table
 from data.tables import Source
 
+Name = str | tuple[str, ...]
+"""The name of a column, or of several that are read as one."""
 _TRUE = ("1", "1.0", "true", "yes")
 _FALSE = ("0", "0.0", "false", "no")
 
@@ -40,12 +42,15 @@ def file_source(paths: list[Path] | tuple[Path, ...], *, rows: str, notice: str 
 
 
 class Columns:
-    """The columns of one table under the arguments of the reader that names them."""
+    """The columns of one table under the arguments of the reader that names them.
+
+    `used` are the names of all that are read.
+    """
 
     def __init__(
         self,
         table: TextTable,
-        names: Mapping[str, str | None],
+        names: Mapping[str, Name | None],
         *,
         verbatim: Collection[str] = (),
         without_flag: Collection[str] = (),
@@ -53,29 +58,36 @@ class Columns:
     ) -> None:
         """Find the columns; those of None are left out. All that are missing raise together.
 
-        Space around a value is cut off, except in the columns of the arguments `verbatim`. The
-        columns `without_flag` can be named by the reader alone. `alternative` says what else a flag
-        of a missing column may be given.
+        Several columns of one argument are read as one, with a space between. Space around a value
+        is cut off, except in the columns of the arguments `verbatim`. The columns `without_flag`
+        can be named by the reader alone. `alternative` says what else a flag of a missing column
+        may be given.
         """
         self.table = table
-        self.names = {argument: name for argument, name in names.items() if name is not None}
+        parts = {argument: parts_of(name) for argument, name in names.items() if name}
+        self.names = {argument: " ".join(each) for argument, each in parts.items()}
+        self.used = {name for each in parts.values() for name in each}
         self.faults = Faults(table.path)
         self.said = list(table.said)
         self.flags_of = {each: flag(each) for each in self.names if each not in without_flag}
-        missing = {each: name for each, name in self.names.items() if name not in table.frame}
+        missing = {
+            (argument, name): name
+            for argument, each in parts.items()
+            for name in each
+            if name not in table.frame
+        }
         if missing and table.headed:
             proposed = table.wanted or self.names
             check_header(table.path, table.frame, proposed, table.columns_argument)
         if missing:
             argument = table.columns_argument if table.headed else None
             has = table.frame.columns
-            raise no_columns(table.path, has, missing, self.flags_of, argument, alternative)
+            flags = {each: self.flags_of.get(each[0]) for each in missing}
+            raise no_columns(table.path, has, missing, flags, argument, alternative)
         self.said += _named_twice(self.names)
         self.texts = {
-            argument: table.frame[name]
-            if argument in verbatim
-            else table.frame[name].str.strip_chars()
-            for argument, name in self.names.items()
+            argument: table.frame[each[0]] if argument in verbatim else _joined(table.frame, each)
+            for argument, each in parts.items()
         }
 
     def __contains__(self, argument: str) -> bool:
@@ -91,12 +103,16 @@ class Columns:
         ]
         if not counts:
             return
-        kept = ~pl.DataFrame(blank).select(pl.any_horizontal(pl.all())).to_series()
-        if not kept.any():
+        empty = pl.DataFrame(blank).select(pl.any_horizontal(pl.all())).to_series()
+        self.skip(empty, f"an empty {' or '.join(counts)}")
+
+    def skip(self, left_out: pl.Series, why: str) -> None:
+        """Leave out the rows where `left_out` is true, unless these are all; say how many."""
+        kept, skipped = ~left_out, int(left_out.sum())
+        if not skipped or not kept.any():
             return
-        skipped = len(kept) - int(kept.sum())
         rows_were = "1 row was" if skipped == 1 else f"{skipped:,} rows were"
-        self.said.append(f"{rows_were} skipped for an empty {' or '.join(counts)}.")
+        self.said.append(f"{rows_were} skipped for {why}.")
         frame, rows = self.table.frame.filter(kept), self.table.rows[kept.to_numpy()]
         self.table = replace(self.table, frame=frame, rows=rows)
         self.texts = {each: values.filter(kept) for each, values in self.texts.items()}
@@ -107,7 +123,7 @@ class Columns:
 
     def notes(self) -> list[str]:
         """Say how the file was read, where that is not plain, and which columns were not used."""
-        unused = [name for name in self.table.frame.columns if name not in self.names.values()]
+        unused = [name for name in self.table.frame.columns if name not in self.used]
         said = f"Columns of {self.table.path.name} that are not used: {listed(unused)}."
         return [*self.said, said] if unused else list(self.said)
 
@@ -221,6 +237,17 @@ class Columns:
         return values
 
 
+def parts_of(name: Name) -> tuple[str, ...]:
+    """Return the names of the columns that are read as one."""
+    return (name,) if isinstance(name, str) else tuple(name)
+
+
+def _joined(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.Series:
+    """Return one text of several columns, with a space between."""
+    texts = frame.select(pl.concat_str(pl.col(list(names)).str.strip_chars(), separator=" "))
+    return texts.to_series().str.strip_chars()
+
+
 def _named_twice(names: Mapping[str, str]) -> list[str]:
     """Say which columns several arguments name."""
     by_name: dict[str, list[str]] = {}
@@ -235,7 +262,7 @@ def _named_twice(names: Mapping[str, str]) -> list[str]:
 
 def read_columns(
     path: Path,
-    names: Mapping[str, str | None],
+    names: Mapping[str, Name | None],
     options: TableOptions,
     *,
     verbatim: Collection[str] = (),
@@ -246,7 +273,7 @@ def read_columns(
 
     Those of the arguments `optional` may be empty in some rows.
     """
-    wanted = {argument: name for argument, name in names.items() if name is not None}
+    wanted = {argument: parts_of(name)[0] for argument, name in names.items() if name}
     table = read_table(path, options, wanted=wanted)
     read = Columns(table, names, verbatim=verbatim, alternative=alternative)
     if options.incomplete == "skip":

@@ -36,14 +36,20 @@ _OF_DIGITS = {  # digits -> format, how people write it, whether it can be nothi
     14: ("%Y%m%d%H%M%S", "YYYYMMDDHHMMSS", True),
 }
 YEARS = (1900, 2100)
-_ISO: tuple[str, ...] = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f")
+_ISO: tuple[str, ...] = (
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+)
 _ISO += ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z")
 _ISO += ("%Y-%m-%d %H:%M:%S%.f UTC",)
 _OTHERS = tuple(
     f"{day}{time}"
     for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d/%m/%y",
-                "%m/%d/%y", "%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%a %b %d %Y")
-    for time in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+                "%m/%d/%y", "%d %b %Y", "%b %d, %Y", "%d-%b-%Y", "%a %b %d %Y",
+                "%Y %m %d", "%d %m %Y", "%Y-%m-%d", "%Y%m%d")
+    for time in ("", " %H", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 )  # fmt: skip
 _OTHERS += ("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%d/%b/%Y:%H:%M:%S %z")
 _YEAR_1000 = -30_610_224_000  # the first of four digits
@@ -119,6 +125,8 @@ def _by_format(values: pl.Series, form: str) -> Times:
 
 def _parsed(values: pl.Series, form: str) -> pl.Series:
     """Return i64 seconds, null where a value does not follow `form`."""
+    if "%H" in form and "%M" not in form:  # an hour alone is no time to polars
+        values, form = values + " 00", form + " %M"
     try:
         moments = values.str.to_datetime(form, time_unit="us", strict=False)
     except pl.exceptions.PolarsError:  # a format that only Python knows
@@ -179,7 +187,9 @@ def _not_iso(values: pl.Series) -> str:
     fitting = [form for form in fitting if not _parsed(values, form).null_count()]
     if not fitting:
         return f"{text}; correct it, or give {flag('date_format')}"
-    return f"{text}; give " + " or ".join(f"{flag('date_format')} {f!r}" for f in fitting[:2])
+    readings = {tuple(_parsed(start, form)): form for form in reversed(fitting)}
+    differing = [form for form in fitting if form in readings.values()]
+    return f"{text}; give " + " or ".join(f"{flag('date_format')} {f!r}" for f in differing[:2])
 
 
 def _of_digits(values: pl.Series) -> Times | None:
@@ -192,8 +202,6 @@ def _of_digits(values: pl.Series) -> Times | None:
     if not values.str.slice(0, 4).cast(pl.Int32).is_between(*YEARS).all():
         return None
     seconds = _parsed(values, form)
-    if len(values[0]) == 10:
-        seconds = _parsed(values + "00", form + "%M")  # an hour alone is no time to polars
     missing = seconds.null_count()
     if not missing and sure:
         return Times(seconds, said=f"Times were read as dates {words}.")

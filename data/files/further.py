@@ -47,7 +47,7 @@ def further_columns(
     `numbers` and `categories` are names, or "auto" for those found, or "none". A name of `reserved`
     is marked as a column. What is wrong is kept in the faults of its file.
     """
-    roles = {name for each in files for name in each.names.values()}
+    roles = {name for each in files for name in each.used}
     has = [name for name in files[0].table.frame.columns if name not in roles]
     shared = [name for name in has if all(name in each.table.frame.columns for each in files)]
     left = {name: "not in all files" for name in has if name not in shared}
@@ -55,8 +55,9 @@ def further_columns(
     texts = texts.select(pl.all().str.strip_chars())
     given = dict.fromkeys(categories, "category") | dict.fromkeys(numbers, "number")
     kinds: dict[str, str] = {}
+    longest = max(files, key=lambda each: each.table.frame.height).table.frame
     for name in shared:
-        kind = given.get(name) or _found(texts[name])
+        kind = given.get(name) or _found(texts[name], longest[name])
         asked = name in given or AUTO in (categories if kind == "category" else numbers)
         if kind in ("number", "category") and asked:
             kinds[name] = kind
@@ -78,18 +79,23 @@ def further_columns(
     )
 
 
-def _found(values: pl.Series) -> str:
-    """Return "number", "category", or why a column of neither is left out."""
-    distinct = values.n_unique()
-    if distinct == 1:
+def _found(values: pl.Series, longest: pl.Series) -> str:
+    """Return "number", "category", or why a column of neither is left out.
+
+    Whether nearly every value differs is told in the `longest` file, since a number of the row
+    begins anew in each.
+    """
+    if values.n_unique() == 1:
         return "one value in all rows"
+    distinct, rows = longest.n_unique(), len(longest)
     known = values.filter(~values.str.to_lowercase().is_in(list(NO_NUMBER)))
     found, _ = to_numbers(known)
     if len(known) and found.is_finite().fill_null(False).all():
         whole = (found == found.floor()).all()
-        is_id = whole and found.n_unique() > max(_DIFFER_NUMBERS * len(known), 50)
+        missing = longest.str.strip_chars().str.to_lowercase().is_in(list(NO_NUMBER))
+        is_id = whole and distinct > max(_DIFFER_NUMBERS * (rows - int(missing.sum())), 50)
         return "nearly every value differs" if is_id else "number"
-    is_id = distinct > max(_DIFFER_TEXTS * len(values), 50)
+    is_id = distinct > max(_DIFFER_TEXTS * rows, 50)
     return "nearly every value differs" if is_id else "category"
 
 

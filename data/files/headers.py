@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -13,7 +14,11 @@ from data.files.cells import counted
 from data.files.faults import flag
 
 _MOST_NAMES = 12
-_TIME = re.compile(r"\s*(\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*|\d{9,13}(\.\d+)?)\s*")
+_RATING = r"[1-9](\.\d+)?|0\.5|10(\.0+)?"
+_TIME = re.compile(
+    r"\s*(\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*"
+    r"|([7-9]\d{8}|1\d{9}|1\d{12})(\.\d+)?)\s*"  # since 1970: from 1992 on, to 2033
+)
 
 
 def given_names(path: Path, first: list[str], columns: tuple[str, ...], argument: str) -> list[str]:
@@ -73,22 +78,22 @@ def check_header(path: Path, frame: pl.DataFrame, wanted: Mapping[str, str], arg
 def no_columns(
     path: Path,
     has: list[str],
-    missing: Mapping[str, str],
-    flags: Mapping[str, str],
+    missing: Mapping[Any, str],
+    flags: Mapping[Any, str | None],
     argument: str | None,
     alternative: str = "",
 ) -> ValueError:
-    """Return the error for the columns `missing`, by argument, with what may be meant.
+    """Return the error for the columns `missing`, with what may be meant.
 
-    `flags` are those of the arguments that have one; `argument` is the one that names the columns
-    of a file without a header, None if it was given.
+    `flags`, under the same keys, are what names them; None where there is no flag. `argument` is
+    the one that names the columns of a file without a header, None if it was given.
     """
     said = [
-        f"no column {name!r}{_meant(name, has)}" + (f" ({flags[key]})" if key in flags else "")
+        f"no column {name!r}{_meant(name, has)}" + (f" ({flags[key]})" if flags[key] else "")
         for key, name in missing.items()
     ]
     text = f"{path}: {'; '.join(said)}. It has {listed(has)}"
-    if any(key in flags for key in missing):
+    if any(flags.values()):
         text += f"; name each by the flag behind it{alternative}"
     text += "." if argument is None else f". If row 1 is no header, give {flag(argument)}."
     if len(has) == 1:
@@ -104,9 +109,19 @@ def _no_header(
     rows: pl.DataFrame | None = None,
 ) -> ValueError:
     """Return the error for a file whose first row is data; `rows` are some of those below it."""
+    said = f"{path}: row 1 looks like data, not like a header: {listed(cells)}."
+    needed = [name for argument, name in wanted.items() if not argument.endswith("?")]
+    if len(cells) == 1 < len(needed):
+        return ValueError(
+            f"{said} It has one cell, and a row needs {' and '.join(needed)}. Give"
+            f" {flag('delimiter')} what stands between them, or write a row for each pair."
+        )
+    example = _example(cells, wanted, rows)
+    names = " ".join(example[:_MOST_NAMES]) + (" …" if len(example) > _MOST_NAMES else "")
+    rating = wanted.get("rating?")
+    also = f" {flag('rating')} {rating}" if rating in example else ""
     return ValueError(
-        f"{path}: row 1 looks like data, not like a header: {listed(cells)}. Name the columns in "
-        f"their order, such as {flag(argument)} {' '.join(_example(cells, wanted, rows))}"
+        f"{said} Name the columns in their order, such as {flag(argument)} {names}{also}"
     )
 
 
@@ -115,7 +130,9 @@ def _example(
 ) -> list[str]:
     """Guess the names of the columns: the text is the longest cell of row 1, a time looks so.
 
-    The label is the column whose values recur the most, none of them empty.
+    The label is the column whose values recur the most, none of them empty. What an argument with ?
+    names is guessed where a cell looks like it: a rating is a small number that follows the columns
+    that are always there.
     """
     left = dict(wanted)
     names: list[str | None] = [None] * len(cells)
@@ -125,11 +142,18 @@ def _example(
         if rows is not None and (place := _most_recurring(rows, longest)) is not None:
             names[place] = left.pop("label")
     times = [place for place, cell in enumerate(cells) if _TIME.fullmatch(cell)]
-    for argument in ("time", "timestamp"):
+    for argument in ("time", "timestamp", "timestamp?"):
         if times and argument in left:
             names[times[-1]] = left.pop(argument)
-    rest = iter(left.values())
-    return [name or next(rest, f"other_{place}") for place, name in enumerate(names, start=1)]
+    rating, _ = left.pop("rating?", None), left.pop("timestamp?", None)
+    rest = [*left.values()]
+    free = [place for place, name in enumerate(names) if name is None]
+    for place, name in zip(free, rest, strict=False):
+        names[place] = name
+    after = free[len(rest) : len(rest) + 1]
+    if rating is not None and after and re.fullmatch(_RATING, cells[after[0]]):
+        names[after[0]] = rating
+    return [name or f"other_{place}" for place, name in enumerate(names, start=1)]
 
 
 def _most_recurring(rows: pl.DataFrame, but: int) -> int | None:

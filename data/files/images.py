@@ -112,8 +112,7 @@ def _read(
     train, valid, test = np.split(images, np.cumsum(counts)[:-1])
     of_train, of_valid, of_test = np.split(number[order], np.cumsum(counts)[:-1])
     series = series_of([f"{found.labels[row]}/{found.names[row]}" for row in order])
-    small = np.stack([thumbnail(image) for image in images])
-    alike = found.groups is None and are_neighbours_alike(small, series, labels=number[order])
+    alike = found.groups is None and _are_alike(images, series, number[order])
     said = [*_notices(found, part_of, alike=alike), *_repeated(train, valid, test)]
     rows = ", ".join(f"{count:,} {part}" for count, part in zip(counts, PARTS, strict=True))
     source = file_source(
@@ -125,6 +124,14 @@ def _read(
         source, train, of_train, test, of_test, label_names,
         valid_images=valid, valid_labels=of_valid,
     )  # fmt: skip
+
+
+def _are_alike(images: np.ndarray, series: list[np.ndarray], labels: np.ndarray) -> bool:
+    """Tell whether neighbours in numbered series look alike."""
+    if not series:
+        return False
+    small = np.stack([thumbnail(image) for image in images])
+    return are_neighbours_alike(small, series, labels=labels)
 
 
 def _median_size(files: Sequence[Path], limits: tuple[int, int]) -> int:
@@ -184,7 +191,7 @@ def _notices(found: LabelledFiles, part_of: np.ndarray, *, alike: bool) -> Itera
         )
     if found.other:
         names = ", ".join(sorted({path.name for path in found.other})[:3])
-        yield f"{len(found.other):,} files that are no images were not read ({names})."
+        yield f"{len(found.other):,} files of other kinds were not read ({names})."
     if found.nested:
         yield f"{found.nested:,} images lie in folders inside their class folder."
 

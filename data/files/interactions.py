@@ -1,18 +1,13 @@
 """Interactions out of a user's tables: events, and what is known of users and items.
 
 The events are one file, or one for each part of a split. Two more may tell of users and items; each
-has one row an id, in a column named as in the events. What they say is optional, column by column
-and cell by cell:
-
-    users   age (years), gender, occupation
-    items   title, genres (separated by "|"), year, text, runtime_minutes
+has one row an id, in a column named as in the events; what they may say is in `descriptions`.
 
 Ids are kept byte for byte: no case folding, no normal form, no trimming.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +15,25 @@ from typing import Any
 
 import polars as pl
 
-from common.own_files import TableOptions, TimedTableOptions
-from data.files.columns import Columns, file_source, repeated
+from common.own_files import TimedTableOptions
+from data.files.amounts import to_numbers
+from data.files.columns import Columns, Name, file_source, parts_of, repeated
 from data.files.dates import span_of
+from data.files.descriptions import (
+    ITEM_COLUMNS,
+    USER_COLUMNS,
+    Description,
+    check_names,
+    completed,
+)
+from data.files.faults import flag
+from data.files.ratings import rating_range, read_ratings
 from data.files.reader import read_table
 from data.tables import Interactions
 
 YEARS = (1970, 2100)
 """An event outside of these years is a mistake, such as a time in milliseconds."""
 LEAST_WEIGHT = 1e-9
-USER_COLUMNS = ("age", "gender", "occupation")
-ITEM_COLUMNS = ("title", "genres", "year", "text", "runtime_minutes")
-# lowest, highest value of the columns that are whole numbers
-_RANGES = {"age": (0, 150), "year": (0, 3000), "runtime_minutes": (0, 100_000)}
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class EventColumns:
     user: str = "user_id"
     item: str = "item_id"
     rating: str | None = None
-    timestamp: str | None = None
-    """Without it `timestamp`, where there is one."""
+    timestamp: str | tuple[str, ...] | None = None
+    """Several are read as one, with a space between; without any `timestamp`, where there is
+    one."""
     weight: str | None = None
     """A count above 0."""
     device: str | None = None
@@ -52,22 +54,28 @@ class EventColumns:
     """Columns that are kept as they are, under their names."""
     rating_range: tuple[float, float] | None = None
     """Lowest and highest rating there may be; without it any number is taken."""
+    unrated: float | None = None
+    """The rating that says that none was given, such as 0 or -1; the event is kept."""
 
     def read(self, path: Path, options: TimedTableOptions) -> tuple[pl.DataFrame, list[str]]:
         """Return the events of one file, and what must be said; rating and time may be null."""
-        limits = _rating_range(self.rating_range)
-        names = {"user": self.user, "item": self.item, "rating": self.rating}
-        names |= {"timestamp": self.timestamp, "weight": self.weight}
-        names |= {"device": self.device, "watch_seconds": self.watch_seconds}
+        limits = rating_range(self.rating_range)
+        names: dict[str, Name | None] = {"user": self.user, "item": self.item}
+        names |= {"rating": self.rating, "timestamp": self.timestamp or None}
+        names |= {"weight": self.weight, "device": self.device}
+        names |= {"watch_seconds": self.watch_seconds}
         names |= {f"context:{name}": name for name in self.context}
-        wanted = {argument: name for argument, name in names.items() if name is not None}
-        table = read_table(path, options, wanted=wanted)
-        if self.timestamp is None and "timestamp" in table.frame.columns:
+        wanted = {argument: parts_of(name)[0] for argument, name in names.items() if name}
+        guesses = {f"{each}?": each for each in ("rating", "timestamp") if each not in wanted}
+        table = read_table(path, options, wanted=wanted | guesses)
+        if names["timestamp"] is None and "timestamp" in table.frame.columns:
             names["timestamp"] = "timestamp"
         read = Columns(table, names, verbatim=("user", "item"))
         if options.incomplete == "skip":
             read.skip_incomplete([each for each in read.names if not _may_be_empty(each)])
-        frame = _events(read, limits, options)
+            _skip_returns(read)
+        ratings = read_ratings(read, limits, self.unrated) if "rating" in read else None
+        frame = _events(read, ratings, options)
         return frame, read.notes()
 
 
@@ -101,16 +109,16 @@ def interactions_from_csv(
     frame = pl.concat(frames)
     said = [repeated(frame), *(note for _, notes in read for note in notes)]
     names = names or {}
-    _check_mapping(names, users, items)
-    of_users = _Description("user", events.user, users, USER_COLUMNS, users_columns)
-    of_items = _Description("item", events.item, items, ITEM_COLUMNS, items_columns)
+    check_names(names, users, items)
+    of_users = Description("user", events.user, users, USER_COLUMNS, users_columns)
+    of_items = Description("item", events.item, items, ITEM_COLUMNS, items_columns)
     known_users, said_users = of_users.read(frame["user_id"], names, options)
     known_items, said_items = of_items.read(frame["item_id"], names, options)
     rows = _in_words(frame, known_users, known_items)
     told = dict.fromkeys(filter(None, [*said, *said_users, *said_items]))
     paths += [Path(other) for other in (users, items) if other]
     source = file_source(paths, rows=rows, notice=" ".join(told) or None)
-    return Interactions(source, frame, known_users, _completed(known_items))
+    return Interactions(source, frame, known_users, completed(known_items))
 
 
 def _in_words(frame: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> str:
@@ -124,16 +132,29 @@ def _may_be_empty(argument: str) -> bool:
     return argument in ("device", "watch_seconds") or argument.startswith("context:")
 
 
-def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptions) -> pl.DataFrame:
+def _skip_returns(read: Columns) -> None:
+    """Leave out the rows of a count that is not above 0, such as what was sent back."""
+    if "weight" in read:
+        counts, _ = to_numbers(read.texts["weight"])
+        read.skip((counts <= 0).fill_null(False), f"a {read.names['weight']!r} not above 0")
+
+
+def _weights(read: Columns) -> pl.Series:
+    weights = read.numbers("weight", low=-1e9)
+    skipped = f"not above 0; skip such rows by {flag('incomplete')} skip"
+    read.fault("weight", (weights < LEAST_WEIGHT).fill_null(False), skipped)
+    return weights
+
+
+def _events(read: Columns, ratings: pl.Series | None, options: TimedTableOptions) -> pl.DataFrame:
     """Convert the columns of the events; rating and timestamp are null where there is none."""
     columns = {"user_id": read.filled("user"), "item_id": read.filled("item")}
     unknown = pl.Series([None] * len(columns["user_id"]))
-    low, high = limits
-    columns["rating"] = read.numbers("rating", low=low, high=high) if "rating" in read else unknown
+    columns["rating"] = unknown if ratings is None else ratings
     known = "timestamp" in read
     columns["timestamp"] = read.seconds("timestamp", options, years=YEARS) if known else unknown
     if "weight" in read:
-        columns["weight"] = read.numbers("weight", low=LEAST_WEIGHT)
+        columns["weight"] = _weights(read)
     if "device" in read:
         columns["device"] = read.optional("device")
     if "watch_seconds" in read:
@@ -144,102 +165,3 @@ def _events(read: Columns, limits: tuple[float, float], options: TimedTableOptio
     kinds = {"rating": pl.Float32, "timestamp": pl.Int64, "watch_seconds": pl.Float32}
     kinds |= {"weight": pl.Float32}
     return pl.DataFrame(columns).cast({name: kinds[name] for name in columns if name in kinds})
-
-
-def _rating_range(limits: tuple[float, float] | None) -> tuple[float, float]:
-    """Check the range of ratings; without one any number is taken."""
-    low, high = limits or (-1e9, 1e9)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(
-            f"rating_range: {low:g}, {high:g} is not a range. Give the lowest rating first."
-        )
-    return low, high
-
-
-def _check_mapping(
-    names: Mapping[str, str], users: str | Path | None, items: str | Path | None
-) -> None:
-    """Refuse a mapping that would have no effect."""
-    for ours in names:
-        if ours not in (*USER_COLUMNS, *ITEM_COLUMNS):
-            known = ", ".join((*USER_COLUMNS, *ITEM_COLUMNS))
-            raise ValueError(f"names: {ours!r} is not known. Choose from {known}.")
-        needed, name = (users, "users") if ours in USER_COLUMNS else (items, "items")
-        if needed is None:
-            raise ValueError(f"names: {ours!r} is in a separate file. Give {name} too.")
-
-
-@dataclass(frozen=True)
-class _Description:
-    """A file that tells of users or of items."""
-
-    kind: str
-    """user or item, which is also the argument that names the column of its id."""
-    id_column: str
-    path: str | Path | None
-    known: tuple[str, ...]
-    """What it may tell."""
-    columns: tuple[str, ...]
-    """All of its columns, where it has no header."""
-
-    def read(
-        self, met: pl.Series, names: Mapping[str, str], options: TableOptions
-    ) -> tuple[pl.DataFrame, list[str]]:
-        """Return a row for each id of the file, then of the events, and what must be said."""
-        ids = pl.DataFrame({met.name: met.unique(maintain_order=True)})
-        if self.path is None:
-            return ids, []
-        path = Path(self.path)
-        table = read_table(
-            path,
-            TableOptions(
-                delimiter=options.delimiter, columns=self.columns, encoding=options.encoding
-            ),
-            wanted={self.kind: self.id_column}
-            | ({"title": "title"} if "title" in self.known else {}),
-            columns_argument=f"{self.kind}s_columns",
-        )
-        has = table.frame.columns
-        told = {ours: names.get(ours, ours) for ours in self.known}
-        told = {ours: name for ours, name in told.items() if ours in names or name in has}
-        read = Columns(
-            table, {self.kind: self.id_column} | told, verbatim=(self.kind,), without_flag=told
-        )
-        if options.incomplete == "skip":
-            read.skip_incomplete([self.kind])
-        described = {met.name: read.unique(self.kind)}
-        described |= {ours: _attribute(read, ours) for ours in told}
-        read.check()
-        frame = pl.DataFrame(described)
-        lacking = ids.join(frame, on=met.name, how="anti", maintain_order="left")
-        said = read.notes()
-        if lacking.height:
-            said.append(
-                f"{lacking.height:,} of {ids.height:,} {self.id_column} of the events are not in "
-                f"{path.name}; nothing else is known of them."
-            )
-        return pl.concat([frame, lacking], how="diagonal"), said
-
-
-def _attribute(read: Columns, ours: str) -> pl.Series:
-    """Convert one column by its meaning; what is empty becomes null, or no genres."""
-    if ours in _RANGES:
-        low, high = _RANGES[ours]
-        numbers = read.numbers(ours, low=low, high=high, optional=True, whole=True)
-        return numbers.cast(pl.Int32, strict=False)
-    if ours == "genres":
-        names = pl.element().str.strip_chars()
-        split = read.texts[ours].str.split("|").list.eval(names.filter(names != ""))
-        return split.list.unique(maintain_order=True)
-    return read.optional(ours)
-
-
-def _completed(items: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns that every table of items has; an item without title has its id for one."""
-    for name, kind in (("title", pl.String), ("genres", pl.List(pl.String)), ("year", pl.Int32)):
-        if name not in items.columns:
-            items = items.with_columns(pl.lit(None, dtype=kind).alias(name))
-    always = ["item_id", "title", "genres", "year"]
-    return items.with_columns(
-        pl.col("title").fill_null(pl.col("item_id")), pl.col("genres").fill_null([])
-    ).select(*always, pl.exclude(always))

@@ -49,6 +49,7 @@ class JsonTexts:
         if not self.objects:
             raise ValueError(
                 f"{self.path}: it holds no JSON object; one a line is needed, such as {EXAMPLE}."
+                " For a table give --dataset csv."
             )
         return self
 

@@ -20,18 +20,10 @@ from pathlib import Path
 import polars as pl
 
 from common.own_files import TableOptions
-from data.files.class_folders import (
-    class_folders,
-    class_roots,
-    entered,
-    images_below,
-    is_image,
-    no_class_folders,
-    walk,
-)
+from data.files.class_folders import above_classes, class_folders, class_roots, no_class_folders
 from data.files.columns import Columns
 from data.files.faults import FaultsOfFolder
-from data.files.folders import checked_folder, folders
+from data.files.folders import checked_folder, folders, images_below, is_image, walk
 from data.files.layouts import check_layout
 from data.files.lists import entry, rows_of
 from data.files.part_names import DRAWN, part_of
@@ -71,7 +63,7 @@ def files_in_parts(parts: Mapping[str, Path]) -> LabelledFiles:
     first = parts["train"] if "train" in parts else parts[DRAWN]
     classes = _classes(first)
     for part, folder in parts.items():
-        root = folder if folder == first else entered(checked_folder(folder))
+        root = folder if folder == first else above_classes(checked_folder(folder))
         unseen = sorted(set(class_folders(root)) - set(classes))
         if unseen:
             raise ValueError(

@@ -41,7 +41,8 @@ class TextTable:
     headed: bool
     """Whether the names of the columns stand in the file."""
     wanted: Mapping[str, str]
-    """Names that a message proposes for the columns of a file without a header, by argument."""
+    """Names that a message proposes for the columns of a file without a header, by argument; with
+    "rating?" only if a cell looks like one."""
     columns_argument: str
     """The argument that takes them."""
     said: tuple[str, ...] = ()

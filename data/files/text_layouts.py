@@ -24,9 +24,11 @@ from data.files.decoding import read_bytes, to_utf8
 from data.files.faults import Faults, flag
 from data.files.headers import listed
 from data.files.json_texts import PART, JsonTexts
+from data.files.part_names import PART_OF
 from data.files.reader import TextTable, read_table
 from data.files.wrong_doors import (
     LABEL,
+    other_door,
     refuse_files_of_parts,
     refuse_labels_before_texts,
     refuse_lines_apart,
@@ -45,6 +47,8 @@ class Wanted:
     """Columns that are joined to the text."""
     label: str = "label"
     split: str | None = None
+    find_split: bool = False
+    """Whether a column whose values name parts, train among them, is taken for `split`."""
     options: TableOptions = field(default_factory=TableOptions)
 
     def names(self, columns: Sequence[str]) -> dict[str, str]:
@@ -193,7 +197,7 @@ class _Folder:
         if not self.rows:
             raise ValueError(
                 f"{self.path}: neither folders of text files, one folder a label, nor a .txt file a"
-                f" label. Name the folder that holds them by {flag('path')}."
+                f" label. {other_door(self.path)}Name the folder that holds them by {flag('path')}."
             )
         if self.others:
             count, one = len(self.others), self.others[0]
@@ -261,6 +265,14 @@ def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Label
             f" {flag('train')}, {flag('valid')} and {flag('test')}."
         )
     text = [argument for argument in names if argument.startswith("text")]
+    if names["label"] in [names[argument] for argument in text]:
+        raise ValueError(
+            f"label: {names['label']!r} is the text too; name the column of the labels by"
+            f" {flag('label')}"
+        )
+    if wanted.find_split and (column := _column_of_parts(table.frame, names)):
+        names = names | {"split": column}
+        renamed = [*renamed, f"Column {column!r} of {table.path.name} says which part a text is."]
     read = Columns(table, names, without_flag=text[1:])
     if wanted.options.incomplete == "skip":
         read.skip_incomplete([each for each in names if each not in text or len(text) == 1])
@@ -282,6 +294,16 @@ def _of_table(table: TextTable, wanted: Wanted, first: Labelled | None) -> Label
     return Labelled(
         table.path, frame.with_columns(place=places), columns, (*read.notes(), *renamed)
     )
+
+
+def _column_of_parts(frame: pl.DataFrame, names: Mapping[str, str]) -> str | None:
+    """Return the first further column that holds names of parts alone, two or more with train."""
+    for name in [each for each in frame.columns if each not in names.values()]:
+        values = frame[name].str.strip_chars().str.to_lowercase().unique().to_list()
+        parts = {PART_OF.get(value, "") for value in values}
+        if "" not in parts and "train" in parts and len(parts) > 1:
+            return name
+    return None
 
 
 def _by_place(

@@ -54,6 +54,8 @@ def texts_from_files(
     files = _part_files(layout, path) | {
         name: given for name, given in (("valid", valid), ("test", test)) if given is not None
     }
+    if wanted.split is None and len(files) == 1:
+        wanted = replace(wanted, find_split=True)
     parts: dict[str, Labelled] = {}
     for name, file in files.items():
         parts[name] = READERS[layout](file, wanted, parts.get("train"))
@@ -137,7 +139,7 @@ def _divided(parts: Mapping[str, Labelled], column: str | None) -> dict[str, Lab
         values = unknown["split"].unique(maintain_order=True).to_list()
         raise ValueError(
             f"{table.path}, {unknown['place'][0]}: column {column!r} holds"
-            f" {', '.join(map(repr, values[:_MOST]))}, which name no part. Use train, valid and"
+            f" {listed(values[:_MOST])}, which name no part. Use train, valid and"
             f" test, or name another column by {flag('split')}."
         )
     frame = frame.with_columns(pl.col("split").replace_strict(PART_OF, return_dtype=pl.String))

@@ -10,7 +10,7 @@ import polars as pl
 
 from common.own_files import TimedTableOptions
 from common.units import DAY
-from data.files.columns import Columns, file_source, numbered, read_columns, repeated
+from data.files.columns import Columns, Name, file_source, numbered, read_columns, repeated
 from data.files.dates import span_of
 from data.files.faults import flag
 from data.files.further import NONE, further_columns
@@ -18,10 +18,12 @@ from data.tables import Transactions
 
 _MOST_DAYS = 32_767  # what an i16 holds
 _COUNTER_DAYS = 3_650  # times that begin before 1980 count from somewhere else than 1970
+FEW_TERMINALS = 254
+_MOST_IDS = 0.9  # of the payments: an id of more says nothing of the past
 _IDS = {"customer": "customer_id", "terminal": "terminal_id", "device": "device_id"}
 _OURS = frozenset(
     {"transaction_id", "time_seconds", "day", "amount", "is_fraud", "weight", "part"}
-    | {*_IDS.values(), "scenario", "account_opened"}
+    | {*_IDS.values(), "terminal", "scenario", "account_opened"}
     | {"time", "confirmed", "record"}  # fields of a request
 )
 _NO_LABEL = ("", "nan", "null", "none", "na", "n/a", "?")
@@ -33,7 +35,7 @@ _GENUINE = ("0", "0.0", "false", "no", "f", "n", "legit", "legitimate", "genuine
 def transactions_from_csv(
     paths: Path | str | Mapping[str, Path],
     *,
-    time: str = "time",
+    time: str | tuple[str, ...] = "time",
     customer: str = "customer_id",
     terminal: str = "terminal_id",
     amount: str = "amount",
@@ -47,14 +49,16 @@ def transactions_from_csv(
 ) -> Transactions:
     """Read payments, sorted by time; ids become numbers, their names stand in `extra`.
 
-    "none" says that there is no such column. `paths` may be one file, or files by their part:
+    A few terminals are kept by name too, in the column `terminal`: each may be a case of its own.
+    "none" says that there is no such column; several columns of the `time` are read as one, with a
+    space between. `paths` may be one file, or files by their part:
     train, valid, test. `label` is 0 or 1, or `fraud_value` and others; an empty one is not known.
     Times are read as `options` say, in UTC.
     """
     given = {"": Path(paths)} if isinstance(paths, str | Path) else paths
-    names = {"time": time, "customer": customer, "terminal": terminal, "amount": amount}
-    names |= {"label": label, "device": device, "weight": weight}
-    roles = {role: name for role, name in names.items() if name != NONE}
+    names: dict[str, Name] = {"time": time, "customer": customer, "terminal": terminal}
+    names |= {"amount": amount, "label": label, "device": device, "weight": weight}
+    roles = {role: name for role, name in names.items() if name not in (NONE, (NONE,))}
     options = options or TimedTableOptions()
     files = [_read(path, roles, options) for path in given.values()]
     further = further_columns(files, numbers=numbers, categories=categories, reserved=_OURS)
@@ -63,10 +67,11 @@ def transactions_from_csv(
         columns.check()
     frame = pl.concat([_joined(frames, list(given)), further.frame], how="horizontal")
     frame, extra = _numbered(frame)
-    first_day = _first_day(files[0].table.path, frame, time)
+    first_day = _first_day(files[0].table.path, frame, files[0].names.get("time", ""))
     frame = _in_order(frame, first_day)
     said = [each for columns in files for each in columns.said]
     said += [further.notice or "", repeated(frame.drop("transaction_id")) or ""]
+    said += _odd(frame, extra, files[0].names)
     notice = " ".join(dict.fromkeys(filter(None, said))) or None
     return Transactions(
         file_source(tuple(given.values()), rows=_rows(frame, extra, first_day), notice=notice),
@@ -79,7 +84,7 @@ def transactions_from_csv(
     )
 
 
-def _read(path: Path, roles: Mapping[str, str], options: TimedTableOptions) -> Columns:
+def _read(path: Path, roles: Mapping[str, Name], options: TimedTableOptions) -> Columns:
     """Read a file; a label may be empty, and a column absent if it is named none."""
     none = f", or {NONE} where there is no such column"
     return read_columns(path, roles, options, optional=("label",), alternative=none)
@@ -96,7 +101,7 @@ def _converted(
         if role in columns:
             found[name] = columns.filled(role)
     if "amount" in columns:
-        found["amount"] = columns.numbers("amount")
+        found["amount"] = columns.numbers("amount", low=-1e9)
     found["is_fraud"] = _labels(columns, fraud_value)
     if "weight" in columns:
         found["weight"] = columns.numbers("weight", low=1e-9)
@@ -136,12 +141,32 @@ def _labels(columns: Columns, fraud_value: str | None) -> pl.Series:
 
 
 def _numbered(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    """Put numbers in the place of ids; give the names by column."""
+    """Put numbers in the place of ids, a few terminals named beside; give the names by column."""
     extra = {}
+    if "terminal_id" in frame.columns and frame["terminal_id"].n_unique() <= FEW_TERMINALS:
+        frame = frame.with_columns(pl.col("terminal_id").alias("terminal"))
     for column in (name for name in _IDS.values() if name in frame.columns):
         codes, extra[column] = numbered(frame[column], column)
         frame = frame.with_columns(codes.alias(column))
     return frame, extra
+
+
+def _odd(
+    frame: pl.DataFrame, extra: Mapping[str, pl.DataFrame], names: Mapping[str, str]
+) -> list[str]:
+    """Say of amounts below 0, and of ids that are too many for windows over them."""
+    said = []
+    if "amount" in frame.columns and (below := int((frame["amount"] < 0).sum())):
+        said.append(
+            f"{below:,} amounts are below 0: as features they count as they are, in money as 0."
+        )
+    for role, column in _IDS.items():
+        if column in extra and extra[column].height > _MOST_IDS * frame.height:
+            said.append(
+                f"Column {names[role]!r} differs in nearly every payment, so its windows see that"
+                f" payment alone; give {flag(role)} {NONE} if it is no {role}."
+            )
+    return said
 
 
 def _in_order(frame: pl.DataFrame, first_day: int) -> pl.DataFrame:

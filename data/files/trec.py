@@ -136,7 +136,7 @@ def _topics(path: Path, read: Read) -> list[tuple[Path, int, str, str]]:
         if not name:
             read.faults.add(path, row, "a topic without a number. Add <num>.")
         text = _part(match[2], "title") or _part(match[2], "query") or _part(match[2], "desc")
-        found.append((path, row, name, text.removeprefix("Topic:").strip()))
+        found.append((path, row, name, re.sub(r"^(Topic|Description):", "", text).strip()))
     return found
 
 

@@ -17,6 +17,13 @@ _TEXTS_ALONE = re.compile(
 _LABELS_ALONE = re.compile(r"(^|[._-])(labels?|targets?|intents?)([._-]|$)", re.I)
 
 
+def other_door(folder: Path) -> str:
+    """Return a sentence on the door for the files that lie in a folder; empty if none is known."""
+    doors = {".csv": "csv", ".tsv": "csv", ".json": "jsonl", ".jsonl": "jsonl"}
+    files = [each for each in sorted(folder.iterdir()) if each.suffix.lower() in doors]
+    return f"For {files[0].name} give --dataset {doors[files[0].suffix.lower()]}. " if files else ""
+
+
 def refuse_files_of_parts(folder: Path, files: Sequence[Path]) -> None:
     """Refuse files that would be labels, but are named after parts."""
     parts = [file.name for file in files if part_named(file.stem)]

@@ -29,8 +29,9 @@ class DataOptions(TimedTableOptions):
     """CSV file of the validation payments; without one they are taken from training."""
     test: Path | None = None
     """CSV file of the test payments."""
-    time: str = "time"
-    """Column of the time; none cuts by chance and leaves the windows out."""
+    time: tuple[str, ...] = ("time",)
+    """Column of the time, or several that make it up, such as date and hour; none cuts by chance
+    and leaves the windows out."""
     customer: str = "customer_id"
     """Column of the customer or card."""
     terminal: str = "terminal_id"

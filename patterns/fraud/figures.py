@@ -43,7 +43,7 @@ def _precision_recall(report: Report, pipeline: Pipeline, scored: Scored) -> Non
         precision, recall = hits / max(declined.sum(), 1), hits / labels.sum()
         axes.plot(recall, precision, marker="o", color="black", linestyle="none")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(fontsize=8)
+        axes.legend()
 
 
 def _reliability(report: Report, scored: Scored) -> None:
@@ -58,7 +58,7 @@ def _reliability(report: Report, scored: Scored) -> None:
             axes.plot(*_bins(labels, scored.raw[name]), linestyle=":", color=line.get_color())
         axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
         axes.set(xlabel="probability said", ylabel="share of fraud")
-        axes.legend(fontsize=8)
+        axes.legend()
 
 
 def _bins(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +109,7 @@ def _days(report: Report, pipeline: Pipeline, scored: Scored) -> None:
             axes.plot(days, shares, marker=".", label=f"CP@{k}, {name}")
         axes.plot(days, recall, marker=".", linestyle="--", label="recall, served")
         axes.set(xlabel="day", ylim=(0, 1))
-        axes.legend(fontsize=8)
+        axes.legend()
 
 
 def _importance(report: Report, pipeline: Pipeline, scored: Scored) -> None:

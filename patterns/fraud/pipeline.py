@@ -128,11 +128,11 @@ class Pipeline:
         """Fit every model under every rebalancing; settle what serves, how, and what falls in."""
         for model in self.models:
             self._fit(model, splits)
-        self.served_ = self.choice.settle(self.variants)
+        self.served_, said = self.choice.settle(self.variants)
         self.fallback_, notices = settle_fallback(
             self.served_, self.rules, self.models, self.inputs_.valid, splits.valid
         )
-        self.notices += notices
+        self.notices += [*filter(None, [said]), *notices]
         return self
 
     def fit_state(self, splits: Splits) -> Pipeline:

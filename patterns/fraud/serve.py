@@ -85,7 +85,8 @@ def request_model(features: FeatureSet) -> type[PaymentRequest]:
     about = "UTC if it has no zone; without it, the time of the newest known payment"
     time = (AwareDatetime | NaiveDatetime | None, Field(default=None, description=about))
     about = "in the currency of the training data"
-    amount = (float, Field(ge=0, le=1e9, description=about))
+    least = -1e9 if features.refunds else 0
+    amount = (float, Field(ge=least, le=1e9, description=about))
     known: dict[str, tuple[str, Any]] = {
         "customer_id": ("customer_id", id_),
         "terminal_id": ("terminal_id", id_),
@@ -106,8 +107,9 @@ def request_model(features: FeatureSet) -> type[PaymentRequest]:
 
 
 def further_columns(features: FeatureSet) -> tuple[str, ...]:
-    """Return the table's own columns: numbers, then categories."""
-    return (*features.numbers, *(category.column for category in features.categories))
+    """Return the table's own columns: numbers, then categories; a terminal is told by its id."""
+    named = (category.column for category in features.categories)
+    return (*features.numbers, *(column for column in named if column != "terminal"))
 
 
 def _further_field(features: FeatureSet, column: str) -> tuple[Any, Any]:
@@ -253,6 +255,8 @@ class FraudService(Service):
         extras = {c: values.pop(c) for c in ("device_id",) if c in values}
         for place, column in enumerate(further_columns(self.pipeline.features)):
             extras[column] = getattr(request, _inside(place))
+        if hasattr(request, "terminal_id"):
+            extras["terminal"] = str(request.terminal_id)
         identifier = request.transaction_id
         if identifier is None:
             identifier, self.next_id = self.next_id, self.next_id + 1
@@ -297,6 +301,7 @@ class FraudService(Service):
     def _example(self) -> dict[str, Any]:
         """Return the last payment of the training data, a minute later and as a what-if."""
         names, last = self.pipeline.identifiers_, dict(self.pipeline.example_)
+        last.pop("terminal", None)
         for column in ("customer_id", "terminal_id", "device_id"):
             if column in last:
                 last[column] = names.name(column, last[column])

@@ -39,11 +39,13 @@ class DataOptions(TimedTableOptions):
     """Column of the rating, if there is one; without it every row counts the same."""
     rating_range: tuple[float, float] | None = None
     """Lowest and highest rating there may be; others are refused."""
-    timestamp: str | None = None
-    """Column of the time, as dates or seconds since 1970; by default `timestamp`, if there is
-    one."""
+    unrated: float | None = None
+    """Rating that says that none was given, such as 0 or -1: the event counts, without a rating."""
+    timestamp: tuple[str, ...] = ()
+    """Column of the time, as dates or seconds since 1970, or several that make it up, such as date
+    and hour; by default `timestamp`, if there is one."""
     weight: str | None = None
-    """Column of a count (plays, quantity) that weighs events, if there is one."""
+    """Column of a count (plays, quantity) that weighs events, if there is one, above 0."""
     device: str | None = None
     """Column of the device, if there is one."""
     context: tuple[str, ...] = ()
@@ -61,6 +63,8 @@ class DataOptions(TimedTableOptions):
     """Names of all columns of `users`, if it has no header row."""
     items_columns: tuple[str, ...] = ()
     """Names of all columns of `items`, if it has no header row."""
+    names: tuple[str, ...] = ()
+    """Columns of `users` and `items` that are called otherwise, such as title=Book-Title."""
     texts: Literal["own", "msrd"] = "own"
     """Texts of films: what the dataset has, or the overviews of msrd too, joined by TMDB id
     (movielens-latest-small has it)."""

@@ -284,11 +284,23 @@ def _own_file(config: DataOptions) -> Interactions:
         parts or config.path,  # type: ignore[arg-type]
         users=config.users,
         items=config.items,
+        names=_names(config.names),
         users_columns=config.users_columns,
         items_columns=config.items_columns,
         options=config,
         **{each.name: getattr(config, each.name) for each in fields(EventColumns)},
     )
+
+
+def _names(given: tuple[str, ...]) -> dict[str, str]:
+    """Return what columns are called, of title=Book-Title and the like."""
+    for each in given:
+        if "=" not in each:
+            raise ValueError(
+                f"data.names: {each!r} does not say what is called how; give --data.names"
+                " title=Book-Title"
+            )
+    return {ours: name for ours, _, name in (each.partition("=") for each in given)}
 
 
 def _checked(frame: pl.DataFrame, config: DataOptions) -> pl.DataFrame:

@@ -43,7 +43,7 @@ def _funnel(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> Non
             wide = 2.5 if name in ("merged", "+ ranking") else 1.2
             axes.plot(reached, recall, marker="o", markersize=3, linewidth=wide, label=name)
         axes.set(xlabel="k", ylabel="Recall@k", xscale="log")
-        axes.legend(fontsize=8)
+        axes.legend()
 
 
 def _ablation(report: Report, scorer: Scorer, lists: dict[str, Candidates]) -> None:
@@ -112,7 +112,7 @@ def _cold_start(report: Report, cold: Table) -> None:
             else:
                 axes.plot(known, values, marker="o", label=row.name)  # type: ignore[arg-type]
         axes.set(xlabel="known items", ylabel="NDCG@10")
-        axes.legend(fontsize=8)
+        axes.legend()
 
 
 def _importance(report: Report, pipeline: Pipeline) -> None:

@@ -2,12 +2,14 @@
 
 Prints the page: each item with its score, the sources that proposed it and the reason, then the
 time each stage took. `--recent` adds items chosen since training, by id, and makes a page for a
-user nobody knows. `--like ITEM` prints what is similar to an item instead, as each source sees it.
+user nobody knows; `--context day=sun` tells what the page is for. `--like ITEM` prints what is
+similar to an item instead, as each source sees it.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +32,9 @@ class RecommendConfig(CheckedConfig):
     """Id of the user, as in the training data; empty for somebody new."""
     recent: tuple[str, ...] = ()
     """Ids of items chosen since training, oldest first."""
+    context: tuple[str, ...] = ()
+    """What the page is for, such as day=sun: context columns that the run was trained with, or
+    device."""
     like: str = ""
     """Id of an item: print what is similar to it instead of a page."""
     k: Annotated[int, Interval(ge=1, le=1000)] = 10
@@ -76,7 +81,10 @@ def _print_page(pipeline: Pipeline, settings: RecommendConfig, version: str) -> 
     if settings.user and user < 0:
         console.notice(f"user {settings.user!r} is not known: served as somebody new")
     recent = [catalogue.item_row(item) for item in settings.recent]
-    request = pipeline.requests_for(np.array([user]), [recent], now=int(time.time()))
+    context = catalogue.context_of(_told(settings.context, catalogue.contexts))
+    request = pipeline.requests_for(
+        np.array([user]), [recent], now=int(time.time()), contexts=context[None]
+    )
     pipeline.recommend(request, settings.k)  # warm, so that the times are those of a server
     found = pipeline.recommend(request, settings.k)
     who = f"user {settings.user}" if user >= 0 else "somebody new"
@@ -90,6 +98,23 @@ def _print_page(pipeline: Pipeline, settings: RecommendConfig, version: str) -> 
         console.info(f"             found by {', '.join(names)}")
     times = "  ".join(f"{stage} {spent:.1f} ms" for stage, spent in found.milliseconds.items())
     console.info(times)
+
+
+def _told(given: Sequence[str], columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the values of context columns by name; say which value training did not know."""
+    known = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        if name not in columns or not value:
+            has = ", ".join(name for name, values in columns.items() if values)
+            raise ValueError(
+                f"context: {each!r} is not the value of a column that the run was trained with;"
+                f" give NAME=VALUE, with a name out of: {has or 'none'}"
+            )
+        if value not in columns[name]:
+            console.notice(f"{name} {value!r} is not known: it counts as not given")
+        known[name] = value
+    return known
 
 
 if __name__ == "__main__":

@@ -125,6 +125,7 @@ class RecommendService(Service):
         answers: list[Any] = [None] * len(requests)
         live: dict[int, list[tuple[int, RecommendRequest, list[int]]]] = {}
         for row, request in enumerate(requests):
+            self._check_context(request, row)
             recent = self._rows(request, row)
             if self._made(request):
                 answers[row] = self._looked_up(request)
@@ -217,6 +218,18 @@ class RecommendService(Service):
         if request.device:
             known[DEVICE] = request.device
         return self.pipeline.catalogue.context_of(known)
+
+    def _check_context(self, request: RecommendRequest, row: int) -> None:
+        """Refuse a context that the model was not trained with; a new value is just not known."""
+        known = self.pipeline.catalogue.contexts
+        if name := next((name for name in request.context if name not in known), None):
+            raise RequestError(
+                f"context.{name}",
+                request.context[name],
+                "no context column of the training data",
+                f"give one of {', '.join(known)}",
+                row=row,
+            )
 
     def _rows(self, request: RecommendRequest, row: int) -> list[int]:
         """Return the recent items, those liked in the survey first."""

@@ -38,7 +38,7 @@ def _funnel(report: Report, lists: Mapping[str, Candidates], test: JudgedQueries
 def _importance(report: Report, pipeline: Pipeline) -> None:
     caption = "Share of the loss that the splits on each feature took away."
     table = "ablation of features"
-    with figure(report, "What the ranker looks at", caption, table=table, size=(4.8, 4.2)) as axes:
+    with figure(report, "What the ranker looks at", caption, table=table, size=(4.4, 4.0)) as axes:
         top = list(pipeline.ranker.importance().items())[:18][::-1]
         axes.barh([name for name, _ in top], [share for _, share in top])
         axes.set(xlabel="share of gain")

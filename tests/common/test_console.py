@@ -102,7 +102,8 @@ def test_a_summary_shows_only_the_tables_that_are_printed(
     report = Report("recsys", Source(), tables=tables, printed=2)  # type: ignore[arg-type]
     console.summary(report, Path("runs/x"), next_command="python -m x")
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines][::3] == ["first", "second", "report"]
+    assert [line.split()[0] for line in lines][::3] == ["first", "second", "recsys"]
+    assert lines[6].startswith("recsys has no figure to compare") and lines[7].startswith("report")
 
 
 def test_a_stage_prints_one_timed_line_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:

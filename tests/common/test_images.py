@@ -79,6 +79,11 @@ def test_one_bit_and_sixteen_bits_reach_from_black_to_white() -> None:
     assert decode(pgm)[0, :, 0].tolist() == [0, 7, 255]
 
 
+def test_a_clear_grey_of_sixteen_bits_is_white() -> None:
+    deep = Image.fromarray(np.array([[0, 257 * 7, 65_535]], np.uint16))
+    assert decode(packed(deep, transparency=257 * 7))[0, :, 0].tolist() == [0, 255, 255]
+
+
 def test_four_inks_become_colours() -> None:
     inks = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     assert np.abs(decode(packed(inks, "TIFF"))[0, 0].astype(int) - (255, 0, 0)).max() <= 2

@@ -56,6 +56,7 @@ def test_the_layout_of_the_data_set_itself(tmp_path):
     assert names_in(table, "test") == ["a", "b"]
     assert len(table.split["train"]) == 9 and len(table.split["valid"]) == 1
     assert "the validation part is the test and is never trained on" in table.source.notice
+    assert len(detection_from_coco(annotations / "instances_train2017.json").images) == 10
     assert table.images.names[10].endswith("val2017/a.jpg")
 
 

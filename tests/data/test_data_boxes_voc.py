@@ -60,6 +60,14 @@ def test_without_a_test_list_that_of_validation_is_the_test(folder):
     assert parts(table)["valid"] == NAMES[10:] and len(table.split["test"]) == 2
 
 
+def test_images_of_a_kind_that_is_not_read_are_named(folder):
+    photo = next(folder.rglob("*.jpg"))
+    photo.rename(photo.with_suffix(".heic"))
+    assert "(.heic files are not read: save them as PNG or JPEG); they were left out" in (
+        detection_from_voc(folder).source.notice
+    )
+
+
 def test_parts_are_told_by_a_word_of_their_folders(tmp_path):
     for part, names in (("train", NAMES[:10]), ("test", NAMES[10:])):
         for number, name in enumerate(names):

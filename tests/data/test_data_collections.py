@@ -106,9 +106,11 @@ def test_a_packed_file_is_read(beir):
         ("queries.jsonl", '{"_id": 1, "text": "x"}\n' * 2, r"row 2: the id '1' is that of row 1"),
         ("queries.jsonl", '{"_id": 1, "text": ["x"]}\n', r"queries\.jsonl, row 1: the query is"),
         ("qrels/test.tsv", "q1\td1\t1000\n", r"test\.tsv, row 1: the grade '1000' is no whole"),
-        ("corpus.jsonl", "[1]\n", r"corpus\.jsonl, row 1: no '_id'"),
+        ("corpus.jsonl", "[1]\n", r"corpus\.jsonl, row 1: no JSON object \('\[1\]'\)\. Write"),
+        ("qrels/dev.jsonl", "{}\n", r"dev\.jsonl: .* Write it as valid\.tsv"),
+        ("qrels/dev.tsv", "d1\tq1\t1\n", r"dev\.tsv, row 1: no judgment of it names"),
         ("qrels/test.tsv", "h\th\th\nq1 d1\n", r"test\.tsv, row 2: .*not query id"),
-        ("qrels/test.tsv", "Q1\td1\t1\n", r"row 1: no judgment names a query and a document"),
+        ("qrels/test.tsv", "Q1\td1\t1\n", r"row 1: no judgment of it names a query and a document"),
     ],
 )
 def test_malformed_collection_is_named(beir, name, content, message):
@@ -159,6 +161,11 @@ TOPICS = """<top>
 Storms.
 </top>
 <topic number="302"><title>good weather</title></topic>
+<top>
+<num> Number: 303
+<desc> Description:
+fog
+</top>
 """
 
 
@@ -175,7 +182,8 @@ def test_trec(trec):
     assert table.documents.rows() == [
         ("FT-1", "Wind & rain", "It rains. It blows.", "A. Writer"), ("FT-2", "", "Sun.", "")
     ]  # fmt: skip
-    assert table.queries.rows() == [("301", "bad weather"), ("302", "good weather")]
+    assert table.queries["query"].to_list() == ["bad weather", "good weather", "fog"]
+    assert table.queries["query_id"].to_list() == ["301", "302", "303"]
     assert table.judgments.rows() == [("301", "FT-1", 2), ("302", "FT-2", 1), ("302", "FT-1", 0)]
     assert not table.split and not table.identical_ids
 

@@ -208,12 +208,6 @@ def test_users_and_items_of_their_own_files(csv):
         ("items", "item_id\nx\nx\n", "row 3: column 'item_id' holds 'x', as row 2 does"),
         ("users", "id,age\na,3\n", r"users\.csv: no column 'user_id', did you mean 'id'\?"),
         ("users", "user_id,age\na,old\n", r"users\.csv, row 2: column 'age' holds 'old', not"),
-        (
-            "users",
-            "user_id,age\na,\nb,NaN\n",
-            "row 3: column 'age' holds 'NaN', not a number",
-        ),
-        ("users", "user_id,age\na,200\n", "column 'age' holds '200', outside 0 to 150"),
         ("items", "item_id,year\nx,1999.5\n", "row 2: column 'year' holds '1999.5', not a whole"),
         ("items", "item_id,title\n,T\n", r"items\.csv, row 2: column 'item_id' is empty"),
         ("items", "item_id\n", r"items\.csv: a header but no rows"),
@@ -229,7 +223,7 @@ def test_a_mapping_without_effect_is_refused(csv):
     events, items = csv("user_id,item_id\na,x\n"), csv("item_id,plot\nx,t\n", "items.csv")
     for columns, message in (
         ({"plot": "text"}, r"names: 'plot' is not known\. Choose from age"),
-        ({"age": "years"}, r"names: 'age' is in a separate file\. Give users too"),
+        ({"age": "years"}, r"names: 'age' is in a separate file\. Give --data\.users too"),
         ({"text": "overview"}, r"items\.csv: no column 'overview'\. It has 'item_id', 'plot'"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -275,6 +269,7 @@ def test_transactions_are_sorted_and_their_ids_numbered(csv):
         "terminal_id": pl.Int32,
         "amount": pl.Float64,
         "is_fraud": pl.Int8,
+        "terminal": pl.String,  # a few are kept by name too
     }
 
 

@@ -123,7 +123,11 @@ def test_a_column_of_parts_is_followed(tmp_path: Path) -> None:
     table = read(path, wanted=Wanted(split="part"))
     assert pairs(table.train, table) == ROWS[:4]
     assert pairs(table.valid, table) == ROWS[4:5] and pairs(table.test, table) == ROWS[5:]
+    found = read(path)
+    assert pairs(found.test, found) == ROWS[5:]
+    assert "Column 'part' of own.csv says which part a text is." in str(found.source.notice)
     write(path, path.read_text().replace("dev", "maybe"))
+    assert "not used: 'part'" in str(read(path).source.notice)
     with pytest.raises(ValueError, match=r"row 6: column 'part' holds 'maybe', which name no part"):
         read(path, wanted=Wanted(split="part"))
     with pytest.raises(ValueError, match="^split: column 'part' was given, and files of parts too"):
@@ -224,7 +228,10 @@ def test_everything_wrong_in_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"(?s)2 faults.*open/1.txt holds no text.*2.txt.*NUL"):
         read(tmp_path, "folder")
     write(tmp_path / "none" / "notes.pdf", "x")
-    with pytest.raises(ValueError, match="neither folders of text files"):
+    with pytest.raises(ValueError, match=r"neither folders of text files.*a label\. Name the"):
+        read(tmp_path / "none", "folder")
+    write(tmp_path / "none" / "train.csv", HEADED)
+    with pytest.raises(ValueError, match=r"For train\.csv give --dataset csv\."):
         read(tmp_path / "none", "folder")
     with pytest.raises(ValueError, match="without a file of training texts"):
         read(tmp_path)
@@ -276,6 +283,12 @@ def test_the_label_of_a_file_without_a_header_is_guessed_by_what_recurs(tmp_path
     path = write(tmp_path / "own.tsv", "\n".join(rows))
     with pytest.raises(ValueError, match=r"--data\.columns other_1 label other_3 text$"):
         read(path)
+
+
+def test_a_column_cannot_be_text_and_label(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.csv", HEADED)
+    with pytest.raises(ValueError, match=r"^label: 'label' is the text too; name .* --data\.label"):
+        read(path, wanted=Wanted(text=("text", "label")))
 
 
 def test_labels_that_training_lacks_may_be_left_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A user's own images with masks, where published sets have them: parts, lists, sizes, edges."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +136,34 @@ def test_the_masks_of_the_task_are_taken_where_both_lie_beside_boxes(tmp_path):
 def test_two_folders_of_which_one_is_named_as_that_of_masks(tmp_path, images, masks):
     write(tmp_path, [discs(n) for n in (2, 5, 3, 4)], images=images, labels=masks)
     assert len(objects_from_folder(tmp_path).images) == 4
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("{}_img", "{}_img"),
+        ("{}_img", "{}_img_mask"),
+        ("{}_sat", "{}_mask"),
+        ("{}_test", "{}_manual1"),
+    ],
+)
+def test_what_pairs_an_image_with_its_mask(tmp_path, image, mask):
+    for number in range(3):
+        save(tmp_path / "images" / f"{image.format(number)}.png", photo(number))
+        save(tmp_path / "1st_manual" / f"{mask.format(number)}.png", discs(number + 2))
+    table = objects_from_folder(tmp_path, FolderOptions(labels=Path("1st_manual")))
+    assert [int(each.max()) for each in table.masks] == [2, 3, 4]
+
+
+def test_folders_given_by_name_lie_in_each_part(tmp_path):
+    for part in ("training", "test"):
+        write(tmp_path, [discs(2)] * 3, images=f"{part}/images", labels=f"{part}/by hand")
+        write(tmp_path, [discs(0)] * 3, images=f"{part}/images", labels=f"{part}/mask")
+    table = objects_from_folder(tmp_path, FolderOptions(labels=Path("by hand")))
+    assert sorted(table.split) == ["test", "train"] and int(table.masks[0].max()) == 2
+    for root in (tmp_path, tmp_path / "test"):  # a typing error is not passed over
+        with pytest.raises(ValueError, match="masc: no such folder"):
+            objects_from_folder(root, FolderOptions(labels=Path("masc")))
 
 
 def test_masks_beside_their_images_in_a_folder_a_patient(tmp_path):

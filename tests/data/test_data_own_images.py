@@ -119,6 +119,11 @@ def test_parts_are_told_by_a_word_and_below_a_wrapper(tmp_path: Path, train: str
     assert "seg_pred/: its 1 images lie in no class folder of a part" in said(table)
 
 
+def test_a_class_with_the_word_train_in_its_name(tmp_path: Path) -> None:
+    fill(tmp_path, 6, "airport", "train_station/day", "train_station/night")
+    assert images_from_folder(tmp_path).label_names == ("airport", "train_station")
+
+
 def test_images_without_class_folders_are_no_classes(tmp_path: Path) -> None:
     for part in ("train", "test1"):
         save(tmp_path / part / "cat.1.png")
@@ -202,7 +207,7 @@ def test_other_files_inner_folders_and_hidden_ones(tmp_path: Path) -> None:
     (tmp_path / "dög" / "notes.txt").write_text("no image")
     table = images_from_folder(tmp_path)
     assert sum(sizes(table)) == 21
-    assert "1 files that are no images were not read (notes.txt)." in said(table)
+    assert "1 files of other kinds were not read (notes.txt)." in said(table)
     assert "1 images lie in folders inside their class folder." in said(table)
 
 

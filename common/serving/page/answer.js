@@ -52,7 +52,7 @@ function entry(item, schemas, isShelf) {
   if (isShelf) parts[0].style.setProperty("--hue", [...title].reduce((sum, letter) => (31 * sum + letter.codePointAt(0)) % 360, 7));
   const facts = of("facts").flatMap(factsOf);
   if (facts.length) parts.push(make("p", { className: "soft facts-line" }, ...facts));
-  for (const text of of("snippet")) parts.push(said("p", text, "snippet"));
+  for (const text of of("snippet")) parts.push(make("p", { className: "snippet", dir: "auto" }, ...marked(String(text))));
   const why = of("why").flat();
   if (why.length) parts.push(make("ul", { className: "why", "aria-label": "Why it is here" }, ...why.map(text => said("li", text))));
   const rest = restOf(item, schemas);
@@ -60,6 +60,14 @@ function entry(item, schemas, isShelf) {
   else if (rest.length) parts.push(make("p", { className: "rest facts-line" }, ...rest.map(([name, part]) =>
     make("span", {}, `${words(name)} `, shown(part, schemas[name], name)))));
   return make("article", {}, ...parts);
+}
+/* A text with the words of the search in bold. */
+function marked(text) {
+  const typed = (searchField && String(body[searchField] ?? "").match(/[\p{L}\p{M}\p{N}]+/gu)) || [];
+  const asked = typed.map(word => /^\w+$/.test(word) ? `\\b${word}\\b` : word); // not all scripts part their words
+  if (!asked.length) return [text];
+  const parts = text.split(new RegExp(`(${asked.join("|")})`, "iu")); // every other one is a word asked for
+  return parts.map((part, place) => place % 2 ? make("mark", { textContent: part }) : part);
 }
 function factsOf(facts) {
   if (!isObject(facts)) return [said("span", [].concat(facts).join(", "))];

@@ -25,8 +25,8 @@ function showCard() {
   const card = data.card, found = rowsOf(card.metrics), figures = byId("figures");
   const write = value => typeof value === "number" ? number(value) : String(value);
   for (const name of found ? found.columns.slice(0, 3) : []) {
-    const before = found.baseline === found.served ? null : found.baseline[1][name];
-    const beside = isNothing(before) ? "" : `${found.baseline[0]}: ${write(before)}`;
+    const before = found.baseline[1][name], isBaseline = found.baseline === found.served;
+    const beside = isBaseline ? `${found.baseline[0]}, the baseline` : isNothing(before) ? "" : `${found.baseline[0]}: ${write(before)}`;
     figures.append(make("span", { className: "figure" }, said("b", write(found.served[1][name])), said("span", name), said("small", beside)));
   }
   const count = (card.notices || []).length, many = count ? ` · ${count} notice${count > 1 ? "s" : ""}` : "";

@@ -3,7 +3,10 @@
 const MOST_FIELDS = 8; // that stand in front; the others unfold
 const FILES = "image/*,.tif,.tiff,.pgm,.ppm,.pbm,.pnm,.mpo";
 const imageFields = named(requestSchema, "image"), searchField = named(requestSchema, "search")[0];
-let body = structuredClone(data.example), rawMode = false;
+const inExample = name => Object.hasOwn(data.example, name);
+/* Without a prototype: a column may be called “constructor”. */
+const exampleBody = () => Object.assign(Object.create(null), structuredClone(data.example));
+let body = exampleBody(), rawMode = false;
 const unread = new Map(); // field -> why its text cannot be sent
 
 function set(name, value) {
@@ -15,7 +18,7 @@ function set(name, value) {
 /* In front stand the search field alone, else what is required or in the example. */
 function isInFront(name) {
   if (searchField) return name === searchField;
-  return name in data.example || (data.request.required || []).includes(name);
+  return inExample(name) || (data.request.required || []).includes(name);
 }
 function showFields() {
   const names = Object.keys(requestSchema), optional = name => !(data.request.required || []).includes(name);
@@ -39,7 +42,8 @@ function fieldOf(name) {
     isImage ? dropZone(name, input) : input,
     make("div", { className: "refused", id: "refused-" + name }),
   ];
-  const kind = schema.type === "boolean" ? " tick" : name === searchField ? " search" : isImage ? " wide" : "";
+  const isWide = isImage || input.tagName === "TEXTAREA" || input.value.length > 16;
+  const kind = schema.type === "boolean" ? " tick" : name === searchField ? " search" : isWide ? " wide" : "";
   return make("div", { className: "field" + kind }, ...parts);
 }
 const isLines = schema => schema.type === "array" && ["string", "integer"].includes(resolve(schema.items || {}, data.request).type);
@@ -80,7 +84,7 @@ function textInput(name, schema) {
   if (input.tagName === "TEXTAREA") input.rows = 4;
   const numeric = !schema.type && typeof data.example[name] === "number";
   input.oninput = () => {
-    if (input.value === "" && !(name in data.example)) return set(name, undefined);
+    if (input.value === "" && !inExample(name)) return set(name, undefined);
     set(name, numeric && /^-?\d{1,15}$/.test(input.value) ? Number(input.value) : input.value);
   };
   return input;

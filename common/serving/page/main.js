@@ -54,7 +54,7 @@ byId("toggle").onclick = () => {
   if (problem) showRefusals([{ field: "", message: problem, remedy: "correct it" }]);
   else switchMode(!rawMode);
 };
-byId("reset").onclick = () => { body = structuredClone(data.example); switchMode(rawMode); ask(); };
+byId("reset").onclick = () => { body = exampleBody(); switchMode(rawMode); ask(); };
 showHead();
 showFields();
 showCard();

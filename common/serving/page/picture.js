@@ -71,8 +71,8 @@ function legendOf(legend) {
 
 /* ---- boxes ---- */
 function boxLayer(boxes, width, height, legend) {
-  const svg = document.createElementNS(SVG, "svg"), longest = Math.max(width, height);
-  const unit = longest / (width < SMALL ? Math.max(128, 6 * longest) : 480); // of a pixel on the screen, about
+  const svg = document.createElementNS(SVG, "svg"), room = byId("answer").clientWidth || 480;
+  const unit = width / Math.min(room, width < SMALL ? Math.max(128, 6 * width) : 480 * width / height); // a pixel on the screen
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");

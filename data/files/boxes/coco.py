@@ -18,9 +18,10 @@ from typing import Any
 
 from common.own_files import FolderOptions
 from data.files.boxes.labelled import Labelled, LabelledBox, LabelledImage, say_absent
-from data.files.boxes.places import ImageFiles, files_below, inside
+from data.files.boxes.places import ImageFiles, files_below
 from data.files.boxes.table import detection_table
 from data.files.faults import FaultsOfFolder
+from data.files.folders import has_images, inside
 from data.files.layouts import check_layout
 from data.files.part_names import part_in
 from data.tables import DetectionImages
@@ -44,6 +45,8 @@ def detection_from_coco(
     if not root.exists():
         raise ValueError(f"{root}: no such file or folder. Name an existing one.")
     folder = root.parent if root.is_file() else root
+    if not has_images(folder) and folder.name.lower() == "annotations":
+        folder = folder.parent  # annotations/instances_train2017.json, its images in train2017/
     by_part: dict[str | None, Path] = {
         part: inside(folder, file) for part, file in own.by_part.items()
     }
@@ -225,6 +228,7 @@ def _image(
         return file.parent / name
     bare = name.rpartition("/")[2]
     found = files.by_name.get(name) or files.by_name.get(bare, [])
+    part = part or part_in(file.stem)
     own = [each for each in found if part and part_in(each.parent.name) == part]
     if len(own or found) > 1:
         raise ValueError(

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data.files.folders import walk
+
+NOT_READ = (".heic", ".heif", ".avif", ".jp2", ".dng")  # images all the same
 MOST_ABSENT = 0.1  # share of the images listed that may be absent from the folder
 
 
@@ -66,6 +69,9 @@ def say_absent(absent: Sequence[str], listed: int, annotations: Path, images: Pa
         return []
     shown = ", ".join(absent[:3]) + (" …" if len(absent) > 3 else "")
     what = f"{len(absent):,} of {listed:,} images of {annotations} are not in {images}: {shown}"
+    kinds = sorted({file.suffix for file in walk(images) if file.suffix.lower() in NOT_READ})
+    if kinds:
+        what += f" ({', '.join(kinds)} files are not read: save them as PNG or JPEG)"
     if len(absent) > MOST_ABSENT * listed:
         raise ValueError(f"{what}. Put them there, or name their folder by --data.images.")
     return [f"{what}; they were left out."]

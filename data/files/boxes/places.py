@@ -9,18 +9,18 @@ Names match whatever their case. Hidden files, as ._a.xml of a Mac, are no data.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.images import SUFFIXES
 from common.own_files import FolderOptions
-from data.files.folders import checked_folder, folders
+from data.files.folders import checked_folder, entered, folders, inside, named, walk
 from data.files.part_names import part_in, part_of
 
 IMAGES = ("jpegimages", "images", "image", "imgs", "img", "photos", "pictures")
 LABELS = ("annotations", "annotation", "annots", "labels", "label", "xmls", "xml", "bboxes", "txt")
+NAMES = (*IMAGES, *LABELS)
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def places(root: Path, suffix: str, given: FolderOptions) -> tuple[list[Place], 
 
     Those `given` need no usual names.
     """
-    root = entered(root)
-    own = named(root, IMAGES) if given.images is None else inside(root, given.images)
-    theirs = named(root, LABELS) if given.labels is None else inside(root, given.labels)
+    root = entered(root, NAMES)
+    own = _first(root, IMAGES) if given.images is None else inside(root, given.images)
+    theirs = _first(root, LABELS) if given.labels is None else inside(root, given.labels)
     if given.images is not None or given.labels is not None:
         own, theirs = own or root, theirs or root
     if own is not None and theirs is not None:
@@ -60,22 +60,6 @@ def places(root: Path, suffix: str, given: FolderOptions) -> tuple[list[Place], 
     ]
 
 
-def entered(root: Path) -> Path:
-    """Return the folder, or the only one in it if it is but a wrapper: VOCdevkit/VOC2012."""
-    while True:
-        inner = [each for each in folders(checked_folder(root)) if each[0] not in "._"]
-        if len(inner) != 1 or part_of(inner[0]) or inner[0].lower() in (*IMAGES, *LABELS):
-            return root
-        if any(file.suffix.lower() in SUFFIXES for file in root.iterdir()):
-            return root
-        root = root / inner[0]
-
-
-def inside(root: Path, path: Path) -> Path:
-    """Return a path that the user gave, below `root` if it is there."""
-    return root / path if (root / path).exists() else path
-
-
 def name_of(file: Path, root: Path) -> str:
     """Return an image's path below the folder that has the usual name of images or of a part."""
     path = file.relative_to(root) if file.is_relative_to(root) else Path(file.name)
@@ -91,16 +75,16 @@ def list_folders(root: Path) -> list[Path]:
     if len(sets) > 1:
         listed = " and ".join(str(each.parent) for each in sets[:2])
         raise ValueError(f"{root}: it holds several sets: {listed}. Give one as --data.path.")
-    return [*(folder for each in sets for folder in (each / "Main", each)), entered(root), root]
+    return [
+        *(folder for each in sets for folder in (each / "Main", each)),
+        entered(root, NAMES),
+        root,
+    ]
 
 
 def files_below(folder: Path, suffixes: frozenset[str] | tuple[str, ...]) -> Iterator[Path]:
     """Yield the files of a folder and those below, by name; hidden ones are left out."""
-    for where, inner, names in os.walk(checked_folder(folder)):
-        inner[:] = sorted(name for name in inner if name[0] != "." and name != "__MACOSX")
-        for name in sorted(names):
-            if name[0] != "." and os.path.splitext(name)[1].lower() in suffixes:
-                yield Path(where, name)
+    return (file for file in walk(checked_folder(folder)) if file.suffix.lower() in suffixes)
 
 
 def _below(root: Path, depth: int = 3) -> Iterator[Path]:
@@ -134,12 +118,6 @@ class ImageFiles:
         return found[0] if found else None
 
 
-def named(root: Path, names: tuple[str, ...]) -> Path | None:
-    """Return the folder inside `root` that has the first of these names."""
-    found = {each.name.lower(): each for each in sorted(root.iterdir()) if each.is_dir()}
-    return next((found[name] for name in names if name in found), None)
-
-
 def _parts(root: Path) -> list[tuple[Path, str]]:
     """Return the folders inside `root` that are named as parts."""
     named = [(each, part_in(each.name)) for each in sorted(root.iterdir()) if each.is_dir()]
@@ -158,4 +136,8 @@ def _by_part(images: Path, labels: Path) -> list[Place]:
 
 def _within(folder: Path, part: str | None) -> Place:
     """Return the images and labels inside a folder, side by side if they have none of their own."""
-    return Place(named(folder, IMAGES) or folder, named(folder, LABELS) or folder, part)
+    return Place(_first(folder, IMAGES) or folder, _first(folder, LABELS) or folder, part)
+
+
+def _first(root: Path, names: tuple[str, ...]) -> Path | None:
+    return next(named(root, names), None)

@@ -14,13 +14,12 @@ from data.files.boxes.places import (
     ImageFiles,
     Place,
     files_below,
-    inside,
     list_folders,
     places,
 )
 from data.files.boxes.table import detection_table
 from data.files.faults import FaultsOfFolder
-from data.files.folders import checked_folder
+from data.files.folders import checked_folder, inside
 from data.files.layouts import check_layout
 from data.files.lists import entry, lists_in, rows_of
 from data.files.repairs import Repairs

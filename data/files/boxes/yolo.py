@@ -21,16 +21,14 @@ from data.files.boxes.places import (
     LABELS,
     ImageFiles,
     files_below,
-    inside,
     list_folders,
-    named,
     places,
 )
 from data.files.boxes.table import detection_table
 from data.files.boxes.yolo_names import Description, described
 from data.files.boxes.yolo_rows import read_rows
 from data.files.faults import FaultsOfFolder
-from data.files.folders import checked_folder
+from data.files.folders import checked_folder, inside, named
 from data.files.layouts import check_layout
 from data.files.lists import lists_in, rows_of
 from data.files.repairs import Repairs
@@ -151,7 +149,7 @@ def _labels_folder(images: Path) -> Path:
     """Return where labels lie: below labels/ if the images are below images/, else beside them."""
     for at in range(len(images.parts) - 1, 0, -1):
         if images.parts[at].lower() in IMAGES:
-            own = named(Path(*images.parts[:at]), LABELS)
+            own = next(named(Path(*images.parts[:at]), LABELS), None)
             if own is not None:
                 return own.joinpath(*images.parts[at + 1 :])
     return images

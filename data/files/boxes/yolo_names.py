@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.files.boxes.places import entered
+from data.files.boxes.places import NAMES
+from data.files.folders import entered
 from data.files.part_names import part_of
 
 YAML = (".yaml", ".yml")
@@ -28,7 +29,7 @@ def described(path: Path, root: Path) -> Description:
     """Read the description that `path` is, or that lies in `root`."""
     if path.is_file():
         return _from_yaml(path, root)
-    for folder in dict.fromkeys((root, entered(root))):
+    for folder in dict.fromkeys((root, entered(root, NAMES))):
         files = sorted(each for each in folder.iterdir() if each.is_file())
         for file in files:
             if file.suffix.lower() in YAML and "names" in _yaml(file):

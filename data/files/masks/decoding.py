@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.files.folders import images_in
+from data.files.folders import images_below
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -64,7 +64,7 @@ def decode_objects(folder: Path) -> np.ndarray:
     """Join a folder of masks, one an object, to numbers 1..n; a shared pixel goes to the first."""
     from data.nuclei import merge_masks
 
-    masks = [decode_mask(file) for file in images_in(folder)]
+    masks = [decode_mask(file) for file in images_below(folder)]
     if len({mask.shape for mask in masks}) > 1:
         raise ValueError(f"{folder}: its masks are of different sizes. Make them equal.")
     return merge_masks(masks)

@@ -8,23 +8,23 @@ may hold a mask for each of its objects instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from common.images import SUFFIXES
 from data.files.faults import FaultsOfFolder
+from data.files.folders import images_below
 from data.files.lists import FOLDERS, entry, lists_in, rows_of
 from data.files.masks.places import Place
 from data.files.part_names import PARTS
 
 MARK = re.compile(
     r"[_-](mask|masks|label|labels|gt|seg|segmentation|annot|annotation|l|p|labelids"
-    r"|gtfine_labelids|gtcoarse_labelids|trimap)$"
+    r"|gtfine_labelids|gtcoarse_labelids|trimap|manual\d*)$"
 )
-IMAGE_MARK = re.compile(r"[_-](leftimg8bit|image|img|rgb|sat)$")
+IMAGE_MARK = re.compile(r"[_-](leftimg8bit|image|img|rgb|sat|training|test)$")
 
 
 @dataclass(frozen=True)
@@ -76,37 +76,27 @@ def _bare(files: dict[str, Path]) -> dict[str, Path]:
 
 def _files(place: Place) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
     """Return images and masks, each with the name that pairs them."""
+    images = list(images_below(place.images))
     if place.images == place.masks:
-        both = list(_images_below(place.images))
-        masks = [file for file in both if MARK.search(file.stem.lower())]
-        images = [file for file in both if file not in set(masks)]
+        masks = [file for file in images if MARK.search(file.stem.lower())]
+        images = [file for file in images if file not in set(masks)]
     else:
-        images = list(_images_below(place.images))
-        masks = [file for file in _images_below(place.masks) if file not in set(images)]
-    bare = [(_name(file, place.images, IMAGE_MARK), file) for file in images]
-    # a name that is an image's as it stands is not stripped: m_1_l beside m_1_r
-    known = {name for name, _ in bare}
-    marked = []
-    for file in masks:
-        whole = _name(file, place.masks, None)
-        marked.append((whole if whole in known else _name(file, place.masks, MARK), file))
-    return bare, marked
+        masks = [file for file in images_below(place.masks) if file not in set(images)]
+    own = [_names(file, place.images, IMAGE_MARK) for file in images]
+    theirs = [_names(file, place.masks, MARK) for file in masks]
+    # a name that fits as it stands is not stripped: m_1_l beside m_1_r
+    fitting = {name for names in theirs for name in names}
+    of_images = [whole if whole in fitting else bare for whole, bare in own]
+    known = set(of_images)
+    of_masks = [whole if whole in known else bare for whole, bare in theirs]
+    return list(zip(of_images, images, strict=True)), list(zip(of_masks, masks, strict=True))
 
 
-def _name(file: Path, root: Path, mark: re.Pattern[str] | None) -> str:
+def _names(file: Path, root: Path, mark: re.Pattern[str]) -> tuple[str, str]:
+    """Return a file's name below `root` as it stands, and without its mark."""
     name = file.relative_to(root).with_suffix("").as_posix()
-    if mark is None:
-        return name
     found = mark.search(name.lower())
-    return name[: found.start()] if found else name
-
-
-def _images_below(folder: Path) -> Iterable[Path]:
-    """Yield the image files of a folder and below, hidden ones left out."""
-    for file in sorted(folder.rglob("*")):
-        hidden = any(part[0] == "." for part in file.relative_to(folder).parts)
-        if file.suffix.lower() in SUFFIXES and not hidden and "__MACOSX" not in file.parts:
-            yield file
+    return name, name[: found.start()] if found else name
 
 
 def _twice(files: list[tuple[str, Path]]) -> list[Path]:
@@ -163,9 +153,11 @@ def listed(
     faults.check()
     if not lists:
         return pairs, []
+    if not part_of and given:
+        raise ValueError(f"{next(iter(given.values()))}: it names none of the images. Correct it.")
     if not part_of:
-        some = next(iter(lists.values()))
-        raise ValueError(f"{some}: it names none of the images. Correct or remove it.")
+        names = ", ".join(str(path) for path in lists.values())
+        return pairs, [f"{names} name none of the images and were not used."]
     left = len(pairs) - len(part_of)
     said = f"The split is that of {', '.join(path.name for path in lists.values())}"
     said += f"; {absent:,} of its names have no mask" if absent else ""

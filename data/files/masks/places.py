@@ -16,8 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.own_files import FolderOptions
-from data.files.class_folders import has_images, images_below, is_image
-from data.files.folders import checked_folder
+from data.files.folders import (
+    checked_folder,
+    entered,
+    folders,
+    has_images,
+    images_below,
+    inside,
+    is_image,
+    named,
+)
 from data.files.layouts import check_layout
 from data.files.part_names import part_in, part_of, words_of
 
@@ -51,11 +59,11 @@ def places(root: Path | None, own: FolderOptions, *, task: str) -> list[Place]:
     if own.by_part:
         found = []
         for part, path in own.by_part.items():
-            folder = checked_folder(below(root, path))
+            folder = checked_folder(inside(root, path))
             found += _within(folder, part, _given(folder, own, task), [])
     else:
         assert root is not None
-        found = _found(_entered(checked_folder(root)), own, task)
+        found = _found(entered(checked_folder(root), [*IMAGES, *MASKS]), own, task)
     if not found:
         assert root is not None
         refuse(root)
@@ -67,18 +75,33 @@ def _found(root: Path, own: FolderOptions, task: str) -> list[Place]:
     images, masks = _given(root, own, task)
     if images is not None and masks is not None:
         return _by_part(images, masks) or [Place(images, masks)]
-    return list(_parts_of(root, task)) or _by_words(root) or _beside(root) or list(_each(root))
+    by_hand = [path for path in (own.images, own.labels) if path is not None]
+    for path in by_hand:
+        if not any((folder / path).is_dir() for folder in _folders(root)):
+            checked_folder(inside(root, path))
+    if by_hand:
+        return list(_parts_of(root, own, task))
+    return list(_parts_of(root, own, task)) or _by_words(root) or _beside(root) or list(_each(root))
 
 
 def _given(folder: Path, own: FolderOptions, task: str) -> tuple[Path | None, Path | None]:
-    """Return the folders of images and masks inside a folder, as given or by their names."""
+    """Return the folders of images and masks inside a folder, as given or by their names.
+
+    One that is given and not there is None here: it may lie in the folders of the parts.
+    """
     names = sorted(MASKS, key=lambda name: name == NOT_OF[task])
-    images = _named(folder, IMAGES) if own.images is None else below(folder, own.images)
-    masks = _named(folder, names) if own.labels is None else below(folder, own.labels)
-    return images and checked_folder(images), masks and checked_folder(masks)
+    images = _first(folder, IMAGES) if own.images is None else inside(folder, own.images)
+    masks = _first(folder, names) if own.labels is None else inside(folder, own.labels)
+    there = (each if each is not None and each.is_dir() else None for each in (images, masks))
+    return next(there), next(there)
 
 
-def _parts_of(root: Path, task: str) -> Iterator[Place]:
+def _first(root: Path, names: Sequence[str]) -> Path | None:
+    """Return the first of the folders of these names that holds an image."""
+    return next(filter(has_images, named(root, names)), None)
+
+
+def _parts_of(root: Path, own: FolderOptions, task: str) -> Iterator[Place]:
     """Yield the folders that a word of their name makes a part, with those of their masks."""
     full = [folder for folder in _folders(root) if has_images(folder)]
     masks = [folder for folder in full if _is_of_masks(folder.name)]
@@ -86,7 +109,7 @@ def _parts_of(root: Path, task: str) -> Iterator[Place]:
         part = part_in(folder.name)
         if part is not None and folder not in masks:
             beside = [each for each in masks if part_in(each.name) == part]
-            yield from _within(folder, part, _given(folder, FolderOptions(), task), beside)
+            yield from _within(folder, part, _given(folder, own, task), beside)
 
 
 def _within(
@@ -139,26 +162,9 @@ def _beside(root: Path) -> list[Place]:
 def _each(root: Path) -> Iterator[Place]:
     """Yield the folders of single images: <id>/images/<id>.png with masks in <id>/masks/."""
     for folder in _folders(root):
-        own, theirs = _named(folder, IMAGES), _named(folder, MASKS)
+        own, theirs = _first(folder, IMAGES), _first(folder, MASKS)
         if own is not None and theirs is not None:
             yield Place(own, theirs, single=len([*filter(is_image, own.iterdir())]) == 1)
-
-
-def _entered(root: Path) -> Path:
-    """Return the folder, or the one in it where it holds nothing else: VOCdevkit/VOC2012."""
-    while True:
-        inner = [each for each in root.iterdir() if each.name[0] not in "._"]
-        if len(inner) != 1 or not inner[0].is_dir() or part_in(inner[0].name):
-            return root
-        if inner[0].name.lower() in (*IMAGES, *MASKS):
-            return root
-        root = inner[0]
-
-
-def _named(root: Path, names: Sequence[str]) -> Path | None:
-    inside = {each.name.lower(): each for each in _folders(root)}
-    found = (inside[name] for name in names if name in inside)
-    return next(filter(has_images, found), None)
 
 
 def _is_of_masks(name: str) -> bool:
@@ -168,12 +174,7 @@ def _is_of_masks(name: str) -> bool:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(each for each in root.iterdir() if each.is_dir() and each.name[0] != ".")
-
-
-def below(root: Path | None, path: Path) -> Path:
-    """Return a path that the user gave, below `root` if it is there."""
-    return root / path if root is not None and (root / path).exists() else path
+    return [root / name for name in folders(root)]
 
 
 def refuse(root: Path) -> None:

@@ -12,9 +12,10 @@ from common import console
 from common.images import nearest, orientation_of, shrunk, upright
 from common.own_files import FolderOptions
 from data.files.faults import FaultsOfFolder
+from data.files.folders import inside
 from data.files.masks.decoding import Palette, decode_mask, decode_objects
 from data.files.masks.pairs import Pair, listed, pairs_of, split_of
-from data.files.masks.places import below, places, refuse
+from data.files.masks.places import places, refuse
 from data.files.masks.smoothing import without_smoothing
 from data.files.part_names import held_out
 from data.files.parts import groups_by_name
@@ -56,7 +57,7 @@ def read_pairs(
     those of objects take that of their image. A part whose masks hold one value is left out, as
     published tests without labels are.
     """
-    lists = {part: below(root, each) for part, each in own.by_part.items()}
+    lists = {part: inside(root, each) for part, each in own.by_part.items()}
     lists = {part: each for part, each in lists.items() if each.is_file()}
     folders = replace(own, train=None, valid=None, test=None) if lists else own
     found = places(root, folders, task=task)
@@ -118,8 +119,8 @@ def _decoded(
             " shape. Save both at one size."
         )
     if task == "semantic":
-        repairs.add("masks have another size than their image, of the same shape; answers and"
-                    " figures are at the masks' size", pair.mask.name)  # fmt: skip
+        repairs.add("masks have another size than their image, of the same shape; figures are"
+                    " at the masks' size", pair.mask.name)  # fmt: skip
         return image, mask
     repairs.add("masks have another size than their image, of the same shape; they were scaled to"
                 " it", pair.mask.name)  # fmt: skip

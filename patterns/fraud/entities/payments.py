@@ -18,7 +18,7 @@ class Payments:
 
     rows: np.ndarray  # (N,) int64 rows of `Splits.frame`
     labels: np.ndarray  # (N,) int8, 0 or 1
-    amounts: np.ndarray | None = None  # (N,) float64
+    amounts: np.ndarray | None = None  # (N,) float64, what fraud would cost: a refund costs 0
     times: np.ndarray | None = None  # (N,) int64 seconds
     days: np.ndarray | None = None  # (N,) int16
     customers: np.ndarray | None = None  # (N,) int32
@@ -41,10 +41,11 @@ class Payments:
         def column(name: str) -> np.ndarray | None:
             return chosen[name].to_numpy() if name in chosen.columns else None
 
+        amounts = column("amount")
         return cls(
             rows=rows,
             labels=chosen["is_fraud"].to_numpy(),
-            amounts=column("amount"),
+            amounts=None if amounts is None else np.maximum(amounts, 0),
             times=column("time_seconds"),
             days=column("day"),
             customers=column("customer_id"),

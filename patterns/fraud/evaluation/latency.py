@@ -61,7 +61,7 @@ def last_payments(splits: Splits, count: int) -> list[Payment]:
     """Return the last `count` payments of the table as they would arrive, without their labels."""
     has = splits.frame.columns
     own = [column for column in OWN if column in has]
-    further = {"device_id", "account_opened", *splits.numbers, *splits.categories}
+    further = {"device_id", "account_opened", "terminal", *splits.numbers, *splits.categories}
     extras = [column for column in has if column in further]
     return [
         Payment(**{column: row[column] for column in own}, extras={c: row[c] for c in extras})

@@ -24,6 +24,7 @@ from typing import Self
 import numpy as np
 
 from common.evaluation.classification import average_precision
+from common.preference import preferred
 from common.units import DAY
 from patterns.fraud.entities.payments import Payments
 from patterns.fraud.stages.decision import POLICIES, money
@@ -109,19 +110,25 @@ class Choice:
             }
         return self
 
-    def settle(self, variants: Mapping[str, Variant]) -> Variant:
-        """Return the fitted variant to serve, and let all `variants` decide by its best policy.
+    def settle(self, variants: Mapping[str, Variant]) -> tuple[Variant, str | None]:
+        """Return the fitted variant to serve, and what to say if it is no trees.
 
-        Ties go to the first candidate. Where none was compared, AP on validation decides, and
-        policies stay as they are.
+        All `variants` then decide by its best policy. Where none was compared, AP on validation
+        decides, of equals it is the first candidate, and policies stay as they are.
         """
         value = {name: each.value for name, each in self.judged_.items()}
+        priced = any(each.saved for each in self.judged_.values())
+        measure = "the mean of AP and money saved" if priced else "AP"
+        measure += " over the windows before the test" if value else " on validation"
         value = value or {name: variants[name].valid_ap_ for name in self.candidates}
-        best = max(self.candidates, key=value.__getitem__)
+        trees = [name for name in self.candidates if name in XGBOOST.values()]
+        learned = max(trees or self.candidates, key=value.__getitem__)
+        compared = {name: value[name] for name in self.candidates if name not in trees}
+        best, said = preferred(compared | {learned: value[learned]}, learned, measure=measure)
         if self.judged_ and (policy := self.judged_[best].policy):
             for variant in variants.values():
                 variant.decision.policy = policy
-        return variants[best]
+        return variants[best], said
 
 
 def judge(

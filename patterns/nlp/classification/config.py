@@ -36,7 +36,8 @@ class DataOptions(TableOptions):
     label: str = "label"
     """Column of the label, a word or a number."""
     split: str | None = None
-    """Column that says of each text whether it is train, valid or test."""
+    """Column that says of each text whether it is train, valid or test; without it, one whose
+    values name parts alone is found."""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _own_files(config: Config) -> TextClassification:
         path,
         valid=options.valid,
         test=options.test,
-        wanted=Wanted(options.text, options.label, options.split, options),
+        wanted=Wanted(options.text, options.label, options.split, options=options),
         unknown=config.split.rare,
         seed=config.seed,
     )

@@ -26,7 +26,8 @@ class DataOptions(TableOptions, PartOptions):
     path: Path | None = None
     """Images for `--dataset folder`: a sub-folder per class, below train/, val/, test/ if any."""
     labels: Path | None = None
-    """CSV that names the label of each image below `path`; columns split and group are used."""
+    """CSV that names the label of each image below `path`; columns split and group are used, or
+    the column that `group` names."""
     file: str = "file"
     """Column of `labels` with the image's name, with or without its folder and ending."""
     label: str = "label"

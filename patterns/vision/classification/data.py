@@ -22,7 +22,7 @@ import numpy as np
 from common.evaluation.splits import stratified_split
 from patterns.vision.classification.config import Config
 from patterns.vision.classification.entities.images import LabelledImages
-from patterns.vision.lacking import lacking
+from patterns.vision.parts import lacking
 
 if TYPE_CHECKING:
     from data.tables import Images, Source

@@ -23,7 +23,7 @@ import numpy as np
 
 from patterns.vision.detection.config import Config
 from patterns.vision.detection.entities.images import BoxedImages, Rows
-from patterns.vision.lacking import lacking
+from patterns.vision.parts import lacking
 
 if TYPE_CHECKING:
     from data.tables import DetectionImages, Source

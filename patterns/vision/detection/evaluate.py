@@ -32,7 +32,8 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     test, classes, seed = splits.test, len(pipeline.label_names), pipeline.seed
     blobs = judged(pipeline.baseline.predict(test.images), test)
     found = judged(pipeline.candidates(test.images), test)
-    kept, counts = pipeline.thresholds.select(found), pipeline.counts.predict(found)
+    kept = pipeline.thresholds.select(found)
+    counts = pipeline.counts.predict(found, kept, test.images)
     blob_counts = count_labels([each.labels for each in blobs], classes)
     base, own = (Measured.of(each, test, classes, seed=seed) for each in (blobs, found))
     weights = pipeline.detector.parameters()

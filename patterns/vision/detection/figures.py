@@ -82,7 +82,7 @@ def _draw_training(report: Report, pipeline: Pipeline) -> None:
         return
     epochs = np.arange(1, len(history.valid) + 1)
     caption = "Validation mAP@.5 after each epoch; the best epoch's weights are kept."
-    with figure(report, "training", caption, table="detection") as axes:
+    with figure(report, "training", caption, table="by size") as axes:
         axes.plot(epochs, history.valid, marker="o" if len(epochs) < 30 else None)
         axes.set_xlabel("epoch")
         axes.set_ylabel("validation mAP@.5")

@@ -105,7 +105,8 @@ class Pipeline:
         valid = splits.valid
         found = judged(self.candidates(valid.images), valid)
         self.thresholds.fit(found, valid.boxes, valid.labels)
-        self.counts.fit(found, valid.labels)
+        kept = self.thresholds.select(found)
+        self.counts.fit(found, kept, valid.labels, valid.images)
         of_each = {"blobs": judged(self.baseline.predict(valid.images), valid), "yolo": found}
         scores = {
             name: average_precision(each, valid.boxes, valid.labels, len(self.label_names))
@@ -137,19 +138,16 @@ class Pipeline:
     ) -> list[tuple[Detections, np.ndarray]]:
         """Find objects as `detect` does; with them how many there are of each class (C,).
 
-        The counts are from all scores, those below `confidence` included.
+        The counts do not depend on `confidence`.
         """
-        limit = self.limits_ if confidence is None else confidence
-        served = self.baseline.predict if self.served_ == "blobs" else self.candidates
-        found = served(images)
-        kept = [each.above(limit) for each in found]
-        return list(zip(kept, self.count(found), strict=True))
-
-    def count(self, found: Sequence[Detections]) -> np.ndarray:
-        """Return how many objects of each class there are (I, C) by what is served's detections."""
         if self.served_ == "blobs":
-            return count_labels([each.labels for each in found], len(self.label_names))
-        return self.counts.predict(found)
+            found = self.baseline.predict(images)
+            counts = count_labels([each.labels for each in found], len(self.label_names))
+        else:
+            found = self.candidates(images)
+            counts = self.counts.predict(found, self.thresholds.select(found), images)
+        limit = self.limits_ if confidence is None else confidence
+        return list(zip([each.above(limit) for each in found], counts, strict=True))
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Describe the training images by a few numbers each, for drift monitoring."""

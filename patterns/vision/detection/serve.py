@@ -59,7 +59,7 @@ class DetectionResponse(ServiceResponse):
     height: int
     objects: list[Found]
     counts: dict[str, int] = Field(
-        description="from the scores of all detections, so not always the number of `objects`"
+        description="as validation shows it to be least wrong: not always the number of `objects`"
     )
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.evaluation.splits import grouped_split
-from patterns.vision.lacking import lacking
+from patterns.vision.parts import lacking, repeated
 from patterns.vision.segmentation.config import Config
 from patterns.vision.segmentation.entities.images import Classes, MaskedImages
 
@@ -163,6 +163,7 @@ def split(table: ImageTable, config: Config) -> Splits:
         occur = {name: np.unique(np.concatenate([np.unique(mask) for mask in part.masks]))
                  for name, part in zip(("train", "valid", "test"), parts, strict=True)}  # fmt: skip
         notices += lacking(occur, classes.names, unit="a pixel")
+    notices += repeated(parts[0].images, parts[2].images)
     units = "images" if grouping is None else grouping.plural
     return Splits(table.source, parts[0], parts[1], parts[2], classes, units, tuple(notices))
 

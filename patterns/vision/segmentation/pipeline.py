@@ -19,12 +19,13 @@ import numpy as np
 
 from common.atomic import write_json
 from common.config import as_flags
+from common.images import shrunk
 from common.preference import preferred
 from patterns.vision.images import image_profile, read_image
 from patterns.vision.segmentation.config import SUITED, Config
 from patterns.vision.segmentation.data import Splits
 from patterns.vision.segmentation.entities.answers import Answer
-from patterns.vision.segmentation.entities.images import Classes
+from patterns.vision.segmentation.entities.images import Classes, MaskedImages
 from patterns.vision.segmentation.stages.augment import CropAugment
 from patterns.vision.segmentation.stages.classes import ClassMaps
 from patterns.vision.segmentation.stages.postprocess import Postprocess
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+LARGEST_EXAMPLE = 640  # pixels of its longer side
 Baseline = OtsuThreshold | PlaceAndColour
 BASELINES: dict[str, type[OtsuThreshold] | type[PlaceAndColour]] = {
     "objects": OtsuThreshold,
@@ -85,7 +87,7 @@ class Pipeline:
                 if classes is None
                 else ClassMaps(names=classes.names, values=classes.values)
             ),
-            example=splits.train.images[0],
+            example=_example(splits.train),
             seed=config.seed,
         )
 
@@ -190,6 +192,13 @@ class Pipeline:
         )
         pipeline.notices = content["notices"]
         return pipeline
+
+
+def _example(part: MaskedImages) -> np.ndarray:
+    """Return the first image that has an object, shrunk to a size that is quickly sent."""
+    pairs = zip(part.images, part.masks, strict=True)
+    image = next((image for image, mask in pairs if mask.any()), part.images[0])
+    return shrunk(image, LARGEST_EXAMPLE)
 
 
 def _network(config: Config, classes: Classes | None) -> Segmenter:

@@ -122,6 +122,7 @@ def save_run(runs: Path) -> artifacts.Run:
         Row("echo", {"accuracy": 0.99, "p99 ms": 1.5}),
     )
     report.tables.append(Table("echo", ("accuracy", "p99 ms"), rows))
+    report.served, report.metric = "echo", "accuracy"
     config: Any = make_config(runs)
     path = artifacts.save(EchoPipeline(), report, config, name="echo")
     return artifacts.open_run(path, name="echo", runs=runs)

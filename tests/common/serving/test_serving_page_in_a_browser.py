@@ -31,9 +31,11 @@ def serving(service: Any, run: Any) -> Iterator[tuple[str, Any]]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield url(listener), app
-    server.should_exit = True
-    thread.join()
+    try:
+        yield url(listener), app
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,8 @@ def test_a_search_box_asks_the_example_and_then_what_is_typed(
         assert "simulated data" not in shown  # told in the card, which unfolds
         page.run("document.querySelector('#card summary').click()")
         assert "simulated data </script><b>&" in page.text()  # told as text, not obeyed
+        marks = "marked('Hello, hellos: wörld').filter(part => part.tagName === 'MARK')"
+        assert page.run(f"{marks}.map(part => part.textContent)") == ["Hello", "wörld"]
         page.type("#field-text", "שלום")
         page.run("document.querySelector('#field-text').focus()")
         for kind in ("keyDown", "keyUp"):
@@ -92,6 +96,10 @@ def test_every_format_is_shown(page: Page, load_script: Any) -> None:
     assert gallery.LONG in page.run("document.querySelector('.bars').textContent")
     assert page.run("document.querySelectorAll('#answer .scroll th').length") == 30
     assert "base64" not in page.text()
+    unnamed = (
+        "[...document.querySelectorAll('input, textarea, select')].filter(n => !n.labels.length)"
+    )
+    assert page.run(f"{unnamed}.length") == 0  # each has a label, for who cannot see the page
 
 
 def test_a_mask_of_16_bits_is_coloured_over_the_image(page: Page) -> None:

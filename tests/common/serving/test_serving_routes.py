@@ -183,6 +183,7 @@ def test_health_model_report_and_description(client: Any, echo_run: Any) -> None
     assert (card["name"], card["version"]) == ("echo", echo_run.version)
     assert card["dataset"]["name"] == "simulated-echo"
     assert card["metrics"]["echo"]["accuracy"] == 0.99
+    assert (card["served"], card["metric"]) == ("echo", "accuracy")
     assert card["created"] and "files" not in card
     assert "<html" in client.get("/report").text
 

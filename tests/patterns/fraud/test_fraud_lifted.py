@@ -93,7 +93,7 @@ print(json.dumps({
     "AP": {name: average_precision(valid[1], found) for name, found in scores.items()},
     "calibrated": [float(probabilities.mean()), float(valid[1].mean())],
     "recall": float(decision.decline(probabilities, amounts)[valid[1] == 1].mean()),
-    "best": choice.settle(candidates).name,
+    "best": choice.settle(candidates)[0].name,
     "answered": [answered.by, answered.fallback is not None],
     "variant": [variant.name, variant.valid_ap_],
 }))

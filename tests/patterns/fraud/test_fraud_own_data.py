@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -18,9 +19,9 @@ from patterns.fraud.data import load, split
 from patterns.fraud.entities.payment import Payment
 from patterns.fraud.evaluation.latency import last_payments
 from patterns.fraud.pipeline import Pipeline
-from patterns.fraud.serve import FraudService
+from patterns.fraud.serve import FraudService, request_model
 from patterns.fraud.stages.features.columns import frequent
-from patterns.fraud.stages.features.definition import standard
+from patterns.fraud.stages.features.definition import FeatureSet, standard
 from patterns.fraud.stages.features.stream import FeatureStream
 from patterns.fraud.stages.features.windows import compute
 from patterns.fraud.stages.models.logistic import LEVELS, LogisticModel
@@ -263,3 +264,56 @@ def test_one_file_is_read_without_options(tmp_path):
     path.write_text("time,customer_id,terminal_id,amount,is_fraud\n2024-03-01,a,t,1,\n")
     table = transactions_from_csv(path)
     assert table.frame["is_fraud"].to_list() == [-1]
+
+
+# ---------------------------------------------------------------- refunds, few terminals
+
+
+def test_refunds_are_taken_by_the_service_if_the_table_has_them(tmp_path):
+    frame = shop().with_columns(
+        pl.when(pl.col("reference") % 3 == 0).then(-5).otherwise(pl.col("value")).alias("value")
+    )
+    pipeline, splits = fit(config(tmp_path, frame))
+    assert splits.frame["amount"].min() == -5 and splits.test.amounts.min() == 0
+    assert (
+        request_model(pipeline.features).model_json_schema()["properties"]["amount"]["minimum"]
+        == -1e9
+    )
+    assert (
+        request_model(standard(columns={"amount"})).model_json_schema()["properties"]["amount"][
+            "minimum"
+        ]
+        == 0
+    )
+    assert FeatureSet.from_dict(pipeline.features.to_dict()) == pipeline.features
+
+
+def test_a_few_terminals_of_many_payments_are_cases_of_their_own(tmp_path):
+    frame = shop().with_columns(pl.col("shop").replace({f"s{n}": "s0" for n in range(1, 15)}))
+    pipeline, splits = fit(config(tmp_path, frame))
+    named = {category.column: category.values for category in pipeline.features.categories}
+    assert named["terminal"] == ("s0",)  # the others have too few payments
+    assert "terminal" not in splits.categories
+    (tmp_path / "saved").mkdir()
+    pipeline.save(tmp_path / "saved")
+    service = FraudService(SimpleNamespace(version="1", pipeline=tmp_path / "saved"))
+    assert "terminal" not in service.Request.model_json_schema()["properties"]
+    position = pipeline.features.names.index("terminal")
+    for name, code in (("s0", 1), ("s20", 0), ("new", 0)):
+        request = service.Request.model_validate(service.example | {"terminal_id": name})
+        payment = service._payment(request, 0)
+        assert service.pipeline.score([payment], record=False)[0][0, position] == code
+    many = config(tmp_path, shop().with_columns(shop=pl.col("reference").cast(pl.String)))
+    assert "terminal" not in load(many).frame.columns
+
+
+def test_what_is_served_instead_of_trees_is_said(tmp_path):
+    pipeline, _ = fit(config(tmp_path, shop()))
+    assert not any("is served, not" in each for each in pipeline.notices)
+    choice = pipeline.choice
+    choice.judged_ = {name: replace(each, ap=(0.1,)) for name, each in choice.judged_.items()}
+    saved = {policy: (1.0,) for policy in choice.policies}
+    choice.judged_[LOGISTIC] = replace(choice.judged_[LOGISTIC], ap=(0.9,), saved=saved)
+    served, said = choice.settle(pipeline.variants)
+    assert served.name == LOGISTIC
+    assert said.startswith("logistic regression is served, not XGBoost: the mean of AP and money")

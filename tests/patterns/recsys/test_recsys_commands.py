@@ -36,6 +36,19 @@ def test_recommend_prints_the_page_with_reasons(trained, capsys, pipeline) -> No
     ]
 
 
+def test_recommend_is_told_what_the_page_is_for(trained, capsys, pipeline) -> None:
+    runs, device = trained.config.runs, pipeline.catalogue.contexts["device"][0]
+    told = (f"device={device}",)
+    recommend.main(recommend.RecommendConfig(user="u00007", context=told, k=2, runs=runs))
+    assert capsys.readouterr().out.count("found by") == 2
+    assert recommend._told(told, pipeline.catalogue.contexts) == {"device": device}
+    recommend.main(recommend.RecommendConfig(context=("device=fridge",), k=1, runs=runs))
+    assert "device 'fridge' is not known" in capsys.readouterr().err
+    for wrong in ("weather=sun", "device"):
+        with pytest.raises(ValueError, match=f"context: '{wrong}' .* with a name out of: device"):
+            recommend.main(recommend.RecommendConfig(context=(wrong,), runs=runs))
+
+
 def test_an_unknown_item_and_a_number_out_of_range_are_named(trained) -> None:
     with pytest.raises(ValueError, match="item: 'x' is not in the catalogue of 1,200 items"):
         recommend.main(recommend.RecommendConfig(like="x", runs=trained.config.runs))

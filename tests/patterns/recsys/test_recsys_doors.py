@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from common.artifacts import open_run
+from common.serving import RequestError
 from patterns.recsys import nightly
 from patterns.recsys.config import (
     CandidateOptions,
@@ -191,6 +192,9 @@ def test_a_context_column_reaches_the_ranker_and_the_request(orders) -> None:
         votes = np.ones((1, 1), np.float32)
         lifts.append(pipeline.features.describe(pipeline.sources, request, item, votes)[0, 0, -1])
     assert lifts[0] > 0.3 and lifts[1] < -0.3 and lifts[2] == 0
+    with pytest.raises(RequestError, match="no context column of the training data") as refused:
+        service.predict([ask({}), ask({"context": {"weather": "rain"}})])
+    assert (refused.value.field, refused.value.row) == ("context.weather", 1)
     with pytest.raises(ValueError, match=r"no column 'weather'.*--data.context"):
         load(replace(config, data=replace(config.data, context=("weather",))))
 

@@ -37,7 +37,8 @@ detector.fit(tuple(part), tuple(part)).save(Path())
 found = detector.predict(part[0])
 again = Yolo.load(Path()).predict(part[0])
 assert all(np.array_equal(a.boxes, b.boxes) for a, b in zip(found, again))
-assert Counts(classes=1).fit(found, part[2]).predict(found).shape == (12, 1)
+counts = Counts(classes=1).fit(found, found, part[2], part[0])
+assert counts.predict(found, found, part[0]).shape == (12, 1)
 print(Thresholds(classes=1).fit(found, part[1], part[2]).values_)
 """
 

@@ -57,6 +57,14 @@ def pipeline(splits: Splits) -> Pipeline:
     return fitted(splits)
 
 
+def test_the_example_shows_an_object_and_is_quickly_sent(splits: Splits) -> None:
+    empty, large = np.zeros((8, 8, 3), np.uint8), np.full((900, 1200, 3), 7, np.uint8)
+    masks = [np.zeros((8, 8), np.int64), np.ones((900, 1200), np.int64)]
+    train = dataclasses.replace(splits.train, images=[empty, large], masks=masks)
+    example = Pipeline.from_config(SMALL, dataclasses.replace(splits, train=train)).example
+    assert example.shape == (480, 640, 3) and example.max() == 7
+
+
 def test_it_learns_the_planted_nuclei(pipeline: Pipeline, splits: Splits) -> None:
     """The network reaches .94; untrained .2, on turned masks .44; Otsu of one side only .75."""
     report = evaluate(pipeline, splits)

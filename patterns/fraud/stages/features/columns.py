@@ -6,11 +6,14 @@ The values of categories that get a code of their own are those of the training 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from patterns.fraud.stages.features.definition import HANDBOOK, LABEL_DELAY, FeatureSet, standard
+
+LEAST_OF_TERMINAL = 100  # training payments: with fewer, a terminal's own frauds are chance
 
 
 def allowed(
@@ -26,15 +29,19 @@ def allowed(
     """Return the features of a `kind`, standard or handbook, that the columns of `frame` allow.
 
     `train` are the rows of the training payments; `numbers` and `categories` the further columns,
-    which standard features take. Raises `ValueError` where the handbook's lack a column.
+    which standard features take, and with them `terminal`, where the table names its few terminals:
+    those of many training payments. Raises `ValueError` where the handbook's lack a column.
     """
     columns = set(frame.columns)
+    refunds = "amount" in columns and bool((frame["amount"] < 0).any())
     if kind == "handbook":
         if lacking := HANDBOOK.columns - columns:
             raise ValueError(f"kind: handbook needs {', '.join(sorted(lacking))}; give standard")
-        return HANDBOOK
+        return replace(HANDBOOK, refunds=refunds)
     training = frame[train]
     values = {column: frequent(training[column]) for column in categories}
+    if "terminal" in columns:
+        values["terminal"] = frequent(training["terminal"], least=LEAST_OF_TERMINAL)
     return standard(
         columns=columns,
         delay=delay,
@@ -42,6 +49,7 @@ def allowed(
         numbers=tuple(numbers),
         categories={column: known for column, known in values.items() if known},
         optional=tuple(c for c in (*numbers, *categories) if has_missing(frame[c])),
+        refunds=refunds,
     )
 
 

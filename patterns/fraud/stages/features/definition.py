@@ -96,6 +96,7 @@ class FeatureSet:
     numbers: tuple[str, ...] = ()
     categories: tuple[Category, ...] = ()
     optional: tuple[str, ...] = ()  # further columns that payments of the table lack
+    refunds: bool = False  # whether amounts of the table are below 0
 
     def __post_init__(self) -> None:
         """Hold the row features to the known ones, and names to be unique."""
@@ -178,6 +179,7 @@ class FeatureSet:
             numbers=tuple(values["numbers"]),
             categories=tuple(categories),
             optional=tuple(values["optional"]),
+            refunds=values["refunds"],
         )
 
 
@@ -205,6 +207,7 @@ def standard(
     numbers: tuple[str, ...] = (),
     categories: Mapping[str, tuple[str, ...]] | None = None,
     optional: tuple[str, ...] = (),
+    refunds: bool = False,
 ) -> FeatureSet:
     """Return the default features that `columns`, those of the table, allow.
 
@@ -222,6 +225,7 @@ def standard(
         numbers=numbers,
         categories=tuple(Category(*each) for each in (categories or {}).items()),
         optional=optional,
+        refunds=refunds,
     )
 
 

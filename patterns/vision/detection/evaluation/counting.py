@@ -1,7 +1,7 @@
 """How good a counter the detector is: what a laboratory, or a shop, would use it for.
 
 Three counts are compared by their mean absolute error: always the usual one (the median of the
-training images), the number of boxes shown, and the count served, which is from all scores.
+training images), the number of boxes shown, and the count served: the boxes, or a regression.
 
 Shapes: I images, C classes.
 """
@@ -19,7 +19,7 @@ from patterns.vision.detection.pipeline import Pipeline
 from patterns.vision.detection.stages.counts import count_labels
 from patterns.vision.detection.stages.postprocess import Detections
 
-COLUMNS = ("mean true", "usual count", "boxes", "count", "count − usual", "exact")
+COLUMNS = ("mean true", "usual count", "boxes", "count", "count − usual", "exact", "by")
 
 
 def counting(
@@ -30,6 +30,7 @@ def counting(
     true = count_labels(splits.test.labels, classes)
     boxes = count_labels([each.labels for each in kept], classes)
     usual = np.median(count_labels(splits.train.labels, classes), axis=0)  # (C,)
+    regressed = pipeline.counts.regressed_ & (pipeline.served_ == "yolo")
     rows = []
     for label, name in enumerate(pipeline.label_names):
         if not (true[:, label].any() or boxes[:, label].any()):
@@ -45,6 +46,7 @@ def counting(
             "count": Estimate(float(by_count.mean()), *interval(by_count, seed=seed)),
             "count − usual": Estimate(*paired_difference(by_count, by_usual, seed=seed)[:3]),
             "exact": float((by_count == 0).mean()),
+            "by": "regression" if regressed[label] else "boxes",
         }
         rows.append(Row(name, values))
     caption = (

@@ -1,17 +1,19 @@
-"""Counts: how many objects an image holds, which is not how many boxes are worth showing.
+"""Counts: how many objects an image holds, which need not be how many boxes are worth showing.
 
-A threshold decides on each box alone, by whether it is more likely right than wrong. What it drops
-and what it lets through does not cancel, image by image: where objects are crowded or blurred, many
-scores lie just below it and none is counted. The sum of the scores counts each by how likely it is:
+A threshold decides on each box alone, and image by image its errors add up instead of cancelling:
+where objects are crowded or blurred, all scores are low; and where labels are incomplete, how many
+are missing depends on the image. So a class may be counted by a median regression, which minimises
+the mean absolute error,
 
-    n = c · x^β        x = Σ s^γ over the detections of the class, s their scores
+    n = a + b · [Σ s, #(s > .15), #(s > .3), #(s > .5), sharpness, background's red, green, blue]
 
-γ says how much the many weak detections weigh; c what a full score is worth, since scores are no
-probabilities and labels may be incomplete; and β < 1 draws unusual counts towards the usual one, as
-much as the sum is unreliable. β = 0 is the same count for all images; no detection is always 0.
-All three are those with the least mean absolute error on validation, for each class its own.
+with s the scores of its detections. It is fitted on the validation images, and serves where it has
+a smaller error than the number of boxes shown on folds of them that it was not fitted on. A small
+penalty on b draws the count towards the median where validation is too small to tell.
 
-Shapes: I images, C classes.
+Source: Koenker and Bassett, Regression quantiles, 1978.
+
+Shapes: I images, C classes, F features.
 """
 
 from __future__ import annotations
@@ -26,50 +28,68 @@ import numpy as np
 from common.atomic import write_json
 from patterns.vision.detection.stages.postprocess import Detections
 
-POWERS = np.linspace(0, 1, 11)  # β
-SHARPNESSES = (0.5, 1.0, 2.0, 3.0)  # γ
+LEVELS = (0.15, 0.3, 0.5)
+FEATURES = 1 + len(LEVELS) + 4
+FOLDS, FEWEST_IMAGES = 8, 40
+MOST_IMAGES = 500  # that the regression is fitted on, evenly spaced
+BACKGROUND = 0.9  # quantile of a channel: slides are brighter than what lies on them
 
 
 class Counts:
-    """The count of each class from the scores of its detections."""
+    """The count of each class: the number of its boxes, or a regression on scores and image."""
 
-    def __init__(self, *, classes: int) -> None:
-        self.classes = classes
-        self.scale_ = np.ones(classes)  # c
-        self.power_ = np.ones(classes)  # β
-        self.sharpness_ = np.ones(classes)  # γ
+    def __init__(self, *, classes: int, penalty: float = 0.05) -> None:
+        self.classes, self.penalty = classes, penalty
+        self.regressed_ = np.zeros(classes, bool)  # the others are counted by their boxes
+        self.slopes_ = np.zeros((classes, FEATURES))
+        self.intercepts_ = np.zeros(classes)
 
-    def fit(self, found: Sequence[Detections], labels: Sequence[np.ndarray]) -> Self:
-        """Choose by detections from a low score up and the labels of validation images.
+    def fit(
+        self,
+        found: Sequence[Detections],
+        kept: Sequence[Detections],
+        labels: Sequence[np.ndarray],
+        images: Sequence[np.ndarray],
+    ) -> Self:
+        """Choose by validation images, their detections from a low score up and those shown.
 
-        A class that is neither there nor found keeps the plain sum of its scores.
+        Fewer than `FEWEST_IMAGES` images leave every class to its boxes.
         """
-        true = count_labels(labels, self.classes)  # (I, C)
-        sums = {power: score_sums(found, np.full(self.classes, power)) for power in SHARPNESSES}
+        count = len(images)
+        if count < FEWEST_IMAGES:
+            return self
+        rows = np.linspace(0, count - 1, min(count, MOST_IMAGES)).round().astype(int)
+        true = count_labels([labels[row] for row in rows], self.classes)
+        boxes = count_labels([kept[row].labels for row in rows], self.classes)  # (I, C)
+        features = self._features([found[row] for row in rows], [images[row] for row in rows])
         for label in range(self.classes):
-            if not true[:, label].any():
-                continue
-            options = [
-                (*_best_scale(sums[sharpness][:, label] ** power, true[:, label]), power, sharpness)
-                for sharpness in SHARPNESSES
-                for power in POWERS
-            ]
-            _, *best = min(options, key=lambda option: option[0])
-            self.scale_[label], self.power_[label], self.sharpness_[label] = best
+            x, y = features[:, label], true[:, label]
+            error = np.abs(self._on_folds(x, y) - y).mean()
+            self.regressed_[label] = error < np.abs(boxes[:, label] - y).mean()
+            self.slopes_[label], self.intercepts_[label] = self._regress(x, y)
         return self
 
-    def predict(self, found: Sequence[Detections]) -> np.ndarray:
-        """Return the count of each class in each image (I, C), whole numbers."""
-        sums = score_sums(found, self.sharpness_)
-        counts = np.where(sums > 0, self.scale_ * sums**self.power_, 0)
-        return np.rint(counts).astype(np.int64)
+    def predict(
+        self,
+        found: Sequence[Detections],
+        kept: Sequence[Detections],
+        images: Sequence[np.ndarray],
+    ) -> np.ndarray:
+        """Return the count of each class in each image (I, C); 0 where no score reaches .15."""
+        boxes = count_labels([each.labels for each in kept], self.classes)
+        if not self.regressed_.any():
+            return boxes
+        features = self._features(found, images)
+        counts = _whole((features * self.slopes_).sum(axis=2) + self.intercepts_)
+        counts[features[:, :, 1] == 0] = 0
+        return np.where(self.regressed_, counts, boxes)
 
     def save(self, folder: Path) -> None:
         """Write `counts.json`."""
         content = {
-            "scale": self.scale_.tolist(),
-            "power": self.power_.tolist(),
-            "sharpness": self.sharpness_.tolist(),
+            "regressed": self.regressed_.tolist(),
+            "slopes": self.slopes_.tolist(),
+            "intercepts": self.intercepts_.tolist(),
         }
         write_json(folder / "counts.json", content)
 
@@ -77,10 +97,40 @@ class Counts:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         content = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
-        counts = cls(classes=len(content["scale"]))
-        counts.scale_ = np.array(content["scale"])
-        counts.power_ = np.array(content["power"])
-        counts.sharpness_ = np.array(content["sharpness"])
+        counts = cls(classes=len(content["regressed"]))
+        counts.regressed_ = np.array(content["regressed"])
+        counts.slopes_, counts.intercepts_ = (
+            np.array(content[name]) for name in ("slopes", "intercepts")
+        )
+        return counts
+
+    def _features(self, found: Sequence[Detections], images: Sequence[np.ndarray]) -> np.ndarray:
+        """Return what the regression sees (I, C, F)."""
+        features = np.empty((len(found), self.classes, FEATURES))
+        for row, each in enumerate(found):
+            for label in range(self.classes):
+                scores = each.scores[each.labels == label]
+                above = [(scores > level).sum() for level in LEVELS]
+                features[row, label, : 1 + len(LEVELS)] = [scores.sum(), *above]
+            features[row, :, 1 + len(LEVELS) :] = look(images[row])
+        return features
+
+    def _regress(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return slopes (F,) and intercept of the median of y (I,) given x (I, F)."""
+        from sklearn.linear_model import QuantileRegressor
+
+        centre, spread = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
+        model = QuantileRegressor(alpha=self.penalty).fit((x - centre) / spread, y)
+        slopes = model.coef_ / spread
+        return slopes, float(model.intercept_ - slopes @ centre)
+
+    def _on_folds(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the count of each image (I,) by a regression on the other folds."""
+        counts = np.empty(len(y))
+        fold = np.arange(len(y)) % FOLDS
+        for number in range(FOLDS):
+            slopes, intercept = self._regress(x[fold != number], y[fold != number])
+            counts[fold == number] = _whole(x[fold == number] @ slopes + intercept)
         return counts
 
 
@@ -90,22 +140,14 @@ def count_labels(labels: Sequence[np.ndarray], classes: int) -> np.ndarray:
     return np.array(counts, dtype=np.int64).reshape(len(labels), classes)
 
 
-def score_sums(found: Sequence[Detections], sharpness: np.ndarray) -> np.ndarray:
-    """Return the sum of score^sharpness (C,) of each class in each image: (I, C)."""
-    sums = [
-        np.bincount(each.labels, each.scores ** sharpness[each.labels], minlength=len(sharpness))
-        for each in found
-    ]
-    return np.array(sums, dtype=float).reshape(len(found), len(sharpness))
+def look(image: np.ndarray) -> np.ndarray:
+    """Return sharpness and the background's colour (4,) of an image uint8 (h, w, 3)."""
+    pixels = image[::2, ::2].astype(np.float32)
+    grey = pixels.mean(axis=2)
+    steps = [np.abs(np.diff(grey, axis=axis)) for axis in (0, 1)]
+    sharpness = sum(float(each.mean()) for each in steps if each.size)
+    return np.array([sharpness, *np.quantile(pixels.reshape(-1, 3), BACKGROUND, axis=0)])
 
 
-def _best_scale(sums: np.ndarray, true: np.ndarray) -> tuple[float, float]:
-    """Return the least mean |true − c · sums| and its c: the weighted median of true / sums."""
-    known = sums > 0
-    if not known.any():
-        return float(np.mean(true)), 1.0
-    ratios, weights = true[known] / sums[known], sums[known]
-    order = np.argsort(ratios)
-    reached = np.cumsum(weights[order])
-    scale = ratios[order][np.searchsorted(reached, reached[-1] / 2)]
-    return float(np.abs(true - scale * sums).mean()), float(scale)
+def _whole(counts: np.ndarray) -> np.ndarray:
+    return np.rint(np.maximum(counts, 0)).astype(np.int64)

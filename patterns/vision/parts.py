@@ -1,4 +1,4 @@
-"""Classes that a part lacks: training cannot teach them, or the test cannot judge them."""
+"""What is wrong with parts as they are: classes that one lacks, images that lie in two."""
 
 from __future__ import annotations
 
@@ -23,3 +23,10 @@ def lacking(
         if absent:
             listed = ", ".join(absent[:MOST]) + (", …" if len(absent) > MOST else "")
             yield f"Classes without {unit} in the {part} part {consequence}: {listed}."
+
+
+def repeated(train: Sequence[np.ndarray], test: Sequence[np.ndarray]) -> Iterator[str]:
+    """Say how many test images are pixel for pixel among those of training."""
+    known = {(image.shape, hash(image.tobytes())) for image in train}
+    if count := sum((image.shape, hash(image.tobytes())) in known for image in test):
+        yield f"{count:,} test images equal a training image pixel for pixel; they were kept."
