@@ -4,7 +4,7 @@
 simulated world. What a row, a label and a split mean is decided in `patterns/<name>/data.py`.
 
 Reading order: tables -> cards -> registry -> download -> archives -> the reader of one dataset ->
-files (a user's own data) -> simulated. Nothing here imports `common` or a pattern.
+files (a user's own data) -> simulated. Of our packages it imports `common` alone.
 """
 
 from data.registry import NAMES, choose, load, load_table

@@ -1,8 +1,7 @@
 """What fetching says to the person waiting, on the error stream.
 
 On a terminal a long transfer draws a bar; elsewhere (a log, a pipe) it says one plain line when it
-starts and one when it ends. This package cannot use the console of `common`, which it knows
-nothing of, so it keeps this small one of its own.
+starts and one when it ends.
 """
 
 from __future__ import annotations

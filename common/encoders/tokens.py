@@ -3,7 +3,7 @@
 The fast tokenizer of a model is one JSON file (vocabulary, normalisation, special tokens), which
 the small `tokenizers` library reads without transformers or torch; so the server needs neither.
 Batches are cut from the texts sorted by length: a batch costs what its longest text costs, and with
-12 words on average and 80 at most, padding to one length would cost nearly six times as much.
+12 words on average and 80 at most, padding to one length would cost about six times as much.
 
 Shapes: B texts of a batch, L tokens of its longest.
 """

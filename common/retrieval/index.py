@@ -17,7 +17,7 @@ from common.vector_store import KINDS, LEAST, IndexKind, VectorStore, make_store
 class VectorIndex:
     """Maximum inner product search over item vectors, exact or approximate.
 
-    flat    every vector compared: exact, and fastest up to some 100,000 items
+    flat    every vector compared: exact, in a time that grows with their number
     ivf     k-means cells, `probes` of them searched
     hnsw    a navigable small-world graph, `search_width` paths followed: few comparisons
     pq      product-quantized codes: at most 32 bytes a vector, less recall

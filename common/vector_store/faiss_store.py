@@ -1,6 +1,6 @@
 """FAISS indexes in the process, one file each: exact, cells, graph, codes, and their mixtures.
 
-    flat    every vector compared: exact, and fastest up to some 100,000 items
+    flat    every vector compared: exact, in a time that grows with their number
     ivf     k-means cells, `probes` of them searched
     hnsw    a navigable small-world graph: few comparisons, each a jump in memory, and its edges
     pq      product-quantized codes, all compared: at most 32 bytes a vector, less recall

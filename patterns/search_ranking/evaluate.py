@@ -1,6 +1,6 @@
 """How good each source and each stage is: pipeline + test queries -> report.
 
-Two protocols, because two thirds of what a search of the whole corpus finds was judged by nobody:
+Two protocols, because most of what a search of the whole corpus finds was judged by nobody:
 
     end to end          the whole corpus is searched, and a list is scored twice: without its
                         unjudged documents, and with them as not relevant (`evaluation/end_to_end`)

@@ -1,7 +1,7 @@
 """Rules an analyst would write: the baseline, and the fallback when the model fails.
 
-Box "rules". Each rule is one comparison on features that the model also sees. `fit` measures how
-often each rule is right and takes that precision as its score,
+Box "rules". Each rule is a comparison, or an "and" of two, on features that the model also sees.
+`fit` measures how often each rule is right and takes that precision as its score,
 
     score(payment) = max over rules that hit of  (frauds hit + 1) / (payments hit + 1 / base rate)
 

@@ -1,8 +1,9 @@
 """What the ranker learns from: the judged documents, and some that nobody judged.
 
-Judged documents alone all share words with their query; candidates of the dense list do not, and a
-ranker that never saw such a document orders it badly. So a few unjudged candidates a query join the
-training set as not relevant. Most of them are, since a query has few relevant documents.
+Nearly all judged documents share words with their query; candidates of the dense list may not, and
+a ranker that never saw such a document cannot have learned where it belongs. So a few unjudged
+candidates a query join the training set as not relevant. Most of them are, since a query has few
+relevant documents.
 
 LightGBM takes `MOST` rows a query; of a query with more, judgments of grade 0 are sampled.
 

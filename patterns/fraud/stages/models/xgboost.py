@@ -1,4 +1,4 @@
-"""Gradient-boosted trees: the model that serves.
+"""Gradient-boosted trees: the model that usually serves.
 
 Box "model". A sum of shallow trees, each fitted to the gradient of the log loss of those before it:
 thresholds and interactions ("high for this customer", "risky terminal and busy") cost it nothing,

@@ -10,7 +10,7 @@ was trained on the mean, so the mean is used for all. What makes a few epochs en
 - the rate warms up, then falls linearly to 0 (Mosbach et al. 2021 on the stability of it);
 - targets are smoothed, since neighbouring intents are labelled inconsistently.
 
-Batches hold texts of similar length: random ones of BANKING77 would be 70 % padding, these are 6 %.
+Batches hold texts of similar length: random ones of BANKING77 would be 69 % padding, these are 6 %.
 
 How long it trains follows from how much there is to read. With T tokens in the training texts and a
 `budget` of tokens for the whole training, there are min(budget / T, EPOCHS) epochs; few texts get

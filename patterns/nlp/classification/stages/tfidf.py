@@ -3,9 +3,9 @@
     tfidf(w, d) = (1 + log tf(w, d)) · (log((1 + N) / (1 + df(w))) + 1),   rows scaled to length 1
     p(c | d) = softmax(W tfidf(d) + b)_c,   W minimises log loss + |W|² / (2 C)
 
-Seconds to train, a fraction of a millisecond to answer, and on many tasks within two points of a
-transformer: any model must first beat it. C is chosen on the validation texts. Salton & Buckley
-1988 for the weights. Words are those of `common.text`, which hold in any script.
+Seconds to train, a fraction of a millisecond to answer: any model must first beat it. C is chosen
+on the validation texts. Salton & Buckley 1988 for the weights. Words are those of `common.text`,
+which hold in any script.
 
 It is saved with skops, and a file that holds any type off its allow-list is refused when read.
 """

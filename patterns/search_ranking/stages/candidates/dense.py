@@ -7,8 +7,8 @@ vectors are made beforehand and a search is one encoded query and one nearest-ne
 
 It finds what shares no word with the query ("robbery" -> a heist) and is lost on rare names the
 encoder never saw, which is just what the inverted index is good at. Source: Reimers and Gurevych
-2019, "Sentence-BERT". The index is FAISS, through `common.retrieval`; exact up to some 100,000
-documents. A filtered search is exact over the allowed rows, so a narrow filter still fills k.
+2019, "Sentence-BERT". The index is FAISS, through `common.retrieval`; exact by default. A filtered
+search is exact over the allowed rows, so a narrow filter still fills k.
 """
 
 from __future__ import annotations
