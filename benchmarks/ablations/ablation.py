@@ -12,11 +12,9 @@ Shapes: N test rows.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -48,34 +46,32 @@ class Ablation:
 
     def measure(self, name: str, *, smoke: bool = False) -> Table:
         """Train all variants and compare them; one whose extra is not installed is left out."""
-        found: dict[str, tuple[np.ndarray, float]] = {}
+        found: dict[str, np.ndarray] = {}
         absent: list[str] = []
         for variant, flags in self.variants.items():
             with console.stage(variant) as stage:
                 try:
                     found[variant] = scored(self.scores, flags + (self.smoke if smoke else ()))
-                    stage.note(f"{self.metric} {found[variant][0].mean():.4f}")
+                    stage.note(f"{self.metric} {found[variant].mean():.4f}")
                 except ImportError as problem:
                     absent.append(variant)
                     stage.note(f"left out: {problem}")
         return self._table(name, found, absent)
 
-    def _table(
-        self, name: str, found: Mapping[str, tuple[np.ndarray, float]], absent: list[str]
-    ) -> Table:
+    def _table(self, name: str, found: Mapping[str, np.ndarray], absent: list[str]) -> Table:
         first = next(iter(self.variants))
-        reference, _ = found[first]
+        reference = found[first]
         rows = []
-        for variant, (scores, seconds) in found.items():
+        for variant, scores in found.items():
             mean = Estimate(float(scores.mean()), *interval(scores))
-            values: dict[str, Value] = {self.metric: mean, "seconds": round(seconds)}
+            values: dict[str, Value] = {self.metric: mean}
             if variant != first:
                 values["difference"] = Estimate(*paired_difference(scores, reference)[:3])
             rows.append(Row(variant, values, baseline=variant == first))
         caption = f"{len(reference):,} test {self.unit}; difference from {first}, row by row."
         if absent:
             caption += f" Left out, since not installed: {', '.join(absent)}."
-        return Table(name, (self.metric, "difference", "seconds"), tuple(rows), caption)
+        return Table(name, (self.metric, "difference"), tuple(rows), caption)
 
     def commands(self) -> dict[str, str]:
         """Return the command of each variant."""
@@ -86,7 +82,6 @@ class Ablation:
 
 
 @cache
-def scored(scores: Callable[[Flags], np.ndarray], flags: Flags) -> tuple[Any, float]:
-    """Return the scores (N,) of a variant and its seconds; ablations that share it run it once."""
-    start = time.perf_counter()
-    return scores(flags), time.perf_counter() - start
+def scored(scores: Callable[[Flags], np.ndarray], flags: Flags) -> np.ndarray:
+    """Return the scores (N,) of a variant; ablations that share it run it once."""
+    return scores(flags)
