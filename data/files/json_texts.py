@@ -115,7 +115,11 @@ class JsonTexts:
         """Return the texts of the one object that a file is."""
         if self.text in whole and self.label in whole:
             return self._columns(whole)
-        parts = {name: PART_OF[name.lower()] for name in whole if name.lower() in PART_OF}
+        parts = {
+            name: PART_OF[name.lower()]
+            for name, value in whole.items()
+            if name.lower() in PART_OF and isinstance(value, list | dict)
+        }
         if "train" in parts.values():
             self._say_unread([name for name in whole if name not in parts])
             return self._of_parts(whole, parts)

@@ -17,6 +17,7 @@ import polars as pl
 from data.files.columns import file_source
 from data.files.drawn import stratified_test_rows
 from data.files.faults import flag
+from data.files.folders import folders
 from data.files.headers import listed
 from data.files.part_names import PART_OF, PARTS, part_named
 from data.files.text_layouts import READERS, Labelled, Wanted
@@ -83,7 +84,8 @@ def _part_files(layout: str, path: Path) -> dict[str, Path]:
     if not path.is_dir():
         return {"train": path}
     inside = [each for each in sorted(path.iterdir()) if not each.name.startswith(".")]
-    if len(inside) == 1 and inside[0].is_dir():
+    alone = len(inside) == 1 and inside[0].is_dir()
+    if alone and (layout != "folder" or folders(inside[0])):  # else it is a label's
         return _part_files(layout, inside[0])
     visible = inside
     if layout == "folder":

@@ -52,12 +52,13 @@ def test_parts_of_one_file_are_kept_and_other_keys_named(tmp_path: Path, rows: A
         "val": rows[:2],
         "train": rows,
         "test": rows[2:4],
+        "dev": None,
     }
     table = read(tmp_path, content, test_share=0.2)
     assert pairs(table) == ROWS
     assert pairs(table, "valid") == ROWS[:2] and pairs(table, "test") == ROWS[2:4]
     assert table.label_names == ("open", "shut")
-    assert "Keys of own.json that are not read: 'oos_train'." in (table.source.notice or "")
+    assert "Keys of own.json that are not read: 'oos_train', 'dev'." in (table.source.notice or "")
     with pytest.raises(ValueError, match=r"parts of its own.*Leave out --data\.valid"):
         read(tmp_path, content, test=tmp_path / "own.json")
     with pytest.raises(ValueError, match=r"own.json has parts of its own; leave out --data\.split"):

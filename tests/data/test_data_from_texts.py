@@ -247,6 +247,10 @@ def test_a_folder_in_a_folder_is_looked_into(tmp_path: Path) -> None:
             write(tmp_path / "zip" / "own" / part / label / f"{text[5:]}.txt", text)
     table = read(tmp_path / "zip", "folder")
     assert table.label_names == ("open", "shut") and table.test.height == 6
+    write(tmp_path / "one" / "open" / "1.txt", "a\nb\n")
+    write(tmp_path / "one" / "open" / "2.txt", "a\nb\n")
+    with pytest.raises(ValueError, match="all 2 training texts have the label 'open'"):
+        read(tmp_path / "one", "folder")
 
 
 def test_texts_without_their_labels_are_named(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from patterns.vision.detection.evaluation.counting import counting
 from patterns.vision.detection.evaluation.size import by_size
 from patterns.vision.detection.examples import examples
 from patterns.vision.detection.figures import draw
-from patterns.vision.detection.pipeline import FLOOR, Pipeline, judged
-from patterns.vision.detection.stages.counts import count_labels
+from patterns.vision.detection.pipeline import Pipeline, judged
+from patterns.vision.detection.stages.counts import LEVELS, count_labels
 
 BUDGET_MS = 100.0
 TIMED_IMAGES = 200
@@ -76,7 +76,7 @@ def _latency(pipeline: Pipeline, test: BoxedImages) -> list[Latency]:
             measure("network", detector.forward, batches, budget_ms=BUDGET_MS),
             measure(
                 "post-processing",
-                lambda output: detector.select(output, 0, confidence=FLOOR),
+                lambda output: detector.select(output, 0, confidence=LEVELS[0]),
                 outputs,
                 budget_ms=BUDGET_MS / 10,
             ),

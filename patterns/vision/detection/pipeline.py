@@ -21,7 +21,7 @@ from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
 from patterns.vision.detection.stages.augment import Augmentation
 from patterns.vision.detection.stages.blobs import Blobs
-from patterns.vision.detection.stages.counts import Counts, count_labels
+from patterns.vision.detection.stages.counts import LEVELS, Counts, count_labels
 from patterns.vision.detection.stages.postprocess import (
     Detections,
     average_precision,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-FLOOR = 0.01  # least score of a candidate, for average precision and for counts
+FLOOR = 0.01  # least score that counts for average precision
 SMALL_SIDE = 12  # pixels of the input: one and a half cells of the finest grid
 LARGEST_EXAMPLE = 640  # pixels of its longer side
 
@@ -140,13 +140,14 @@ class Pipeline:
 
         The counts do not depend on `confidence`.
         """
+        limit = self.limits_ if confidence is None else confidence
         if self.served_ == "blobs":
             found = self.baseline.predict(images)
             counts = count_labels([each.labels for each in found], len(self.label_names))
         else:
-            found = self.candidates(images)
+            floor = float(np.min([LEVELS[0], *self.limits_, np.min(limit)]))
+            found = self.detector.predict(images, confidence=floor)
             counts = self.counts.predict(found, self.thresholds.select(found), images)
-        limit = self.limits_ if confidence is None else confidence
         return list(zip([each.above(limit) for each in found], counts, strict=True))
 
     def profile(self, splits: Splits) -> pl.DataFrame:

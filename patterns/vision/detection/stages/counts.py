@@ -5,7 +5,7 @@ where objects are crowded or blurred, all scores are low; and where labels are i
 are missing depends on the image. So a class may be counted by a median regression, which minimises
 the mean absolute error,
 
-    n = a + b · [Σ s, #(s > .15), #(s > .3), #(s > .5), sharpness, background's red, green, blue]
+    n = a + b · [#(s ≥ .15), #(s ≥ .3), #(s ≥ .5), sharpness, background's red, green, blue]
 
 with s the scores of its detections. It is fitted on the validation images, and serves where it has
 a smaller error than the number of boxes shown on folds of them that it was not fitted on. A small
@@ -29,7 +29,7 @@ from common.atomic import write_json
 from patterns.vision.detection.stages.postprocess import Detections
 
 LEVELS = (0.15, 0.3, 0.5)
-FEATURES = 1 + len(LEVELS) + 4
+FEATURES = len(LEVELS) + 4
 FOLDS, FEWEST_IMAGES = 8, 40
 MOST_IMAGES = 500  # that the regression is fitted on, evenly spaced
 BACKGROUND = 0.9  # quantile of a channel: slides are brighter than what lies on them
@@ -51,7 +51,7 @@ class Counts:
         labels: Sequence[np.ndarray],
         images: Sequence[np.ndarray],
     ) -> Self:
-        """Choose by validation images, their detections from a low score up and those shown.
+        """Choose by validation images, their detections from .15 or less up and those shown.
 
         Fewer than `FEWEST_IMAGES` images leave every class to its boxes.
         """
@@ -81,7 +81,7 @@ class Counts:
             return boxes
         features = self._features(found, images)
         counts = _whole((features * self.slopes_).sum(axis=2) + self.intercepts_)
-        counts[features[:, :, 1] == 0] = 0
+        counts[features[:, :, 0] == 0] = 0
         return np.where(self.regressed_, counts, boxes)
 
     def save(self, folder: Path) -> None:
@@ -110,9 +110,8 @@ class Counts:
         for row, each in enumerate(found):
             for label in range(self.classes):
                 scores = each.scores[each.labels == label]
-                above = [(scores > level).sum() for level in LEVELS]
-                features[row, label, : 1 + len(LEVELS)] = [scores.sum(), *above]
-            features[row, :, 1 + len(LEVELS) :] = look(images[row])
+                features[row, label, : len(LEVELS)] = [(scores >= level).sum() for level in LEVELS]
+            features[row, :, len(LEVELS) :] = look(images[row])
         return features
 
     def _regress(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
@@ -142,7 +141,7 @@ def count_labels(labels: Sequence[np.ndarray], classes: int) -> np.ndarray:
 
 def look(image: np.ndarray) -> np.ndarray:
     """Return sharpness and the background's colour (4,) of an image uint8 (h, w, 3)."""
-    pixels = image[::2, ::2].astype(np.float32)
+    pixels = image[::4, ::4].astype(np.float32)
     grey = pixels.mean(axis=2)
     steps = [np.abs(np.diff(grey, axis=axis)) for axis in (0, 1)]
     sharpness = sum(float(each.mean()) for each in steps if each.size)
