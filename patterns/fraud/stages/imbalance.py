@@ -6,10 +6,10 @@ Box "imbalance". Fraud is rare, so three cures are in every textbook:
     smote        synthetic frauds x + u (neighbour - x), u ~ U(0, 1), until both classes are equal
     undersample  genuine payments are dropped until there are `ratio` of them per fraud
 
-All three tell the model that fraud is common. After weights or undersampling its probabilities are
-many times too high, after SMOTE less so; the order of the payments need not improve. `evaluate`
-measures both: average precision, and the ratio of predicted to actual fraud before and after
-calibration. Only training rows are ever resampled.
+All three tell the model that fraud is common, so its probabilities may come out many times too
+high; the order of the payments need not improve. `evaluate` measures both: average precision, and
+the ratio of predicted to actual fraud before and after calibration. Only training rows are ever
+resampled.
 
 Source: Chawla et al., "SMOTE", JAIR 2002; Dal Pozzolo et al., "Calibrating probability with
 undersampling", 2015. Neighbours are found on standardised features, else the amount alone decides
