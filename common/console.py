@@ -68,8 +68,7 @@ def stage(name: str) -> Iterator[Stage]:
         raise
     finally:
         current.seconds = time.perf_counter() - start
-        notes = "   ".join(current.notes)
-        _say(_out(), f"  {name:<13}{current.seconds:7.1f} s   {notes}".rstrip())
+        _say_beside(f"  {name:<13}{current.seconds:7.1f} s   ", "   ".join(current.notes))
 
 
 def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
@@ -116,7 +115,7 @@ def tables(found: Iterable[Table]) -> None:
     for content in found:
         table(content)
         if content.caption:
-            info(content.caption)
+            _say_beside("  ", content.caption)
 
 
 def _fitting(content: Table) -> tuple[RichTable, tuple[str, ...]]:
@@ -261,6 +260,21 @@ def _say(console: Console, *parts: str | tuple[str, str], prose: bool = False) -
     from rich.text import Text
 
     console.print(Text.assemble(*parts), soft_wrap=not (prose and console.is_terminal))
+
+
+def _say_beside(head: str, text: str) -> None:
+    """Print `head` and a text, whose further lines on a terminal stand below its first."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    out = _out()
+    if not out.is_terminal:
+        _say(out, f"{head}{text}".rstrip())
+        return
+    grid = RichTable.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_row(Text(head), Text(text))
+    out.print(grid)
 
 
 _consoles: dict[str, Console] = {}

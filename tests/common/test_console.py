@@ -252,6 +252,27 @@ def test_a_very_narrow_terminal_drops_intervals_before_it_cuts_figures() -> None
     assert lines[1].split() == ["popularity", "(base)", "0.5000", "0.5000"]
 
 
+STAGE = """
+from common import console
+from common.evaluation.report import Row, Table
+with console.stage("ranking") as stage:
+    for name in ("lightgbm", "catboost", "deep-fm"):
+        stage.note(f"{name} [b] NDCG@10 0.1234")
+    stage.note("served: lightgbm")
+console.tables([Table("quality", (), (), "words of a caption " * 9)])
+"""
+
+
+def test_what_is_longer_than_a_line_of_a_terminal_is_broken_between_words() -> None:
+    lines = plain(run_child(STAGE, columns=80))
+    assert max(map(len, lines)) <= 80
+    said = " ".join(" ".join(lines).split())
+    assert "deep-fm [b] NDCG@10 0.1234 served: lightgbm" in said
+    assert said.count("words of a caption") == 9
+    assert lines[0].startswith("  ranking") and lines[1].startswith(" " * 27)  # below the first
+    assert len(run_child(STAGE).splitlines()) == 3  # in a log each stays one line
+
+
 HOSTILE_TABLE = """
 from common import console
 from common.evaluation.report import Estimate, Row, Table
