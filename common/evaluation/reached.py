@@ -106,7 +106,7 @@ def _spent(report: Report) -> str:
     if report.latency:
         said += f"; it answers in {report.latency[-1].p50_ms:.2f} ms (median)"
     if report.cost is not None:
-        said += f"; its command took {report.cost.in_words()}"
+        said += f"; the command took {report.cost.in_words()}"
     return said
 
 

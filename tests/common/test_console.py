@@ -106,6 +106,14 @@ def test_a_summary_shows_only_the_tables_that_are_printed(
     assert lines[6].startswith("recsys has no figure to compare") and lines[7].startswith("report")
 
 
+def test_the_column_that_a_run_is_judged_by_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report("recsys", Source(), tables=[wide_table()], metric="MRR")  # type: ignore[arg-type]
+    console.summary(report, Path("runs/x"), next_command="python -m x")
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert head[1:4] == ["MRR", "NDCG@10", "Recall@100"] and head.count("MRR") == 1
+    assert report.tables[0].columns[0] == "NDCG@10"  # only on the console
+
+
 def test_a_stage_prints_one_timed_line_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
     with console.stage("ranking") as stage:
         time.sleep(0.06)
@@ -270,6 +278,7 @@ def test_what_is_longer_than_a_line_of_a_terminal_is_broken_between_words() -> N
     assert "deep-fm [b] NDCG@10 0.1234 served: lightgbm" in said
     assert said.count("words of a caption") == 9
     assert lines[0].startswith("  ranking") and lines[1].startswith(" " * 27)  # below the first
+    assert lines[0].rstrip().endswith("NDCG@10 0.1234")  # a note stays whole where it fits
     assert len(run_child(STAGE).splitlines()) == 3  # in a log each stays one line
 
 

@@ -90,7 +90,7 @@ def test_time_and_cost_end_the_sentence_and_have_large_figures() -> None:
     made.latency = [Latency("one", 9, 9, 9, 9, 1), Latency("all", 2.5, 3, 4, 20, 10)]
     made.cost = Cost(68.2, 1.23)
     assert sentence(made).endswith(
-        "; it answers in 2.50 ms (median); its command took 68 s and 1.2 GiB of memory."
+        "; it answers in 2.50 ms (median); the command took 68 s and 1.2 GiB of memory."
     )
     large = large_figures(made)
     assert [each.figure for each in large][:2] == ["0.5000", "+0.3000"]
