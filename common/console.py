@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -68,8 +69,7 @@ def stage(name: str) -> Iterator[Stage]:
         raise
     finally:
         current.seconds = time.perf_counter() - start
-        notes = "   ".join(current.notes)
-        _say(_out(), f"  {name:<13}{current.seconds:7.1f} s   {notes}".rstrip())
+        _say_beside(f"  {name:<13}{current.seconds:7.1f} s   ", current.notes)
 
 
 def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
@@ -116,7 +116,7 @@ def tables(found: Iterable[Table]) -> None:
     for content in found:
         table(content)
         if content.caption:
-            info(content.caption)
+            _say_beside("  ", [content.caption])
 
 
 def _fitting(content: Table) -> tuple[RichTable, tuple[str, ...]]:
@@ -168,7 +168,9 @@ def summary(report: Report, run: Path, next_command: str) -> None:
         if text != report.source.notice:
             notice(text)
     for content in report.tables[: report.printed]:
-        table(content, rest="in the report")
+        first = [report.metric] if report.metric in content.columns else []  # what is judged by
+        columns = dict.fromkeys([*first, *content.columns])
+        table(replace(content, columns=tuple(columns)), rest="in the report")
     if report.latency:
         table(report.latency_table(), rest="in the report")
     if report.tables:
@@ -261,6 +263,26 @@ def _say(console: Console, *parts: str | tuple[str, str], prose: bool = False) -
     from rich.text import Text
 
     console.print(Text.assemble(*parts), soft_wrap=not (prose and console.is_terminal))
+
+
+def _say_beside(head: str, notes: Sequence[str]) -> None:
+    """Print `head` and its notes; those that a terminal has no room for stand below the first."""
+    from rich.cells import cell_len
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    out, lines = _out(), [""]
+    for note in notes:
+        longer = f"{lines[-1]}   {note}" if lines[-1] else note
+        full = out.is_terminal and cell_len(head + longer) > out.width
+        lines[len(lines) - (not full) :] = [note if full else longer]
+    if not out.is_terminal:
+        _say(out, f"{head}{lines[0]}".rstrip())
+        return
+    grid = RichTable.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_row(Text(head), Text("\n".join(filter(None, lines))))
+    out.print(grid)
 
 
 _consoles: dict[str, Console] = {}

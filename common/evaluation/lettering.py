@@ -2,13 +2,15 @@
 
 matplotlib draws a box for a character that its font lacks, and sets no script that runs from right
 to left or joins its letters. So each text is looked at before a picture is saved: long names end in
-an ellipsis; other installed fonts are added for characters that the first one lacks; and a text
-that cannot be drawn so is replaced by a number, which the page explains below the picture, where
-the reader's browser has the fonts. A dollar sign is a dollar sign, not the start of a formula.
+an ellipsis; many names on an axis become smaller or fewer; other installed fonts are added for
+characters that the first one lacks; and a text that cannot be drawn so is replaced by a number,
+which the page explains below the picture, where the reader's browser has the fonts. A dollar sign
+is a dollar sign, not the start of a formula.
 """
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 LONGEST = 28  # characters of a name on an axis or in a legend
 JOINED = ((0x0900, 0x109F), (0x1780, 0x17FF), (0x1C00, 0x1CFF), (0xA800, 0xABFF))  # Indic and kin
 FIRST = "DejaVu Sans"
+ROOMY, SMALLEST = 12, 5.0  # names on an axis that always have room; points of the smallest letters
 
 
 def prepare(canvas: Figure) -> tuple[tuple[str, str], ...]:
@@ -47,7 +50,24 @@ def prepare(canvas: Figure) -> tuple[tuple[str, str], ...]:
         for label in axis.get_majorticklabels():
             label.set_parse_math(False)
             label.set_fontfamily(families)
+    for axis, places, _ in names:
+        if len(places) > ROOMY:
+            _fit(canvas, axis)
     return tuple((number, text) for text, number in told.items())
+
+
+def _fit(canvas: Figure, axis: Axis) -> None:
+    """Write many names smaller, and where that would be too small, only some at even steps."""
+    canvas.draw_without_rendering()  # lays out: how long the axis is depends on its names
+    box, places = axis.axes.get_window_extent(), axis.get_majorticklocs()
+    length = box.width if axis.axis_name == "x" else box.height
+    room = 72 * length / canvas.dpi / len(places)  # points for each name
+    step = math.ceil(SMALLEST / room)
+    labels = axis.get_majorticklabels()
+    for label in labels:
+        label.set_fontsize(min(label.get_fontsize(), step * room))
+    for label in (each for place, each in enumerate(labels) if place % step):
+        label.set_visible(False)
 
 
 def shortened(text: str, most: int = LONGEST) -> str:

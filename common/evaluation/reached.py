@@ -25,6 +25,11 @@ class Large:
     note: str = ""
 
 
+def plain(name: str) -> str:
+    """Return the name of a row without the mark that it serves, which the page gives it anyway."""
+    return name.removesuffix(" (served)")
+
+
 def sentence(report: Report) -> str:
     """Return what was reached against the baseline, how fast it answers, and what the run cost."""
     return f"{_compared(report)}{_spent(report)}."
@@ -36,7 +41,7 @@ def large_figures(report: Report) -> list[Large]:
     served, base = _served(report), _baseline(report)
     if served is not None:
         ours = _figure(served, report.metric)
-        found.append(Large(report.metric, number(ours.value), _ends(ours), served.name))
+        found.append(Large(report.metric, number(ours.value), _ends(ours), plain(served.name)))
     if served is not None and base is not None and base is not served:
         found.append(_large_gain(report, _figure(served, report.metric), base))
     if report.latency:
@@ -45,7 +50,7 @@ def large_figures(report: Report) -> list[Large]:
         note = f"median, {whole.stage}; p99 {whole.p99_ms:.2f}, {side} its {whole.budget_ms:g} ms"
         found.append(Large("time of an answer", f"{whole.p50_ms:.2f}", "ms", note))
     if report.cost is not None:
-        found.append(Large("the whole run", report.cost.time, "s", report.cost.memory))
+        found.append(Large("the command", report.cost.time, "s", report.cost.memory))
     return found
 
 
@@ -67,8 +72,8 @@ def _compared(report: Report) -> str:
     ours = _figure(served, report.metric)
     reached = f"reaches {report.metric} {_in_words(ours)}"
     if served is base:
-        return f"The baseline, “{served.name}”, is what is served: it {reached}"
-    reached = f"What is served, “{served.name}”, {reached}"
+        return f"The baseline, “{plain(served.name)}”, is what is served: it {reached}"
+    reached = f"What is served, “{plain(served.name)}”, {reached}"
     if base is None:
         return f"{reached}, with no baseline to compare it with"
     theirs = _figure(base, report.metric)
@@ -101,7 +106,7 @@ def _spent(report: Report) -> str:
     if report.latency:
         said += f"; it answers in {report.latency[-1].p50_ms:.2f} ms (median)"
     if report.cost is not None:
-        said += f"; the whole run took {report.cost.in_words()}"
+        said += f"; the command took {report.cost.in_words()}"
     return said
 
 

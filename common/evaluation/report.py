@@ -181,6 +181,12 @@ class Report:
             for row in self.tables[0].rows
         }
 
+    @property
+    def baseline(self) -> str:
+        """The row of the headline that is the baseline, empty without one."""
+        rows = self.tables[0].rows if self.tables else ()
+        return next((row.name for row in rows if row.baseline), "")
+
     def latency_table(self) -> Table:
         """Return the latencies as a table, marking what is over its budget."""
         rows = tuple(

@@ -6,7 +6,8 @@ A line is written by a single `write` to a file opened for appending, so lines o
 never interleave and a killed server leaves at most one short line, the last. The log is bounded:
 a file that is full is closed for the next one and the oldest beyond `max_files` is deleted; the
 file's name carries start time and process id, so several processes may share a folder. Long
-strings, an image say, are replaced by length and sha256.
+strings, an image say, are replaced by length and sha256. The example that the page at / asks by
+itself, with the header `x-example`, is not written: nobody needed that answer.
 
 A disk that fails must not fail the prediction: the line is dropped, counted in the metrics, and
 said in the log.

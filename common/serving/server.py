@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("serving")
 CARD_FIELDS = (
-    "created", "dataset", "metrics", "served", "metric", "notices", "seed", "config",
+    "created", "dataset", "metrics", "served", "baseline", "metric", "notices", "seed", "config",
 )  # fmt: skip
+EXAMPLE_HEADER = "x-example"  # with it the page asks its example: that is not logged
 
 
 class Newer(Protocol):
@@ -60,6 +61,10 @@ class Served:
     def card(self) -> dict[str, Any]:
         """What `GET /model` answers."""
         return model_card(self.service, self.run)
+
+    def is_example(self, rows: list[Any]) -> bool:
+        """Whether `rows` are the example alone, as the page asks it by itself."""
+        return rows == [self.service.Request.model_validate(self.service.example)]
 
     @cached_property
     def page(self) -> str:
@@ -148,7 +153,8 @@ class Server:
         """Predict `rows` in a worker thread and give the finished answer."""
         if not rows:
             return Response(b'{"responses":[]}', media_type="application/json")
-        call = partial(self._predict, rows, request.state.request_id)
+        keeps = EXAMPLE_HEADER not in request.headers or not self.served.is_example(rows)
+        call = partial(self._predict, rows, request.state.request_id, keeps=keeps)
         (body, seconds), waited_ms = await self.worker.run(call)
         self.metrics.queue_seconds.observe(waited_ms / 1000.0)
         milliseconds = seconds * 1000.0
@@ -161,8 +167,10 @@ class Server:
         content = b'{"responses":[' + b",".join(body) + b"]}" if batch else body[0]
         return Response(content, headers={"server-timing": timing}, media_type="application/json")
 
-    def _predict(self, rows: list[Any], request_id: str) -> tuple[list[bytes], float]:
-        """Predict, write down and serialise; runs in a worker thread."""
+    def _predict(
+        self, rows: list[Any], request_id: str, *, keeps: bool
+    ) -> tuple[list[bytes], float]:
+        """Predict, write down if the log `keeps` it, and serialise; runs in a worker thread."""
         start = time.perf_counter()
         served = self.served
         responses = served.service.predict(rows)
@@ -173,7 +181,7 @@ class Server:
             responses = [response.model_copy(update=update) for response in responses]
         stages = getattr(responses[0], "stage_ms", None) or {}
         self.metrics.observe_predict(len(rows), seconds, stages)
-        if self.prediction_log is not None:
+        if keeps and self.prediction_log is not None:
             records = map(served.service.log_record, rows, responses)
             lost = self.prediction_log.write(
                 request_id, records, ms=seconds * 1000.0, version=served.version

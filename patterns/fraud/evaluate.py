@@ -37,7 +37,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         rules(pipeline, scored),
     ]
     report.tables = [table for table in tables if table is not None and table.rows]
-    report.printed, report.rows = 3, parts(splits, "payments")
+    report.printed, report.rows = 2, parts(splits, "payments")
     report.metric, report.served = "AP", served_row(pipeline)
     report.gain = gain_over_rules(pipeline, scored)
     report.examples = examples(pipeline, splits, scored)

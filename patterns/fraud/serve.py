@@ -259,7 +259,8 @@ class FraudService(Service):
             extras["terminal"] = str(request.terminal_id)
         identifier = request.transaction_id
         if identifier is None:
-            identifier, self.next_id = self.next_id, self.next_id + 1
+            identifier = self.next_id
+            self.next_id += request.record  # a what-if takes none
         return Payment(
             transaction_id=identifier,
             time_seconds=self._seconds(request, row),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LARGEST_PIXELS = 16_000_000
 KINDS = "PNG, JPEG, WebP, BMP, GIF, TIFF or PGM/PPM"
-REMEDY = f"send an image file ({KINDS}) in base64"
+REMEDY = f"send an image file ({KINDS})"
 
 
 def decode_image(
@@ -63,7 +63,8 @@ def _from_base64(encoded: str, field: str, row: int | None) -> bytes:
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise RequestError(field, _start(encoded), "this is not base64", REMEDY, row=row) from None
+        remedy = f"{REMEDY} in base64"
+        raise RequestError(field, _start(encoded), "this is not base64", remedy, row=row) from None
 
 
 def _start(text: str) -> str:

@@ -23,6 +23,7 @@ def test_a_run_holds_what_a_server_and_a_reader_need(tmp_path: Path) -> None:
     assert manifest["seed"] == 4 and manifest["config"]["trees"]["path"] == "a.csv"
     assert manifest["dataset"]["name"] == "toy" and manifest["versions"]["python"]
     assert manifest["metrics"] == {"base": {"AUC": 0.5, "n": None}}
+    assert manifest["baseline"] == "base"
     assert set(manifest["files"]) == {
         "pipeline/weights.txt",
         "pipeline/stage/trees.txt",

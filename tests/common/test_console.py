@@ -106,6 +106,14 @@ def test_a_summary_shows_only_the_tables_that_are_printed(
     assert lines[6].startswith("recsys has no figure to compare") and lines[7].startswith("report")
 
 
+def test_the_column_that_a_run_is_judged_by_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report("recsys", Source(), tables=[wide_table()], metric="MRR")  # type: ignore[arg-type]
+    console.summary(report, Path("runs/x"), next_command="python -m x")
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert head[1:4] == ["MRR", "NDCG@10", "Recall@100"] and head.count("MRR") == 1
+    assert report.tables[0].columns[0] == "NDCG@10"  # only on the console
+
+
 def test_a_stage_prints_one_timed_line_with_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
     with console.stage("ranking") as stage:
         time.sleep(0.06)
@@ -250,6 +258,28 @@ def test_a_terminal_gets_the_columns_that_fit_and_is_told_of_the_others(
 def test_a_very_narrow_terminal_drops_intervals_before_it_cuts_figures() -> None:
     lines = plain(run_child(TABLE_OF_THREE, columns=40))
     assert lines[1].split() == ["popularity", "(base)", "0.5000", "0.5000"]
+
+
+STAGE = """
+from common import console
+from common.evaluation.report import Row, Table
+with console.stage("ranking") as stage:
+    for name in ("lightgbm", "catboost", "deep-fm"):
+        stage.note(f"{name} [b] NDCG@10 0.1234")
+    stage.note("served: lightgbm")
+console.tables([Table("quality", (), (), "words of a caption " * 9)])
+"""
+
+
+def test_what_is_longer_than_a_line_of_a_terminal_is_broken_between_words() -> None:
+    lines = plain(run_child(STAGE, columns=80))
+    assert max(map(len, lines)) <= 80
+    said = " ".join(" ".join(lines).split())
+    assert "deep-fm [b] NDCG@10 0.1234 served: lightgbm" in said
+    assert said.count("words of a caption") == 9
+    assert lines[0].startswith("  ranking") and lines[1].startswith(" " * 27)  # below the first
+    assert lines[0].rstrip().endswith("NDCG@10 0.1234")  # a note stays whole where it fits
+    assert len(run_child(STAGE).splitlines()) == 3  # in a log each stays one line
 
 
 HOSTILE_TABLE = """

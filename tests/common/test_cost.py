@@ -38,7 +38,7 @@ def test_a_saved_run_tells_its_cost(tmp_path: Path) -> None:
     cost.begin()
     made = artifacts.save(Pipeline(), report(), Config(runs=tmp_path), name="toy")
     told = json.loads((made / "manifest.json").read_text())["cost"]
-    assert told["seconds"] >= 0 and "the whole run took" in (made / "report.html").read_text()
+    assert told["seconds"] >= 0 and "the command took" in (made / "report.html").read_text()
     assert "cost" not in json.loads((made / "metrics.json").read_text())
 
 

@@ -11,22 +11,22 @@ function showHead() {
   byId("main").className = stacks ? "stacked" : "beside";
   for (const text of notices) byId("notices").append(said("p", text, "notice"));
 }
-/* The row that is served, where the run says which, and else the last; the baseline is the first. */
+/* The rows of the headline, those that the run names as served and as baseline, and the columns. */
 function rowsOf(metrics) {
   const rows = isObject(metrics) ? Object.entries(metrics).filter(([, values]) => isObject(values)) : [];
   if (!rows.length) return null;
-  const { served: named, metric } = data.card, isServed = ([name]) => named ? name === named : name.endsWith("(served)");
-  const served = rows.find(isServed) || rows[rows.length - 1];
+  const { metric } = data.card, rowOf = wanted => rows.find(([name]) => name === wanted);
+  const served = rowOf(data.card.served) || rows[rows.length - 1], baseline = rowOf(data.card.baseline);
   const columns = Object.keys(served[1]).filter(name => !isNothing(served[1][name]));
   columns.sort((one, other) => (other === metric) - (one === metric)); // what the run is judged by comes first
-  return { rows, served, baseline: rows[0], columns };
+  return { rows, served, baseline, columns };
 }
 function showCard() {
   const card = data.card, found = rowsOf(card.metrics), figures = byId("figures");
   const write = value => typeof value === "number" ? number(value) : String(value);
   for (const name of found ? found.columns.slice(0, 3) : []) {
-    const before = found.baseline[1][name], isBaseline = found.baseline === found.served;
-    const beside = isBaseline ? `${found.baseline[0]}, the baseline` : isNothing(before) ? "" : `${found.baseline[0]}: ${write(before)}`;
+    const [base, values] = found.baseline || ["", {}], isBaseline = found.baseline === found.served;
+    const beside = isBaseline ? `${base}, the baseline` : isNothing(values[name]) ? "" : `${base}: ${write(values[name])}`;
     figures.append(make("span", { className: "figure" }, said("b", write(found.served[1][name])), said("span", name), said("small", beside)));
   }
   const count = (card.notices || []).length, many = count ? ` · ${count} notice${count > 1 ? "s" : ""}` : "";

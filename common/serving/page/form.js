@@ -7,6 +7,8 @@ const inExample = name => Object.hasOwn(data.example, name);
 /* Without a prototype: a column may be called “constructor”. */
 const exampleBody = () => Object.assign(Object.create(null), structuredClone(data.example));
 let body = exampleBody(), rawMode = false;
+/* The id of a field's part; a name may hold spaces, an id in a list of ids may not. */
+const idOf = (part, name) => `${part}-${encodeURIComponent(name)}`;
 const unread = new Map(); // field -> why its text cannot be sent
 
 function set(name, value) {
@@ -34,13 +36,13 @@ function fieldOf(name) {
   const about = isImage ? "PNG, JPEG, WebP, BMP, GIF, TIFF or PGM" : schema.description || "";
   const optional = (data.request.required || []).includes(name) ? "" : "optional";
   const hint = [optional, kindOf(schema), about].filter(Boolean).join(" · ");
-  input.id = "field-" + name;
-  input.setAttribute("aria-describedby", `hint-${name} refused-${name}`);
+  input.id = idOf("field", name);
+  input.setAttribute("aria-describedby", `${idOf("hint", name)} ${idOf("refused", name)}`);
   const parts = [
     make("label", { htmlFor: input.id, textContent: words(name) }),
-    make("small", { id: "hint-" + name, textContent: hint }),
+    make("small", { id: idOf("hint", name), textContent: hint }),
     isImage ? dropZone(name, input) : input,
-    make("div", { className: "refused", id: "refused-" + name }),
+    make("div", { className: "refused", id: idOf("refused", name) }),
   ];
   const isWide = isImage || input.tagName === "TEXTAREA" || input.value.length > 16;
   const kind = schema.type === "boolean" ? " tick" : name === searchField ? " search" : isWide ? " wide" : "";
@@ -61,7 +63,12 @@ function inputFor(name, schema) {
   if (schema.type === "integer" || schema.type === "number") {
     const input = make("input", { type: "number", step: schema.type === "integer" ? 1 : "any",
       value: body[name] ?? "", placeholder: schema.default ?? "" });
-    input.oninput = () => set(name, input.value === "" ? undefined : Number(input.value));
+    input.oninput = () => {
+      set(name, input.value === "" ? undefined : Number(input.value));
+      if (input.validity.badInput) unread.set(name, "this is not a number");
+      else if (schema.type === "integer" && Math.abs(input.value) > Number.MAX_SAFE_INTEGER)
+        unread.set(name, "a browser would round so large a number: send it by another client");
+    };
     return input;
   }
   if (isLines(schema)) return linesInput(name, schema);
@@ -111,7 +118,7 @@ function jsonInput(name) {
 /* ---- images ---- */
 function dropZone(name, input) {
   const preview = make("span", { className: "preview" });
-  const zone = make("label", { className: "drop", htmlFor: "field-" + name }, preview,
+  const zone = make("label", { className: "drop", htmlFor: idOf("field", name) }, preview,
     make("span", { textContent: "Drop an image here, or choose a file" }), input);
   const show = () => {
     const source = pictureOf(body[name]), unseen = "this browser cannot show the format; the model can";
@@ -121,6 +128,7 @@ function dropZone(name, input) {
     preview.replaceChildren(...(source ? [image] : body[name] ? [unseen] : []));
   };
   const take = file => {
+    if (file && !file.size) return showRefusals([{ field: name, message: "the file is empty", remedy: "choose another" }]);
     const reader = new FileReader();
     reader.onload = () => { set(name, String(reader.result).split(",", 2)[1] || ""); show(); ask(); };
     reader.onerror = () => showRefusals([{ field: name, message: "the file cannot be read", remedy: "choose another" }]);
@@ -144,8 +152,11 @@ function fromEditing(text) {
   return edited;
 }
 function readRaw() {
-  try { body = fromEditing(byId("json").value); }
-  catch (problem) { return `this is not JSON: ${problem.message}`; }
+  try {
+    const edited = fromEditing(byId("json").value);
+    if (!isObject(edited)) return "this is not an object: { … }";
+    body = edited;
+  } catch (problem) { return `this is not JSON: ${problem.message}`; }
   return "";
 }
 function switchMode(raw) {
@@ -172,8 +183,8 @@ function showRefusals(refusals) {
   document.querySelectorAll("[aria-invalid]").forEach(node => node.removeAttribute("aria-invalid"));
   let first = null;
   for (const { field, message, remedy } of refusals) {
-    const name = fieldNamed(String(field || "")), input = rawMode ? byId("json") : name && byId("field-" + name);
-    const place = rawMode ? byId("refused-json") : name ? byId("refused-" + name) : byId("refused");
+    const name = fieldNamed(String(field || "")), input = rawMode ? byId("json") : name && byId(idOf("field", name));
+    const place = rawMode ? byId("refused-json") : name ? byId(idOf("refused", name)) : byId("refused");
     const where = field && (rawMode || field !== name) ? `${field}: ` : "";
     place.append(said("p", where + [message, remedy].filter(Boolean).join("; ")));
     if (!input) continue;

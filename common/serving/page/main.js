@@ -6,14 +6,16 @@ let asked = 0; // only the answer to the latest question is shown
 function tell(text) {
   byId("status").textContent = text;
 }
-async function ask() {
+/* Its own example the page marks, so that the prediction log does not take it for a real request. */
+async function ask(isExample = false) {
   const unsent = rawMode ? readRaw() : "", question = ++asked;
   const problems = [...unread].map(([field, message]) => ({ field, message, remedy: "correct it" }));
   if (unsent || problems.length) return showRefusals(unsent ? [{ field: "", message: unsent, remedy: "correct it" }] : problems);
   byId("answered").setAttribute("aria-busy", "true");
   try {
     const start = performance.now();
-    const response = await fetch("/predict", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const headers = { "content-type": "application/json", ...(isExample ? { "x-example": "1" } : {}) };
+    const response = await fetch("/predict", { method: "POST", headers, body: JSON.stringify(body) });
     const answer = await response.json(), spent = performance.now() - start;
     if (question === asked) await showOutcome(response, answer, spent);
   } catch (problem) {
@@ -41,7 +43,7 @@ async function watchReady() {
   const state = ready ? "ready" : ready === false ? "warming up" : "not reachable";
   if (byId("ready").textContent !== state) byId("ready").textContent = state; // a change is read aloud
   byId("ready").classList.toggle("yes", Boolean(ready));
-  if (ready && !asked) ask();
+  if (ready && !asked) ask(true);
   if (!ready && !asked) tell("The model is warming up; the example is sent as soon as it is ready.");
   setTimeout(watchReady, ready ? WATCH_MS : RETRY_MS);
 }
@@ -54,7 +56,7 @@ byId("toggle").onclick = () => {
   if (problem) showRefusals([{ field: "", message: problem, remedy: "correct it" }]);
   else switchMode(!rawMode);
 };
-byId("reset").onclick = () => { body = exampleBody(); switchMode(rawMode); ask(); };
+byId("reset").onclick = () => { body = exampleBody(); switchMode(rawMode); ask(true); };
 showHead();
 showFields();
 showCard();

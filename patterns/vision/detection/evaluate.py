@@ -14,7 +14,13 @@ from common.evaluation.report import Report, Table, parts
 from patterns.vision.detection.config import NAME
 from patterns.vision.detection.data import Splits
 from patterns.vision.detection.entities.images import BoxedImages
-from patterns.vision.detection.evaluation.accuracy import COLUMNS, Measured, by_class, headline
+from patterns.vision.detection.evaluation.accuracy import (
+    COLUMNS,
+    Measured,
+    by_class,
+    gain,
+    headline,
+)
 from patterns.vision.detection.evaluation.counting import counting
 from patterns.vision.detection.evaluation.size import by_size
 from patterns.vision.detection.examples import examples
@@ -51,6 +57,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
     report.rows = parts(splits, "images")
     report.metric, report.served = "mAP@.5", pipeline.served_
+    report.gain = gain(own, base)
     report.examples = examples(kept, test, pipeline.label_names)
     report.tables = [
         Table("detection", COLUMNS, rows, caption),

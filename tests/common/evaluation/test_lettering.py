@@ -40,6 +40,22 @@ def test_a_long_name_is_shortened_with_a_mark() -> None:
     assert shortened("a" * LONGEST) == "a" * LONGEST and len(shortened(LONG)) == LONGEST
 
 
+@pytest.mark.parametrize(("count", "whole"), [(8, True), (40, True), (150, False)])
+def test_many_names_do_not_overlap(count: int, whole: bool) -> None:
+    canvas = Figure(figsize=(6, 5.4), layout="constrained")
+    axes = canvas.subplots()
+    axes.set_xticks(range(count), [f"{LONG[:20]} {n}" for n in range(count)], rotation=90)
+    axes.set_yticks(range(count), [f"class {n}" for n in range(count)])
+    prepare(canvas)
+    canvas.draw_without_rendering()
+    for ticks, side in ((axes.get_xticklabels(), "x"), (axes.get_yticklabels(), "y")):
+        shown = [each for each in ticks if each.get_visible()]
+        assert (len(shown) == count) == whole and len(shown) >= 20 * (count > 20)
+        starts = [getattr(each.get_window_extent(), f"{side}0") for each in shown]
+        sizes = [each.get_fontsize() * canvas.dpi / 72 for each in shown]
+        assert all(b - a > 0.9 * s for a, b, s in zip(starts, starts[1:], sizes, strict=False))
+
+
 @pytest.mark.parametrize("name", ["نموذج", "שם", "हिन्दी", "\U0001f9ff\ue000"])
 def test_what_no_font_can_draw_is_a_number_that_is_told_below(name: str) -> None:
     canvas = bars("model", name)

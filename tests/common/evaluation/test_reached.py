@@ -64,6 +64,14 @@ def test_a_baseline_that_serves_is_not_compared_with_itself() -> None:
     )
 
 
+def test_the_mark_in_the_name_of_a_row_is_not_told_twice() -> None:
+    made = report({"rules": 0.2, "XGBoost (served)": 0.5}, served="XGBoost (served)")
+    assert sentence(made).startswith("What is served, “XGBoost”, reaches")
+    assert large_figures(made)[0].note == "XGBoost"
+    alone = report({"rules (served)": 0.2}, served="rules (served)", baseline="rules (served)")
+    assert sentence(alone).startswith("The baseline, “rules”, is what is served")
+
+
 def test_a_run_without_a_baseline_says_so() -> None:
     text = sentence(report({"model": OURS}))
     assert text.endswith("[0.4000, 0.6000], with no baseline to compare it with.")
@@ -82,7 +90,7 @@ def test_time_and_cost_end_the_sentence_and_have_large_figures() -> None:
     made.latency = [Latency("one", 9, 9, 9, 9, 1), Latency("all", 2.5, 3, 4, 20, 10)]
     made.cost = Cost(68.2, 1.23)
     assert sentence(made).endswith(
-        "; it answers in 2.50 ms (median); the whole run took 68 s and 1.2 GiB of memory."
+        "; it answers in 2.50 ms (median); the command took 68 s and 1.2 GiB of memory."
     )
     large = large_figures(made)
     assert [each.figure for each in large][:2] == ["0.5000", "+0.3000"]

@@ -34,6 +34,7 @@ class GalleryRequest(ServiceRequest):
     k: int = Field(default=3, ge=1, le=9)
     tags: list[str] = []
     facets: dict[str, str] = {}
+    shop: str | None = Field(default=None, alias="shop name")
 
 
 class Film(BaseModel):

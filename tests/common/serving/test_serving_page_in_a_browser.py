@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import uvicorn
 from browser import CHROMIUM, Browser, Page
 
 from common.serving import create_app
+from common.serving.prediction_log import read
 from common.serving.run import bind, url
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, a real browser")
@@ -23,9 +25,9 @@ ANSWERED = "document.querySelector('#status')?.textContent.startsWith('answered'
 
 
 @contextmanager
-def serving(service: Any, run: Any) -> Iterator[tuple[str, Any]]:
+def serving(service: Any, run: Any, **settings: Any) -> Iterator[tuple[str, Any]]:
     """Serve in a thread of this process; gives the address and the app."""
-    app, listener = create_app(service, run), bind("127.0.0.1", 0)
+    app, listener = create_app(service, run, **settings), bind("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -60,9 +62,9 @@ def page(browser: Browser, gallery: tuple[str, Any]) -> Iterator[Page]:
 
 
 def test_a_search_box_asks_the_example_and_then_what_is_typed(
-    browser: Browser, echo: Any, echo_run: Any
+    browser: Browser, echo: Any, echo_run: Any, tmp_path: Path
 ) -> None:
-    with serving(echo.EchoService(), echo_run) as (address, _):
+    with serving(echo.EchoService(), echo_run, prediction_log=tmp_path) as (address, _):
         page = Page(browser, address)
         page.wait(ANSWERED)
         shown = page.text()
@@ -72,6 +74,7 @@ def test_a_search_box_asks_the_example_and_then_what_is_typed(
         assert "simulated data" not in shown  # told in the card, which unfolds
         page.run("document.querySelector('#card summary').click()")
         assert "simulated data </script><b>&" in page.text()  # told as text, not obeyed
+        assert read(tmp_path) == []  # the page asked, and nobody else
         marks = "marked('Hello, hellos: wörld').filter(part => part.tagName === 'MARK')"
         assert page.run(f"{marks}.map(part => part.textContent)") == ["Hello", "wörld"]
         page.type("#field-text", "שלום")
@@ -80,6 +83,20 @@ def test_a_search_box_asks_the_example_and_then_what_is_typed(
             page.call("Input.dispatchKeyEvent", type=kind, key="Enter", text="\r",
                       windowsVirtualKeyCode=13)  # fmt: skip
         page.wait("document.querySelector('#answer').innerText.includes('שלום שלום')")
+        assert [record["request"]["text"] for record in read(tmp_path)] == ["שלום"]
+        page.close()
+
+
+def test_a_run_without_a_baseline_is_not_compared_with_one(
+    browser: Browser, echo: Any, echo_run: Any
+) -> None:
+    with serving(echo.EchoService(), echo_run) as (address, _):
+        page = Page(browser, address)
+        page.wait(ANSWERED)
+        figures = "byId('figures').replaceChildren(), showCard(), byId('figures').innerText"
+        assert "silence, the baseline" in page.run(f"(data.card.served = 'silence', {figures})")
+        alone = page.run(f"(data.card.baseline = '', {figures})")
+        assert "0.1000" in alone and "baseline" not in alone and "silence" not in alone
         page.close()
 
 
@@ -100,6 +117,12 @@ def test_every_format_is_shown(page: Page, load_script: Any) -> None:
         "[...document.querySelectorAll('input, textarea, select')].filter(n => !n.labels.length)"
     )
     assert page.run(f"{unnamed}.length") == 0  # each has a label, for who cannot see the page
+    described = page.run(
+        "[...document.querySelectorAll('[aria-describedby]')]"
+        ".flatMap(node => node.getAttribute('aria-describedby').split(' '))"
+    )
+    assert "hint-shop%20name" in described  # a name may hold a space, its id may not
+    assert page.run(f"{described}.every(byId)")
 
 
 def test_a_mask_of_16_bits_is_coloured_over_the_image(page: Page) -> None:
@@ -153,17 +176,45 @@ def test_what_is_refused_stands_beside_its_field(page: Page, gallery: tuple[str,
     assert page.run("document.querySelectorAll('.shelf > li').length") == 1
 
 
-def test_an_image_of_one_pixel_is_dropped_and_shown(page: Page, load_script: Any) -> None:
-    import numpy as np
+def test_what_a_field_cannot_send_is_said_and_not_left_out(page: Page) -> None:
+    send = "document.querySelector('#form').requestSubmit()"
+    page.run("(byId('field-k').value = '', byId('field-k').focus())")
+    page.call("Input.insertText", text="1e")
+    page.run(send)
+    assert "this is not a number" in page.run("byId('refused-k').textContent")
+    page.type("#field-k", "9007199254740993")  # a browser would send ...992
+    page.run(send)
+    assert "so large a number" in page.run("byId('refused-k').textContent")
+    page.run("byId('toggle').click()")
+    for text in ("null", "[1]", "{"):
+        page.type("#json", text)
+        page.run("byId('toggle').click()")
+        assert page.run("byId('raw').hidden") is False  # it has no field to go to
+        assert "this is not" in page.run("byId('refused-json').textContent")
+    page.run("byId('reset').click()")
+    page.wait(ANSWERED)
 
-    dot = load_script("gallery_service").png(np.zeros((1, 1, 3), np.uint8))
+
+def drop(page: Page, content: str) -> None:
+    """Drop a file of this content, in base64, on the field of the image."""
     page.run(
         "(() => { const files = new DataTransfer();"
-        f" const bytes = Uint8Array.from(atob('{dot}'), letter => letter.charCodeAt(0));"
+        f" const bytes = Uint8Array.from(atob('{content}'), letter => letter.charCodeAt(0));"
         " files.items.add(new File([bytes], 'dot.png', { type: 'image/png' }));"
         " document.querySelector('.drop').dispatchEvent("
         "new DragEvent('drop', { dataTransfer: files, bubbles: true, cancelable: true })); })()"
     )
+
+
+def test_an_image_of_one_pixel_is_dropped_and_shown(page: Page, load_script: Any) -> None:
+    import numpy as np
+
+    dot = load_script("gallery_service").png(np.zeros((1, 1, 3), np.uint8))
+    drop(page, "")
+    assert page.run("byId('refused-image').textContent").endswith(
+        "the file is empty; choose another"
+    )
+    drop(page, dot)
     page.wait("document.querySelector('.stage img')?.naturalWidth === 1")
     assert page.run("document.querySelector('.preview img').offsetWidth") >= 24
     assert page.run("body.image") == dot

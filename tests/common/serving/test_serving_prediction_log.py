@@ -33,6 +33,16 @@ def test_every_answer_is_a_line(echo: Any, echo_run: Any, tmp_path: Path) -> Non
     assert first["ms"] > 0 and first["time"].endswith("Z")
 
 
+def test_only_the_pages_own_example_is_left_out(echo: Any, echo_run: Any, tmp_path: Path) -> None:
+    example, page = echo.EchoService.example, {"x-example": "1"}
+    with TestClient(create_app(echo.EchoService(), echo_run, prediction_log=tmp_path)) as client:
+        assert client.post("/predict", json=example, headers=page).status_code == 200
+        assert read(tmp_path) == []
+        client.post("/predict", json={"text": "a"}, headers=page)  # no way around the log
+        client.post("/predict", json=example)
+    assert [record["request"]["text"] for record in read(tmp_path)] == ["a", example["text"]]
+
+
 def test_threads_never_tear_a_line(tmp_path: Path) -> None:
     log = PredictionLog(tmp_path, max_bytes=20_000, max_files=1000)
 

@@ -58,6 +58,14 @@ def test_retry_gets_the_same_answer_and_what_if_leaves_no_trace(service):
     assert service.pipeline.stream_.peek(customer)[count] == before
 
 
+def test_the_example_of_the_page_changes_nothing(service):
+    before = service.next_id, service.pipeline.stream_.latest_time()
+    service.predict([service.Request.model_validate(service.example)])
+    assert (service.next_id, service.pipeline.stream_.latest_time()) == before
+    ask(service, amount=5.0)
+    assert service.next_id == before[0] + 1
+
+
 def test_confirmed_frauds_raise_the_risk_of_their_terminal(service):
     start = service.clock.moment(service.pipeline.stream_.latest_time())
     shop = {"terminal_id": 10**6, "amount": 20.0}

@@ -233,6 +233,9 @@ def test_the_report_starts_with_the_baseline(report: Report) -> None:
     assert {figure.name for figure in report.figures} >= {"precision and recall", "counting"}
     assert [each.stage for each in report.latency][-1] == "one image"
     check_whole(report)
+    base, own = (row.values["mAP@.5"].value for row in report.tables[0].rows)
+    gain = report.gain
+    assert gain.value == pytest.approx(own - base) and gain.low <= gain.value <= gain.high
     quality = [float(item.title.split()[1]) for item in report.examples[0].items]
     assert quality == sorted(quality, reverse=True)
     assert {table.name for table in report.tables} >= {"by class", "by size", "counting"}

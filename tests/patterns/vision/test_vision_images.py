@@ -39,8 +39,9 @@ def test_every_format_that_training_reads_is_served(kind: str) -> None:
 
 
 def test_what_is_accepted_is_said_where_something_else_comes() -> None:
-    with pytest.raises(RequestError, match="PNG, JPEG, WebP, BMP, GIF, TIFF or PGM/PPM"):
+    with pytest.raises(RequestError, match="PNG, JPEG, WebP, BMP, GIF, TIFF or PGM/PPM") as said:
         decode_image("aGVsbG8=")
+    assert "base64" not in str(said.value)  # the page tells it beside a file picker
 
 
 def test_the_rotation_of_a_photo_is_applied() -> None:

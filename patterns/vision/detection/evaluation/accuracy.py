@@ -1,6 +1,6 @@
 """How much is found and how much of it is right: mAP, precision, recall, and the same by class.
 
-Shapes: I images, C classes.
+Shapes: I images, C classes, S resamples.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Measured:
     score: DetectionScore
     low: np.ndarray
     high: np.ndarray
+    resampled: np.ndarray
+    """mAP@.5 (S,) of each resample; of one seed and part all have the same."""
 
     @classmethod
     def of(
@@ -50,11 +52,19 @@ class Measured:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a class without any box at all
             low, high = np.nanquantile(results, [0.025, 0.975], axis=0)
-        return cls(average_precision(found, part.boxes, part.labels, classes), low, high)
+        score = average_precision(found, part.boxes, part.labels, classes)
+        return cls(score, low, high, np.array(results)[:, 0])
 
     def estimate(self, value: float, place: int) -> Estimate:
         """Return a value with the interval at `place`."""
         return Estimate(float(value), self.low[place], self.high[place])
+
+
+def gain(own: Measured, base: Measured) -> Estimate:
+    """Return how far mAP@.5 lies above the baseline's, paired: on the same resamples."""
+    value = own.score.per_threshold[0] - base.score.per_threshold[0]
+    low, high = np.quantile(own.resampled - base.resampled, [0.025, 0.975])
+    return Estimate(float(value), float(low), float(high))
 
 
 def headline(
