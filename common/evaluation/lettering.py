@@ -60,7 +60,7 @@ def _fit(canvas: Figure, axis: Axis) -> None:
     """Write many names smaller, and where that would be too small, only some at even steps."""
     canvas.draw_without_rendering()  # lays out: how long the axis is depends on its names
     box, places = axis.axes.get_window_extent(), axis.get_majorticklocs()
-    length = box.width if axis.axis_name == "x" else box.height
+    length = box.width if axis is axis.axes.xaxis else box.height
     room = 72 * length / canvas.dpi / len(places)  # points for each name
     step = math.ceil(SMALLEST / room)
     labels = axis.get_majorticklabels()
