@@ -37,7 +37,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     scorer = Scorer(pipeline, asked, splits)
     ndcg = {name: scorer.ndcg(found) for name, found in asked.lists.items()}
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.printed, report.rows = 2, parts(splits, "events")
+    report.rows = parts(splits, "events")
     report.tables = [
         quality_table(pipeline, asked, scorer),
         choice_table(pipeline),

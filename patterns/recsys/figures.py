@@ -96,7 +96,7 @@ def _objectives(report: Report, pipeline: Pipeline) -> None:
             label = f"{each.weights['second']:g}"
             axes.annotate(label, (each.ndcg, each.value), xytext=(4, 4), textcoords="offset points")
         unit = "minutes" if second == "watch" else "rating"
-        axes.set(xlabel="NDCG@10", ylabel=f"mean {unit} of what was chosen from the page")
+        axes.set(xlabel="NDCG@10", ylabel=f"mean {unit} of what was chosen")
 
 
 def _cold_start(report: Report, cold: Table) -> None:

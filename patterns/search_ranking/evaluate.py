@@ -57,7 +57,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         by_slice(pipeline, scores, test),
         price_of_a_rule(pipeline, queries, lists[pipeline.lists.served_], test),
     ]
-    report.printed, report.rows = 2, parts(splits, "queries")
+    report.rows = parts(splits, "queries")
     report.metric, report.served = FULL, served_page(pipeline)
     ours, base = scores[report.served][FULL], scores[BASELINE][FULL]
     report.gain = Estimate.of(paired_difference(ours, base, seed=pipeline.seed))

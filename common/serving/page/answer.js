@@ -126,6 +126,7 @@ async function showAnswer(answer) {
     const item = rest[name];
     if (["verdict", "share", "mask"].includes(schema.format)) continue;
     if (Array.isArray(item) && item.length) parts.push(make("h2", { textContent: words(name) }), list(item, schema));
+    else if (figure && isObject(item) && !isNothing(item)) parts.push(make("h2", { textContent: words(name) }), shown(item, schema, name));
     else if (Array.isArray(item) && ["results", "shelf"].includes(schema.format)) parts.push(nothing("nothing found"));
     else if (!isNothing(item)) left.push([name, item]);
   }

@@ -63,6 +63,7 @@ class GalleryResponse(ServiceResponse):
     reasons: list[Reason]
     films: Annotated[list[Film], shown("shelf")]
     wide: list[dict[str, float]]
+    counts: dict[str, int]
 
 
 class GalleryService(Service):
@@ -97,5 +98,6 @@ class GalleryService(Service):
             ],
             reasons=[Reason(text="amount", weight=1.5), Reason(text="age", weight=-0.5)],
             films=films[: request.k],
+            counts={"cell": 23},
             wide=[{f"column {place}": place / 7 for place in range(30)}],
         )

@@ -113,6 +113,7 @@ def test_every_format_is_shown(page: Page, load_script: Any) -> None:
     assert gallery.LONG in page.run("document.querySelector('.bars').textContent")
     assert page.run("document.querySelectorAll('#answer .scroll th').length") == 30
     assert "base64" not in page.text()
+    assert "COUNTS\ncell\n23\n" in page.text()  # beside an image too it needs no unfolding
     unnamed = (
         "[...document.querySelectorAll('input, textarea, select')].filter(n => !n.labels.length)"
     )
