@@ -1,9 +1,8 @@
 """The headline: how well each variant orders payments, and what its decisions save.
 
-Intervals of average precision resample customers, because the payments of one customer share their
-fate (or payments, where no customer is known), and so do those of money; those of CP@k resample
-days. Money is what a
-decision rule saves over accepting everything, as a share of what fraud would have cost: 1 is
+Intervals of average precision and of money resample customers, because the payments of one customer
+share their fate (or payments, where no customer is known); those of CP@k resample days. Money is
+what a decision rule saves over accepting everything, as a share of what fraud would have cost: 1 is
 perfect, below 0 worse than doing nothing. What the table has no columns for is left out.
 """
 
