@@ -39,8 +39,8 @@ def main(config: Config) -> Path | None:
         stage.note(f"{len(pipeline.sources.names)} sources on {len(splits.train):,} events")
     with console.stage("ranking") as stage:
         pipeline.fit_ranker(splits, checkpoints=checkpoints, resume=config.resume)
-        found = [f"{name} {ndcg:.4f}" for name, ndcg in pipeline.ranking.quality_.items()]
-        stage.note(f"valid NDCG@10: {', '.join(found)}")
+        valid = [f"{name} {ndcg:.4f}" for name, ndcg in pipeline.ranking.quality_.items()]
+        stage.note(f"valid NDCG@10: {', '.join(valid)}")
         stage.note(f"served: {pipeline.serving.served_}")
     with console.stage("re-ranking") as stage:
         pipeline.fit_reranker(splits)
