@@ -49,7 +49,7 @@ def test_more_effort_finds_more(kind: IndexKind) -> None:
         for effort in (1, 100)
     ]
     little, much = (overlap(item_ids, exact) for item_ids in found)
-    least = 0.01 if kind in ("hnsw", "milvus") else 0.1
+    least = 0.002 if kind in ("hnsw", "milvus") else 0.1  # a graph finds nearly all with little
     assert much > little + least  # `probes` or `search_width` reaches the engine
 
 
