@@ -12,7 +12,6 @@ holds them equal.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import prose
+from benchmarks.arguments import chosen
 from benchmarks.kept import ROOT, read, result_path
 from common import console
 from common.artifacts import Run, open_run
@@ -66,21 +66,10 @@ HEADLINES = {
 
 def main(arguments: Sequence[str]) -> int:
     """Measure the named runs (all, where none is named) and rewrite their READMEs."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.figures",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(COMMANDS))
-    parser.add_argument("--render", action="store_true", help="only rewrite the READMEs")
-    chosen = parser.parse_args(arguments)
-    names = chosen.names or list(COMMANDS)
-    unknown = [name for name in names if name not in COMMANDS]
-    if unknown:
-        console.error(f"{unknown[0]!r} is not known; name some of {', '.join(COMMANDS)}")
-        return 2
-    for name in names:
-        if not chosen.render:
+    command = "benchmarks.figures"
+    options = chosen(arguments, command=command, about=__doc__, known=COMMANDS)
+    for name in options.names:
+        if not options.render:
             measure(name)
         if result_path(name).is_file():
             readme, block = page_of(name)

@@ -10,7 +10,6 @@ the README is made from it alone, and a test holds the two equal.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from benchmarks.arguments import chosen
 from benchmarks.figures import machine, render_into, table_markdown
 from benchmarks.kept import RESULTS, ROOT
 from common import console
@@ -33,22 +33,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the named protocols, all where none is named."""
     from patterns.recsys.protocols import PROTOCOLS
 
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.protocols",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PROTOCOLS))
-    parser.add_argument("--render", action="store_true", help="only rewrite the README")
-    chosen = parser.parse_args(arguments)
-    unknown = [name for name in chosen.names if name not in PROTOCOLS]
-    if unknown:
-        console.error(f"{unknown[0]!r} is not known; name some of {', '.join(PROTOCOLS)}")
-        return 2
+    command = "benchmarks.protocols"
+    options = chosen(arguments, command=command, about=__doc__, known=PROTOCOLS)
     set_openmp_waiting()
     kept = read() if PATH.is_file() else {}
-    for name in chosen.names or PROTOCOLS:
-        if not chosen.render:
+    for name in options.names:
+        if not options.render:
             kept[name] = measure(name)
             RESULTS.mkdir(parents=True, exist_ok=True)
             write_json(PATH, kept)

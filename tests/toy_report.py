@@ -14,7 +14,7 @@ class Source:
     name: str = "toy"
     origin: str = "simulated"
     title: str = "Toy world"
-    licence: str = "Apache-2.0"
+    licence: str = "Apache-2.0, https://example.org/licence"
     rows: str = "3 rows"
     checksums: dict[str, str] = field(default_factory=dict)
     notice: str | None = None

@@ -4,20 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toy_report import Source
+
 from common import artifacts
 from common.config import RunConfig
 from common.evaluation.report import Estimate, Report, Row, Table
-
-
-@dataclass(frozen=True)
-class Source:
-    name: str = "toy"
-    origin: str = "simulated"
-    title: str = "Toy"
-    licence: str = "none"
-    rows: str = "3 rows"
-    checksums: dict[str, str] = field(default_factory=dict)
-    notice: str | None = None
 
 
 @dataclass(frozen=True)

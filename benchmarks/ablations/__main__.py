@@ -11,7 +11,6 @@ from these alone, and a test holds the two equal. EfficientNet-Lite0 wants the e
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 
 from benchmarks.ablations import recsys, vision
 from benchmarks.ablations.ablation import Ablation
+from benchmarks.arguments import chosen
 from benchmarks.figures import machine, render_into, table_markdown
 from benchmarks.kept import RESULTS, ROOT
 from common import console
@@ -34,26 +34,15 @@ BLOCK = "ablations"
 
 def main(arguments: Sequence[str]) -> int:
     """Measure the named ablations (all, where none is named) and rewrite the READMEs."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.ablations",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ABLATIONS))
-    parser.add_argument("--render", action="store_true", help="only rewrite the READMEs")
-    parser.add_argument("--smoke", action="store_true", help="run small; keep and render nothing")
-    chosen = parser.parse_args(arguments)
-    unknown = [name for name in chosen.names if name not in ABLATIONS]
-    if unknown:
-        console.error(f"{unknown[0]!r} is not known; name some of {', '.join(ABLATIONS)}")
-        return 2
+    command = "benchmarks.ablations"
+    options = chosen(arguments, command=command, about=__doc__, known=ABLATIONS, smoke=True)
     set_openmp_waiting()
-    for name in [] if chosen.render else chosen.names or ABLATIONS:
-        result = measure(name, smoke=chosen.smoke)
-        if not chosen.smoke:
+    for name in [] if options.render else options.names:
+        result = measure(name, smoke=options.smoke)
+        if not options.smoke:
             RESULTS.mkdir(parents=True, exist_ok=True)
             write_json(path_of(name), result)
-    if not chosen.smoke:
+    if not options.smoke:
         for pattern in patterns():
             render_into(readme_of(pattern), markdown(pattern), block=BLOCK)
     return 0

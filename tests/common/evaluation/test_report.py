@@ -2,12 +2,12 @@
 
 import json
 import re
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_report import Source
 
 from common.evaluation import html
 from common.evaluation.latency import Latency
@@ -23,17 +23,6 @@ from common.evaluation.report import (
 
 NAN = float("nan")
 HOSTILE = "<script>alert('x')</script> \"quoted\" & <img src=x onerror=y>"
-
-
-@dataclass(frozen=True)
-class Source:
-    name: str = "toy"
-    origin: str = "simulated"
-    title: str = "Toy world"
-    licence: str = "Apache-2.0, https://example.org/licence"
-    rows: str = "3 rows"
-    checksums: dict[str, str] = field(default_factory=dict)
-    notice: str | None = None
 
 
 def report(name: str = "toy", text: str = "popularity", source: Source | None = None) -> Report:
