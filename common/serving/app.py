@@ -219,7 +219,8 @@ def _add_page_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return HTMLResponse(server.served.page, headers=render.headers())
+        page = render.with_home(server.served.page) if server.mounted else server.served.page
+        return HTMLResponse(page, headers=render.headers())
 
 
 def _unavailable(message: str, detail: str | None, *, seconds: int) -> Response:

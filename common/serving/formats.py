@@ -60,4 +60,3 @@ Truncated = Annotated[
     shown("notice"),
 ]
 """Whether an end of what was sent was not read; a response calls it `truncated`."""
-

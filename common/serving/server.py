@@ -96,6 +96,7 @@ class Server:
         self.serve(Served(service, run))
         self.ready = False
         self.failure: str | None = None
+        self.mounted = False  # beside others, below a page that lists them
         self.on_failure: Callable[[], None] = lambda: None
         self._names_version = "model_version" in service.Response.model_fields
 
@@ -228,9 +229,7 @@ class Server:
         assert len(responses) == len(rows), f"{len(responses)} responses to {len(rows)} requests"
         return self._finished(served, rows, responses, seconds, request_id, keeps=keeps)
 
-    def _pieces(
-        self, row: Any, request_id: str, *, keeps: bool
-    ) -> Generator[str, None, Answered]:
+    def _pieces(self, row: Any, request_id: str, *, keeps: bool) -> Generator[str, None, Answered]:
         """Yield the pieces of one answer, then do as `_predict` does; runs in a worker thread."""
         start = time.perf_counter()
         served = self.served
