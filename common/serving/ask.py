@@ -72,9 +72,10 @@ def ask(kind: type[Service], config: AskConfig) -> None:
         _check(kind, wanted[0])  # before a model is loaded for it
     limit_threads(1)
     make: Any = kind
-    service: Service = make(artifacts.open_run(config.run, name=kind.name, runs=config.runs))
+    run = artifacts.open_run(config.run, name=kind.name, runs=config.runs)
+    service: Service = make(run)
     refused = 0
-    for asked, answers in _in_batches(service, wanted):
+    for asked, answers in _in_batches(service, run.version, wanted):
         problems = [answer for answer in answers if isinstance(answer, Refused)]
         refused += len(problems)
         if config.json:
@@ -189,7 +190,7 @@ def _request(kind: type[Service], values: Values) -> Any:
 
 
 def _in_batches(
-    service: Service, rows: Sequence[Values]
+    service: Service, version: str, rows: Sequence[Values]
 ) -> Iterator[tuple[list[Values], list[Any]]]:
     """Yield requests and their answers, as many at a time as the service takes."""
     waiting = iter(rows)
@@ -207,6 +208,13 @@ def _in_batches(
                 answers[place] = Refused(problem.field, problem.message, problem.remedy)
                 continue
             for place, answer in zip(good, found, strict=True):
-                answers[place] = answer
+                answers[place] = _of_version(answer, version)
             break
         yield batch, answers
+
+
+def _of_version(answer: Any, version: str) -> Any:
+    """Return an answer that names the run, as a server's does."""
+    if "model_version" not in type(answer).model_fields:
+        return answer
+    return answer.model_copy(update={"model_version": version})

@@ -117,9 +117,10 @@ def marked(text: str, spans: Sequence[Mapping[str, Any]], *, coloured: bool) -> 
         return found
     opened: dict[int, str] = defaultdict(str)
     closed: dict[int, str] = defaultdict(str)
-    for span in spans:
+    for span in sorted(spans, key=lambda each: (each["start"], -each["end"])):
+        close = f" {span['label']}]" if span.get("label") else "]"
         opened[span["start"]] += "["
-        closed[span["end"]] += f" {span['label']}]" if span.get("label") else "]"
+        closed[span["end"]] = close + closed[span["end"]]  # what opened last closes first
     cuts = sorted({0, len(text), *opened, *closed})
     pieces = [text[start:end] for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
     parts = (closed[cut] + opened[cut] + piece for cut, piece in zip(cuts, pieces, strict=True))
@@ -133,7 +134,7 @@ def visible(text: str) -> str:
 
 def _decided(answer: Values, schemas: Schemas) -> None:
     """Print the verdict and how sure it is, on one line."""
-    parts = []
+    parts: list[str] = []
     for name, schema in schemas.items():
         if schema.get("format") == "verdict":
             said = answer[name] if answer[name] is not None else schema.get("nothing", "–")

@@ -89,7 +89,7 @@ class Pieces(Generic[T]):
                 try:
                     piece = next(pieces)
                 except StopIteration as end:
-                    return end.value  # type: ignore[no-any-return]
+                    return end.value
                 if time.perf_counter() - begun > self.seconds:
                     raise TooSlow(f"the answer took longer than {self.seconds:g} s")
                 self._loop.call_soon_threadsafe(self._queue.put_nowait, piece)

@@ -1,4 +1,4 @@
-"""A toy pattern of two tasks whose services need no model: for the tests of what is in front of tasks.
+"""A toy pattern of tasks whose services need no model: to test what stands in front of tasks.
 
 `python -m toy_tasks.serve all` and `python -m toy_tasks.predict names "Anna"` are its commands.
 """

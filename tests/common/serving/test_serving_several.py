@@ -16,6 +16,7 @@ import pytest
 import toy_tasks
 
 from common.serving.prediction_log import read
+from common.serving.several import SeveralConfig, chosen
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {
@@ -105,7 +106,7 @@ def test_the_whole_is_asked_in_front(whole: Whole) -> None:
     metrics = whole.client.get("/metrics").text
     assert 'model_errors_total{kind="request",task="words"} 1.0' in metrics
     assert 'model_errors_total{kind="request",task="names"} 0.0' in metrics
-    assert f'version="{versions["names"]}",' in metrics
+    assert f'task="names",version="{versions["names"]}"}} 1.0' in metrics
     assert metrics.count("# HELP http_request_duration_seconds ") == 1
     assert len(re.findall(r"^process_open_fds ", metrics, re.MULTILINE)) == 1
     assert "task=" not in whole.client.get("/words/metrics").text
@@ -135,10 +136,18 @@ def test_a_task_that_is_named_must_be_there(tmp_path: Path) -> None:
     toy_tasks.save(tmp_path, "words")
     at = ("--runs", str(tmp_path))
     assert "toy/nothing" in refused(*at, "--tasks", "words,nothing")
-    assert "'other' is not known; give --tasks one of words, names" in refused(
-        *at, "--tasks", "other"
-    )
-    assert "--run one of latest, production" in refused(*at, "--run", "20260101-1")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"tasks": "other"}, "'other' is not known; give --tasks one of words, names"),
+        ({"run": "20260101-1"}, "give --run one of latest, production"),
+    ],
+)
+def test_flags_that_fit_no_task_are_refused(config: dict[str, str], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        chosen("toy_tasks", toy_tasks.TASKS, SeveralConfig(**config))
 
 
 def test_a_broken_run_is_not_left_out(tmp_path: Path) -> None:
