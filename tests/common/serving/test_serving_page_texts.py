@@ -133,7 +133,7 @@ def test_pieces_are_shown_as_they_come(browser: Browser, texts: Any, echo_run: A
         page.wait("byId('refused').textContent.includes('the server failed')")
         assert "broken off" in page.run("byId('status').textContent")
         page.run("document.querySelector('#form').requestSubmit()")
-        page.wait("document.querySelector('.growing')")
+        page.wait("document.querySelector('.growing') !== null")
         page.run("byId('reset').click()")  # a new question ends the one that is being answered
         page.wait(ANSWERED)
         gone = app.state.server.metrics.errors.labels("gone")._value.get()
