@@ -156,20 +156,22 @@ def _marked_text(asked: Values, answer: Values, name: str, schema: Mapping[str, 
 def _quotes(
     asked: Values, answer: Values, found: Sequence[Values], schema: Mapping[str, Any]
 ) -> None:
-    """Print each answer, what it is cited by, and its passage around it."""
+    """Print each answer with what it is cited by, and its passage around it."""
+    parts = _items(schema)
     for item in found:
         passage = item.get("passage") or _source(schema, asked, answer, usual="context")
-        start, end = item.get("start", 0), item.get("end", 0)
-        from_, to = max(0, start - AROUND), min(len(passage), end + AROUND)
-        about = [
-            _cell(value, _items(schema).get(name, {}))
-            for name, value in item.items()
-            if name not in ("start", "end", "passage") and value is not None
-        ]
-        console.drawn(_text("   ".join(about), "bold"))
-        span = {"start": start - from_, "end": end - from_}
-        around = marked(passage[from_:to], [span], coloured=console.has_colours())
-        console.drawn(around if to - from_ == len(passage) else around + _text(" …", "dim"))
+        begins = item.get("passage_start", 0)
+        start, end = item["start"] - begins, item["end"] - begins
+        first, last = max(0, start - AROUND), min(len(passage), max(end, 0) + AROUND)
+        about = [_cell(item[name], each) for name, each in parts.items() if _is_head(name, each)]
+        console.drawn(_text("   ".join(filter(None, about)), "bold"))
+        spans = [{"start": start - first, "end": end - first}] if start >= 0 else []
+        around = marked(passage[first:last], spans, coloured=console.has_colours())
+        console.drawn(around + _text(" …", "dim") if last < len(passage) else around)
+
+
+def _is_head(name: str, schema: Mapping[str, Any]) -> bool:
+    return name == "text" or schema.get("format") in ("share", "title")
 
 
 def _table(items: Sequence[Values], schemas: Schemas, *, coloured: bool = False) -> None:

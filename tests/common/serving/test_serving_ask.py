@@ -159,3 +159,19 @@ def test_the_command_as_a_reader_types_it(runs: Path) -> None:
 
 def test_a_task_has_one_service() -> None:
     assert service_of("toy_tasks.nothing").name == "toy/nothing"
+
+
+def test_an_answer_is_printed_in_its_passage(load_script: Any, capsys: Any) -> None:
+    texts = load_script("text_service")
+    asked = {"text": texts.TEXT, "context": texts.PASSAGE}
+    service = texts.TextService()
+    readable.one(asked, service.predict([service.Request(**asked)])[0])
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert "Anna Bauer   score 87.0%" in lines
+    assert "by 👷 [Anna Bauer], who had come" in out and lines.count(texts.TEXT) == 1
+    assert "From [Vienna] she came." in lines and "Ein Haus steht auf einem Hügel." in lines
+    assert "[University of [Graz LOC] ORG] met" in out
+    nobody = {"text": "nobody", "context": "none"}
+    readable.one(nobody, service.predict([service.Request(**nobody)])[0])
+    assert "no answer in the text" in capsys.readouterr().out
