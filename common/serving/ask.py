@@ -14,10 +14,9 @@ import base64
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, fields, make_dataclass
 from functools import partial
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,8 +65,8 @@ def ask(kind: type[Service], config: AskConfig) -> None:
     from common import artifacts
     from common.serving.worker import limit_threads
 
-    schemas = readable.schemas_of(kind.Request)
-    wanted = [_converted(typed, schemas) for typed in _typed(kind, config)]
+    typed, schemas = _typed(kind, config), readable.schemas_of(kind.Request)
+    wanted = [_converted(each, schemas) for each in typed]
     if len(wanted) == 1:
         _check(kind, wanted[0])  # before a model is loaded for it
     limit_threads(1)
@@ -75,15 +74,15 @@ def ask(kind: type[Service], config: AskConfig) -> None:
     run = artifacts.open_run(config.run, name=kind.name, runs=config.runs)
     service: Service = make(run)
     refused = 0
-    for asked, answers in _in_batches(service, run.version, wanted):
+    for start, answers in _in_batches(service, run.version, wanted):
         problems = [answer for answer in answers if isinstance(answer, Refused)]
         refused += len(problems)
         if config.json:
             readable.as_json(answers)
         elif len(wanted) > 1:
-            readable.several(asked, answers)
+            readable.several(typed[start : start + len(answers)], answers)
         elif not problems:
-            readable.one(asked[0], answers[0])
+            readable.one(typed[0], answers[0])
         if problems and len(wanted) == 1:
             raise ValueError(problems[0].text)
     if refused:
@@ -94,24 +93,23 @@ def flags_of(kind: type[Service]) -> type[AskConfig]:
     """Make the flags of a task: the fields of its request, then those of every task."""
     from tyro import conf
 
-    first = _positional(kind)
+    first, schemas = _positional(kind), readable.schemas_of(kind.Request)
     made: list[Any] = []
     for name, info in kind.Request.model_fields.items():
-        about = info.description or ""
+        is_image = schemas[name].get("format") == "image"
+        about = "path of an image file" if is_image else info.description or ""
+        usual = "" if info.is_required() else info.get_default(call_default_factory=True)
+        hint = "" if usual in ("", None) else f"(default: {usual})"
         if name == first:
             about += "; several are answered one by one, - reads lines from the input"
-            shown: Any = Annotated[tuple[str, ...], conf.Positional, conf.arg(help=about)]
-            made.append((name, shown, field(default=())))
-            continue
-        usual = (
-            "" if info.is_required() else f"default: {info.get_default(call_default_factory=True)}"
-        )
-        about = " ".join(filter(None, [about, f"({usual})" if usual else ""]))
-        shown = Annotated[str | None, conf.arg(help=about, metavar="VALUE")]
-        made.append((name, shown, field(default=None)))
-    return make_dataclass("Ask", made, bases=(AskConfig,), frozen=True, namespace={
-        "__doc__": "A request, and where the run is.",
-    })  # fmt: skip
+            shown = conf.arg(help=about, help_behavior_hint="", metavar=f"[{name.upper()} ...]")
+            made.append((name, Annotated[tuple[str, ...], conf.Positional, shown], ()))
+        else:
+            shown = conf.arg(help=about, help_behavior_hint=hint, metavar="VALUE")
+            made.append((name, Annotated[str | None, shown], None))
+    return make_dataclass(
+        "Ask", made, bases=(AskConfig,), frozen=True, namespace={"__doc__": "What is asked."}
+    )
 
 
 def _positional(kind: type[Service]) -> str | None:
@@ -191,10 +189,10 @@ def _request(kind: type[Service], values: Values) -> Any:
 
 def _in_batches(
     service: Service, version: str, rows: Sequence[Values]
-) -> Iterator[tuple[list[Values], list[Any]]]:
-    """Yield requests and their answers, as many at a time as the service takes."""
-    waiting = iter(rows)
-    while batch := list(islice(waiting, service.max_batch)):
+) -> Iterator[tuple[int, list[Any]]]:
+    """Yield answers, as many at a time as the service takes, with the place of the first."""
+    for start in range(0, len(rows), service.max_batch):
+        batch = rows[start : start + service.max_batch]
         requests = [_request(type(service), values) for values in batch]
         answers = list(requests)
         good = [place for place, each in enumerate(requests) if not isinstance(each, Refused)]
@@ -210,7 +208,7 @@ def _in_batches(
             for place, answer in zip(good, found, strict=True):
                 answers[place] = _of_version(answer, version)
             break
-        yield batch, answers
+        yield start, answers
 
 
 def _of_version(answer: Any, version: str) -> Any:

@@ -52,7 +52,7 @@ def as_json(answers: Sequence[Any]) -> None:
         console.line(json.dumps(values, ensure_ascii=True, default=str))
 
 
-def one(asked: Values, response: BaseModel) -> None:
+def one(asked: Mapping[str, Any], response: BaseModel) -> None:
     """Print a whole answer."""
     answer, schemas = response.model_dump(mode="json"), schemas_of(type(response))
     for name, schema in schemas.items():
@@ -83,12 +83,16 @@ def one(asked: Values, response: BaseModel) -> None:
     console.drawn(_text(f"{times}   {answer.get('model_version', '')}".strip(), "dim"))
 
 
-def several(asked: Sequence[Values], answers: Sequence[Any]) -> None:
+def several(asked: Sequence[Mapping[str, Any]], answers: Sequence[Any]) -> None:
     """Print a row for each answer, beginning with what was asked."""
     first = next(iter(asked[0]))
-    told = next((answer for answer in answers if isinstance(answer, BaseModel)), None)
-    schemas = schemas_of(type(told)) if told else {}
-    shown = [name for name, schema in schemas.items() if _fits_a_row(name, schema)]
+    told = [answer for answer in answers if isinstance(answer, BaseModel)]
+    schemas = schemas_of(type(told[0])) if told else {}
+    shown = [
+        name
+        for name, schema in schemas.items()
+        if _fits_a_row(name, schema) and any(getattr(answer, name) is not False for answer in told)
+    ]
     rows = []
     for values, answer in zip(asked, answers, strict=True):
         cells = [_shortened(str(values[first]))]
@@ -145,7 +149,9 @@ def _decided(answer: Values, schemas: Schemas) -> None:
         console.drawn(_text("   ".join(parts), "bold"))
 
 
-def _marked_text(asked: Values, answer: Values, name: str, schema: Mapping[str, Any]) -> None:
+def _marked_text(
+    asked: Mapping[str, Any], answer: Values, name: str, schema: Mapping[str, Any]
+) -> None:
     spans = answer[name]
     text = _source(schema, asked, answer)
     console.drawn(marked(text, spans, coloured=console.has_colours()))
@@ -154,7 +160,7 @@ def _marked_text(asked: Values, answer: Values, name: str, schema: Mapping[str, 
 
 
 def _quotes(
-    asked: Values, answer: Values, found: Sequence[Values], schema: Mapping[str, Any]
+    asked: Mapping[str, Any], answer: Values, found: Sequence[Values], schema: Mapping[str, Any]
 ) -> None:
     """Print each answer with what it is cited by, and its passage around it."""
     parts = _items(schema)
@@ -227,7 +233,9 @@ def _cell(value: Any, schema: Mapping[str, Any]) -> str:
     return _shortened(str(value))
 
 
-def _source(schema: Mapping[str, Any], asked: Values, answer: Values, usual: str = "text") -> str:
+def _source(
+    schema: Mapping[str, Any], asked: Mapping[str, Any], answer: Values, usual: str = "text"
+) -> str:
     """Return the text that a field of the answer is about."""
     name = str(schema.get("over", usual))
     return str(asked.get(name) or answer.get(name) or "")
