@@ -80,7 +80,8 @@ def serve_several(package: str, tasks: Sequence[str], config: SeveralConfig) -> 
     spent, held = time.perf_counter() - began, resident_mb()
     total = f"{len(parts)} of {len(tasks)} tasks, {spent:.1f} s, {held:,.0f} MB of memory"
     console.info(f"{package} on {url(listener)}   {total}  (ctrl-c stops it)")
-    answer(together(package, parts), list(parts.values()), listener)
+    title = package.rpartition(".")[2].replace("_", " ")
+    answer(together(title, parts), list(parts.values()), listener)
 
 
 def chosen(package: str, tasks: Sequence[str], config: SeveralConfig) -> dict[str, type[Service]]:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from serving_here import serving
 
 from common.serving import create_app
 from common.serving.prediction_log import read
@@ -154,6 +155,24 @@ def test_a_caller_who_goes_away_frees_the_thread(server: str) -> None:
     client = httpx.Client(base_url=server, timeout=10)
     wait_until(lambda: errors(client, "gone") == gone + 1, seconds=1.5)  # sooner than its deadline
     wait_until(lambda: client.post("/predict", json={"text": "next"}).status_code == 200, 1.0)
+
+
+def test_who_leaves_the_queue_is_not_answered(story: Any, echo_run: Any) -> None:
+    body = {"text": "a b c d e f g h", "pause": 0.1}
+    with serving(story, echo_run) as (url, _), httpx.Client(base_url=url, timeout=10) as client:
+        first = threading.Thread(target=ask, args=(client, body["text"]), kwargs={"pause": 0.1})
+        first.start()
+        wait_until(lambda: sample(client.get("/metrics").text, "http_requests_in_flight") == 2)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/predict/stream", json=body, timeout=0.1)
+        wait_until(lambda: errors(client, "gone") == 1, seconds=0.5)  # the first is still told
+        assert first.is_alive()
+        first.join()
+        assert client.post("/predict", json={"text": "next"}).status_code == 200
+        assert story.closed == 1  # the other was never begun
+        labels = 'method="POST",route="/predict/stream",status="499"'
+        left = f"http_request_duration_seconds_count{{{labels}}}"
+        assert sample(client.get("/metrics").text, left) == 1
 
 
 def test_a_stream_takes_a_place_in_the_queue_and_ends_at_its_deadline(server: str) -> None:
