@@ -79,7 +79,7 @@ class Pieces(Generic[T]):
         return await self._task
 
     async def first(self, request: Request) -> str | None:
-        """Return the first piece as `next` does; raises `Gone` where the caller leaves before it."""
+        """Return the first piece as `next` does; raises `Gone` if the caller leaves before it."""
         piece, gone = asyncio.ensure_future(self.next()), asyncio.ensure_future(_left(request))
         await asyncio.wait({piece, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not piece.done():
