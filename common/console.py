@@ -131,10 +131,13 @@ def drawn(text: Text) -> None:
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print cells of text below the names of their columns."""
+    """Print cells of text below the names of their columns, if these have names."""
     from rich.table import Table as RichTable
 
-    made = RichTable(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    made = RichTable(
+        box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim",
+        show_header=any(columns),
+    )  # fmt: skip
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:

@@ -188,8 +188,9 @@ def _table(items: Sequence[Values], schemas: Schemas, *, coloured: bool = False)
     rows: list[list[str | Text]] = []
     for place, item in enumerate(items[:MOST_ROWS]):
         cells: list[str | Text] = [_cell(item.get(name), schemas.get(name, {})) for name in names]
-        if coloured:
-            cells[0] = Text(str(cells[0]), f"{COLOURS[place % len(COLOURS)]} bold")
+        if coloured and "label" in names:
+            at = names.index("label")
+            cells[at] = Text(str(cells[at]), f"{COLOURS[place % len(COLOURS)]} bold")
         rows.append(cells)
     console.grid([_words(name) for name in names], rows)
     if len(items) > MOST_ROWS:
