@@ -1,4 +1,5 @@
-r"""Artifact -> HTTP: a text in, its likeliest labels out, with calibrated probabilities.
+r"""Artifact -> HTTP: a text in, its likeliest labels out, with calibrated probabilities,
+and whether any label fits it.
 
     python -m patterns.nlp.classification.serve --run latest
     curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \
@@ -28,12 +29,19 @@ class ClassificationRequest(TopLabelsRequest):
     text: str = Field(min_length=1, max_length=LONGEST, description="the text to classify")
 
 
+class TextResponse(ClassificationResponse):
+    """The likeliest labels of a text, and whether any of them fits."""
+
+    in_scope: bool = Field(description="false if the text is unlike those of every label")
+    scope_score: float = Field(description="how familiar the text is; higher is more")
+
+
 class ClassificationService(Service):
     """Tells which of the known labels a text has, and how sure that is."""
 
     name = NAME
     Request = ClassificationRequest
-    Response = ClassificationResponse
+    Response = TextResponse
 
     def __init__(self, run: Run) -> None:
         from patterns.nlp.classification.pipeline import Pipeline
@@ -42,7 +50,7 @@ class ClassificationService(Service):
         self.pipeline = Pipeline.load(run.pipeline)
         self.example = {"text": self.pipeline.example_[:LONGEST], "k": self.pipeline.k}
 
-    def predict(self, requests: Sequence[ClassificationRequest]) -> list[ClassificationResponse]:
+    def predict(self, requests: Sequence[ClassificationRequest]) -> list[TextResponse]:
         """Classify the batch at once, and cut each answer to its `k`."""
         for row, request in enumerate(requests):
             if not request.text.strip():
@@ -55,7 +63,11 @@ class ClassificationService(Service):
             answers = self.pipeline.classify(
                 [request.text for request in requests], k=max(request.k for request in requests)
             )
-        return responses(requests, answers, version=self.version, times=times)
+        labelled = responses(requests, answers, version=self.version, times=times)
+        return [
+            TextResponse(**dict(each), in_scope=answer.in_scope, scope_score=answer.scope_score)
+            for each, answer in zip(labelled, answers, strict=True)
+        ]
 
 
 if __name__ == "__main__":

@@ -33,19 +33,32 @@ def main(config: Config) -> Path:
     with console.stage("baseline") as stage:
         pipeline.fit_baseline(splits)
         stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
+    if pipeline.frozen is not None:
+        with console.stage("frozen") as stage:
+            pipeline.fit_frozen(splits)
+            stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
     if config.model != "tfidf":
         with console.stage("encoder") as stage:
             pipeline.fit_encoder(splits, checkpoints=checkpoints, resume=config.resume)
             stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
-    if config.runtime == "onnx" and pipeline.served_ is pipeline.encoder is not None:
+    if pipeline.student is not None:
+        with console.stage("student") as stage:
+            pipeline.fit_student(splits, checkpoints=checkpoints, resume=config.resume)
+            stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
+    if config.runtime != "torch" and pipeline.can_export:
         with console.stage("export") as stage:
-            pipeline.fit_export(splits)
-            assert pipeline.parity_ is not None
-            stage.note(f"max |Δ logit| {pipeline.parity_.max_difference:.1e}")
-            stage.note(f"same label {pipeline.parity_.agreement:.4f}")
+            pipeline.fit_export(splits).fit_quantisation(splits)
+            if pipeline.parity_ is not None:
+                stage.note(f"max |Δ logit| {pipeline.parity_.max_difference:.1e}")
+                stage.note(f"same label {pipeline.parity_.agreement:.4f}")
+            if pipeline.gate_ is not None:
+                stage.note(f"int8: same label {pipeline.gate_.agreement:.4f}")
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature_:.2f}")
+    with console.stage("scope") as stage:
+        pipeline.fit_scope(splits)
+        stage.note(f"{pipeline.scope_.method} from {pipeline.scope_.threshold_:.2f}")
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 
