@@ -113,7 +113,7 @@ def architecture_table(built: Sequence[Built], *, repeats: int) -> Table:
             batches[name] = partial(_run, session, (each.batch,))
     single = interleaved(ones, repeats=max(repeats // 3, 3), warm_up=1)
     many = interleaved(batches, repeats=repeats, warm_up=1)
-    rows = []
+    rows: list[Row] = []
     for each in built:
         for form, model in each.forms.items():
             name = f"{each.architecture.name}, {form}"

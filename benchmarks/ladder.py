@@ -173,7 +173,7 @@ def ladder_table(rungs: Sequence[Rung], splits: Splits, *, repeats: int, seed: i
         {rung.name: partial(rung.predict, some) for rung in rungs}, repeats=2 * repeats
     )
     whole = float(hits["MiniLM, fp32"].mean())
-    rows = []
+    rows: list[Row] = []
     for rung in rungs:
         mine = hits[rung.name]
         values: dict[str, Value] = {
@@ -207,7 +207,7 @@ def _lengths(splits: Splits) -> np.ndarray:
 
 def claims_table(ladder: Table, architectures: Table) -> Table:
     """Hold what is said of small models against what was measured, in fp32 and in int8."""
-    rows = []
+    rows: list[Row] = []
     pairs = (
         ("DistilBERT against BERT-base", architectures, "DistilBERT", "BERT-base"),
         ("student against MiniLM", ladder, "student", "MiniLM"),

@@ -187,10 +187,7 @@ class Pipeline:
         return self
 
     def fit_export(self, splits: Splits) -> Pipeline:
-        """Put ONNX Runtime in service if asked for and if it answers as the trained model does.
-
-        The two are compared on the validation texts.
-        """
+        """Put ONNX Runtime in service if asked for and if it answers as the trained model."""
         if self.runtime == "torch" or not self.can_export:
             return self
         trained = cast("EncoderClassifier", self.served_)
@@ -218,10 +215,7 @@ class Pipeline:
         return self
 
     def fit_scope(self, splits: Splits) -> Pipeline:
-        """Fit the threshold below which a text is out of scope on the validation texts.
-
-        Where labels are held out, all methods are fitted, to be compared.
-        """
+        """Fit the threshold of being out of scope; all methods, where labels are held out."""
         assert self.served_ is not None, "fit it first"
         self.scope_, self.scopes_, notice = fit_scopes(
             self.served_.outputs, splits.train, splits.valid, splits.unknown_valid,

@@ -7,10 +7,15 @@ takes your own texts; `--model distilbert-base-uncased` fine-tunes another trans
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common import artifacts, console
 from common.config import run as run_command
 from patterns.nlp.classification.config import NAME, PRESETS, Config
+
+if TYPE_CHECKING:
+    from common.console import Stage
+    from patterns.nlp.classification.pipeline import Pipeline
 
 
 def main(config: Config) -> Path:
@@ -48,11 +53,7 @@ def main(config: Config) -> Path:
     if config.runtime != "torch" and pipeline.can_export:
         with console.stage("export") as stage:
             pipeline.fit_export(splits).fit_quantisation(splits)
-            if pipeline.parity_ is not None:
-                stage.note(f"max |Δ logit| {pipeline.parity_.max_difference:.1e}")
-                stage.note(f"same label {pipeline.parity_.agreement:.4f}")
-            if pipeline.gate_ is not None:
-                stage.note(f"int8: same label {pipeline.gate_.agreement:.4f}")
+            _note_checks(stage, pipeline)
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)
         stage.note(f"T = {pipeline.temperature_:.2f}")
@@ -66,6 +67,14 @@ def main(config: Config) -> Path:
     next_command = f"python -m patterns.nlp.classification.serve --run {run}"
     console.summary(report, run, next_command=next_command)
     return run
+
+
+def _note_checks(stage: Stage, pipeline: Pipeline) -> None:
+    assert pipeline.parity_ is not None
+    stage.note(f"max |Δ logit| {pipeline.parity_.max_difference:.1e}")
+    stage.note(f"same label {pipeline.parity_.agreement:.4f}")
+    if pipeline.gate_ is not None:
+        stage.note(f"int8: same label {pipeline.gate_.agreement:.4f}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def scope_table(pipeline: Pipeline, splits: Splits) -> Table:
     if splits.unknown_test is not None:
         unknown = pipeline.served_.outputs(splits.unknown_test.texts)
     scopes = pipeline.scopes_ or {pipeline.scope_.method: pipeline.scope_}
-    rows = []
+    rows: list[Row] = []
     for name, scope in scopes.items():
         served = f"{name} (served)" if scope is pipeline.scope_ else name
         values = _values(scope, known, splits.test.labels, unknown, seed=pipeline.seed)
