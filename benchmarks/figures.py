@@ -35,8 +35,12 @@ from common.atomic import write_json, write_text
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 
-# benchmarks with a command and a block in `README` of their own
-SPEED = ("retrieval", "als", "metrics")
+# benchmarks with a command and a block in `README` of their own, those that were run
+SPEED = tuple(
+    name
+    for name in ("retrieval", "als", "metrics", "ladder", "trainer")
+    if result_path(name).is_file()
+)
 
 # name of the run -> what follows `python -m`; what stands before a colon is the pattern's folder,
 # what stands after it the block of its README

@@ -1,4 +1,5 @@
-r"""Artifact -> HTTP: a text in, its likeliest labels out, with calibrated probabilities.
+r"""Artifact -> HTTP: a text in, its likeliest labels out, with calibrated probabilities,
+and whether any label fits it.
 
     python -m patterns.nlp.classification.serve --run latest
     curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \
@@ -30,9 +31,11 @@ class ClassificationRequest(TopLabelsRequest):
 
 
 class TextResponse(ClassificationResponse):
-    """The likeliest label, and the k likeliest, best first; probabilities are calibrated."""
+    """The likeliest labels of a text, and whether any of them fits; probabilities are calibrated."""
 
     truncated: Truncated = False
+    in_scope: bool = Field(description="false if the text is unlike those of every label")
+    scope_score: float = Field(description="how familiar the text is; higher is more")
 
 
 class ClassificationService(Service):
@@ -60,10 +63,14 @@ class ClassificationService(Service):
         texts, times = [request.text for request in requests], StageTimes()
         with times("classify"):
             answers = self.pipeline.classify(texts, k=max(request.k for request in requests))
-        found = responses(requests, answers, version=self.version, times=times)
+        labelled = responses(requests, answers, version=self.version, times=times)
+        cut = self.pipeline.truncates(texts)
         return [
-            TextResponse.model_validate(each.model_dump() | {"truncated": cut})
-            for each, cut in zip(found, self.pipeline.truncates(texts), strict=True)
+            TextResponse(
+                **dict(each), truncated=end, in_scope=answer.in_scope,
+                scope_score=answer.scope_score,
+            )
+            for each, answer, end in zip(labelled, answers, cut, strict=True)
         ]
 
 
