@@ -11,28 +11,30 @@ Shapes: B texts, L tokens.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def export(module: nn.Module, *, output: str) -> bytes:
-    """Export a module of (ids, mask), both int64 (B, L), with batch size and length left open."""
+def export(module: nn.Module, *, output: str, more: Sequence[str] = ()) -> bytes:
+    """Export a module of (ids, mask, *more), all int64 (B, L), with batch size and length open."""
     import torch
 
     ids = torch.ones((2, 8), dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
+    inputs = (ids, mask, *(torch.zeros_like(ids) for _ in more))
     open_sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module.cpu().eval(),
-            (ids, mask),
-            input_names=["ids", "mask"],
+            inputs,
+            input_names=["ids", "mask", *more],
             output_names=[output],
-            dynamic_shapes=(open_sizes, open_sizes),
+            dynamic_shapes=(open_sizes,) * len(inputs),
             dynamo=True,
             verbose=False,
         )
