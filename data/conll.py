@@ -5,8 +5,8 @@
     won      O            parts two neighbours of one type; in BIOES the last word is E-x and an
                           entity of one word S-x (BILOU: L-x, U-x).
 
-All become BIO2, in which every entity begins with B-x. A line of white space alone ends a sentence, a
-word -DOCSTART- begins a document.
+All become BIO2, in which every entity begins with B-x. A line of white space alone ends a sentence,
+a word -DOCSTART- begins a document.
 """
 
 from __future__ import annotations

@@ -130,8 +130,8 @@ class TaggedTokens:
 
     source: Source
     train: pl.DataFrame
-    """tokens: list[str], tags: list[str] (BIO2: O, B-x, I-x), document: i32, of one part; what is of
-    one document belongs together."""
+    """tokens: list[str], tags: list[str] (BIO2: O, B-x, I-x), document: i32, of one part; what is
+    of one document belongs together."""
     types: tuple[str, ...]
     """The types of entities of all parts, in alphabetical order."""
     valid: pl.DataFrame | None = None

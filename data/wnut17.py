@@ -1,13 +1,15 @@
 """WNUT-17, emerging and rare entities: posts of people, each word tagged with one of six types.
 
 The public set of named-entity recognition. Training posts are from Twitter (2010 to 2013), the
-validation part is comments on YouTube, the test part posts on StackExchange, Reddit and Twitter: the
-names of one part hardly occur in another, which is the point of it. Word and tag with a tab between,
-BIO2; between two posts of the training file stands a lone tab, of the others an empty line.
+validation part is comments on YouTube, the test part posts on StackExchange, Reddit and Twitter:
+the names of one part hardly occur in another, which is the point of it. Word and tag with a tab
+between, BIO2; between two posts of the training file stands a lone tab, of the others an empty
+line.
 
 Source: Derczynski et al., "Results of the WNUT2017 Shared Task on Novel and Emerging Entity
-Recognition", 2017. The test part is read from the file with one tag a word, `emerging.test.annotated`,
-which the shared task scored; the authors' other one joins the tags of several people by commas.
+Recognition", 2017. The test part is read from the file with one tag a word,
+`emerging.test.annotated`, which the shared task scored; the authors' other one joins the tags of
+several people by commas.
 """
 
 from __future__ import annotations

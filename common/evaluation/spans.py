@@ -6,8 +6,8 @@ A span counts only if its first word, its last word and its type are right: of "
     precision = h / p,   recall = h / t,   F1 = 2 h / (p + t)
 
 which is the F1 of the shared task CoNLL-2003 (Tjong Kim Sang & De Meulder 2003) and of `conlleval`.
-A sequence that the scheme does not allow is read as `conlleval` reads it: an I-x that continues no x
-begins one. With `strict`, as in seqeval's strict mode, such an I-x belongs to no span.
+A sequence that the scheme does not allow is read as `conlleval` reads it: an I-x that continues no
+x begins one. With `strict`, as in seqeval's strict mode, such an I-x belongs to no span.
 
 The independent unit is the sentence, so counts are kept by sentence and resampled by it.
 

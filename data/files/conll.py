@@ -1,9 +1,10 @@
 """A user's own tagged words: CoNLL files, each a part, or one file of all.
 
-A word a line with its tag and, between the two, what else a corpus holds: 2 columns or more, tabs or
-spaces between, an empty line after each sentence, `-DOCSTART-` before a document. The word is the
-first column and the tag the last unless `--data.token` and `--data.tag` say otherwise. IOB1, BIO2,
-BIOES and BILOU are told apart and become BIO2. A header line and comments are left out and said.
+A word a line with its tag and, between the two, what else a corpus holds: 2 columns or more, tabs
+or spaces between, an empty line after each sentence, `-DOCSTART-` before a document. The word is
+the first column and the tag the last unless `--data.token` and `--data.tag` say otherwise. IOB1,
+BIO2, BIOES and BILOU are told apart and become BIO2. A header line and comments are left out and
+said.
 """
 
 from __future__ import annotations

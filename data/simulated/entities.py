@@ -1,9 +1,9 @@
 """Simulated messages with names in them: the offline stand-in for wnut17.
 
-A message is a template with slots (`{person} flew to {place} on {day}`), small talk around it, and a
-name in each slot. Names are made of syllables, so none is known beforehand, and those of the test are
-in no other part: a list of the training names finds none of them, and what stands beside a name must
-tell what it is.
+A message is a template with slots (`{person} flew to {place} on {day}`), small talk around it, and
+a name in each slot. Names are made of syllables, so none is known beforehand, and those of the test
+are in no other part: a list of the training names finds none of them, and what stands beside a name
+must tell what it is.
 
 Planted, so that tests know the right answer:
 
@@ -98,9 +98,7 @@ def generate(
 Names = dict[str, list[tuple[str, ...]]]
 
 
-def _pools(
-    sizes: dict[str, int], ambiguous: float, rng: np.random.Generator
-) -> dict[str, Names]:
+def _pools(sizes: dict[str, int], ambiguous: float, rng: np.random.Generator) -> dict[str, Names]:
     """Give each part names of its own: the first word of a test name stands in no other part."""
     made = (first + middle + last for first in FIRST for middle in ("", *FIRST) for last in LAST)
     roots = list(dict.fromkeys(made))

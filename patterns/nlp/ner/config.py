@@ -1,8 +1,8 @@
 """Configuration of named-entity recognition, and the presets to start from.
 
 `smoke` runs in seconds on simulated messages and is what the tests use. `default` is the run the
-README reports: minutes on two cores. `large` is for an evening or a GPU. The defaults were chosen on
-the validation part of WNUT-17, never on its test part.
+README reports: minutes on two cores. `large` is for an evening or a GPU. The defaults were chosen
+on the validation part of WNUT-17, never on its test part.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class EncoderOptions:
 
 @dataclass(frozen=True)
 class Config(RunConfig):
-    """Named-entity recognition; `--dataset` takes wnut17, wikigold, simulated-entities, or conll for
-    your own tagged words.
+    """Named-entity recognition; `--dataset` takes wnut17, wikigold, simulated-entities, or conll
+    for your own tagged words.
     """
 
     own_datasets = ("conll",)
@@ -113,8 +113,8 @@ class Config(RunConfig):
     runtime: Literal["onnx", "torch"] = "onnx"
     """What serves a transformer: onnx (exported, checked against torch) or torch."""
     protocol: Literal["none", "wikigold-folds", "crossed"] = "none"
-    """Run instead: wikigold cross-validated by article, or both domains trained and tested crosswise
-    over the types they share."""
+    """Run instead: wikigold cross-validated by article, or both domains trained and tested
+    crosswise over the types they share."""
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
@@ -125,7 +125,8 @@ class Config(RunConfig):
         super().__post_init__()
         if self.data.path is not None and self.data.train is not None:
             raise ValueError(
-                "data.train: path names training sentences too; leave out --data.train or --data.path"
+                "data.train: path names training sentences too; leave out --data.train or"
+                " --data.path"
             )
         if not self.model.strip():
             raise ValueError("model: it is empty; give --model auto, linear, or a hub name")

@@ -1,14 +1,15 @@
 """What a row, a label and leakage mean in named-entity recognition: sentences split three ways.
 
-A row is a sentence cut into words, its label a tag for each of them (BIO2). Parts that the dataset's
-authors or the user made are kept, and the test sentences are read once. What is missing is drawn: by
-document where documents are marked, since an article repeats its own names, else by sentence. The
-validation part alone chooses the epoch, the model that serves and what the decoder fits.
+A row is a sentence cut into words, its label a tag for each of them (BIO2). Parts that the
+dataset's authors or the user made are kept, and the test sentences are read once. What is missing
+is drawn: by document where documents are marked, since an article repeats its own names, else by
+sentence. The validation part alone chooses the epoch, the model that serves and what the decoder
+fits.
 
-Leakage: posts are copied. Training sentences that also stand in the test or the validation part, case
-aside, are dropped from training, and of those that equal each other only the first is kept. A name
-that occurs in training and in the test is no leak but what happens in life; how well both kinds are
-found is told apart in the report.
+Leakage: posts are copied. Training sentences that also stand in the test or the validation part,
+case aside, are dropped from training, and of those that equal each other only the first is kept. A
+name that occurs in training and in the test is no leak but what happens in life; how well both
+kinds are found is told apart in the report.
 """
 
 from __future__ import annotations
@@ -117,9 +118,7 @@ def shared_types(table: TaggedTokens) -> TaggedTokens:
     train = part(table.train)
     assert train is not None
     types = tuple(sorted({SHARED_TYPES[each] for each in table.types if each in SHARED_TYPES}))
-    return replace(
-        table, train=train, valid=part(table.valid), test=part(table.test), types=types
-    )
+    return replace(table, train=train, valid=part(table.valid), test=part(table.test), types=types)
 
 
 def _own_files(config: Config) -> TaggedTokens:

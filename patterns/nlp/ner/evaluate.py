@@ -1,7 +1,7 @@
 """How good the tagger is: whole entities against the baselines, by type, seen and new, how sure.
 
-Headline: entity precision, recall and F1 with bootstrap intervals over test sentences, beside what an
-answer costs. Then the paired gain over each baseline, what decoding changes, slices by type, by
+Headline: entity precision, recall and F1 with bootstrap intervals over test sentences, beside what
+an answer costs. Then the paired gain over each baseline, what decoding changes, slices by type, by
 whether a name was in training, by length, the kinds of errors, what confidence is worth, and a
 checklist of behaviour. Each model reads the test sentences once.
 """

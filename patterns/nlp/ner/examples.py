@@ -1,4 +1,4 @@
-"""Sentences with their true and their said entities: at even steps, and the mistakes said most surely."""
+"""Sentences with their true and said entities: at even steps, and the mistakes said most surely."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ def _draw_types(report: Report, table: Table) -> None:
     columns = [column for column in table.columns if column.endswith("F1")]
     places = np.arange(len(table.rows))
     height = 0.8 / len(columns)
-    with figure(report, "F1 by type", "F1 of each type, the hardest first.", table=table.name) as axes:
+    with figure(
+        report, "F1 by type", "F1 of each type, the hardest first.", table=table.name
+    ) as axes:
         for number, column in enumerate(columns):
             values = [row.values[column] for row in table.rows]
             label = "served" if column == "F1" else column.removesuffix(" F1")

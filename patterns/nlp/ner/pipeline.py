@@ -1,10 +1,10 @@
 """The boxes wired: words -> windows of pieces -> scores -> decoder -> entities with their places.
 
 The only place that turns the configuration into stages. `find` is the verb, batch first: texts to
-entities; `tag` does the same for sentences that are cut into words already. An answer does not depend
-on the other texts of its batch. What serves is what the validation sentences prefer, the baselines
-included; of equals the simpler one. What is saved is what serves: the exported model, the torch one,
-the linear one or the gazetteer, as `pipeline.json` says, with its decoder.
+entities; `tag` does the same for sentences that are cut into words already. An answer does not
+depend on the other texts of its batch. What serves is what the validation sentences prefer, the
+baselines included; of equals the simpler one. What is saved is what serves: the exported model, the
+torch one, the linear one or the gazetteer, as `pipeline.json` says, with its decoder.
 
 Shapes: N sentences, n words of one, C tags.
 """
@@ -155,6 +155,10 @@ class Pipeline:
                 entities.append(Entity(start, end, kind, text[start:end], confidence))
             answers.append(entities)
         return answers
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether what serves does not read all of it."""
+        return self._served().truncates([split_words(text)[0] for text in texts])
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Return what drift monitoring compares later: sizes and shares, no word."""

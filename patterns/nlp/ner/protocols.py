@@ -1,11 +1,11 @@
-"""Protocols beyond one split: wikigold cross-validated, and both domains trained and tested crosswise.
+"""Protocols beyond one split: wikigold cross-validated, and both domains crossed.
 
 WikiGold has no split of its own, so one drawn part says little: five folds by article use every
-sentence as a test once. Posts and encyclopaedia write names differently, so a model of one is tested
-on the other as well, over the types that both have:
+sentence as a test once. Posts and encyclopaedia write names differently, so a model of one is
+tested on the other as well, over the types that both have:
 
-    wnut17   person -> PER, location -> LOC, corporation and group -> ORG; creative-work, product -> O
-    wikigold PER, LOC, ORG as they are; MISC -> O
+    wnut17     person -> PER, location -> LOC, corporation and group -> ORG; the others -> O
+    wikigold   PER, LOC, ORG as they are; MISC -> O
 
 Shapes: N sentences.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -22,15 +23,16 @@ from common.evaluation.report import Estimate, Row, Table, Value
 from common.evaluation.spans import Counts, counts_of_tags
 from patterns.nlp.ner.config import Config
 from patterns.nlp.ner.data import Splits, folds, load, shared_types, split
-from patterns.nlp.ner.entities.sentences import Sentences
+from patterns.nlp.ner.entities.sentences import Sentences, Words
 from patterns.nlp.ner.pipeline import Pipeline
+from patterns.nlp.ner.stages.servable import Servable
 
 if TYPE_CHECKING:
     from data.tables import TaggedTokens
 
 LINEAR = "linear"
 COLUMNS = ("precision", "recall", "F1", "sentences", "entities")
-Tagger = Callable[[list[tuple[str, ...]]], list[list[str]]]
+Tagger = Callable[[list[Words]], list[list[str]]]
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,7 @@ class Crossed:
     def run(self, table: TaggedTokens, config: Config) -> list[Table]:
         """Return one table: a row for each model, training set and test set."""
         second = load(replace(config, dataset=self.other, protocol="none"))
-        parts = {
-            each.source.name: split(shared_types(each), config) for each in (table, second)
-        }
+        parts = {each.source.name: split(shared_types(each), config) for each in (table, second)}
         rows = []
         for source, splits in parts.items():
             for name, tag in _taggers(splits, config).items():
@@ -116,14 +116,16 @@ def _taggers(splits: Splits, config: Config) -> dict[str, Tagger]:
     found: dict[str, Tagger] = {}
     for stage in (pipeline.linear, pipeline.encoder):
         if stage is not None:
-            found[stage.name] = lambda words, stage=stage: stage.decoder_.decode(  # type: ignore[misc]
-                stage.predict(words)
-            )
+            found[stage.name] = partial(_tagged, stage)
     return found
 
 
+def _tagged(stage: Servable, words: list[Words]) -> list[list[str]]:
+    return stage.decoder_.decode(stage.predict(words))
+
+
 def _counted(test: Sentences, tag: Tagger) -> Counts:
-    return counts_of_tags(test.tags, tag(test.words))
+    return counts_of_tags(test.tags, tag([*test.words]))
 
 
 def _values(found: Counts, *, seed: int) -> dict[str, Value]:

@@ -10,6 +10,7 @@ The page at / highlights them in the text. An exported model is served without t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -45,7 +46,10 @@ class EntitySpan(BaseModel):
 class EntitiesResponse(ServiceResponse):
     """The entities of the text in their order; none overlaps another."""
 
-    spans: list[EntitySpan]
+    spans: Annotated[list[EntitySpan], Field(json_schema_extra={"format": "spans"})]
+    truncated: bool = Field(
+        default=False, description="whether a single word is longer than the model reads"
+    )
 
 
 class EntitiesService(Service):
@@ -70,9 +74,10 @@ class EntitiesService(Service):
                     "text", request.text, "it is only white space", "give a text with words",
                     row=row,
                 )  # fmt: skip
+        texts = [request.text for request in requests]
         times = StageTimes()
         with times("find"):
-            answers = self.pipeline.find([request.text for request in requests])
+            answers = self.pipeline.find(texts)
         return [
             EntitiesResponse(
                 model_version=self.version,
@@ -82,8 +87,11 @@ class EntitiesService(Service):
                     for entity in found
                     if entity.confidence >= request.least_confidence
                 ],
+                truncated=truncated,
             )
-            for request, found in zip(requests, answers, strict=True)
+            for request, found, truncated in zip(
+                requests, answers, self.pipeline.truncates(texts), strict=True
+            )
         ]
 
 

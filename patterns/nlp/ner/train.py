@@ -1,7 +1,7 @@
 """Build, evaluate and save a tagger of named entities: `python -m patterns.nlp.ner.train`.
 
-It takes WNUT-17 if available, else simulated messages; `--dataset conll --data.path train.conll` takes
-your own tagged words; `--model bert-base-cased` fine-tunes another transformer.
+It takes WNUT-17 if available, else simulated messages; `--dataset conll --data.path train.conll`
+takes your own tagged words; `--model bert-base-cased` fine-tunes another transformer.
 """
 
 from __future__ import annotations

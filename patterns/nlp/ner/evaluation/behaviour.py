@@ -1,4 +1,4 @@
-"""What must hold whatever the test says: names replaced, case changed, words misspelt, no name at all.
+"""What must hold whatever the test says: names replaced, case changed, words misspelt, no name.
 
 The cases are test sentences, changed; each is named by its number, since tables are published and
 rows of a dataset are not. Ribeiro et al. 2020 (CheckList) have the kinds of checks.

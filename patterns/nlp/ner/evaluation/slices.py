@@ -1,4 +1,4 @@
-"""Where entities are found and where not: by type, seen or new, short or long, and how they are missed.
+"""Where entities are found and where not: by type, seen or new, by length, and how they are missed.
 
 Recall is told for true entities, precision for said ones: a name that was said has no truth of its
 own to be sliced by.

@@ -7,8 +7,8 @@ is no entity. With transitions A, start a and end b,
 
 Viterbi (1967) finds the best y in O(n C²). A is 0 where a tag may follow another and `FORBIDDEN`
 where not; a CRF learns the rest of it (Lafferty et al. 2001). The forward-backward algorithm gives
-the sum over all sequences, and so the probability of any part of one: the confidence of an entity is
-the probability that exactly its words are one of its type.
+the sum over all sequences, and so the probability of any part of one: the confidence of an entity
+is the probability that exactly its words are one of its type.
 
 Two numbers are fitted on validation. `penalty` is taken from the score of O: a model trained on
 sentences with few names expects as few in others. `temperature` divides all scores, so that an
@@ -40,7 +40,7 @@ FILE = "decoder.json"
 
 @dataclass(frozen=True)
 class Transitions:
-    """Scores of the first tag (C,), of each pair of tags (C, C) [from, to], of the last tag (C,)."""
+    """Scores of the first tag (C,), of pairs of tags (C, C) [from, to], of the last tag (C,)."""
 
     start: np.ndarray
     between: np.ndarray
@@ -55,7 +55,9 @@ class Transitions:
 
     def scaled(self, factor: float) -> Transitions:
         """Return them times a factor; what is forbidden stays so."""
-        return Transitions(*(_scaled(each, factor) for each in (self.start, self.between, self.end)))
+        return Transitions(
+            *(_scaled(each, factor) for each in (self.start, self.between, self.end))
+        )
 
 
 class Decoder:
@@ -223,9 +225,7 @@ def viterbi(scores: np.ndarray, lengths: np.ndarray, transitions: Transitions) -
     return paths
 
 
-def forward_scores(
-    scores: np.ndarray, lengths: np.ndarray, transitions: Transitions
-) -> np.ndarray:
+def forward_scores(scores: np.ndarray, lengths: np.ndarray, transitions: Transitions) -> np.ndarray:
     """Return the log sums (B, L, C) over all ways that end in a tag at a word, its score included.
 
     Beyond a sentence's length the last sum is repeated.

@@ -2,14 +2,15 @@
 
 `network` has the layers and says how pieces become words. What makes a few epochs enough is what
 does so for classification: the new layers learn `head_factor` times faster, layers below the top
-ever more slowly, the rate warms up and falls linearly to 0, batches hold sentences of similar length.
+ever more slowly, the rate warms up and falls linearly to 0, batches hold sentences of similar
+length.
 
 `word_dropout` replaces that share of the training words by the mask token: their tags must then
 come from how they are written and from what stands beside them, as those of a name never seen must.
 
 How long it trains follows from how much there is to read. With T tokens in the training sentences
-and a `budget` for the whole training there are min(budget / T, EPOCHS) epochs; few sentences get more,
-so that there are STEPS steps, and if not even one epoch fits, a part of them is drawn.
+and a `budget` for the whole training there are min(budget / T, EPOCHS) epochs; few sentences get
+more, so that there are STEPS steps, and if not even one epoch fits, a part of them is drawn.
 
 Shapes: B windows, L pieces, W words, n words of a sentence, C tags.
 """
@@ -153,8 +154,8 @@ class EncoderTagger:
         if self.read_share_ == 1:
             return {}
         return {
-            "budget": f"{self.name} was trained on {self.read_share_:.0%} of the training sentences,"
-            f" drawn at random: all of them hold more than {self.budget:,} tokens"
+            "budget": f"{self.name} was trained on {self.read_share_:.0%} of the training"
+            f" sentences, drawn at random: all of them hold more than {self.budget:,} tokens"
         }
 
     def parameter_groups(self, module: _Trained) -> list[dict[str, Any]]:
@@ -177,6 +178,11 @@ class EncoderTagger:
         made = self.pieces_(sentences)
         found = _window_scores(self.module_, made, self.pieces_.pad, batch_size)
         return stitched(made, found, sentences, len(self.tags))
+
+    def truncates(self, sentences: Sequence[Words]) -> list[bool]:
+        """Tell of each sentence whether a word of it is too long to be read whole."""
+        assert self.pieces_ is not None, "fit or load it first"
+        return self.pieces_.truncates(sentences)
 
     def save(self, folder: Path) -> None:
         """Write weights, the encoder's configuration, the tokenizer and the decoder."""
@@ -231,8 +237,10 @@ class EncoderTagger:
 
     def _objective(self, made: Sequence[Window], numbers: Sequence[np.ndarray]) -> Any:
         """Return the loss of a batch (ids, mask, rows): per word, or per sentence of the CRF."""
-        assert self.pieces_ is not None
+        assert self.pieces_ is not None and self.module_ is not None
         masked = self.pieces_.mask
+        if masked >= self.module_.encoder.get_input_embeddings().num_embeddings:
+            masked = self.pieces_.unknown  # a token that the encoder was not trained with
         codes = [torch.tensor(each.codes) for each in made]
         words = [torch.tensor(each.words) for each in made]
         tags = [torch.from_numpy(_tags_of(each, numbers[each.sentence])) for each in made]

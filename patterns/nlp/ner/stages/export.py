@@ -1,8 +1,9 @@
 """From torch to ONNX: one file that ONNX Runtime answers from, checked against what was trained.
 
 The graph scores pieces, with batch size and length left open; words, windows and decoding stay in
-numpy, the same as beside torch. An export can go wrong without an error (a traced branch, a mask that
-became a constant), so it is compared with torch on sentences of many lengths before it may serve:
+numpy, the same as beside torch. An export can go wrong without an error (a traced branch, a mask
+that became a constant), so it is compared with torch on sentences of many lengths before it may
+serve:
 
     max |s_onnx − s_torch| ≤ 1e-3    and    the same tags in at least 99.9 % of the sentences
 
@@ -81,6 +82,10 @@ class OnnxTagger:
                 words = made[row].words
                 found[row] = word_means(of_pieces[: len(words)], words)
         return stitched(made, found, sentences, len(self.decoder_.tags))
+
+    def truncates(self, sentences: Sequence[Words]) -> list[bool]:
+        """Tell of each sentence whether a word of it is too long to be read whole."""
+        return self.pieces.truncates(sentences)
 
     def save(self, folder: Path) -> None:
         """Write `model.onnx`, the tokenizer and the decoder."""

@@ -56,6 +56,10 @@ class Gazetteer:
         """Return the scores (n, C) of each sentence."""
         return [self._scores(words) for words in sentences]
 
+    def truncates(self, sentences: Sequence[Words]) -> list[bool]:
+        """Tell of each sentence whether a part of it is not read; this stage reads all."""
+        return [False] * len(sentences)
+
     def save(self, folder: Path) -> None:
         """Write the names; they are the training data's own words."""
         self.decoder_.save(folder)

@@ -73,6 +73,10 @@ class LinearTagger:
         assert self.weights_ is not None and self.bias_ is not None, "fit or load it first"
         return self._scores(sentences, self.weights_, self.bias_)
 
+    def truncates(self, sentences: Sequence[Words]) -> list[bool]:
+        """Tell of each sentence whether a part of it is not read; this stage reads all."""
+        return [False] * len(sentences)
+
     def save(self, folder: Path) -> None:
         """Write the weights."""
         assert self.weights_ is not None and self.bias_ is not None, "fit it first"

@@ -3,11 +3,11 @@
 A tokenizer cuts words into pieces, a tagger tags words. Each word is cut by itself, so which piece
 belongs to which word is known and never guessed from characters. A word that the tokenizer drops
 whole (a lone variation selector) becomes its unknown token: no word is without a piece, and none
-loses its tag. Of a word of more than `MOST_PIECES` pieces, an address say, the first are read.
+loses its tag. A word of more pieces than the encoder reads at once is cut, which `truncates` tells.
 
-A sentence longer than the encoder reads is cut into windows that overlap by `overlap` pieces. In the
-overlap each word is taken from the window in which it stands further from the edge, so all words get
-a score and nearly all see what stands on both sides of them. Nothing is cut off.
+A sentence longer than the encoder reads is cut into windows that overlap by `overlap` pieces. In
+the overlap each word is taken from the window in which it stands further from the edge, so all
+words get a score and nearly all see what stands on both sides of them. Nothing is cut off.
 
 Shapes: L pieces of a window, n words of a sentence.
 """
@@ -26,13 +26,12 @@ from patterns.nlp.ner.entities.sentences import Words
 from patterns.nlp.ner.stages.shapes import FURTHER_PIECE, NOTHING_HERE, shapes
 from patterns.nlp.ner.stages.words import readable
 
-MOST_PIECES = 16  # of a word
 MOST_KNOWN = 200_000  # words whose pieces are remembered
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a sentence as the encoder reads it: lists of L numbers, and which words it holds."""
+    """A part of a sentence as the encoder reads it: lists of L numbers, and its words."""
 
     sentence: int
     first: int
@@ -67,6 +66,7 @@ class Pieces:
         self.mask = _first_id(tokenizer, ("[MASK]", "<mask>"), self.unknown)
         self.space = " " if _marks_spaces(tokenizer) else ""
         self._known: dict[str, list[int]] = {}
+        self._cut: set[str] = set()
 
     @property
     def pad(self) -> int:
@@ -84,6 +84,11 @@ class Pieces:
             for (first, end), keep in zip(spans, kept(spans), strict=True):
                 made.append(self._window(row, first, pieces[first:end], codes[first:end], keep))
         return made
+
+    def truncates(self, sentences: Sequence[Words]) -> list[bool]:
+        """Tell of each sentence whether a word of it is too long to be read whole."""
+        self._learn({word for words in sentences for word in words})
+        return [not self._cut.isdisjoint(words) for words in sentences]
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer."""
@@ -116,13 +121,15 @@ class Pieces:
         """Cut the words that are new."""
         if len(self._known) > MOST_KNOWN:
             self._known.clear()
+            self._cut.clear()
         new = sorted(words - self._known.keys(), key=lambda word: word.encode("utf-8", "replace"))
         encoded = self.tokens.tokenizer.encode_batch(
             [self.space + readable(word) for word in new], add_special_tokens=False
         )
-        most = min(MOST_PIECES, self.room)
         for word, each in zip(new, encoded, strict=True):
-            self._known[word] = each.ids[:most] or [self.unknown]
+            self._known[word] = each.ids[: self.room] or [self.unknown]
+            if len(each.ids) > self.room or each.overflowing:
+                self._cut.add(word)
 
 
 def windows(lengths: Sequence[int], *, room: int, overlap: int) -> list[tuple[int, int]]:

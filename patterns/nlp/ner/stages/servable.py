@@ -40,6 +40,9 @@ class Servable(Protocol):
     def predict(self, sentences: Sequence[Words]) -> list[np.ndarray]:
         """Return the scores (n, C) of each sentence."""
 
+    def truncates(self, sentences: Sequence[Words]) -> list[bool]:
+        """Tell of each sentence whether a part of it is not read."""
+
     def save(self, folder: Path) -> None:
         """Write all that `load` needs, the decoder included."""
 

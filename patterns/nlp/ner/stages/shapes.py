@@ -11,7 +11,8 @@ like a name. These features are what it lacks:
     piece       first piece of the word or a further one
 
 All are packed into one integer, code = case + 14 · (place + 3 · (sentence + 4 · piece)), so that a
-batch carries them as it carries its token ids. 0 is a place without a word (special tokens, padding).
+batch carries them as it carries its token ids. 0 is a place without a word (special tokens,
+padding).
 
 Shapes: n words of a sentence.
 """
@@ -30,7 +31,7 @@ RADICES = (CASES, PLACES, SENTENCES, PIECES)
 CODES = CASES * PLACES * SENTENCES * PIECES
 FURTHER_PIECE = CASES * PLACES * SENTENCES  # added to the code of a word's further pieces
 _ADDRESS = re.compile(r"(?:https?:|www\.)", re.IGNORECASE)
-_ENDS = {".", "!", "?", ":", "…", "...", "\"", "“", "‘", "RT"}
+_ENDS = {".", "!", "?", ":", "…", "...", '"', "“", "‘", "RT"}
 
 
 def shapes(words: Sequence[str]) -> np.ndarray:

@@ -9,8 +9,8 @@ and before and after punctuation, but not inside
     don't  Osc-Dis  U.S.        letters around one apostrophe, hyphen or dot
 
 and 's, 're and the like are words of their own (Penn Treebank). Combining marks belong to their
-letter, a variation selector, a skin tone or a joined emoji to its emoji. Scripts that write no spaces
-(Chinese, Japanese, Thai) are cut into single characters: an entity is a run of them.
+letter, a variation selector, a skin tone or a joined emoji to its emoji. Scripts that write no
+spaces (Chinese, Japanese, Thai) are cut into single characters: an entity is a run of them.
 
 Places are code points of the text as it was sent, which is never changed: `text[start:end]` is the
 word. For the encoder alone a word is composed (NFC), and half a surrogate pair, which no UTF-8 can
@@ -26,7 +26,7 @@ from functools import cache, lru_cache
 from common.text import UNSPACED, marks
 
 Place = tuple[int, int]
-_SUFFIXES = "s|S|t|re|ve|ll|d|m"
+_SUFFIXES = "s|S|re|ve|ll|d|m"
 _TONES = "\U0001f3fb-\U0001f3ff"
 _SELECTORS = "\ufe00-\ufe0f"
 
