@@ -14,10 +14,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
-SCHEMA = {"tokens": pl.List(pl.String), "tags": pl.List(pl.String), "document": pl.Int32}
+SCHEMA: dict[str, Any] = {
+    "tokens": pl.List(pl.String),
+    "tags": pl.List(pl.String),
+    "document": pl.Int32,
+}
 DOCUMENT = "-DOCSTART-"
 _TAG = re.compile(r"O|[BIESLU][-_].+")
 _BEGINS, _ENDS = "BSU", "ESLU"

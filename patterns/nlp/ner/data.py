@@ -85,8 +85,14 @@ def split(table: TaggedTokens, config: Config) -> Splits:
     for name, part in (("train", train), ("valid", valid), ("test", test)):
         if not part.height:
             raise ValueError(f"{name}: no sentence is left that no other part has; give others")
-    parts = [_sentences(part) for part in (train, valid, test)]
-    return Splits(table.source, *parts, table.types, tuple(said))
+    return Splits(
+        table.source,
+        _sentences(train),
+        _sentences(valid),
+        _sentences(test),
+        table.types,
+        tuple(said),
+    )
 
 
 def folds(table: TaggedTokens, config: Config, count: int) -> list[Splits]:

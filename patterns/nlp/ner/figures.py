@@ -45,7 +45,7 @@ def _draw_types(report: Report, table: Table) -> None:
         report, "F1 by type", "F1 of each type, the hardest first.", table=table.name
     ) as axes:
         for number, column in enumerate(columns):
-            values = [row.values[column] for row in table.rows]
+            values = np.array([row.values[column] for row in table.rows], dtype=np.float64)
             label = "served" if column == "F1" else column.removesuffix(" F1")
             axes.barh(places + number * height, values, height=height, label=label)
         axes.set_yticks(places + 0.4 - height / 2, [row.name for row in table.rows])

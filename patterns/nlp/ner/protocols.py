@@ -49,7 +49,7 @@ class WikigoldFolds:
         for splits in folds(table, config, self.count):
             for name, tag in _taggers(splits, config).items():
                 found.setdefault(name, []).append(_counted(splits.test, tag))
-        rows = []
+        rows: list[Row] = []
         for name, of_folds in found.items():
             whole = Counts(
                 *(np.concatenate([getattr(each, part) for each in of_folds])

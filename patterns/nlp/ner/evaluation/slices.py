@@ -23,7 +23,7 @@ def by_type(answers: Answers) -> Table:
     for kind in answers.splits.types:
         true = of_type(answers.true, kind)
         ours = counts(true, of_type(answers.final, kind))
-        theirs = {
+        theirs: dict[str, Value] = {
             f"{name} F1": counts(true, of_type(answers.said[name], kind)).f1 for name in others
         }
         found[kind] = theirs | {

@@ -105,7 +105,8 @@ class Decoder:
         backward = backward_scores(scaled[None], lengths, transitions)[0]
         whole = _log_sum(forward[-1] + transitions.end, axis=0)
         chart = _Chart(scaled, forward, backward, transitions, self.tags)
-        return [float(np.exp(min(0.0, chart.of(span) - whole))) for span in found]
+        logs = np.array([chart.of(span) for span in found]) - whole
+        return np.exp(np.minimum(logs, 0.0)).tolist()
 
     def log_likelihood(
         self, scores: Sequence[np.ndarray], tags: Sequence[Sequence[str]], temperature: float = 1.0
