@@ -125,6 +125,22 @@ class TextClassification:
 
 
 @dataclass(frozen=True)
+class TaggedTokens:
+    """Sentences cut into words, each word with a tag of the entity it belongs to."""
+
+    source: Source
+    train: pl.DataFrame
+    """tokens: list[str], tags: list[str] (BIO2: O, B-x, I-x), document: i32, of one part; what is
+    of one document belongs together."""
+    types: tuple[str, ...]
+    """The types of entities of all parts, in alphabetical order."""
+    valid: pl.DataFrame | None = None
+    """The same columns; None where a validation part has to be drawn."""
+    test: pl.DataFrame | None = None
+    """The same columns; None where a test part has to be drawn."""
+
+
+@dataclass(frozen=True)
 class Images:
     """Images of one size, each with one label."""
 
@@ -247,6 +263,7 @@ Table = (
     | SearchCollection
     | Transactions
     | TextClassification
+    | TaggedTokens
     | Images
     | DetectionImages
     | SegmentationImages

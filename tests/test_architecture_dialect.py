@@ -197,11 +197,9 @@ def test_stages_are_imported_at_the_head(name: str) -> None:
             if isinstance(node, ast.ImportFrom) and node.col_offset and node.module
         }
         inside = {each for each in late if each.startswith("patterns.")}
-        torch = {
-            f"patterns.nlp.classification.stages.{each}"
-            for each in ("encoder", "features", "student")
-        }
-        assert inside <= (torch if name == "nlp/classification" else set()), module
+        stages = f"patterns.{name.replace('/', '.')}.stages"
+        torch = {f"{stages}.{each}" for each in ("encoder", "features", "student")}
+        assert inside <= (torch if name.startswith("nlp/") else set()), module
 
 
 @each_pattern

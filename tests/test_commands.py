@@ -25,6 +25,8 @@ PUBLIC = (
     "ml100k",
     "msrd",
     "banking77",
+    "wikigold",
+    "wnut17",
     "fashion-mnist",
     "bccd",
     "nuclei ",

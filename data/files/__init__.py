@@ -11,6 +11,7 @@ from data.files.boxes.coco import detection_from_coco
 from data.files.boxes.voc import detection_from_voc
 from data.files.boxes.yolo import detection_from_yolo
 from data.files.collection import Fields
+from data.files.conll import tags_from_conll
 from data.files.images import images_from_folder
 from data.files.interactions import EventColumns, interactions_from_csv
 from data.files.masks.objects import objects_from_folder
@@ -39,6 +40,7 @@ __all__ = [
     "semantic_from_folder",
     "series_groups",
     "series_of",
+    "tags_from_conll",
     "texts_from_files",
     "thumbnail",
     "transactions_from_csv",

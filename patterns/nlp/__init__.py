@@ -3,8 +3,11 @@
 `classification` says which of many labels a text has: TF-IDF as the baseline, a fine-tuned
 transformer as the model, ONNX Runtime to serve it.
 
+`ner` says which words of a text are a name, and of what: a gazetteer and a linear model as
+baselines, a fine-tuned transformer with tags decoded as a sequence.
+
 `python -m patterns.nlp.train` runs classification; a task's name in front of the flags picks
 another: `python -m patterns.nlp.train classification --preset smoke`.
 """
 
-TASKS = ("classification",)
+TASKS = ("classification", "ner")

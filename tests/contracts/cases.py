@@ -147,6 +147,21 @@ CASES = [
         k_beyond={"k": 1000},
     ),
     Case(
+        "nlp/ner",
+        "EntitiesService",
+        with_changes(
+            {"text": "she met Zoe\u0308 👩\u200d💻 in\tKelodal"},
+            {"text": "dr Vanor called from Fulgen Labs . " * 200},
+        ),
+        refused=(
+            {"text": ""},
+            {"text": "  \n "},
+            {"text": None},
+            {"least_confidence": 2},
+            {"typo": 1},
+        ),
+    ),
+    Case(
         "vision/classification",
         "ClassificationService",
         images,
