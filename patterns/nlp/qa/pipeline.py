@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.artifacts import Savable
 from common.atomic import write_json
 from common.config import as_flags
 from common.encoders import EncoderUnavailable, load_encoder
@@ -282,7 +283,7 @@ class Pipeline:
         """Write all that `load` needs into an existing folder."""
         assert self.served_ is not None and self.answering is not None, "fit it first"
         assert self.retriever is not None
-        parts = {
+        parts: dict[str, Savable] = {
             "reader": self.served_, "retrieval": self.retriever, "answering": self.answering,
             "given": self.given_[self.served_.name],
         }  # fmt: skip

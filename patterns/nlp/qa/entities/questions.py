@@ -62,6 +62,11 @@ class Questions:
         return [self.paragraphs[each.paragraph].text for each in self.questions]
 
     @property
+    def paragraph_ids(self) -> list[str]:
+        """The id of the paragraph of each question."""
+        return [self.paragraphs[each.paragraph].id for each in self.questions]
+
+    @property
     def answers(self) -> list[tuple[str, ...]]:
         """The right answers of each question, none where its paragraph does not tell."""
         return [each.answers for each in self.questions]
