@@ -141,6 +141,20 @@ class TaggedTokens:
 
 
 @dataclass(frozen=True)
+class QuestionAnswers:
+    """Paragraphs of articles, and questions with the spans that answer them."""
+
+    source: Source
+    paragraphs: pl.DataFrame
+    """paragraph_id: str, title: str (of the article), text: str, part: train, valid or test. Some
+    may have no question."""
+    questions: pl.DataFrame
+    """question_id: str, paragraph_id: str, question: str, answers: list[str], starts: list[i64],
+    the character of the paragraph at which each answer begins; no answers: the paragraph does not
+    tell."""
+
+
+@dataclass(frozen=True)
 class Images:
     """Images of one size, each with one label."""
 
@@ -264,6 +278,7 @@ Table = (
     | Transactions
     | TextClassification
     | TaggedTokens
+    | QuestionAnswers
     | Images
     | DetectionImages
     | SegmentationImages

@@ -28,6 +28,7 @@ PIPELINES = (
     "fraud",
     "nlp/classification",
     "nlp/ner",
+    "nlp/qa",
     "vision/classification",
     "vision/detection",
     "vision/segmentation",

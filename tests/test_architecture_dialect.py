@@ -22,7 +22,7 @@ FIRST_LINES = {
 }
 READS_DATA = ("import data\n", "import data.", "from data ", "from data.")  # slow: at run time only
 ROOT_MODULES = 12  # of a pattern: the listing and its commands
-TORCH = ("encoder", "features", "student")  # stages of text classification that load it
+TORCH = ("encoder", "features", "reader", "student")  # stages of text classification that load it
 KEEPING = {"checkpoints", "resume"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -198,7 +198,7 @@ def test_stages_are_imported_at_the_head(name: str) -> None:
         }
         inside = {each for each in late if each.startswith("patterns.")}
         stages = f"patterns.{name.replace('/', '.')}.stages"
-        torch = {f"{stages}.{each}" for each in ("encoder", "features", "student")}
+        torch = {f"{stages}.{each}" for each in ("encoder", "features", "reader", "student")}
         assert inside <= (torch if name.startswith("nlp/") else set()), module
 
 

@@ -6,8 +6,10 @@ transformer as the model, ONNX Runtime to serve it.
 `ner` says which words of a text are a name, and of what: a gazetteer and a linear model as
 baselines, a fine-tuned transformer with tags decoded as a sequence.
 
+`qa` answers questions: from a text that is given, or from passages that it finds and cites.
+
 `python -m patterns.nlp.train` runs classification; a task's name in front of the flags picks
 another: `python -m patterns.nlp.train classification --preset smoke`.
 """
 
-TASKS = ("classification", "ner")
+TASKS = ("classification", "ner", "qa")
