@@ -6,7 +6,7 @@ Reading order, which is the way of one request:
     app.py             the routes: /predict, /predict/batch, /healthz, /readyz, /metrics, /model, /
     payload.py         bytes -> checked requests: size, content type, strict JSON, schema
     worker.py          the few threads that predict, and the bounded queue before them
-    service.py         what a pattern writes: Request, Response, predict(batch)
+    service.py         what a pattern writes: Request, Response, predict(batch), maybe stream(request)
     formats.py         how the page shows a field of them
     classifier.py      what every classifier answers
     errors.py          every refusal in one shape: field, value, message, remedy

@@ -17,7 +17,9 @@ from typing import Any
 from common.serving.service import Service
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("dom.js", "form.js", "picture.js", "answer.js", "card.js", "main.js")  # in this order
+SCRIPTS = (  # in this order
+    "dom.js", "form.js", "picture.js", "text.js", "answer.js", "card.js", "stream.js", "main.js",
+)  # fmt: skip
 
 
 def render(service: Service, card: dict[str, Any]) -> str:
@@ -27,6 +29,7 @@ def render(service: Service, card: dict[str, Any]) -> str:
         "request": service.Request.model_json_schema(),
         "response": service.Response.model_json_schema(mode="serialization"),
         "example": service.example,
+        "streams": service.streams,
         "about": _first_paragraph(type(service).__doc__),
     }
     style, script = _parts()

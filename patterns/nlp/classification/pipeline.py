@@ -162,6 +162,11 @@ class Pipeline:
         probabilities = softmax(self.logits(texts), self.temperature_)  # (N, C)
         return answers(probabilities, self.label_names, k or self.k)
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        assert self.served_ is not None, "fit or load it first"
+        return self.served_.truncates(texts)
+
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Return what drift monitoring compares later: sizes and labels of the texts, no text."""
         import polars as pl

@@ -16,6 +16,7 @@ from pydantic import Field
 from common.artifacts import Run
 from common.serving import RequestError, Service, serve_main
 from common.serving.classifier import ClassificationResponse, TopLabelsRequest, responses
+from common.serving.formats import Truncated
 from common.timing import StageTimes
 from patterns.nlp.classification.config import NAME
 
@@ -28,12 +29,18 @@ class ClassificationRequest(TopLabelsRequest):
     text: str = Field(min_length=1, max_length=LONGEST, description="the text to classify")
 
 
+class TextClassificationResponse(ClassificationResponse):
+    """The likeliest label, and the k likeliest, best first; probabilities are calibrated."""
+
+    truncated: Truncated = False
+
+
 class ClassificationService(Service):
     """Tells which of the known labels a text has, and how sure that is."""
 
     name = NAME
     Request = ClassificationRequest
-    Response = ClassificationResponse
+    Response = TextClassificationResponse
 
     def __init__(self, run: Run) -> None:
         from patterns.nlp.classification.pipeline import Pipeline
@@ -42,7 +49,9 @@ class ClassificationService(Service):
         self.pipeline = Pipeline.load(run.pipeline)
         self.example = {"text": self.pipeline.example_[:LONGEST], "k": self.pipeline.k}
 
-    def predict(self, requests: Sequence[ClassificationRequest]) -> list[ClassificationResponse]:
+    def predict(
+        self, requests: Sequence[ClassificationRequest]
+    ) -> list[TextClassificationResponse]:
         """Classify the batch at once, and cut each answer to its `k`."""
         for row, request in enumerate(requests):
             if not request.text.strip():
@@ -50,12 +59,14 @@ class ClassificationService(Service):
                     "text", request.text, "it is only white space", "give a text to classify",
                     row=row,
                 )  # fmt: skip
-        times = StageTimes()
+        texts, times = [request.text for request in requests], StageTimes()
         with times("classify"):
-            answers = self.pipeline.classify(
-                [request.text for request in requests], k=max(request.k for request in requests)
-            )
-        return responses(requests, answers, version=self.version, times=times)
+            answers = self.pipeline.classify(texts, k=max(request.k for request in requests))
+        found = responses(requests, answers, version=self.version, times=times)
+        return [
+            TextClassificationResponse.model_validate(each.model_dump() | {"truncated": cut})
+            for each, cut in zip(found, self.pipeline.truncates(texts), strict=True)
+        ]
 
 
 if __name__ == "__main__":

@@ -231,6 +231,11 @@ class EncoderClassifier:
         self.module_.eval()
         return _logits(self.module_, self.tokens_(texts), self.tokens_.pad, batch_size)
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        assert self.tokens_ is not None, "fit or load it first"
+        return self.tokens_.truncates(texts)
+
     def save(self, folder: Path) -> None:
         """Write weights, the encoder's configuration and the tokenizer."""
         assert self.module_ is not None and self.tokens_ is not None, "fit it first"

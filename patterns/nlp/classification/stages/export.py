@@ -77,6 +77,10 @@ class OnnxClassifier:
             logits[rows] = self.session.run(None, {"ids": ids, "mask": mask})[0]
         return logits
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        return self.tokens.truncates(texts)
+
     def save(self, folder: Path) -> None:
         """Write `model.onnx` and the tokenizer."""
         (folder / MODEL).write_bytes(self.model)

@@ -113,6 +113,10 @@ class FeatureClassifier:
         with torch.inference_mode():
             return self.module_(features).cpu().numpy()
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read: never."""
+        return [False] * len(texts)
+
     def save(self, folder: Path) -> None:
         """Write the features' and the network's files."""
         assert self.module_ is not None and self.encoder_ is not None, "fit it first"

@@ -35,6 +35,9 @@ class Servable(Protocol):
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Return logits (N, C)."""
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+
     def save(self, folder: Path) -> None:
         """Write all that `load` needs."""
 

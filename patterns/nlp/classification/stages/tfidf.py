@@ -89,6 +89,10 @@ class TfidfClassifier:
             return np.stack([np.zeros_like(scores), scores], axis=1)
         return scores
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read: never."""
+        return [False] * len(texts)
+
     def save(self, folder: Path) -> None:
         """Write the model; no pickle."""
         import skops.io
