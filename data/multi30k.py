@@ -79,8 +79,8 @@ CARD = Card(
 
 def read(fetched: Fetched) -> ParallelTexts:
     """Read all parts; line n of a part is the same caption in each language."""
-    parts = {name: _part(fetched.paths, name) for name in CARD.published}
-    for name, rows in CARD.published.items():
+    parts = {name: _part(fetched.paths, name) for name in fetched.card.published}
+    for name, rows in fetched.card.published.items():
         if parts[name].height != rows:
             raise Damaged(
                 f"multi30k: {name} has {parts[name].height:,} captions, published are {rows:,}."

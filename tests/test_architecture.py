@@ -27,6 +27,7 @@ PIPELINES = (
     "search_ranking",
     "fraud",
     "nlp/classification",
+    "nlp/translation",
     "vision/classification",
     "vision/detection",
     "vision/segmentation",

@@ -25,6 +25,7 @@ PUBLIC = (
     "ml100k",
     "msrd",
     "banking77",
+    "multi30k",
     "fashion-mnist",
     "bccd",
     "nuclei ",

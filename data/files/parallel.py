@@ -60,8 +60,8 @@ def parallel_from_files(
     """Read parallel texts; `pair` are the languages as columns or endings call them.
 
     `parts` has a table, a file of one language or the name before its ending under train, valid and
-    test; a folder under train may hold all of them. `files` are the source and the target of the
-    training part instead. Without a test part, `test_share` of the pairs are drawn for it by `seed`.
+    test; a folder under train may hold all of them. `files` are source and target of the training
+    part instead. Without a test part, `test_share` of the pairs are drawn for it by `seed`.
     """
     options = options or TableOptions()
     given, said = _given(parts, files, pair)
@@ -134,7 +134,7 @@ def _in_folder(folder: Path, pair: tuple[str, str] | None) -> dict[str, _Files]:
 
 
 def _two_endings(folder: Path, inside: list[Path]) -> tuple[str, str]:
-    """Raise, naming the languages that the endings of files may be: which is which only a person knows."""
+    """Raise, naming the languages that the endings may be: only a person knows the source."""
     endings = sorted({_ending(each)[1:] for each in inside if len(_ending(each)) > 1})
     if len(endings) == 2:
         a, b = endings

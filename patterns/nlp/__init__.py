@@ -1,10 +1,11 @@
 """Language: tasks on text, each a whole pattern of its own with the same listing.
 
 `classification` says which of many labels a text has: TF-IDF as the baseline, a fine-tuned
-transformer as the model, ONNX Runtime to serve it.
+transformer as the model, ONNX Runtime to serve it. `translation` writes a text in another language:
+word by word as the baseline, an encoder-decoder Transformer trained from nothing, beam search.
 
 `python -m patterns.nlp.train` runs classification; a task's name in front of the flags picks
 another: `python -m patterns.nlp.train classification --preset smoke`.
 """
 
-TASKS = ("classification",)
+TASKS = ("classification", "translation")

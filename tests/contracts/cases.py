@@ -147,6 +147,23 @@ CASES = [
         k_beyond={"k": 1000},
     ),
     Case(
+        "nlp/translation",
+        "TranslationService",
+        with_changes(
+            {"text": "Die Straße 🎬\nThe girl saw a dog.", "n": 3}, {"text": "x " * 300, "beam": 1}
+        ),
+        refused=(
+            {"text": ""},
+            {"text": "  \n "},
+            {"text": "\u200b"},
+            {"text": None},
+            {"text": "a" * 5001},
+            {"n": 0},
+            {"beam": 17},
+            {"typo": 1},
+        ),
+    ),
+    Case(
         "vision/classification",
         "ClassificationService",
         images,

@@ -190,7 +190,11 @@ PRESETS = {
             width=128, heads=4, encoder_layers=4, decoder_layers=4, hidden=256, dropout=0.3
         ),
         training=TrainingOptions(
-            epochs=80, batch_tokens=8192, learning_rate=5e-3, schedule="inverse-root", warmup=0.2,
+            epochs=80,
+            batch_tokens=8192,
+            learning_rate=5e-3,
+            schedule="inverse-root",
+            warmup=0.2,
             ema=0.999,
         ),
         search=SearchOptions(beam=5),

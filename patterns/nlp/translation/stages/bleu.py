@@ -2,10 +2,10 @@
 
     BLEU = 100 · min(1, exp(1 − r / c)) · (p_1 p_2 p_3 p_4)^¼,   p_n = matches_n / n-grams_n
 
-BLEU (Papineni et al. 2002) is of a whole test set: matches and lengths are summed over all sentences
-before anything is divided. So its interval resamples the counts of sentences, not a score of each.
-Tokens and counts are sacreBLEU's (Post 2018), whose `signature` says how they were made; summing is
-done here for many resamples at once, and a test holds it equal to sacreBLEU's.
+BLEU (Papineni et al. 2002) is of a whole test set: matches and lengths are summed over all
+sentences before anything is divided. So its interval resamples the counts of sentences, not a score
+of each. Tokens and counts are sacreBLEU's (Post 2018), whose `signature` says how they were made;
+summing is done here for many resamples at once, and a test holds it equal to sacreBLEU's.
 
 Shapes: N sentences, S resamples; counts (…, 10): matches of 1- to 4-grams, n-grams of the same
 lengths, length of the translation c, length of the reference r.

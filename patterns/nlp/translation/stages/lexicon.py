@@ -8,8 +8,8 @@ takes every word of the target f to come from one word of the source e, each as 
     maximise   t(f | e) = c(f, e) / Σ_f c(f, e)
 
 A few rounds from the uniform t find what goes together. A text is then translated by the likeliest
-word of each word, in the order of the source, with no grammar at all: what a learned translator must
-beat. A word never seen stays as it is, which is right for names and numbers.
+word of each word, in the order of the source, with no grammar at all: what a learned translator
+must beat. A word never seen stays as it is, which is right for names and numbers.
 
 Shapes: P places where a source word and a target word stand in one pair of texts, L entries of the
 lexicon (the distinct ones of P).
@@ -65,7 +65,9 @@ class Lexicon:
             self.log_likelihood_.append(float(fit.mean()))
         best = np.lexsort((-t, of_source))  # the likeliest of each source word first
         first = best[np.unique(of_source[best], return_index=True)[1]]
-        chosen = zip(of_source[first].tolist(), (keys[first] % len(target_words)).tolist())
+        chosen = zip(
+            of_source[first].tolist(), (keys[first] % len(target_words)).tolist(), strict=True
+        )
         self.words_ = {
             source_words[source]: target_words[target]
             for source, target in chosen

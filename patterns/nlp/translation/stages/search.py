@@ -4,13 +4,14 @@ r"""The search: which translation is likeliest, when only the next piece can be 
 
 Greedy search takes the likeliest piece each time. Beam search keeps the W best beginnings of each
 text: each is followed by every piece, the best of all W · V are kept, and those that end in END go
-to the finished ones. Without the division by length (a = 0) short translations win, since each piece
-costs probability; a = 1 is the mean over pieces.
+to the finished ones. Without the division by length (a = 0) short translations win, since each
+piece costs probability; a = 1 is the mean over pieces.
 
-The W beginnings of all texts of a batch are rows of one tensor, and a cache holds keys and values of
-what they have read and written: a step costs one position instead of all. When a beginning is
-continued twice or dropped, its rows of the cache are copied or dropped too (`select`). A text that is done
-leaves the batch: when it has W finished ones and no beginning is above the worst of them any more.
+The W beginnings of all texts of a batch are rows of one tensor, and a cache holds keys and values
+of what they have read and written: a step costs one position instead of all. When a beginning is
+continued twice or dropped, its rows of the cache are copied or dropped too (`select`). A text that
+is done leaves the batch: when it has W finished ones and no beginning is above the worst of them
+any more. (One below may still rise, by pieces likelier than its mean: the usual approximation.)
 
 Shapes: N texts still searched for, W beams, R = N · W rows, S source tokens, V vocabulary.
 """
@@ -101,14 +102,15 @@ class _Beams:
 
     @classmethod
     def begin(cls, model: Transformer, source: Tensor, beam: int, *, cached: bool) -> _Beams:
-        """Return beginnings of START alone; only the first of each text counts, the rest are equal."""
+        """Return beginnings of START alone; only the first of each text counts."""
         memory, mask = model.encode(source)
         texts = len(source)
         scores = torch.full((texts, beam), NEVER, device=source.device)
         scores[:, 0] = 0.0
         rows = torch.arange(texts, device=source.device).repeat_interleave(beam)
         return cls(
-            model, beam, torch.arange(texts), torch.full((texts * beam, 1), START).to(source.device),
+            model, beam, torch.arange(texts),
+            torch.full((texts * beam, 1), START, device=source.device),
             scores, memory[rows], None if mask is None else mask[rows],
             model.caches() if cached else None,
         )  # fmt: skip
@@ -139,7 +141,7 @@ class _Beams:
 def _step(
     state: _Beams, texts: list[_Text], limits: Tensor, length: int, length_penalty: float
 ) -> None:
-    """Add a piece to every beginning; put what has ended aside, and drop the texts that are done."""
+    """Add a piece to every beginning; put what ends aside, and drop the texts that are done."""
     beam, count = state.beam, len(state.alive)
     following = state.next_scores()  # (R, V)
     vocabulary = following.shape[1]

@@ -1,11 +1,12 @@
 """A text cut into sentences, and put together again from their translations.
 
-The model was trained on single sentences and reads no more than its longest training pair, so a text
-is translated sentence by sentence. It is cut at line ends, and behind . ! ? … (and 。！？) where white
-space and then no small letter follows. A capitalised word of up to three letters before a full stop
-is taken for a title ("Mr. Smith") and does not end a sentence. The white space between two sentences
-is kept as it is. What this misses: titles that are longer, and sentences that begin with a small
-letter; a cut too many or too few costs little, as each part is still translated.
+The model was trained on single sentences and reads no more than its longest training pair, so a
+text is translated sentence by sentence. It is cut at line ends, and behind . ! ? … where white
+space and then no small letter follows, and behind the same signs of Chinese and Japanese. A
+capitalised word of up to three letters before a full stop is taken for a title ("Mr. Smith") and
+does not end a sentence. The white space between two sentences is kept as it is. What this misses:
+titles that are longer, and sentences that begin with a small letter; a cut too many or too few
+costs little, as each part is still translated.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from patterns.nlp.translation.stages.subwords import normalised
+
 _END = re.compile(
     r"\s*\n\s*"  # a line end, with the white space around it
     r"|(?<=[.!?…][\"'”’»)])\s+(?=[^\s])"
@@ -22,6 +25,8 @@ _END = re.compile(
     r"|(?<=[。！？])\s*(?=[^\s])"
 )
 _TITLE = re.compile(r"(?:^|\s)[A-ZÀ-Þ]\w{0,2}\.$")
+JOINERS = "\u200c\u200d"
+UNSEEN = {"Cc": " ", "Cf": "", "Zl": " ", "Zp": " "}  # by the category of the character
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,7 @@ def cleaned(text: str) -> str:
     emoji and Persian need.
     """
     plain = "".join(
-        character if character in "\u200c\u200d" else _SEEN.get(unicodedata.category(character), character)
-        for character in text.encode("utf-8", "replace").decode("utf-8")
+        each if each in JOINERS else UNSEEN.get(unicodedata.category(each), each)
+        for each in normalised(text)
     )
     return " ".join(plain.split())
-
-
-_SEEN = {"Cc": " ", "Cf": "", "Cs": " ", "Zl": " ", "Zp": " "}

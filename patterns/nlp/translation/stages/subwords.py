@@ -45,7 +45,7 @@ class Subwords:
         own = self.vocabulary - SPECIAL
         lines = (normalised(text) for text in texts)
         self.model_ = _bpe(lines, own) if self.kind == "bpe" else _unigram(lines, own)
-        self.size_ = SPECIAL + _size(self.model_)
+        self.size_ = SPECIAL + self._own_size()
         return self
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -86,13 +86,19 @@ class Subwords:
             stage.model_ = Tokenizer.from_str((folder / BPE_FILE).read_text(encoding="utf-8"))
         else:
             stage.model_ = _processor((folder / MODEL_FILE).read_bytes())
-        stage.size_ = SPECIAL + _size(stage.model_)
+        stage.size_ = SPECIAL + stage._own_size()
         return stage
+
+    def _own_size(self) -> int:
+        return int(
+            self.model_.get_vocab_size() if self.kind == "bpe" else self.model_.vocab_size()
+        )
 
 
 def normalised(text: str) -> str:
     """Return the text in NFC; half a surrogate pair, which no encoding has, becomes U+FFFD."""
-    return unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+    sound = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return unicodedata.normalize("NFC", sound)
 
 
 def _bpe(lines: Iterator[str], vocabulary: int) -> Any:
@@ -154,6 +160,3 @@ def _processor(model: bytes) -> Any:
 
     return sentencepiece.SentencePieceProcessor(model_proto=model)
 
-
-def _size(model: Any) -> int:
-    return int(model.get_vocab_size())

@@ -10,8 +10,8 @@ Vaswani et al. 2017. Different from there: norms come before each block and not 
 (Xiong et al. 2020), which trains without a long warm-up; one matrix E is the embedding of source
 and target and the output layer (Press & Wolf 2017), possible since both share one vocabulary.
 
-Shapes: B batch, S source tokens, T target tokens, D width, H heads, V vocabulary, M target tokens of
-a batch that are to be predicted.
+Shapes: B batch, S source tokens, T target tokens, D width, H heads, V vocabulary, M target tokens
+of a batch that are to be predicted.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from common.training import History, Optimisation, choose_precision, fit
 from patterns.nlp.translation.entities.pairs import Pairs
 from patterns.nlp.translation.stages.batches import Batch, PairLoader, with_end
 from patterns.nlp.translation.stages.search import Hypothesis, beam_search, greedy_pieces
+from patterns.nlp.translation.stages.sentences import cleaned
 from patterns.nlp.translation.stages.subwords import END, PAD, START, Subwords
 from patterns.nlp.translation.stages.transformer import Transformer
 
@@ -155,7 +156,7 @@ class Translator:
                 beam=beam, length_penalty=length_penalty, cached=cached,
             )  # fmt: skip
             for row, several in zip(rows, hypotheses, strict=True):
-                found[row] = several
+                found[row] = several if len(sources[row]) > 1 else [Hypothesis((), 0.0)]
         return [
             [
                 Translation(text, hypothesis.score, was_cut)
@@ -170,9 +171,11 @@ class Translator:
         (source,), _ = self.read([text])
         ids: list[int] = []
         told = ""
+        if not cleaned(text):
+            return
         for piece in greedy_pieces(self.module_, source):
             ids.append(piece)
-            (said,) = self.subwords_.decode([ids])
+            said = self.subwords_.decode([ids])[0].lstrip()
             if not said.endswith(UNKNOWN) and len(said) > len(told):
                 yield said[len(told) :].replace(UNKNOWN, "")
                 told = said
@@ -180,7 +183,7 @@ class Translator:
     def read(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
         """Return the source ids of each text, with END, and whether its end was cut off."""
         assert self.subwords_ is not None, "fit or load it first"
-        pieces = self.subwords_.encode(texts)
+        pieces = self.subwords_.encode([cleaned(text) for text in texts])
         most = self.max_length - 1
         return [with_end(each[:most]) for each in pieces], [len(each) > most for each in pieces]
 
@@ -213,6 +216,11 @@ class Translator:
         names = [self._readable(each) for each in (source, [*target, END])]
         return names[0], names[1], weights.float().cpu().numpy()
 
+    def parameters(self) -> int:
+        """Return how many weights there are; those of the one embedding count once."""
+        assert self.module_ is not None, "fit it first"
+        return sum(weight.numel() for weight in self.module_.parameters())
+
     def save(self, folder: Path) -> None:
         """Write weights, sizes and the vocabulary."""
         assert self.module_ is not None and self.subwords_ is not None, "fit it first"
@@ -239,10 +247,15 @@ class Translator:
     def _loader(self, pairs: Pairs, *, shuffle: bool) -> PairLoader:
         """Return batches of the pairs that are short enough."""
         assert self.subwords_ is not None
-        both = zip(
-            self.subwords_.encode(pairs.sources), self.subwords_.encode(pairs.targets), strict=True
-        )
-        kept = [pair for pair in both if max(map(len, pair)) < self.max_length]
+        sides = [
+            self.subwords_.encode([cleaned(text) for text in texts])
+            for texts in (pairs.sources, pairs.targets)
+        ]
+        kept = [
+            (source, target)
+            for source, target in zip(*sides, strict=True)
+            if source and target and max(len(source), len(target)) < self.max_length
+        ]
         if not kept:
             raise ValueError(
                 f"max_length: all {len(pairs):,} pairs have more than {self.max_length - 1} pieces;"
@@ -261,7 +274,10 @@ class Translator:
     def _readable(self, ids: Sequence[int]) -> list[str]:
         assert self.subwords_ is not None
         decoded = self.subwords_.decode([[each] for each in ids])
-        return ["end" if id == END else text.strip() or "·" for id, text in zip(ids, decoded)]
+        return [
+            "end" if id == END else text.strip() or "·"
+            for id, text in zip(ids, decoded, strict=True)
+        ]
 
 
 def next_piece_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
