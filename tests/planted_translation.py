@@ -1,5 +1,6 @@
 """A made-up language to learn, and a translator small enough for a test."""
 
+from functools import cache
 from typing import Any
 
 from data.simulated.translation import generate
@@ -7,14 +8,22 @@ from patterns.nlp.translation.entities.pairs import Pairs
 from patterns.nlp.translation.stages.subwords import Subwords
 from patterns.nlp.translation.stages.translator import Translator
 
+WORLD = 1500  # sentences
 
-def world(texts: int = 1500) -> tuple[Pairs, Pairs]:
+
+def world(texts: int = WORLD) -> tuple[Pairs, Pairs]:
     """Give pairs for training and for judging."""
     table = generate(texts=texts)
     train, test = (
         Pairs(frame["en"].to_list(), frame["toy"].to_list()) for frame in (table.train, table.test)
     )
     return train, test
+
+
+@cache
+def learned() -> Translator:
+    """Give one translator of that language for all tests of a process; they must not change it."""
+    return small_translator(*world(), epochs=6)
 
 
 def small_translator(train: Pairs, valid: Pairs, **options: Any) -> Translator:

@@ -78,7 +78,7 @@ class TransformerOptions:
     heads: Annotated[int, Interval(ge=1, le=64)] = 4
     """Heads of attention; they divide the width."""
     encoder_layers: Annotated[int, Interval(ge=1, le=48)] = 3
-    decoder_layers: Annotated[int, Interval(ge=1, le=48)] = 3
+    decoder_layers: Annotated[int, Interval(ge=1, le=48)] = 2
     hidden: Annotated[int, Interval(ge=8, le=16_384)] = 512
     """Width of the layers between."""
     dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
@@ -89,7 +89,7 @@ class TransformerOptions:
 class TrainingOptions:
     """How the network is trained."""
 
-    epochs: Annotated[int, Interval(ge=1, le=1000)] = 12
+    epochs: Annotated[int, Interval(ge=1, le=1000)] = 10
     batch_tokens: Annotated[int, Interval(ge=64, le=10**6)] = 3000
     """Tokens of a batch, source and target together."""
     learning_rate: Annotated[float, Interval(gt=0, le=1)] = 1.5e-3

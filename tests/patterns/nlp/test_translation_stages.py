@@ -9,12 +9,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_translation import small_translator, world
+from planted_translation import learned, small_translator, world
+from torch.nn import functional
 
 from patterns.nlp.translation.entities.pairs import Pairs
 from patterns.nlp.translation.stages import bleu
 from patterns.nlp.translation.stages.batches import PairLoader
 from patterns.nlp.translation.stages.lexicon import Lexicon, joined, tokens
+from patterns.nlp.translation.stages.loss import smoothed_loss
 from patterns.nlp.translation.stages.search import beam_search, greedy_pieces
 from patterns.nlp.translation.stages.sentences import cleaned, sentences, together
 from patterns.nlp.translation.stages.subwords import END, PAD, START, Subwords, normalised
@@ -38,8 +40,8 @@ def pairs() -> tuple[Pairs, Pairs]:
 
 
 @pytest.fixture(scope="module")
-def translator(pairs: tuple[Pairs, Pairs]) -> Translator:
-    return small_translator(*pairs)
+def translator() -> Translator:
+    return learned()
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,7 @@ def test_odd_texts_come_back_equal_and_no_text_is_a_sign_of_ours(
 
 def test_frequent_words_are_one_piece(subwords: Subwords, pairs: tuple[Pairs, Pairs]) -> None:
     found = subwords.encode([" yesterday", " teacher", "qxzqxzqxz"])
-    assert len(found[0]) <= 2 and len(found[1]) <= 2 and len(found[2]) > 6
+    assert len(found[0]) < 6 and len(found[1]) < 5 and len(found[2]) > 6
 
 
 def test_a_vocabulary_that_cannot_be_made_is_refused() -> None:
@@ -160,12 +162,33 @@ def test_the_loss_counts_pieces_and_no_padding(model: Transformer) -> None:
     source = torch.tensor([[5, 6, END], [7, END, PAD]])
     target = torch.tensor([[START, 8, 9, END], [START, 10, END, PAD]])
     assert pieces_to_come(target).tolist() == [8, 9, END, 10, END]
-    whole = float(next_piece_loss(model, (source, target)))
-    parts = [
-        float(next_piece_loss(model, (source[:1], target[:1]))),
-        float(next_piece_loss(model, (source[1:, :2], target[1:, :3]))),
-    ]
+    with torch.no_grad():
+        whole = float(next_piece_loss(model, (source, target)))
+        parts = [
+            float(next_piece_loss(model, (source[:1], target[:1]))),
+            float(next_piece_loss(model, (source[1:, :2], target[1:, :3]))),
+        ]
     assert whole == pytest.approx((3 * parts[0] + 2 * parts[1]) / 5, abs=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_and_its_gradients_are_those_of_torch(smoothing: float) -> None:
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(600, 8), torch.randn(30, 8)
+    gold = torch.randint(0, 30, (600,))
+    found = []
+    for ours in (True, False):
+        h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+        if ours:
+            loss = smoothed_loss(h, w, gold, smoothing)
+        else:
+            loss = functional.cross_entropy(h @ w.T, gold, label_smoothing=smoothing)
+        (3 * loss).backward()
+        found.append((loss, h.grad, w.grad))
+    for mine, theirs in zip(*found, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-5)
+    with torch.no_grad():
+        assert float(smoothed_loss(hidden, weight, gold, smoothing)) == float(found[0][0])
 
 
 def probability(model: Transformer, source: list[int], ids: tuple[int, ...]) -> float:

@@ -90,9 +90,7 @@ class Subwords:
         return stage
 
     def _own_size(self) -> int:
-        return int(
-            self.model_.get_vocab_size() if self.kind == "bpe" else self.model_.vocab_size()
-        )
+        return int(self.model_.get_vocab_size() if self.kind == "bpe" else self.model_.vocab_size())
 
 
 def normalised(text: str) -> str:
@@ -159,4 +157,3 @@ def _processor(model: bytes) -> Any:
     import sentencepiece
 
     return sentencepiece.SentencePieceProcessor(model_proto=model)
-

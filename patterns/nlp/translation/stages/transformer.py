@@ -103,7 +103,7 @@ class Transformer(nn.Module):
         width: int = 256,
         heads: int = 4,
         encoder_layers: int = 3,
-        decoder_layers: int = 3,
+        decoder_layers: int = 2,
         hidden: int = 512,
         dropout: float = 0.1,
     ) -> None:
@@ -148,12 +148,12 @@ class Transformer(nn.Module):
         return functional.linear(y, self.embedding.weight)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """Return the logits (M, V) of all pieces to come of targets (B, T), padding left out.
+        """Return hidden states (M, D) of all pieces to come of targets (B, T), padding left out.
 
         They belong to `target[:, 1:]` where that is not PAD, row by row.
         """
         y = self.decode(target[:, :-1], *self.encode(source))  # (B, T - 1, D)
-        return self.logits(y[target[:, 1:] != PAD])
+        return y[target[:, 1:] != PAD]
 
     def looks(self, source: Tensor, target: Tensor) -> Tensor:
         """Return where the last decoder layer looks: (T, S), the mean of the heads, of one pair."""

@@ -1,16 +1,16 @@
 """The model trained and asked: from texts to pieces, through the Transformer, and back to texts.
 
-    loss = − Σ_t Σ_v q_t(v) log p(v | y_<t, x) / T,    q_t = (1 − s) · [v = y_t] + s / V
+    loss = − Σ_t log p(y_t | y_<t, x) / T        smoothed, see `loss`
 
-The decoder is given the true words so far and learns the next one (teacher forcing), with label
-smoothing s (Szegedy et al. 2016). Loss is computed on tokens alone: places of padding are taken out
-before the output layer, the largest matrix product of all. What is kept is a moving average of the
-weights, and of its epochs the one that finds the validation pairs likeliest.
+The decoder is given the true words so far and learns the next one (teacher forcing). Loss is
+computed on tokens alone: places of padding are taken out before the output layer, the largest
+matrix product of all. What is kept is a moving average of the weights, and of its epochs the one
+that finds the validation pairs likeliest.
 
 Pairs of which a side has more than `max_length` pieces are left out of training: cut, they would
 teach to stop in the middle. A source to be translated is cut there, and that is told.
 
-Shapes: B batch, S source tokens, T target tokens, D width, M tokens of a batch that are to be
+Shapes: B batch, S source tokens, T target tokens, D width, M pieces of a batch that are to be
 predicted, V vocabulary.
 """
 
@@ -26,12 +26,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from common.atomic import write_json
 from common.training import History, Optimisation, choose_precision, fit
 from patterns.nlp.translation.entities.pairs import Pairs
 from patterns.nlp.translation.stages.batches import Batch, PairLoader, with_end
+from patterns.nlp.translation.stages.loss import smoothed_loss
 from patterns.nlp.translation.stages.search import Hypothesis, beam_search, greedy_pieces
 from patterns.nlp.translation.stages.sentences import cleaned
 from patterns.nlp.translation.stages.subwords import END, PAD, START, Subwords
@@ -63,10 +63,10 @@ class Translator:
         width: int = 256,
         heads: int = 4,
         encoder_layers: int = 3,
-        decoder_layers: int = 3,
+        decoder_layers: int = 2,
         hidden: int = 512,
         dropout: float = 0.1,
-        epochs: int = 12,
+        epochs: int = 10,
         batch_tokens: int = 3000,
         learning_rate: float = 1.5e-3,
         schedule: str = "cosine",
@@ -283,8 +283,8 @@ class Translator:
 def next_piece_loss(model: nn.Module, batch: Batch, *, smoothing: float = 0.0) -> Tensor:
     """Return the mean cross-entropy of the pieces to come, a scalar."""
     source, target = batch
-    logits = model(source, target).float()  # (M, V)
-    return functional.cross_entropy(logits, pieces_to_come(target), label_smoothing=smoothing)
+    hidden = model(source, target)  # (M, D)
+    return smoothed_loss(hidden, _output(model), pieces_to_come(target), smoothing)
 
 
 def mean_loss(model: nn.Module, loader: PairLoader) -> float:
@@ -292,11 +292,17 @@ def mean_loss(model: nn.Module, loader: PairLoader) -> float:
     device = next(model.parameters()).device
     total, pieces = 0.0, 0
     for source, target in loader:
-        gold = pieces_to_come(target.to(device))
-        logits = model(source.to(device), target.to(device)).float()  # (M, V)
-        total += float(functional.cross_entropy(logits, gold, reduction="sum"))
-        pieces += len(gold)
+        count = int((target[:, 1:] != PAD).sum())
+        total += count * float(next_piece_loss(model, (source.to(device), target.to(device))))
+        pieces += count
     return total / pieces
+
+
+def _output(model: nn.Module) -> Tensor:
+    """Return the output weights (V, D), of a model that may be wrapped for several processes."""
+    inner = getattr(model, "module", model)
+    assert isinstance(inner, Transformer)
+    return inner.embedding.weight
 
 
 def pieces_to_come(target: Tensor) -> Tensor:
