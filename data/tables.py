@@ -155,6 +155,23 @@ class QuestionAnswers:
 
 
 @dataclass(frozen=True)
+class ParallelTexts:
+    """Texts in several languages: those of one row mean the same."""
+
+    source: Source
+    train: pl.DataFrame
+    """A column of str for each language, named by it."""
+    test: pl.DataFrame
+    """The same columns."""
+    languages: tuple[str, ...]
+    """The columns; where no pair is asked for, the first is translated into the second."""
+    valid: pl.DataFrame | None = None
+    """The same columns; None where a validation part has to be drawn."""
+    extra: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Further test parts by name, the same columns."""
+
+
+@dataclass(frozen=True)
 class Images:
     """Images of one size, each with one label."""
 
@@ -279,6 +296,7 @@ Table = (
     | TextClassification
     | TaggedTokens
     | QuestionAnswers
+    | ParallelTexts
     | Images
     | DetectionImages
     | SegmentationImages

@@ -29,6 +29,7 @@ PIPELINES = (
     "nlp/classification",
     "nlp/ner",
     "nlp/qa",
+    "nlp/translation",
     "vision/classification",
     "vision/detection",
     "vision/segmentation",

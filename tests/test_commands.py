@@ -25,6 +25,7 @@ PUBLIC = (
     "ml100k",
     "msrd",
     "banking77",
+    "multi30k",
     "wikigold",
     "wnut17",
     "fashion-mnist",

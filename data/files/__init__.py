@@ -16,6 +16,7 @@ from data.files.images import images_from_folder
 from data.files.interactions import EventColumns, interactions_from_csv
 from data.files.masks.objects import objects_from_folder
 from data.files.masks.semantic import semantic_from_folder
+from data.files.parallel import parallel_from_files
 from data.files.questions import questions_from_squad_json
 from data.files.series import are_neighbours_alike, series_groups, series_of, thumbnail
 from data.files.smart import search_from_smart
@@ -35,6 +36,7 @@ __all__ = [
     "images_from_folder",
     "interactions_from_csv",
     "objects_from_folder",
+    "parallel_from_files",
     "questions_from_squad_json",
     "search_from_beir",
     "search_from_smart",

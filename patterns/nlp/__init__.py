@@ -1,7 +1,8 @@
 """Language: tasks on text, each a whole pattern of its own with the same listing.
 
 `classification` says which of many labels a text has: TF-IDF as the baseline, a fine-tuned
-transformer as the model, ONNX Runtime to serve it.
+transformer as the model, ONNX Runtime to serve it. `translation` writes a text in another language:
+word by word as the baseline, an encoder-decoder Transformer trained from nothing, beam search.
 
 `ner` says which words of a text are a name, and of what: a gazetteer and a linear model as
 baselines, a fine-tuned transformer with tags decoded as a sequence.
@@ -12,4 +13,4 @@ baselines, a fine-tuned transformer with tags decoded as a sequence.
 another: `python -m patterns.nlp.train classification --preset smoke`.
 """
 
-TASKS = ("classification", "ner", "qa")
+TASKS = ("classification", "ner", "qa", "translation")
