@@ -5,7 +5,7 @@ Each is imported when it is needed: a server of ONNX needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -20,8 +20,8 @@ READERS = {  # kind -> module and class
     "onnx": ("export", "OnnxReader"),
 }
 GENERATORS = {
-    "smollm2": ("generator", "SmolLM2Generator"),
-    "gpt": ("generator", "GptGenerator"),
+    "causal": ("generator", "CausalGenerator"),
+    "gpt": ("gpt_generator", "GptGenerator"),
 }
 
 
@@ -74,6 +74,9 @@ class Generator(Protocol):
 
     def answer(self, questions: Sequence[str], passages: Sequence[str]) -> list[str]:
         """Return one answer a question, read from the text of its passage alone."""
+
+    def stream(self, question: str, passage: str) -> Iterator[str]:
+        """Yield the same answer in pieces that add up to it, as they are written."""
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""
