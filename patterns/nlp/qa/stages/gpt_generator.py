@@ -14,7 +14,7 @@ Shapes: see `gpt` and `packing`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -214,4 +214,3 @@ def cache_gain(module: Gpt, *, tokens: int = 64, rows: int = 1) -> tuple[float, 
         return time.perf_counter() - began
 
     return seconds(module.writer()), seconds(Uncached(module))
-

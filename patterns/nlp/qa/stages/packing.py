@@ -132,9 +132,7 @@ def _with_borrowed(
     return [mixed[row] for row in rng.permutation(len(mixed))]
 
 
-def _packed(
-    text: str, asked: list[Question], prompt: Prompt, max_new_tokens: int
-) -> Pack | None:
+def _packed(text: str, asked: list[Question], prompt: Prompt, max_new_tokens: int) -> Pack | None:
     """Pack what can be learned: an answer cut off with the passage, or too long, cannot."""
     passage = prompt.passage(text)
     whole = len(passage) < len(prompt.before) + prompt.passage_tokens

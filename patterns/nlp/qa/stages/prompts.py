@@ -77,7 +77,7 @@ def chat_prompt(tokenizer: Any, *, max_length: int, max_new_tokens: int, ends: A
             list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
 
-    content = f"Passage: {PASSAGE_MARK}\n\nQuestion: {QUESTION_MARK}"
+    content = f"Passage:\n{PASSAGE_MARK}\n\nQuestion:\n{QUESTION_MARK}"
     whole = _rendered(tokenizer, content)
     before, rest = whole.split(PASSAGE_MARK)
     between, after = rest.split(QUESTION_MARK)
