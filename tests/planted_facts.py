@@ -14,18 +14,26 @@ TEMPLATE = (
 )
 
 
-def facts(count: int, *, seed: int = 0, people: int = 2) -> Questions:
-    """Give `count` paragraphs that say where people live, and a question about each of them."""
+def facts(count: int, *, seed: int = 0, people: int = 2, strangers: bool = False) -> Questions:
+    """Give `count` paragraphs that say where people live, and a question about each of them.
+
+    With `strangers` there is another about somebody of whom the paragraph does not tell.
+    """
     rng = np.random.default_rng(seed)
     paragraphs, questions = [], []
     for number in range(count):
-        names, towns = rng.permutation(NAMES)[:people], rng.permutation(TOWNS)[:people]
+        everybody, towns = rng.permutation(NAMES).tolist(), rng.permutation(TOWNS).tolist()
+        names, towns = everybody[:people], towns[:people]
         text = " ".join(f"{n} lives in {t} ." for n, t in zip(names, towns, strict=True))
         paragraphs.append(Paragraph(f"p{number}", "people", text))
         questions += [
             Question(f"{number}-{n}", f"Where does {n} live ?", number, (t,), (text.index(t),))
-            for n, t in zip(names.tolist(), towns.tolist(), strict=True)
+            for n, t in zip(names, towns, strict=True)
         ]
+        if strangers:
+            stranger = everybody[people]
+            asked = f"Where does {stranger} live ?"
+            questions.append(Question(f"{number}-{stranger}", asked, number))
     return Questions(paragraphs, questions)
 
 

@@ -67,7 +67,7 @@ class Gpt(nn.Module):
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:  # what adds to h shrinks with depth, so that h does not grow
                 adds = name.endswith(("output.weight", "mlp.2.weight"))
-                std = 0.02 / (2 * layers) ** 0.5 if adds else 0.02
+                std = width**-0.5 / (2 * layers) ** 0.5 if adds else width**-0.5
                 nn.init.normal_(parameter, std=std)
 
     @property

@@ -2,6 +2,7 @@
 
     <passage> … <question> … <answer> … <end>
 
+Where the passage does not tell, the end follows at once.
 It has its own vocabulary of byte pairs (Sennrich et al. 2016), every word with the space before it,
 so that a word has the same tokens in a passage and in an answer: what it has to learn is to find
 and to copy. In a world of a few thousand facts in plain sentences it learns that in minutes. Text
@@ -102,7 +103,7 @@ class GptGenerator(Writing):
         self.history_ = fit(
             module,
             PackLoader(rows, batch_tokens=self.batch_tokens, seed=self.seed),
-            answer_loss,
+            lambda _, batch: answer_loss(module, batch),
             Optimisation(
                 epochs=self.epochs_,
                 learning_rate=self.learning_rate,

@@ -30,7 +30,7 @@ from torch.nn.utils.rnn import pad_sequence
 from common.training import LengthLoader
 from patterns.nlp.qa.entities.questions import Question, Questions
 from patterns.nlp.qa.stages.decoding import CausalModel
-from patterns.nlp.qa.stages.prompts import NOT_FOUND, Prompt
+from patterns.nlp.qa.stages.prompts import Prompt
 
 PADDING = -1  # segment of what only fills a row
 
@@ -139,7 +139,7 @@ def _packed(text: str, asked: list[Question], prompt: Prompt, max_new_tokens: in
     kept = text if whole else prompt.decode(passage[len(prompt.before) :])
     rows = []
     for question in asked:
-        answer = question.answers[0] if question.answers else NOT_FOUND
+        answer = question.answers[0] if question.answers else prompt.nothing
         ids = prompt.answer(answer)
         told = not question.answers or answer in kept
         if told and len(ids) <= max_new_tokens:
@@ -165,7 +165,7 @@ class PackLoader:
             raise ValueError("train: it has no question to learn from; give questions with answers")
         self.rows = rows
         self.inner = LengthLoader(
-            [each.ids for each in rows], np.arange(len(rows)), batch_size=len(rows),
+            [each.ids.tolist() for each in rows], np.arange(len(rows)), batch_size=len(rows),
             tokens=batch_tokens, shuffle=shuffle, seed=seed,
         )  # fmt: skip
 

@@ -37,6 +37,8 @@ class Prompt:
     between: tuple[int, ...]
     after: tuple[int, ...]
     """What stands between the question and the answer."""
+    nothing: str
+    """What is answered where the passage does not tell."""
     stop: tuple[int, ...]
     """Tokens that end an answer; the first is the one that training ends it with."""
     passage_tokens: int
@@ -88,7 +90,7 @@ def chat_prompt(tokenizer: Any, *, max_length: int, max_new_tokens: int, ends: A
     return _fitted(
         Prompt(
             encode, decode, tuple(control(before)), tuple(control(between)), tuple(control(after)),
-            tuple(dict.fromkeys(stop)), 0,
+            NOT_FOUND, tuple(dict.fromkeys(stop)), 0,
         ),
         max_length, max_new_tokens,
     )  # fmt: skip
@@ -119,8 +121,8 @@ def plain_prompt(tokenizer: Tokenizer, *, max_length: int, max_new_tokens: int) 
     def decode(ids: Sequence[int]) -> str:
         return tokenizer.decode(list(ids))
 
-    passage, question, answer, end = (tokenizer.token_to_id(each) for each in CONTROL)
-    prompt = Prompt(encode, decode, (passage,), (question,), (answer,), (end,), 0)
+    passage, question, answer, end = (int(tokenizer.token_to_id(each)) for each in CONTROL)
+    prompt = Prompt(encode, decode, (passage,), (question,), (answer,), "", (end,), 0)
     return _fitted(prompt, max_length, max_new_tokens)
 
 
