@@ -125,6 +125,20 @@ class TextClassification:
 
 
 @dataclass(frozen=True)
+class QuestionAnswers:
+    """Paragraphs of articles, and questions with the spans that answer them."""
+
+    source: Source
+    paragraphs: pl.DataFrame
+    """paragraph_id: str, title: str (of the article), text: str, part: train, valid or test. Some
+    may have no question."""
+    questions: pl.DataFrame
+    """question_id: str, paragraph_id: str, question: str, answers: list[str], starts: list[i64],
+    the character of the paragraph at which each answer begins; no answers: the paragraph does not
+    tell."""
+
+
+@dataclass(frozen=True)
 class Images:
     """Images of one size, each with one label."""
 
@@ -247,6 +261,7 @@ Table = (
     | SearchCollection
     | Transactions
     | TextClassification
+    | QuestionAnswers
     | Images
     | DetectionImages
     | SegmentationImages

@@ -15,6 +15,7 @@ from data.files.images import images_from_folder
 from data.files.interactions import EventColumns, interactions_from_csv
 from data.files.masks.objects import objects_from_folder
 from data.files.masks.semantic import semantic_from_folder
+from data.files.questions import questions_from_squad_json
 from data.files.series import are_neighbours_alike, series_groups, series_of, thumbnail
 from data.files.smart import search_from_smart
 from data.files.text_layouts import Wanted
@@ -33,6 +34,7 @@ __all__ = [
     "images_from_folder",
     "interactions_from_csv",
     "objects_from_folder",
+    "questions_from_squad_json",
     "search_from_beir",
     "search_from_smart",
     "search_from_trec",

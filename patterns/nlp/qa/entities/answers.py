@@ -1,4 +1,4 @@
-"""What is said to a question: spans of a text, and the answer with the passage it cites."""
+"""What is said to a question: spans of a text, and the answer with the passages it cites."""
 
 from __future__ import annotations
 
@@ -34,20 +34,35 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer to one question; `text` is empty where it abstained.
+class Found:
+    """One possible answer, and the passage that it cites; none where a context was given.
 
-    `start` and `end` are characters of the context that was given, or else of the paragraph cited;
-    `score` is what is compared with the threshold. A generated answer that the passage does not
-    hold word for word has no span: `start` and `end` are -1.
+    `start` and `end` are characters of the context, or of the paragraph that the passage is of; -1
+    where a generated answer does not stand there word for word. `confidence` is the probability
+    that it is right.
     """
 
     text: str
-    score: float
-    abstained: bool
-    start: int = -1
-    end: int = -1
+    start: int
+    end: int
+    confidence: float
     passage: Passage | None = None
-    n_best: tuple[Span, ...] = ()
-    passages: tuple[Passage, ...] = ()
-    """What was retrieved, best first; none where a context was given."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question, empty where it abstained, and what it was chosen from.
+
+    `found` are the possible answers, the best first: of one context its spans, else the best of
+    each passage that was read, in the order of the passages after re-ranking.
+    """
+
+    text: str
+    confidence: float
+    abstained: bool
+    found: tuple[Found, ...] = ()
+
+    @property
+    def passage(self) -> Passage | None:
+        """The passage that the answer cites."""
+        return self.found[0].passage if self.found else None

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -67,6 +69,20 @@ class Questions:
     def some(self, rows: Sequence[int]) -> Questions:
         """Return the questions at these rows, over the same paragraphs."""
         return Questions(self.paragraphs, [self.questions[row] for row in rows])
+
+    @property
+    def usual(self) -> Question:
+        """The answerable question whose paragraph has the middle length."""
+        answered = [each for each in self.questions if each.answerable]
+        answered.sort(key=lambda each: len(self.paragraphs[each.paragraph].text))
+        return answered[len(answered) // 2]
+
+    def sample(self, most: int, *, seed: int) -> Questions:
+        """Draw `most` of the questions, in their order; all of them where there are fewer."""
+        if len(self) <= most:
+            return self
+        rows = np.random.default_rng(seed).permutation(len(self))[:most]
+        return self.some(np.sort(rows).tolist())
 
 
 def question_profile(part: Questions) -> pl.DataFrame:

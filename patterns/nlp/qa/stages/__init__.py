@@ -1,1 +1,1 @@
-"""The boxes: chunks -> retrieval -> re-ranking -> reader or generator -> answer with its passage."""
+"""The boxes: chunks -> retrieval -> re-ranking -> reader or generator -> answer and passage."""

@@ -39,6 +39,9 @@ class Reader(Protocol):
     def read(self, questions: Sequence[str], contexts: Sequence[str]) -> list[Reading]:
         """Return the best spans of each context for its question."""
 
+    def truncates(self, questions: Sequence[str]) -> list[bool]:
+        """Tell which questions are too long to be read whole; contexts always are."""
+
     def save(self, folder: Path) -> None:
         """Write all that `load` needs."""
 
