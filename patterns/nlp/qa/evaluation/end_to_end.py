@@ -10,7 +10,7 @@ import numpy as np
 from common.evaluation.report import Row, Table, Value
 from patterns.nlp.qa.data import Splits
 from patterns.nlp.qa.entities.passages import Passage
-from patterns.nlp.qa.entities.questions import Paragraph, Questions
+from patterns.nlp.qa.entities.questions import Questions
 from patterns.nlp.qa.evaluation.asked import Said, said_of, scored
 from patterns.nlp.qa.pipeline import Pipeline
 from patterns.nlp.qa.stages.abstention import RIGHT, Abstention
@@ -68,13 +68,6 @@ def answer_retrieved(pipeline: Pipeline, splits: Splits) -> Retrieved:
         f"+ {pipeline.passages} passages, re-ranked": unasked,
         "+ abstention": Way(scored(abstaining, sure, part), cited),
     }
-    if pipeline.generator_ is not None:
-        context = [each.text if each else "" for each in cited]
-        said = pipeline.generator_.answer(part.texts, context)
-        ways[f"{pipeline.generator_.name}, re-ranked first"] = Way(scored(said, sure, part), cited)
-        right = pipeline.generator_.answer(part.texts, part.contexts)
-        own = [Passage(each.id, each.title, each.text) for each in _paragraphs(part)]
-        ways[f"{pipeline.generator_.name}, right context"] = Way(scored(right, sure, part), [*own])
     ceiling = said_of(served.read(part.texts, part.contexts), ANY, part)
     return Retrieved(part, ways, sure, unasked, ceiling)
 
@@ -133,7 +126,3 @@ def _cited(read: Read, order: np.ndarray, passages: Sequence[Passage]) -> list[P
         return [None] * len(order)
     rows = np.take_along_axis(read.item_ids, order[:, :1], axis=1)[:, 0]
     return [passages[row] if row >= 0 else None for row in rows]
-
-
-def _paragraphs(part: Questions) -> list[Paragraph]:
-    return [part.paragraphs[each.paragraph] for each in part.questions]

@@ -125,3 +125,26 @@ def pieces(tokens: Iterable[int], decode: Callable[[Sequence[int]], str]) -> Ite
     rest = text.rstrip()[len(given) :]
     if rest:
         yield rest
+
+
+class Uncached:
+    """A writer that reads its texts again from the start at every step: what a cache saves.
+
+    All rows are of one length, without padding.
+    """
+
+    def __init__(self, model: CausalModel) -> None:
+        self.model = model
+        self.ids = torch.zeros((0, 0), dtype=torch.long)
+
+    def read(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Read the texts so far and ids (B, T) after them; return the next logits (B, V)."""
+        self.ids = torch.cat((self.ids, ids), dim=1) if self.ids.numel() else ids
+        rows, length = self.ids.shape
+        positions = torch.arange(length, device=ids.device).expand(rows, -1)
+        seen = torch.ones((rows, length, length), dtype=torch.bool, device=ids.device).tril()
+        return self.model.logits_at(self.ids, positions, seen, positions == length - 1)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch only."""
+        self.ids = self.ids[rows]

@@ -111,6 +111,18 @@ class CausalGenerator(Writing):
         self.causal_ = HubModel(self._settled(model))
         return self
 
+    def untuned(self) -> Self | None:
+        """Return the model as it comes, to compare with; None where it was not tuned."""
+        if not self.rank:
+            return None
+        stage = type(self)(
+            model=self.model, rank=0, max_length=self.max_length, precision=self.precision,
+            max_new_tokens=self.max_new_tokens, batch_size=self.batch_size, device=self.device,
+            seed=self.seed,
+        )  # fmt: skip
+        stage.causal_ = HubModel(stage._settled(stage._find()))
+        return stage
+
     def _tune(
         self, model: Any, train: Questions, valid: Questions, checkpoint: Path | None, resume: bool
     ) -> None:

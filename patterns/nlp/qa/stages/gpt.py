@@ -135,21 +135,3 @@ class GptWriter:
         for cache in self.caches:
             cache.select(rows)
 
-
-class Uncached:
-    """The same without a cache: each step reads the whole text again. For measuring what it saves.
-
-    Rows must be of equal length.
-    """
-
-    def __init__(self, model: Gpt) -> None:
-        self.model, self.ids = model, torch.zeros((0, 0), dtype=torch.long)
-
-    def read(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Read the text so far and ids (B, T) after it; return the next logits (B, V)."""
-        self.ids = ids if not self.ids.numel() else torch.cat((self.ids, ids), dim=1)
-        return self.model.logits(self.model(self.ids)[:, -1]).float()
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these rows of the batch only."""
-        self.ids = self.ids[rows]

@@ -2,8 +2,7 @@
 
     <passage> … <question> … <answer> … <end>
 
-Where the passage does not tell, the end follows at once.
-It has its own vocabulary of byte pairs (Sennrich et al. 2016), every word with the space before it,
+Where the passage does not tell, the end follows at once. It has its own vocabulary of byte pairs (Sennrich et al. 2016), every word with the space before it,
 so that a word has the same tokens in a passage and in an answer: what it has to learn is to find
 and to copy. In a world of a few thousand facts in plain sentences it learns that in minutes. Text
 as people write it is another matter: there a hundred million words of reading are missing, which is
@@ -21,7 +20,6 @@ from typing import Any, Self
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from common.atomic import write_json
 from common.training import History, Optimisation, fit
@@ -197,21 +195,3 @@ def without_control(tokenizer: Any) -> Any:
     tokenizer.encode_special_tokens = True
     return tokenizer
 
-
-def cache_gain(module: Gpt, *, tokens: int = 64, rows: int = 1) -> tuple[float, float]:
-    """Return the seconds that writing `tokens` tokens takes with the cache, and without it."""
-    import time
-
-    from patterns.nlp.qa.stages.gpt import Uncached
-
-    ids = torch.arange(8).repeat(rows, 1) % module.tokens.num_embeddings
-
-    def seconds(writer: Any) -> float:
-        newest, began = ids, time.perf_counter()
-        with torch.inference_mode():
-            for _ in range(tokens):
-                logits: Tensor = writer.read(newest, torch.ones_like(newest))
-                newest = logits.argmax(dim=1, keepdim=True)
-        return time.perf_counter() - began
-
-    return seconds(module.writer()), seconds(Uncached(module))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 from patterns.nlp.qa.stages.decoding import CausalModel, generate, pieces, write
 from patterns.nlp.qa.stages.prompts import NOT_FOUND, Prompt, abstains
@@ -58,6 +59,10 @@ class Writing:
             choose=self._sampler(),
         )
         return unless_abstained(pieces((token for _, token in tokens), self.prompt_.decode))
+
+    def untuned(self) -> Self | None:
+        """Return the same model before it learned, to compare with; None of one that had none."""
+        return None
 
     def _sampler(self) -> Sampler:
         return Sampler(
