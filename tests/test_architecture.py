@@ -27,6 +27,7 @@ PIPELINES = (
     "search_ranking",
     "fraud",
     "nlp/classification",
+    "nlp/qa",
     "vision/classification",
     "vision/detection",
     "vision/segmentation",

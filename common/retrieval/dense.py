@@ -46,11 +46,19 @@ class Dense:
         be said of the encoder stands in `notices_`.
         """
         self.encoder.fit(texts)
+        self.query_encoder_, self._said = for_queries(self.encoder, texts[:100])
+        return self._indexed(texts)
+
+    def refit(self, texts: Sequence[str]) -> Self:
+        """Index other texts instead; an encoder that learns from its texts learns anew."""
+        again = self.query_encoder_ is self.encoder
+        return self.fit(texts) if again else self._indexed(texts)
+
+    def _indexed(self, texts: Sequence[str]) -> Self:
         self.vectors_ = self.encoder.encode(texts, precision="auto")  # (N, D)
-        cut = self.encoder.cut_share
         self.index_ = VectorIndex(self.index).build(self.vectors_)
-        self.query_encoder_, said = for_queries(self.encoder, texts[:100])
-        self.notices_ = [text for text in (self.encoder.notice, said) if text]
+        self.notices_ = [text for text in (self.encoder.notice, self._said) if text]
+        cut = self.encoder.cut_share
         if cut:
             self.notices_.append(
                 f"{cut:.0%} of the documents are longer than the encoder's max_length: it reads "

@@ -222,7 +222,7 @@ def _with_unanswerable(
         if (topic, place) not in world.told[town]
     ]
     count = round(share / (1 - share) * len(questions))
-    added = []
+    added: list[tuple[str, str, str, list[str], list[int]]] = []
     for row in rng.permutation(len(untold))[:count]:
         town, topic, place = untold[row]
         asked = _pick(TOPICS[topic][place].asked, rng).format(town=town)

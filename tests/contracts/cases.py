@@ -147,6 +147,19 @@ CASES = [
         k_beyond={"k": 1000},
     ),
     Case(
+        "nlp/qa",
+        "QuestionService",
+        with_changes({"context": None}, {"question": "Zoë 🎬 who?", "k": 1}),
+        refused=(
+            {"question": ""},
+            {"question": "  "},
+            {"context": " \n"},
+            {"k": 0},
+            {"typo": 1},
+        ),
+        k_beyond={"k": 1000},
+    ),
+    Case(
         "vision/classification",
         "ClassificationService",
         images,

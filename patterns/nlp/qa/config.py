@@ -271,6 +271,7 @@ PRESETS = {
         runtime="torch",
         world=WorldOptions(articles=40),
         split=SplitOptions(valid_share=0.1),
+        retrieval=RetrievalOptions(encoder="tfidf-svd"),
         reader=ReaderOptions(epochs=1, batch_size=16, max_length=96, train_length=96, stride=24,
                              max_question=24, max_answer=8),
         evaluation=EvaluationOptions(questions=60, retrieved=20),

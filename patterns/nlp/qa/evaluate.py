@@ -44,7 +44,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     found = ranks(pipeline, splits)
     retrieved = answer_retrieved(pipeline, splits)
     report = Report(NAME, splits.source, notices=[*splits.notices, *pipeline.notices])
-    report.rows = parts(splits, "questions") | {"test questions read": len(asked.part)}
+    report.rows = parts(splits, "questions")
     report.metric, report.served = "F1", asked.served
     report.gain = gain(asked, seed=seed)
     report.examples = examples(asked, retrieved)
@@ -69,10 +69,9 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
 def latencies(pipeline: Pipeline, asked: Asked) -> list[Latency]:
     """Time one question at a time, with its context and without."""
     pairs = list(zip(asked.part.texts, asked.part.contexts, strict=True))[:TIMED]
-    budget = {"budget_ms": BUDGET_MS, "warm_up": 10}
     return [
         measure("answer in a context", lambda pair: pipeline.answer([pair[0]], [pair[1]]), pairs,
-                **budget),
+                budget_ms=BUDGET_MS, warm_up=10),
         measure("retrieve, read and answer", lambda pair: pipeline.answer([pair[0]]), pairs,
                 budget_ms=RETRIEVED_MS, warm_up=10),
     ]  # fmt: skip

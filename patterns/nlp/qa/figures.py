@@ -48,7 +48,7 @@ def _draw_abstention(report: Report, asked: Asked, retrieved: Retrieved) -> None
 
 def _draw_recall(report: Report, found: Ranks) -> None:
     caption = "How often the right paragraph is among the best k passages."
-    depths = np.arange(1, DEEPEST + 1)
+    depths = range(1, DEEPEST + 1)
     with figure(report, "recall by depth", caption, table="retrieval") as axes:
         for name in found.by_source:
             axes.plot(depths, [found.recall(name, k).mean() for k in depths], label=name)

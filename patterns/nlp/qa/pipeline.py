@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.artifacts import Savable
 from common.atomic import write_json
 from common.config import as_flags
 from common.encoders import EncoderUnavailable, load_encoder
@@ -24,7 +25,7 @@ from common.timing import StageTimes
 from patterns.nlp.qa.config import Config
 from patterns.nlp.qa.data import Splits
 from patterns.nlp.qa.entities.answers import Answer
-from patterns.nlp.qa.entities.questions import Questions, question_profile
+from patterns.nlp.qa.entities.questions import Questions, check_texts, question_profile
 from patterns.nlp.qa.stages.abstention import Abstention, spoken
 from patterns.nlp.qa.stages.answering import Answering, Read, given, read_passages, written
 from patterns.nlp.qa.stages.chunks import Chunker
@@ -125,9 +126,7 @@ class Pipeline:
         judged = self._judged(splits)
         said = spoken(self.baseline.read(judged.texts, judged.contexts), judged)
         self._score(self.baseline.name, said, judged)
-        usual = splits.train.usual
-        text = splits.train.paragraphs[usual.paragraph].text
-        self.example_ = {"question": usual.text, "context": text}
+        self.example_ = splits.train.example
         return self
 
     def fit_reader(
@@ -246,7 +245,7 @@ class Pipeline:
         `k` is how many possible answers each carries. Raises `ValueError` on a question or a
         context that is empty or only white space.
         """
-        _check("questions", questions, "give a question")
+        check_texts("questions", questions, "give a question")
         times, k = times or StageTimes(), k or self.k
         if not len(questions):
             return []
@@ -254,7 +253,7 @@ class Pipeline:
             answers = self._retrieved(questions, k, times)
             texts = [each.passage.text if each.passage else "" for each in answers]
         else:
-            _check("contexts", contexts, "give a text to read, or none to search")
+            check_texts("contexts", contexts, "give a text to read, or none to search")
             assert self.served_ is not None and len(contexts) == len(questions)
             with times("read"):
                 readings = self.served_.read(questions, contexts)
@@ -286,7 +285,7 @@ class Pipeline:
         """Write all that `load` needs into an existing folder."""
         assert self.served_ is not None and self.answering is not None, "fit it first"
         assert self.retriever is not None
-        parts = {
+        parts: dict[str, Savable] = {
             "reader": self.served_, "retrieval": self.retriever, "answering": self.answering,
             "given": self.given_[self.served_.name],
         }  # fmt: skip
@@ -334,12 +333,6 @@ class Pipeline:
 
     def _score(self, name: str, said: Sequence[str], judged: Questions) -> None:
         self.valid_scores_[name] = float(f1_scores(said, judged.answers).mean())
-
-
-def _check(argument: str, texts: Sequence[str], remedy: str) -> None:
-    for row, text in enumerate(texts):
-        if not text.strip():
-            raise ValueError(f"{argument}[{row}]: it is empty; {remedy}")
 
 
 def _generator(config: Config) -> Generator | None:

@@ -148,17 +148,15 @@ class QuestionService(Service):
 
 
 def _found(found: Found) -> FoundAnswer:
+    answer = FoundAnswer(
+        text=found.text, score=min(1.0, found.confidence), start=found.start, end=found.end
+    )
     passage = found.passage
-    cited = {}
     if passage is not None:
-        cited = {
-            "passage": passage.text, "passage_start": passage.start, "title": passage.title,
-            "source": passage.id, "citation": passage.citation,
-        }  # fmt: skip
-    return FoundAnswer(
-        text=found.text, score=min(1.0, found.confidence), start=found.start, end=found.end,
-        **cited,
-    )  # fmt: skip
+        answer.passage, answer.passage_start = passage.text, passage.start
+        answer.title, answer.source = passage.title, passage.id
+        answer.citation = passage.citation
+    return answer
 
 
 if __name__ == "__main__":

@@ -50,8 +50,7 @@ def main(config: Config) -> Path:
         stage.note(pipeline.retriever.in_words)
     with console.stage("answering") as stage:
         pipeline.fit_answering(splits)
-        stage.note(f"retrieval weighs {pipeline.answering.weight_:g}")
-        stage.note(f"answers from {pipeline.answering.abstention_.threshold_:.2f} on")
+        stage.note(f"weight {pipeline.answering.weight_:g}")
     with console.stage("index") as stage:
         pipeline.fit_index(splits)
         stage.note(f"{len(pipeline.retriever.passages_):,} passages")

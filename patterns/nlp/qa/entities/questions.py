@@ -62,6 +62,11 @@ class Questions:
         return [self.paragraphs[each.paragraph].text for each in self.questions]
 
     @property
+    def paragraph_ids(self) -> list[str]:
+        """The id of the paragraph of each question."""
+        return [self.paragraphs[each.paragraph].id for each in self.questions]
+
+    @property
     def answers(self) -> list[tuple[str, ...]]:
         """The right answers of each question, none where its paragraph does not tell."""
         return [each.answers for each in self.questions]
@@ -71,11 +76,12 @@ class Questions:
         return Questions(self.paragraphs, [self.questions[row] for row in rows])
 
     @property
-    def usual(self) -> Question:
-        """The answerable question whose paragraph has the middle length."""
+    def example(self) -> dict[str, str]:
+        """An answerable question, with the context of middle length, to try a service with."""
         answered = [each for each in self.questions if each.answerable]
         answered.sort(key=lambda each: len(self.paragraphs[each.paragraph].text))
-        return answered[len(answered) // 2]
+        usual = answered[len(answered) // 2]
+        return {"question": usual.text, "context": self.paragraphs[usual.paragraph].text}
 
     def sample(self, most: int, *, seed: int) -> Questions:
         """Draw `most` of the questions, in their order; all of them where there are fewer."""
@@ -97,3 +103,10 @@ def question_profile(part: Questions) -> pl.DataFrame:
         context_characters=pl.col("context").str.len_chars(),
         non_ascii=text.str.count_matches(r"[^\x00-\x7f]"),
     ).with_columns(answerable=pl.Series([each.answerable for each in part.questions]))
+
+
+def check_texts(argument: str, texts: Sequence[str], remedy: str) -> None:
+    """Raise `ValueError` on a text that is empty or only white space."""
+    for row, text in enumerate(texts):
+        if not text.strip():
+            raise ValueError(f"{argument}[{row}]: it is empty; {remedy}")

@@ -145,7 +145,7 @@ def unanswerable_table(asked: Asked) -> Table | None:
     has = np.array([each.answerable for each in asked.part.questions])
     if has.all():
         return None
-    rows = []
+    rows: list[Row] = []
     for name, said in asked.said.items():
         values: dict[str, Value] = {
             "F1 of answerable": float(said.f1[has].mean()) if has.any() else None,

@@ -55,7 +55,10 @@ class Retriever:
         k1, b = self.constants_
         fields = {"text": Field("english", k1=k1, b=b)}
         self.bm25_ = BM25(fields=fields, weights={"text": 1.0}).fit({"text": texts})
-        self.dense_ = Dense(encoder=self.encoder).fit(texts)
+        if self.dense_ is None:
+            self.dense_ = Dense(encoder=self.encoder).fit(texts)
+        else:
+            self.dense_.refit(texts)
         self.notices_ = list(self.dense_.notices_)
         return self
 
@@ -88,7 +91,8 @@ class Retriever:
 
     def merge(self, lexical: Candidates, nearest: Candidates, k: int) -> Candidates:
         """Return the best `k` of both lists."""
-        return self.hybrid_.merge(lexical, nearest, k).candidates
+        merged = self.hybrid_.merge(lexical, nearest, k).candidates
+        return merged.head(len(self.passages_))  # beyond there is only padding
 
     def sources(self, questions: Sequence[str], k: int) -> tuple[Candidates, Candidates]:
         """Return the list of BM25 and the list of the dense index."""
