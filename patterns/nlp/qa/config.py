@@ -125,6 +125,75 @@ class AnsweringOptions:
 
 
 @dataclass(frozen=True)
+class WritingOptions:
+    """How a generator writes its answers."""
+
+    max_new_tokens: Annotated[int, Interval(ge=1, le=4096)] = 32
+    """Tokens of the longest answer."""
+    temperature: Annotated[float, Interval(ge=0, le=100)] = 0.0
+    """0 always takes the most likely token; above it, tokens are drawn."""
+    top_k: Annotated[int, Interval(ge=0, le=10**6)] = 0
+    """Draw from this many most likely tokens; 0 from all."""
+    top_p: Annotated[float, Interval(ge=0.01, le=1)] = 1.0
+    """Draw from the most likely tokens that together have this probability."""
+    max_length: Annotated[int, Interval(ge=192, le=1_000_000)] = 512
+    """Tokens of instruction, passage, question and answer; a longer passage is cut."""
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """How a causal language model is tuned, for `--generator smollm2-lora`."""
+
+    model: str = "auto"
+    """auto (SmolLM2-135M-Instruct), the hub name of a causal language model, or a folder; smollm2
+    takes it as it comes."""
+    rank: Annotated[int, Interval(ge=1, le=4096)] = 16
+    """Rank of the matrices that are added to each linear layer."""
+    alpha: Annotated[float, Interval(ge=0, le=10_000)] = 32.0
+    """They are scaled by alpha / rank."""
+    epochs: Annotated[int, Interval(ge=1, le=1000)] = 1
+    budget: Annotated[int, Interval(ge=1000, le=10**12)] = 250_000
+    """Tokens to read in all epochs together; where the training questions need more, a part of
+    their paragraphs is drawn."""
+    batch_tokens: Annotated[int, Interval(ge=64, le=10**7)] = 1200
+    """Tokens of a step."""
+    learning_rate: Annotated[float, Interval(ge=1e-8, le=1)] = 1e-3
+    """Peak rate; it warms up, then falls linearly to 0."""
+    warmup: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
+    weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
+    dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.05
+    """Share of an adapter's inputs dropped in training."""
+    unanswerable: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
+    """Share of training questions borrowed from other paragraphs of the article, which teach to
+    abstain; none where the data has its own without an answer."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto uses bf16 if the processor supports it in hardware."""
+
+
+@dataclass(frozen=True)
+class GptOptions:
+    """How large the small GPT is and how it is trained, for `--generator gpt`."""
+
+    vocabulary: Annotated[int, Interval(ge=300, le=100_000)] = 4000
+    """Byte pairs, bytes included."""
+    width: Annotated[int, Interval(ge=8, le=8192)] = 192
+    layers: Annotated[int, Interval(ge=1, le=96)] = 4
+    heads: Annotated[int, Interval(ge=1, le=96)] = 6
+    epochs: Annotated[int, Interval(ge=0, le=10_000)] = 0
+    """0 takes as many as `budget` allows."""
+    budget: Annotated[int, Interval(ge=1000, le=10**12)] = 3_000_000
+    """Tokens to read in all epochs together, if `epochs` is 0."""
+    batch_tokens: Annotated[int, Interval(ge=64, le=10**7)] = 2000
+    learning_rate: Annotated[float, Interval(ge=1e-8, le=1)] = 2e-3
+    """Peak rate; it warms up, then falls along a cosine to 0."""
+    warmup: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
+    weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.05
+    dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
+    unanswerable: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
+    """As of LoRA."""
+
+
+@dataclass(frozen=True)
 class EvaluationOptions:
     """How many test questions are read; 0 for all."""
 
@@ -132,6 +201,8 @@ class EvaluationOptions:
     """Questions read with the right context, drawn at random."""
     retrieved: Annotated[int, Interval(ge=0, le=10**9)] = 400
     """Questions answered from retrieved passages, the first of those; recall is of all."""
+    generated: Annotated[int, Interval(ge=0, le=10**9)] = 100
+    """Questions answered by the generator, drawn from those."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +220,10 @@ class Config(RunConfig):
     distilbert-base-uncased, a folder, or overlap (the baseline alone)."""
     runtime: Literal["onnx", "torch"] = "onnx"
     """What serves a transformer: onnx (exported, checked against torch) or torch."""
-    generator: Literal["none", "smollm2", "gpt"] = "none"
+    generator: Literal["none", "smollm2", "smollm2-lora", "gpt"] = "none"
     """What words the answer from the best passage: none (the reader's span), smollm2
-    (SmolLM2-135M-Instruct, tuned by LoRA) or gpt (a small one, trained here from scratch)."""
+    (SmolLM2-135M-Instruct as it comes, or `lora.model`), smollm2-lora (tuned here) or gpt (a small
+    one, trained here from scratch)."""
     k: Annotated[int, Interval(ge=1, le=100)] = 3
     """How many spans an answer carries."""
     data: DataOptions = field(default_factory=DataOptions)
@@ -160,6 +232,9 @@ class Config(RunConfig):
     reader: ReaderOptions = field(default_factory=ReaderOptions)
     retrieval: RetrievalOptions = field(default_factory=RetrievalOptions)
     answering: AnsweringOptions = field(default_factory=AnsweringOptions)
+    writing: WritingOptions = field(default_factory=WritingOptions)
+    lora: LoraOptions = field(default_factory=LoraOptions)
+    gpt: GptOptions = field(default_factory=GptOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@
 
 Headline: exact match and F1 as SQuAD scores them, with bootstrap intervals, of the reader against
 word overlap, each test question with its right context. Then retrieval by source, the answers from
-retrieved passages with what they cite, what abstention buys, slices, the export, the behaviour
+retrieved passages with what they cite, what abstention buys, what a
+generator says if there is one, slices, the export, the behaviour
 checklist, and the latency of both ways to ask. Test questions are read once.
 """
 
@@ -24,6 +25,7 @@ from patterns.nlp.qa.evaluation.asked import (
 )
 from patterns.nlp.qa.evaluation.behaviour import behaviour_table
 from patterns.nlp.qa.evaluation.end_to_end import answer_retrieved, end_to_end_table
+from patterns.nlp.qa.evaluation.generation import generation_tables
 from patterns.nlp.qa.evaluation.retrieval import ranks, retrieval_table
 from patterns.nlp.qa.evaluation.slices import slices_table
 from patterns.nlp.qa.examples import examples
@@ -52,6 +54,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         retrieval_table(found, seed=seed),
         end_to_end_table(retrieved, splits, seed=seed),
         abstention_table(retrieved, abstention.threshold_),
+        *generation_tables(pipeline, splits, retrieved),
         *([unanswerable] if unanswerable else []),
         slices_table(asked),
         *([export_table(pipeline.parity_)] if pipeline.parity_ else []),

@@ -72,11 +72,13 @@ class Pipeline:
         index: str = "test",
         test_questions: int = 0,
         test_retrieved: int = 0,
+        test_generated: int = 0,
         seed: int = 0,
     ) -> None:
         """With `fallback` the baseline serves if the reader's weights are not available.
 
-        `test_questions` and `test_retrieved` are how many are evaluated, 0 for all.
+        `test_questions`, `test_retrieved` and `test_generated` are how many are evaluated, 0 for
+        all.
         """
         self.k, self.passages, self.seed = k, passages, seed
         self.baseline, self.reader, self.fallback = baseline, reader, fallback
@@ -84,6 +86,7 @@ class Pipeline:
         self.answering, self.generator = answering, generator
         self.runtime, self.indexed = runtime, index
         self.test_questions, self.test_retrieved = test_questions, test_retrieved
+        self.test_generated = test_generated
         self.notices: list[str] = []
         self.served_: Reader | None = None
         self.trained_: SpanReader | None = None  # the reader, once it is
@@ -112,6 +115,7 @@ class Pipeline:
             index=retrieval.index,
             test_questions=config.evaluation.questions,
             test_retrieved=config.evaluation.retrieved,
+            test_generated=config.evaluation.generated,
             seed=config.seed,
         )
 
@@ -334,8 +338,11 @@ class Pipeline:
 def _generator(config: Config) -> Generator | None:
     if config.generator == "none":
         return None
-    kind = {"smollm2": "causal"}.get(config.generator, config.generator)
-    return make_generator(kind, device=config.device, seed=config.seed)
+    shared = {**vars(config.writing), "device": config.device, "seed": config.seed}
+    if config.generator == "gpt":
+        return make_generator("gpt", **vars(config.gpt), **shared)
+    rank = config.lora.rank if config.generator == "smollm2-lora" else 0
+    return make_generator("causal", **{**vars(config.lora), "rank": rank}, **shared)
 
 
 def _reader(config: Config) -> SpanReader:

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from patterns.nlp.qa.entities.answers import Reading
 from patterns.nlp.qa.entities.questions import Questions
+
+if TYPE_CHECKING:
+    from patterns.nlp.qa.stages.decoding import CausalModel
+    from patterns.nlp.qa.stages.prompts import Prompt
 
 STAGES = "patterns.nlp.qa.stages"
 READERS = {  # kind -> module and class
@@ -57,6 +61,12 @@ class Generator(Protocol):
     passage") it turns into the empty string itself.
     """
 
+    prompt_: Prompt | None
+    causal_: CausalModel | None
+    batch_size: int
+    written_: int
+    """Tokens of the answers last given."""
+
     @property
     def kind(self) -> str:
         """Key of `GENERATORS`."""
@@ -80,6 +90,9 @@ class Generator(Protocol):
 
     def stream(self, question: str, passage: str) -> Iterator[str]:
         """Yield the same answer in pieces that add up to it, as they are written."""
+
+    def untuned(self) -> Self | None:
+        """Return the same model before it learned, to compare with; None of one that had none."""
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""
