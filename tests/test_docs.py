@@ -113,6 +113,33 @@ def test_the_front_page_comes_from_kept_runs() -> None:
     assert text.split(figures.BEGIN)[1].split(figures.END)[0].strip() == figures.summary()
 
 
+@pytest.mark.parametrize("name", figures.COMMANDS)
+def test_a_kept_run_names_what_serves_and_the_baseline_comes_first(name: str) -> None:
+    metrics = kept.read(name)["metrics"]
+    headline = metrics["tables"][0]
+    assert metrics["metric"] in headline["columns"]
+    assert [row["name"] for row in headline["rows"]].count(metrics["served"]) == 1
+    assert [row["baseline"] for row in headline["rows"]].index(True) == 0
+
+
+def test_a_table_marks_the_baseline_and_what_serves() -> None:
+    rows = [{"name": name, "baseline": name == "a", "values": {"x": 0.5}} for name in "ab"]
+    table = {"columns": ["x"], "rows": rows}
+    names = [line.split(" | ")[0] for line in figures.table_markdown(table, served="b")[2:]]
+    assert names == ["| a (baseline)", "| b (served)"]
+    assert figures.table_markdown(table, served="a")[2].startswith("| a (baseline, served) |")
+    assert figures.table_markdown(table)[3].startswith("| b | ")
+
+
+def test_a_stage_over_its_budget_is_marked() -> None:
+    times = {"p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0}
+    stages = [{**times, "stage": str(most), "budget_ms": most, "within_budget": most > 3}
+              for most in (2, 5)]  # fmt: skip
+    assert figures._latency(stages)[2:] == [
+        "| 2 | 1.00 | 2.00 | 3.00 OVER | 2 |", "| 5 | 1.00 | 2.00 | 3.00 | 5 |",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", figures.SPEED)
 def test_benchmark_tables_come_from_kept_results(name: str) -> None:
     begin, end = figures.markers(name)

@@ -11,7 +11,7 @@ PAGES = {page.relative_to(prose.ROOT).as_posix(): page for page in prose.pages()
 ROWS = [
     {"name": "mean", "baseline": True, "values": {"AP": 0.25, "saved": "-8.0%", "ms": 1234.56}},
     {
-        "name": "trees (served)",
+        "name": "trees, weighted",
         "baseline": False,
         "values": {"AP": {"value": 0.5, "low": 0.4444, "high": 0.5555}, "saved": "83.7%"},
     },
@@ -51,9 +51,9 @@ def test_no_figure_in_a_sentence_is_typed_by_hand(page: str) -> None:
 @pytest.mark.parametrize(
     ("written", "path", "rendered"),
     [
-        (".000", "quality / trees (served) / AP", ".500"),
+        (".000", "quality / trees, weighted / AP", ".500"),
         ("0.00", "quality / mean / AP", "0.25"),
-        ("9.99 [9.99, 9.99]", "quality / trees (served) / AP", "0.50 [0.44, 0.56]"),
+        ("9.99 [9.99, 9.99]", "quality / trees, weighted / AP", "0.50 [0.44, 0.56]"),
         ("+1 %", "quality / trees / saved", "+84 %"),
         ("9", "quality / mean / ms", "1235"),
         ("9,999.9", "quality / mean / ms", "1,234.6"),
@@ -84,7 +84,7 @@ def test_figures_are_compared(operation: str, rendered: str) -> None:
 
 
 def test_a_comment_may_be_broken_over_lines() -> None:
-    text = "The trees reach .50<!-- toy/task / quality /\ntrees (served) / AP -->, no more."
+    text = "The trees reach .50<!-- toy/task / quality /\ntrees, weighted / AP -->, no more."
     assert prose.render(text) == text
 
 

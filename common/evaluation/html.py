@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from common.atomic import write_json, write_text
 from common.evaluation.examples import Example
-from common.evaluation.reached import large_figures, plain, sentence
+from common.evaluation.reached import large_figures, sentence
 from common.evaluation.report import SHARPNESS, Estimate, Figure, Report, Table, Value, number
 
 if TYPE_CHECKING:
@@ -141,8 +141,7 @@ def _of_table(report: Report, table: Table) -> Section:
             )
             if holds
         ]
-        name = plain(row.name) if "served" in marks else row.name
-        lines.append(Line(name, cells, tuple(marks)))
+        lines.append(Line(row.name, cells, tuple(marks)))
     columns, shown = table.columns, tuple(lines)
     if len(columns) > max(MOST_COLUMNS, len(lines)):
         columns, shown = _turned(columns, shown)

@@ -25,11 +25,6 @@ class Large:
     note: str = ""
 
 
-def plain(name: str) -> str:
-    """Return the name of a row without the mark that it serves, which the page gives it anyway."""
-    return name.removesuffix(" (served)")
-
-
 def sentence(report: Report) -> str:
     """Return what was reached against the baseline, how fast it answers, and what the run cost."""
     return f"{_compared(report)}{_spent(report)}."
@@ -41,7 +36,7 @@ def large_figures(report: Report) -> list[Large]:
     served, base = _served(report), _baseline(report)
     if served is not None:
         ours = _figure(served, report.metric)
-        found.append(Large(report.metric, number(ours.value), _ends(ours), plain(served.name)))
+        found.append(Large(report.metric, number(ours.value), _ends(ours), served.name))
     if served is not None and base is not None and base is not served:
         found.append(_large_gain(report, _figure(served, report.metric), base))
     if report.latency:
@@ -72,8 +67,8 @@ def _compared(report: Report) -> str:
     ours = _figure(served, report.metric)
     reached = f"reaches {report.metric} {_in_words(ours)}"
     if served is base:
-        return f"The baseline, “{plain(served.name)}”, is what is served: it {reached}"
-    reached = f"What is served, “{plain(served.name)}”, {reached}"
+        return f"The baseline, “{served.name}”, is what is served: it {reached}"
+    reached = f"What is served, “{served.name}”, {reached}"
     if base is None:
         return f"{reached}, with no baseline to compare it with"
     theirs = _figure(base, report.metric)

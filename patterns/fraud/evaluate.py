@@ -13,7 +13,7 @@ from patterns.fraud.evaluation.choice import choice
 from patterns.fraud.evaluation.decisions import decisions
 from patterns.fraud.evaluation.imbalance import imbalance
 from patterns.fraud.evaluation.latency import latencies
-from patterns.fraud.evaluation.quality import gain_over_rules, quality, served_row
+from patterns.fraud.evaluation.quality import gain_over_rules, quality
 from patterns.fraud.evaluation.rules import rules
 from patterns.fraud.evaluation.scored import score
 from patterns.fraud.evaluation.slices import slices
@@ -38,7 +38,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
     ]
     report.tables = [table for table in tables if table is not None and table.rows]
     report.printed, report.rows = 2, parts(splits, "payments")
-    report.metric, report.served = "AP", served_row(pipeline)
+    report.metric, report.served = "AP", pipeline.served_.name
     report.gain = gain_over_rules(pipeline, scored)
     report.examples = examples(pipeline, splits, scored)
     report.latency = latencies(pipeline, splits)

@@ -19,19 +19,19 @@ def choice(pipeline: Pipeline) -> Table | None:
     by_fold = [f"AP {fold}" for fold in range(1, folds + 1)]
     policies = list(next(iter(judged.values())).saved)
     money = {policy: f"saved, {POLICY_NAMES[policy]}" for policy in policies}
-    columns = (*by_fold, "mean AP", *money.values(), *(("value",) if money else ()))
+    columns = (*by_fold, "mean AP", *money.values(), *(("value",) if money else ()), "served")
     rows: list[Row] = []
     for name, each in judged.items():
         cells: dict[str, Value] = dict(zip(by_fold, each.ap, strict=True))
         cells["mean AP"] = float(np.mean(each.ap))
         cells |= {money[policy]: float(np.mean(by)) for policy, by in each.saved.items()}
         cells |= {"value": each.value} if money else {}
-        served = " (served)" if name == pipeline.served_.name else ""
-        rows.append(Row(name + served, cells, baseline=name == RULES))
+        cells["served"] = "yes" if name == pipeline.served_.name else ""
+        rows.append(Row(name, cells, baseline=name == RULES))
     by = "value, the mean of AP and money saved by its better policy" if money else "mean AP"
     caption = (
         f"{folds} expanding windows of the payments before the test: fitted (in a large table on"
         " all frauds and a part of the genuine payments), tuned on what follows, judged on all"
         f" after that. Served: the highest {by}."
     )
-    return Table("choice", columns, tuple(rows), caption)
+    return Table("what is served", columns, tuple(rows), caption)

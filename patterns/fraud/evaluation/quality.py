@@ -42,14 +42,8 @@ def quality(pipeline: Pipeline, scored: Scored) -> Table:
             cost = variant.decision.false_positive_cost
             savings = Savings(test, false_positive_cost=cost, seed=pipeline.seed)
             cells["money saved"] = savings.share(scored.declined[name])
-        row = served_row(pipeline) if variant is pipeline.served_ else name
-        rows.append(Row(row, cells, baseline=name == RULES))
+        rows.append(Row(name, cells, baseline=name == RULES))
     return Table("quality", tuple(filter(None, columns)), tuple(rows), _caption(test, k))
-
-
-def served_row(pipeline: Pipeline) -> str:
-    """Return the name of the row that serves."""
-    return f"{pipeline.served_.name} (served)"
 
 
 def gain_over_rules(pipeline: Pipeline, scored: Scored) -> Estimate:

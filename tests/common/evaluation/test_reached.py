@@ -64,14 +64,6 @@ def test_a_baseline_that_serves_is_not_compared_with_itself() -> None:
     )
 
 
-def test_the_mark_in_the_name_of_a_row_is_not_told_twice() -> None:
-    made = report({"rules": 0.2, "XGBoost (served)": 0.5}, served="XGBoost (served)")
-    assert sentence(made).startswith("What is served, “XGBoost”, reaches")
-    assert large_figures(made)[0].note == "XGBoost"
-    alone = report({"rules (served)": 0.2}, served="rules (served)", baseline="rules (served)")
-    assert sentence(alone).startswith("The baseline, “rules”, is what is served")
-
-
 def test_a_run_without_a_baseline_says_so() -> None:
     text = sentence(report({"model": OURS}))
     assert text.endswith("[0.4000, 0.6000], with no baseline to compare it with.")

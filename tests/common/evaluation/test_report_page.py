@@ -97,8 +97,6 @@ def test_the_row_that_serves_is_marked_in_the_headline_alone() -> None:
     text = html.render(made)
     assert text.count('<tr class="served">') == 1
     assert 'model <span class="mark">served</span>' in text.split("again</h2>")[0]
-    marked = html.render(report({"model (served)": 0.5}, served="model (served)"))
-    assert '>model <span class="mark">served</span>' in marked and "(served)" not in marked
 
 
 def test_code_and_intervals_are_set_apart_and_nothing_else_is_markup() -> None:

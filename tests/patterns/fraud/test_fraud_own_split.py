@@ -132,7 +132,8 @@ def test_the_highest_value_over_the_folds_is_served_baselines_included(tmp_path)
     assert set(value) == {RULES, LOGISTIC, "XGBoost"}
     assert pipeline.served_.name == max(value, key=value.__getitem__) == "XGBoost"
     rows = {row.name: row.values for row in choice(pipeline).rows}
-    assert rows["XGBoost (served)"]["value"] == value["XGBoost"]
+    assert rows["XGBoost"]["value"] == value["XGBoost"]
+    assert [name for name, cells in rows.items() if cells["served"] == "yes"] == ["XGBoost"]
 
 
 def test_the_policy_that_saves_most_over_the_folds_is_served(tmp_path):

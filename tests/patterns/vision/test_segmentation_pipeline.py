@@ -99,7 +99,7 @@ def test_a_network_worse_than_otsu_on_validation_is_not_served(
     assert pipeline.network is None and pipeline.rejected_ is not None
     assert pipeline.notices[0].startswith("otsu is served, not unet: IoU on the ")
     report = evaluate(pipeline, splits)
-    assert [row.name for row in report.tables[0].rows][1:] == ["unet", "otsu + splitting (served)"]
+    assert [row.name for row in report.tables[0].rows][1:] == ["unet", "otsu + splitting"]
     assert report.headline()["unet"]["IoU"] < 0.6 < report.headline()["otsu"]["IoU"]
     pipeline.save(tmp_path)
     (again,) = Pipeline.load(tmp_path).segment(splits.test.images[:1])
@@ -203,7 +203,7 @@ def test_the_published_protocol_stands_beside_our_figures() -> None:
         protocols.run("dsb-96", table, quick)
     nuclei = dataclasses.replace(table, source=dataclasses.replace(table.source, name="nuclei"))
     (found,) = protocols.run("dsb-96", nuclei, quick)
-    names = ["otsu", "unet", "otsu + splitting (served)", "U-Net, published", "U-Net++, published"]
+    names = ["otsu", "unet", "otsu + splitting", "U-Net, published", "U-Net++, published"]
     assert [row.name for row in found.rows] == names  # after two epochs Otsu is better
     assert [row.values["IoU"] for row in found.rows[3:]] == [0.839, 0.842]
     assert "96 x 96" in found.caption and "split by image" in found.caption

@@ -1,6 +1,6 @@
 """What is chosen on the validation texts, epochs, strengths and models, is chosen by this score.
 
-Accuracy, but where four in five texts have one label: there a model that always says that label
+Accuracy, but where more than four in five texts have one label: there a model that always says it
 is right as often, and macro F1, the mean of each label's F1, tells the models apart.
 
 Shapes: N texts.

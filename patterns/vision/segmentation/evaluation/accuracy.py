@@ -27,7 +27,7 @@ def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, fin
     name, last = "unet" if weights else "otsu, tuned", "+ splitting"
     served = weights if pipeline.network else 0
     if pipeline.rejected_ is not None:
-        last = "otsu + splitting (served)"
+        last = "otsu + splitting"
     rows = (
         _row("otsu", base, test, weights=0, seed=seed, baseline=True),
         _row(name, joined, test, weights=weights, seed=seed),

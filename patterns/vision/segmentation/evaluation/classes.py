@@ -81,7 +81,7 @@ def headline(pipeline: Pipeline, splits: Splits, base: Found, joined: Found, fin
     seed, name, last = pipeline.seed, "unet" if weights else "place and colour, again", "+ balance"
     served = weights if pipeline.network else 0
     if pipeline.rejected_ is not None:
-        last = "place and colour + balance (served)"
+        last = "place and colour + balance"
     rows = (
         _row("place and colour", base, None, weights=0, seed=seed),
         _row(name, joined, base, weights=weights, seed=seed),
