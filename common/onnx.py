@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
-def export(
-    module: nn.Module, *, output: str | Sequence[str], more: Sequence[str] = ()
-) -> bytes:
+def export(module: nn.Module, *, output: str | Sequence[str], more: Sequence[str] = ()) -> bytes:
     """Export a module of (ids, mask, *more), all int64 (B, L), with batch size and length left open.
 
     `output` names what it returns, in order where that is several tensors.

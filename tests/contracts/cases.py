@@ -152,6 +152,14 @@ CASES = [
         with_changes(
             {"text": "she met Zoe\u0308 👩\u200d💻 in\tKelodal"},
             {"text": "dr Vanor called from Fulgen Labs . " * 200},
+        ),
+        refused=(
+            {"text": ""},
+            {"text": "  \n "},
+            {"text": None},
+            {"least_confidence": 2},
+            {"typo": 1},
+        ),
     ),
     Case(
         "nlp/translation",
@@ -162,10 +170,6 @@ CASES = [
         refused=(
             {"text": ""},
             {"text": "  \n "},
-            {"text": None},
-            {"least_confidence": 2},
-    ),
-    Case(
             {"text": "\u200b"},
             {"text": None},
             {"text": "a" * 5001},

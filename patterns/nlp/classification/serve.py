@@ -67,7 +67,9 @@ class ClassificationService(Service):
         cut = self.pipeline.truncates(texts)
         return [
             TextResponse(
-                **dict(each), truncated=end, in_scope=answer.in_scope,
+                **dict(each),
+                truncated=end,
+                in_scope=answer.in_scope,
                 scope_score=answer.scope_score,
             )
             for each, answer, end in zip(labelled, answers, cut, strict=True)

@@ -194,4 +194,3 @@ def without_control(tokenizer: Any) -> Any:
     """Let the text of a control token be text; the file of a tokenizer does not say it."""
     tokenizer.encode_special_tokens = True
     return tokenizer
-
