@@ -144,7 +144,7 @@ def _decided(answer: Values, schemas: Schemas) -> None:
             said = answer[name] if answer[name] is not None else schema.get("nothing", "–")
             parts.insert(0, visible(str(said)))
         elif schema.get("format") == "share" and answer[name] is not None:
-            parts.append(f"{_words(name)} {answer[name]:.1%}")
+            parts.append(f"{_words(name)} {_percent(answer[name])}")
     if parts:
         console.drawn(_text("   ".join(parts), "bold"))
 
@@ -224,7 +224,7 @@ def _cell(value: Any, schema: Mapping[str, Any]) -> str:
     if value is None:
         return "–"
     if schema.get("format") == "share":
-        return f"{value:.1%}"
+        return _percent(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -232,6 +232,13 @@ def _cell(value: Any, schema: Mapping[str, Any]) -> str:
     if isinstance(value, list | dict):
         return _shortened(json.dumps(value, ensure_ascii=False))
     return _shortened(str(value))
+
+
+def _percent(share: float) -> str:
+    """Write a share so that a trace is not 0 and almost all is not 1."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= share < 1 else f"{share:.1%}"
 
 
 def _source(

@@ -121,6 +121,14 @@ def test_what_is_wrong_is_one_line(ask: Ask, words: list[str], told: str) -> Non
     assert len(err) < 500
 
 
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(0.0, "0.0%"), (0.0001, "<0.1%"), (0.5, "50.0%"), (0.99999, ">99.9%"), (1.0, "100.0%")],
+)
+def test_a_share_is_not_rounded_to_nothing_or_all(share: float, written: str) -> None:
+    assert readable._percent(share) == written
+
+
 def test_what_would_control_a_terminal_is_drawn(ask: Ask) -> None:
     _, out, _ = ask("names", "\x1b[31m Eve\x07 \x9b met\tBob\x00")
     assert not {"\x1b", "\x07", "\x9b", "\x00"} & set(out)

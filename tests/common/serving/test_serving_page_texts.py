@@ -106,6 +106,13 @@ def test_what_was_not_found_and_what_was_cut_is_said(page: Page) -> None:
     page.wait("document.querySelector('#answer .notice')?.textContent.includes('longer than')")
 
 
+def test_a_field_that_is_emptied_is_left_out_unless_it_is_required(page: Page) -> None:
+    assert page.run("body.context") and page.run("body.text")
+    page.type("#field-context", "")
+    page.type("#field-text", "")
+    assert page.run("'context' in body") is False and page.run("body.text") == ""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_down_only(browser: Browser, address: str, scheme: str) -> None:
     page = Page(browser, address, width=390, scheme=scheme)

@@ -108,7 +108,7 @@ def test_the_whole_is_asked_in_front(whole: Whole) -> None:
     assert 'model_errors_total{kind="request",task="names"} 0.0' in metrics
     assert f'task="names",version="{versions["names"]}"}} 1.0' in metrics
     assert metrics.count("# HELP http_request_duration_seconds ") == 1
-    assert len(re.findall(r"^process_open_fds ", metrics, re.MULTILINE)) == 1
+    assert len(re.findall(r"^process_open_fds", metrics, re.MULTILINE)) == 1
     assert "task=" not in whole.client.get("/words/metrics").text
 
 
