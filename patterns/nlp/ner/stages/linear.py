@@ -21,7 +21,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from common.evaluation.spans import counts_of_tags
 from patterns.nlp.ner.entities.sentences import Sentences, Words
 from patterns.nlp.ner.entities.tags import TagSet
 from patterns.nlp.ner.stages.decoding import Decoder
@@ -58,11 +57,11 @@ class LinearTagger:
         for strength in self.strengths:
             # Sparse rows give BLAS little to do at a time: threads would only wait for each other.
             with threadpool_limits(1):
-                model = LogisticRegression(C=strength, max_iter=100, tol=1e-2)
+                model = LogisticRegression(C=strength, max_iter=150, tol=1e-4)
                 model.fit(rows, labels)
             weights, bias = self._spread(model)
-            said = self.decoder_.decode(self._scores(valid.words, weights, bias))
-            found = counts_of_tags(valid.tags, said).f1
+            scores = self._scores(valid.words, weights, bias)
+            _, found = self.decoder_.best_penalty(scores, valid.tags)
             if found > best:
                 best, self.strength_ = found, strength
                 self.weights_, self.bias_ = weights, bias
