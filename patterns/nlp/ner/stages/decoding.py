@@ -33,7 +33,7 @@ from patterns.nlp.ner.entities.tags import TagSet
 
 FORBIDDEN = -1e4
 CELLS = 200_000  # padded words times tags of a batch
-PENALTIES = np.round(np.arange(0.0, 3.01, 0.25), 2)  # of O, that validation chooses from
+PENALTIES = np.round(np.arange(0.0, 5.01, 0.25), 2)  # of O, that validation chooses from
 LOWEST, HIGHEST = 0.2, 10.0  # of the temperature
 FILE = "decoder.json"
 
@@ -74,14 +74,21 @@ class Decoder:
 
         `scores` are (n, C) each. Of equal penalties the lowest is kept.
         """
-        true = [spans(each) for each in tags]
-        best = -1.0
-        for penalty in PENALTIES.tolist():
-            found = counts(true, [spans(each) for each in self.decode(scores, penalty=penalty)])
-            if found.f1 > best:
-                best, self.penalty_ = found.f1, penalty
+        self.penalty_, _ = self.best_penalty(scores, tags)
         self.temperature_ = self._temperature(scores, tags)
         return self
+
+    def best_penalty(
+        self, scores: Sequence[np.ndarray], tags: Sequence[Sequence[str]]
+    ) -> tuple[float, float]:
+        """Return the penalty with the best entity F1, and that F1; of equal ones the lowest."""
+        true = [spans(each) for each in tags]
+        found = {
+            penalty: counts(true, [spans(e) for e in self.decode(scores, penalty=penalty)]).f1
+            for penalty in PENALTIES.tolist()
+        }
+        best = max(found, key=lambda penalty: found[penalty])
+        return best, found[best]
 
     def decode(
         self, scores: Sequence[np.ndarray], *, penalty: float | None = None

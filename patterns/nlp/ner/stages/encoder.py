@@ -29,7 +29,6 @@ from torch import Tensor, nn
 
 from common.atomic import write_json
 from common.encoders import Tokens, load_transformer
-from common.evaluation.spans import counts_of_tags
 from common.training import History, LengthLoader, Optimisation, choose_precision, fit
 from common.training.layers import layer_groups
 from patterns.nlp.ner.entities.sentences import Sentences, Words
@@ -267,7 +266,7 @@ class EncoderTagger:
         made = self.pieces_(valid.words)
         found = _window_scores(module.tagger, made, self.pieces_.pad)
         scores = stitched(made, found, valid.words, len(self.tags))
-        return counts_of_tags(valid.tags, module.decoder(self.tags).decode(scores)).f1
+        return module.decoder(self.tags).best_penalty(scores, valid.tags)[1]
 
 
 class _Trained(nn.Module):

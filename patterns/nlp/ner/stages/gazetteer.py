@@ -23,7 +23,7 @@ from patterns.nlp.ner.entities.tags import TagSet
 from patterns.nlp.ner.stages.decoding import Decoder
 
 FILE = "gazetteer.json"
-SURE = 4.0  # score of a tag that was looked up, others have 0
+SURE = 10.0  # score of a tag that was looked up, others have 0: above any penalty of the decoder
 
 
 class Gazetteer:

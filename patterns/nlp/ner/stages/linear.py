@@ -21,14 +21,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from common.evaluation.spans import counts_of_tags
 from patterns.nlp.ner.entities.sentences import Sentences, Words
 from patterns.nlp.ner.entities.tags import TagSet
 from patterns.nlp.ner.stages.decoding import Decoder
 from patterns.nlp.ner.stages.shapes import case_of, shape_word
 
 FILE = "linear.npz"
-STRENGTHS = (1.0, 10.0)
+STRENGTHS = (1.0,)
 
 
 class LinearTagger:
@@ -38,7 +37,7 @@ class LinearTagger:
     name = "linear"
 
     def __init__(
-        self, *, tags: TagSet, strengths: Sequence[float] = STRENGTHS, columns: int = 1 << 16
+        self, *, tags: TagSet, strengths: Sequence[float] = STRENGTHS, columns: int = 1 << 18
     ) -> None:
         """`columns` is a power of two."""
         self.tags, self.strengths, self.columns = tags, tuple(strengths), columns
@@ -53,16 +52,17 @@ class LinearTagger:
         from threadpoolctl import threadpool_limits
 
         rows = self._rows(train.words)
+        used = np.unique(rows.indices)  # columns that training sets at all
         labels = np.concatenate([self.tags.numbers(tags) for tags in train.tags])
         best = -1.0
         for strength in self.strengths:
             # Sparse rows give BLAS little to do at a time: threads would only wait for each other.
             with threadpool_limits(1):
-                model = LogisticRegression(C=strength, max_iter=100, tol=1e-2)
-                model.fit(rows, labels)
-            weights, bias = self._spread(model)
-            said = self.decoder_.decode(self._scores(valid.words, weights, bias))
-            found = counts_of_tags(valid.tags, said).f1
+                model = LogisticRegression(C=strength, max_iter=150, tol=1e-4)
+                model.fit(rows[:, used], labels)
+            weights, bias = self._spread(model, used)
+            scores = self._scores(valid.words, weights, bias)
+            _, found = self.decoder_.best_penalty(scores, valid.tags)
             if found > best:
                 best, self.strength_ = found, strength
                 self.weights_, self.bias_ = weights, bias
@@ -114,15 +114,15 @@ class LinearTagger:
         ends = np.cumsum([len(words) for words in sentences])
         return np.split(scores, ends[:-1]) if len(sentences) else []
 
-    def _spread(self, model: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _spread(self, model: Any, used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return weights and bias of all C tags; one that training lacks is very unlikely."""
         weights = np.zeros((self.columns, len(self.tags)), dtype=np.float32)
         bias = np.full(len(self.tags), -20.0, dtype=np.float32)
         if len(model.classes_) == 2:  # sklearn gives the log odds of the second alone
-            weights[:, model.classes_[1]], bias[model.classes_[0]] = model.coef_[0], 0.0
-            bias[model.classes_[1]] = model.intercept_[0]
+            weights[used, model.classes_[1]] = model.coef_[0]
+            bias[model.classes_] = [0.0, model.intercept_[0]]
         else:
-            weights[:, model.classes_] = model.coef_.T
+            weights[np.ix_(used, model.classes_)] = model.coef_.T
             bias[model.classes_] = model.intercept_
         return weights, bias
 
