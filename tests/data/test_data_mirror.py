@@ -100,3 +100,12 @@ def test_nuclei():
         assert image.shape[:2] == mask.shape
         assert max(mask.shape) <= 360
     assert pl.Series(table.kinds).value_counts()["count"].sort().to_list() == [107, 431]
+
+
+def test_multi30k():
+    table = data.load("multi30k")
+    published = registry.card("multi30k").published
+    parts = {"train": table.train, "val": table.valid, "test_2016_flickr": table.test}
+    for name, frame in {**parts, **table.extra}.items():
+        assert frame.height == published[name] and frame.columns == ["en", "de", "fr"]
+        assert all((frame[each] != "").all() for each in frame.columns)
