@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -111,12 +112,11 @@ def _mixed(
 
     On a CPU bf16 is turned to fp32 here: its kernel takes eight times as long backwards.
     """
-    attend = functional.scaled_dot_product_attention
+    attend = partial(functional.scaled_dot_product_attention, attn_mask=mask, dropout_p=dropout)
     if queries.device.type != "cpu" or queries.dtype != torch.bfloat16:
-        return attend(queries, keys, values, attn_mask=mask, dropout_p=dropout)
+        return attend(queries, keys, values)
     with torch.autocast("cpu", enabled=False):
-        exact = (each.float() for each in (queries, keys, values))
-        return attend(*exact, attn_mask=mask, dropout_p=dropout)
+        return attend(queries.float(), keys.float(), values.float())
 
 
 def causal_mask(queries: int, keys: int, *, device: torch.device | None = None) -> Tensor:

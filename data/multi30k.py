@@ -61,7 +61,7 @@ CARD = Card(
     title="Multi30k, task 1",
     task="translation",
     homepage="https://github.com/multi30k/dataset",
-    licence="no licence file; captions of Flickr30k: non-commercial research",
+    licence="none stated: non-commercial research",
     restriction="The authors name no licence, and the captions come from Flickr30k: treat them as"
     " data for non-commercial research.",
     citation="Elliott et al., Multi30K: Multilingual English-German Image Descriptions, 2016",

@@ -9,6 +9,15 @@ from patterns.nlp.translation.stages.subwords import Subwords
 from patterns.nlp.translation.stages.translator import Translator
 
 WORLD = 1500  # sentences
+ODD = [
+    "",
+    "日本語 🎬 👩‍👧",
+    "</s> <pad> ▁▂ a",
+    "tab\tline\n end ",
+    "e\u0301 ﬁ",
+    "\ud800x",
+    "\x00\x1b",
+]
 
 
 def world(texts: int = WORLD) -> tuple[Pairs, Pairs]:

@@ -114,3 +114,12 @@ def test_texts_with_one_label():
     assert (news.test.group_by("label").len()["len"] == 1900).all()
     assert news.train["label"].n_unique() == 4 and news.train.height > 20_000
     assert not set(news.train["text"]) & set(news.test["text"])
+
+
+def test_multi30k():
+    table = data.load("multi30k")
+    published = registry.card("multi30k").published
+    parts = {"train": table.train, "val": table.valid, "test_2016_flickr": table.test}
+    for name, frame in {**parts, **table.extra}.items():
+        assert frame.height == published[name] and frame.columns == ["en", "de", "fr"]
+        assert all((frame[each] != "").all() for each in frame.columns)

@@ -88,10 +88,10 @@ def split(table: ParallelTexts, config: Config) -> Splits:
     if 0 < config.split.limit < clean.height:
         chosen = rng.permutation(clean.height)[: config.split.limit]
         clean = clean[np.sort(chosen).tolist()]
-    parts = [_pairs(frame, pair) for frame in (clean, valid, test)]
-    notices = (*_repeats(train, held_out, pair), *_uneven(parts[0]), *_near(parts[0], parts[2]))
+    kept, chosen_by, judged = (_pairs(frame, pair) for frame in (clean, valid, test))
+    notices = (*_repeats(train, held_out, pair), *_uneven(kept), *_near(kept, judged))
     further = {name: _pairs(frame, pair) for name, frame in table.extra.items()}
-    return Splits(table.source, *parts, pair, further, notices)
+    return Splits(table.source, kept, chosen_by, judged, pair, further, notices)
 
 
 def _languages(table: ParallelTexts, wanted: str) -> tuple[str, str]:

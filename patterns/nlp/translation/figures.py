@@ -30,7 +30,7 @@ def _draw_widths(report: Report, widths: Table) -> None:
     with figure(report, "search", caption, table=widths.name) as axes:
         times = [_number(row, "sentence ms") for row in widths.rows]
         scores = [_number(row, "BLEU") for row in widths.rows]
-        axes.plot(times, scores, marker="o")
+        axes.plot(times, scores, marker="o", linestyle="none")
         for row, time, score in zip(widths.rows, times, scores, strict=True):
             axes.annotate(row.name, (time, score), xytext=(4, 6), textcoords="offset points")
         axes.margins(0.18)

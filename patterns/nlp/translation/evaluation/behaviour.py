@@ -28,60 +28,65 @@ def behaviour_table(pipeline: Pipeline, test: Pairs) -> Table:
     """Ask what serves, one change at a time."""
     texts = test.sources[:CASES]
     said = _answers(pipeline, texts)
-    rng = np.random.default_rng(pipeline.seed)
     checks = [
-        _check("something is said", "minimum functionality", [bool(each.strip()) for each in said]),
-        _check(
-            f"no word {REPEATS} times in a row", "minimum functionality",
-            [not _stutters(each) for each in said],
-        ),
-        _check(
-            "a sentence that ends in a sign is translated to one that does",
-            "minimum functionality",
-            [
-                each[-1:] in SIGNS
-                for text, each in zip(texts, said, strict=True)
-                if text[-1:] in SIGNS
-            ],
-        ),
-        _same(pipeline, texts, said, "blanks around it change nothing", lambda t: f"  {t} \n"),
-        _same(
-            pipeline, texts, said, "blanks doubled inside change nothing",
-            lambda t: t.replace(" ", "  "),
-        ),
-        _same(
-            pipeline, texts, said, "decomposed letters (NFD) change nothing",
-            lambda t: unicodedata.normalize("NFD", t),
-        ),
-        _check(
-            "alone or among others, the same answer", "invariance",
-            [
-                pipeline.translate([text])[0].translation == each
-                for text, each in zip(texts, said, strict=True)
-            ],
-        ),
-        _check(
-            "a typo keeps half of the words", "invariance",
-            [
-                _kept(each, changed) >= ALIKE
-                for each, changed in zip(
-                    said, _answers(pipeline, [with_typo(text, rng) for text in texts]), strict=True
-                )
-            ],
-        ),
-        _check(
-            "two sentences give more than the first", "direction",
-            [
-                len(both) > len(each)
-                for each, both in zip(
-                    said, _answers(pipeline, _doubled(texts)), strict=True
-                )
-            ],
-        ),
-        *_reads_the_source(pipeline, test),
-    ]  # fmt: skip
+        *_minimum(texts, said),
+        *_invariant(pipeline, texts, said),
+        *_directed(pipeline, test, texts, said),
+    ]
     caption = f"Cases are the first {len(texts):,} test sentences, asked of what serves."
     return checklist(checks, caption=caption)
+
+
+def _minimum(texts: Sequence[str], said: Sequence[str]) -> list[Check]:
+    """Check what must hold of any translation."""
+    kind = "minimum functionality"
+    signed = [each for text, each in zip(texts, said, strict=True) if text[-1:] in SIGNS]
+    return [
+        _check("something is said", kind, [bool(each.strip()) for each in said]),
+        _check(
+            f"no word {REPEATS} times in a row", kind, [not _stutters(each) for each in said]
+        ),
+        _check(
+            "a source that ends in a sign gives a translation that does", kind,
+            [each[-1:] in SIGNS for each in signed],
+        ),
+    ]  # fmt: skip
+
+
+def _invariant(pipeline: Pipeline, texts: Sequence[str], said: Sequence[str]) -> list[Check]:
+    """Check changes that do not change what a text means."""
+    changes: dict[str, Change] = {
+        "blanks around it change nothing": lambda text: f"  {text} \n",
+        "blanks doubled inside change nothing": lambda text: text.replace(" ", "  "),
+        "decomposed letters (NFD) change nothing": lambda text: unicodedata.normalize("NFD", text),
+    }
+    checks = []
+    for name, change in changes.items():
+        changed = _answers(pipeline, [change(text) for text in texts])
+        passed = [a.split() == b.split() for a, b in zip(said, changed, strict=True)]
+        checks.append(_check(name, "invariance", passed))
+    alone = [_answers(pipeline, [text])[0] for text in texts]
+    same = [a == b for a, b in zip(alone, said, strict=True)]
+    rng = np.random.default_rng(pipeline.seed)
+    typos = _answers(pipeline, [with_typo(text, rng) for text in texts])
+    kept = [_kept(a, b) >= ALIKE for a, b in zip(said, typos, strict=True)]
+    return [
+        *checks,
+        _check("alone or among others, the same answer", "invariance", same),
+        _check("a typo keeps half of the words", "invariance", kept),
+    ]
+
+
+def _directed(
+    pipeline: Pipeline, test: Pairs, texts: Sequence[str], said: Sequence[str]
+) -> list[Check]:
+    """Check changes that must move the answer one way."""
+    doubled = _answers(pipeline, [f"{text}\n{text}" for text in texts])
+    longer = [len(b) > len(a) for a, b in zip(said, doubled, strict=True)]
+    return [
+        _check("two sentences give more than one", "direction", longer),
+        *_reads_the_source(pipeline, test),
+    ]
 
 
 def _reads_the_source(pipeline: Pipeline, test: Pairs) -> list[Check]:
@@ -96,14 +101,6 @@ def _reads_the_source(pipeline: Pipeline, test: Pairs) -> list[Check]:
     return [_check("the reference is likelier given its own source", "direction", passed.tolist())]
 
 
-def _same(
-    pipeline: Pipeline, texts: Sequence[str], said: Sequence[str], name: str, change: Change
-) -> Check:
-    changed = _answers(pipeline, [change(text) for text in texts])
-    passed = [a.split() == b.split() for a, b in zip(said, changed, strict=True)]
-    return _check(name, "invariance", passed)
-
-
 def _check(name: str, kind: str, passed: Sequence[bool]) -> Check:
     cases = [f"test sentence {number}" for number in range(1, len(passed) + 1)]
     return Check(name, kind, np.array(passed, bool), cases)  # type: ignore[arg-type]
@@ -111,10 +108,6 @@ def _check(name: str, kind: str, passed: Sequence[bool]) -> Check:
 
 def _answers(pipeline: Pipeline, texts: Sequence[str]) -> list[str]:
     return [answer.translation for answer in pipeline.translate(texts)]
-
-
-def _doubled(texts: Sequence[str]) -> list[str]:
-    return [f"{text}\n{text}" for text in texts]
 
 
 def _stutters(text: str) -> bool:

@@ -59,7 +59,7 @@ def served(pipeline: Pipeline, found: Sequence[System]) -> System:
 
 def headline_table(pipeline: Pipeline, splits: Splits, found: Sequence[System]) -> Table:
     """Compare all systems, the baseline first."""
-    rows = []
+    rows: list[Row] = []
     for system in found:
         lower = counts(system.texts, splits.test.targets, lowercase=True)
         time = _time(pipeline, splits, system)

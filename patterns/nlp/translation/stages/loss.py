@@ -60,7 +60,7 @@ class _SmoothedLoss(torch.autograd.Function):
         return (total / pieces).float()
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Return the gradients of `forward`'s arguments."""
         of_hidden, of_weight = ctx.saved_tensors
         kinds = ctx.dtypes
