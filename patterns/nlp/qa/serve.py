@@ -45,6 +45,10 @@ class QuestionRequest(ServiceRequest):
     k: int = Field(
         default=3, ge=1, le=1000, strict=True, description="how many possible answers to return"
     )
+    generate: bool = Field(
+        default=True, strict=True,
+        description="whether the language model words the answer, if the artifact has one",
+    )  # fmt: skip
 
 
 class FoundAnswer(BaseModel):

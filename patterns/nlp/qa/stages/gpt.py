@@ -134,4 +134,3 @@ class GptWriter:
         self.mask = self.mask[rows]
         for cache in self.caches:
             cache.select(rows)
-

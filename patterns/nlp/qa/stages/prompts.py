@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = "not in the passage"
 INSTRUCTION = (
-    "Answer the question from the passage, in as few words as possible, copied from it. If the"
-    f" passage does not tell, say: {NOT_FOUND}"
+    f"Answer in a few words copied from the passage. If it does not tell, say: {NOT_FOUND}"
 )
 QUESTION_TOKENS = 96  # of a question; what is longer is cut
 CONTROL = ("<passage>", "<question>", "<answer>", "<end>")
