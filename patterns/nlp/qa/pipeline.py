@@ -10,7 +10,7 @@ baseline, as `pipeline.json` says, with the indexes and, where there is one, the
 from __future__ import annotations
 
 import json
-from collections import abc
+from collections.abc import Generator as Pieces
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,9 +79,8 @@ class Pipeline:
         """
         self.k, self.passages, self.seed = k, passages, seed
         self.baseline, self.reader, self.fallback = baseline, reader, fallback
-        self.chunker, self.retriever = chunker, retriever
-        self.answering, self.generator = answering, generator
-        self.runtime, self.indexed = runtime, index
+        self.chunker, self.retriever, self.answering = chunker, retriever, answering
+        self.generator, self.runtime, self.indexed = generator, runtime, index
         self.tested = {"questions": 0, "retrieved": 0, "generated": 0} | dict(tested or {})
         self.notices: list[str] = []
         self.served_: Reader | None = None
@@ -205,12 +204,11 @@ class Pipeline:
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
         """Tune or train the generator, if one is asked for."""
-        if self.generator is None:
-            return self
-        checkpoint = checkpoints / "generator" if checkpoints else None
-        self.generator_ = self.generator.fit(
-            splits.train, splits.valid, checkpoint=checkpoint, resume=resume
-        )
+        if self.generator is not None:
+            checkpoint = checkpoints / "generator" if checkpoints else None
+            self.generator_ = self.generator.fit(
+                splits.train, splits.valid, checkpoint=checkpoint, resume=resume
+            )
         return self
 
     def read(self, questions: Sequence[str], *, times: StageTimes | None = None) -> Read:
@@ -246,11 +244,11 @@ class Pipeline:
 
     def stream(
         self, question: str, context: str | None, *, k: int, times: StageTimes
-    ) -> abc.Generator[str, None, Answer]:
+    ) -> Pieces[str, None, Answer]:
         """Yield the generated answer in pieces, and return what `answer` would give."""
         assert self.generator_ is not None, "it has no generator"
-        contexts = None if context is None else [context]
-        (answer,), (text,) = self._read([question], contexts, k, times)
+        texts = [context] if context is not None else None
+        (answer,), (text,) = self._read([question], texts, k, times)
         said = ""
         if not answer.abstained:
             with times("generate"):
@@ -264,8 +262,13 @@ class Pipeline:
     ) -> tuple[list[Answer], list[str]]:
         """Return the reader's answers, and the text that each was found in."""
         check_texts("questions", questions, "give a question")
+        if not len(questions):
+            return [], []
         if contexts is None:
-            answers = self._retrieved(questions, k, times) if len(questions) else []
+            assert self.retriever is not None and self.answering is not None
+            read, passages = self.read(questions, times=times), self.retriever.passages_
+            rows = range(len(questions))
+            answers = [self.answering.answer(read, passages, row, k=k) for row in rows]
             return answers, [each.passage.text if each.passage else "" for each in answers]
         check_texts("contexts", contexts, "give a text to read, or none to search")
         assert self.served_ is not None and len(contexts) == len(questions)
@@ -273,12 +276,6 @@ class Pipeline:
             readings = self.served_.read(questions, contexts)
         abstention = self.given_[self.served_.name]
         return [given(reading, abstention, k=k) for reading in readings], list(contexts)
-
-    def _retrieved(self, questions: Sequence[str], k: int, times: StageTimes) -> list[Answer]:
-        assert self.retriever is not None and self.answering is not None
-        read = self.read(questions, times=times)
-        passages = self.retriever.passages_
-        return [self.answering.answer(read, passages, row, k=k) for row in range(len(questions))]
 
     def truncates(self, questions: Sequence[str]) -> list[bool]:
         """Tell which questions are too long to be read whole; contexts always are."""
@@ -296,9 +293,7 @@ class Pipeline:
         parts: dict[str, Savable] = {
             "reader": self.served_, "retrieval": self.retriever, "answering": self.answering,
             "given": self.given_[self.served_.name],
-        }  # fmt: skip
-        if self.generator_ is not None:
-            parts["generator"] = self.generator_
+        } | ({"generator": self.generator_} if self.generator_ else {})  # fmt: skip
         for name, stage in parts.items():
             (folder / name).mkdir()
             stage.save(folder / name)
@@ -314,12 +309,10 @@ class Pipeline:
         """Read what `save` wrote; neither the data nor the configuration is needed."""
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
-            k=content["k"],
-            passages=content["passages"],
+            k=content["k"], passages=content["passages"], seed=content["seed"],
             retriever=Retriever.load(folder / "retrieval"),
             answering=Answering.load(folder / "answering"),
-            seed=content["seed"],
-        )
+        )  # fmt: skip
         pipeline.notices, pipeline.example_ = content["notices"], content["example"]
         pipeline.served_ = load_reader(content["kind"], folder / "reader")
         pipeline.given_ = {pipeline.served_.name: Abstention.load(folder / "given")}
