@@ -247,6 +247,13 @@ class Config(RunConfig):
             )
         if not self.model.strip():
             raise ValueError("model: it is empty; give --model auto, overlap, or a hub name")
+        if self.gpt.width % self.gpt.heads:
+            raise ValueError(
+                f"gpt.heads: {self.gpt.heads} does not divide the width {self.gpt.width}; give"
+                " --gpt.heads or --gpt.width another value"
+            )
+        if not self.lora.model.strip():
+            raise ValueError("lora.model: it is empty; give --lora.model auto, or a hub name")
         reader, retrieval = self.reader, self.retrieval
         least = reader.max_question + reader.stride + 8
         for name in ("max_length", "train_length"):

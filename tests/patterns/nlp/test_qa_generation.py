@@ -82,15 +82,18 @@ def test_what_is_generated_is_served_whole_and_in_pieces(
     service: QuestionService, pipeline: Pipeline, splits: Splits
 ) -> None:
     assert service.streams
+    spoken = 0
     for context in (splits.test.contexts[0], None):
         request = service.Request(question=splits.test.texts[0], context=context)
         (whole,) = service.predict([request])
         pieces, streamed = drained(service.stream(request))
         assert "".join(pieces) == (streamed.answer or "")
+        spoken += len(pieces)
         assert strip(streamed) == strip(whole)
         contexts = None if context is None else [context]
         (answer,) = pipeline.answer([request.question], contexts, k=request.k)
         assert (whole.answer or "") == answer.text
+    assert spoken
 
 
 def drained(stream: Generator[str, None, Any]) -> tuple[list[str], Any]:
@@ -146,7 +149,9 @@ def test_questions_are_put_beside_paragraphs_that_do_not_tell() -> None:
         (lambda: Config(writing=WritingOptions(top_p=0.0)), "writing.top_p"),
         (lambda: Config(writing=WritingOptions(temperature=-1.0)), "writing.temperature"),
         (lambda: Config(lora=LoraOptions(rank=0)), "lora.rank"),
+        (lambda: Config(lora=LoraOptions(model=" ")), "lora.model"),
         (lambda: Config(gpt=GptOptions(layers=0)), "gpt.layers"),
+        (lambda: Config(gpt=GptOptions(heads=7)), "gpt.heads"),
     ],
 )
 def test_a_value_out_of_range_is_named(make: Any, named: str) -> None:
