@@ -77,7 +77,7 @@ class ReaderOptions:
     """Share of the steps over which the rate rises."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
     dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
-    """Share of each token's vector dropped before the new layer."""
+    """Share of the activations dropped in all layers; for several epochs of few questions."""
     max_length: Annotated[int, Interval(ge=32, le=8192)] = 256
     """Tokens of a question with a window of its context; a longer context has several windows."""
     train_length: Annotated[int, Interval(ge=32, le=8192)] = 160

@@ -84,12 +84,12 @@ class PairTokens:
         return cls(backend, pad=tokenizer.pad_token_id or 0, max_length=longest, **lengths)
 
     def shorter(self, max_length: int) -> PairTokens:
-        """Return the same tokens in windows of another length."""
+        """Return the same tokens in shorter windows, which share a quarter at most."""
         return PairTokens(
             self.pairs,
             pad=self.pad,
             max_length=min(max_length, self.max_length),
-            stride=self.stride,
+            stride=min(self.stride, max_length // 4),
             max_question=self.max_question,
         )
 
