@@ -74,8 +74,7 @@ class Pipeline:
     ) -> None:
         """With `fallback` the baseline serves if the reader's weights are not available.
 
-        `tested` are how many test questions are read (`questions`), how many of those are answered
-        from `retrieved` passages and by the generator (`generated`); 0 for all.
+        `tested`: how many test `questions` are read, `retrieved` for and `generated`; 0 for all.
         """
         self.k, self.passages, self.seed = k, passages, seed
         self.baseline, self.reader, self.fallback = baseline, reader, fallback
@@ -293,7 +292,8 @@ class Pipeline:
         parts: dict[str, Savable] = {
             "reader": self.served_, "retrieval": self.retriever, "answering": self.answering,
             "given": self.given_[self.served_.name],
-        } | ({"generator": self.generator_} if self.generator_ else {})  # fmt: skip
+        }  # fmt: skip
+        parts |= {"generator": self.generator_} if self.generator_ else {}
         for name, stage in parts.items():
             (folder / name).mkdir()
             stage.save(folder / name)

@@ -120,7 +120,8 @@ def plain_prompt(tokenizer: Tokenizer, *, max_length: int, max_new_tokens: int) 
     def decode(ids: Sequence[int]) -> str:
         return tokenizer.decode(list(ids))
 
-    passage, question, answer, end = (int(tokenizer.token_to_id(each)) for each in CONTROL)
+    known = tokenizer.get_vocab()
+    passage, question, answer, end = (known[each] for each in CONTROL)
     prompt = Prompt(encode, decode, (passage,), (question,), (answer,), "", (end,), 0)
     return _fitted(prompt, max_length, max_new_tokens)
 
