@@ -31,7 +31,7 @@ class ClassificationRequest(TopLabelsRequest):
 
 
 class TextResponse(ClassificationResponse):
-    """The likeliest labels of a text, and whether any of them fits; probabilities are calibrated."""
+    """The likeliest labels of a text, with calibrated probabilities, and whether any fits."""
 
     truncated: Truncated = False
     in_scope: bool = Field(description="false if the text is unlike those of every label")

@@ -152,16 +152,16 @@ class LoraOptions:
     alpha: Annotated[float, Interval(ge=0, le=10_000)] = 32.0
     """They are scaled by alpha / rank."""
     epochs: Annotated[int, Interval(ge=1, le=1000)] = 1
-    budget: Annotated[int, Interval(ge=1000, le=10**12)] = 250_000
+    budget: Annotated[int, Interval(ge=1000, le=10**12)] = 150_000
     """Tokens to read in all epochs together; where the training questions need more, a part of
     their paragraphs is drawn."""
-    batch_tokens: Annotated[int, Interval(ge=64, le=10**7)] = 1200
+    batch_tokens: Annotated[int, Interval(ge=64, le=10**7)] = 800
     """Tokens of a step."""
     learning_rate: Annotated[float, Interval(ge=1e-8, le=1)] = 1e-3
     """Peak rate; it warms up, then falls linearly to 0."""
     warmup: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
-    dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.05
+    dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
     """Share of an adapter's inputs dropped in training."""
     unanswerable: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
     """Share of training questions borrowed from other paragraphs of the article, which teach to
@@ -247,6 +247,13 @@ class Config(RunConfig):
             )
         if not self.model.strip():
             raise ValueError("model: it is empty; give --model auto, overlap, or a hub name")
+        if self.gpt.width % self.gpt.heads:
+            raise ValueError(
+                f"gpt.heads: {self.gpt.heads} does not divide the width {self.gpt.width}; give"
+                " --gpt.heads or --gpt.width another value"
+            )
+        if not self.lora.model.strip():
+            raise ValueError("lora.model: it is empty; give --lora.model auto, or a hub name")
         reader, retrieval = self.reader, self.retrieval
         least = reader.max_question + reader.stride + 8
         for name in ("max_length", "train_length"):

@@ -10,11 +10,10 @@ baseline, as `pipeline.json` says, with the indexes and, where there is one, the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator as Pieces
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from common.artifacts import Savable
 from common.atomic import write_json
@@ -70,23 +69,18 @@ class Pipeline:
         fallback: bool = True,
         runtime: str = "torch",
         index: str = "test",
-        test_questions: int = 0,
-        test_retrieved: int = 0,
-        test_generated: int = 0,
+        tested: Mapping[str, int] | None = None,
         seed: int = 0,
     ) -> None:
         """With `fallback` the baseline serves if the reader's weights are not available.
 
-        `test_questions`, `test_retrieved` and `test_generated` are how many are evaluated, 0 for
-        all.
+        `tested`: how many test `questions` are read, `retrieved` for and `generated`; 0 for all.
         """
         self.k, self.passages, self.seed = k, passages, seed
         self.baseline, self.reader, self.fallback = baseline, reader, fallback
-        self.chunker, self.retriever = chunker, retriever
-        self.answering, self.generator = answering, generator
-        self.runtime, self.indexed = runtime, index
-        self.test_questions, self.test_retrieved = test_questions, test_retrieved
-        self.test_generated = test_generated
+        self.chunker, self.retriever, self.answering = chunker, retriever, answering
+        self.generator, self.runtime, self.indexed = generator, runtime, index
+        self.tested = {"questions": 0, "retrieved": 0, "generated": 0} | dict(tested or {})
         self.notices: list[str] = []
         self.served_: Reader | None = None
         self.trained_: SpanReader | None = None  # the reader, once it is
@@ -113,9 +107,7 @@ class Pipeline:
             fallback=config.model == "auto",
             runtime=config.runtime,
             index=retrieval.index,
-            test_questions=config.evaluation.questions,
-            test_retrieved=config.evaluation.retrieved,
-            test_generated=config.evaluation.generated,
+            tested=vars(config.evaluation),
             seed=config.seed,
         )
 
@@ -173,14 +165,10 @@ class Pipeline:
         """
         assert self.baseline is not None and self.served_ is not None
         judged = self._judged(splits)
-        answerable = np.array([each.answerable for each in judged.questions])
         readers: dict[str, Reader] = {each.name: each for each in (self.baseline, self.served_)}
         for name, reader in readers.items():
             found = reader.read(judged.texts, judged.contexts)
-            said = [each.spans[0].text if each.spans else "" for each in found]
-            margins = np.array([each.margin for each in found])
-            f1 = f1_scores(said, judged.answers)
-            self.given_[name] = Abstention().fit(margins, f1, answerable)
+            self.given_[name] = Abstention().fit_read(found, judged)
         return self
 
     def fit_retrieval(self, splits: Splits) -> Pipeline:
@@ -215,12 +203,11 @@ class Pipeline:
         self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
     ) -> Pipeline:
         """Tune or train the generator, if one is asked for."""
-        if self.generator is None:
-            return self
-        checkpoint = checkpoints / "generator" if checkpoints else None
-        self.generator_ = self.generator.fit(
-            splits.train, splits.valid, checkpoint=checkpoint, resume=resume
-        )
+        if self.generator is not None:
+            checkpoint = checkpoints / "generator" if checkpoints else None
+            self.generator_ = self.generator.fit(
+                splits.train, splits.valid, checkpoint=checkpoint, resume=resume
+            )
         return self
 
     def read(self, questions: Sequence[str], *, times: StageTimes | None = None) -> Read:
@@ -238,39 +225,56 @@ class Pipeline:
         contexts: Sequence[str] | None = None,
         *,
         k: int | None = None,
+        generate: bool = True,
         times: StageTimes | None = None,
     ) -> list[Answer]:
         """Answer each question from its context, or from the indexed passages without contexts.
 
-        `k` is how many possible answers each carries. Raises `ValueError` on a question or a
-        context that is empty or only white space.
+        `k` is how many possible answers each carries; to `generate` needs a generator, or is
+        nothing. Raises `ValueError` on a question or a context that is empty or only white space.
         """
-        check_texts("questions", questions, "give a question")
-        times, k = times or StageTimes(), k or self.k
-        if not len(questions):
-            return []
-        if contexts is None:
-            answers = self._retrieved(questions, k, times)
-            texts = [each.passage.text if each.passage else "" for each in answers]
-        else:
-            check_texts("contexts", contexts, "give a text to read, or none to search")
-            assert self.served_ is not None and len(contexts) == len(questions)
-            with times("read"):
-                readings = self.served_.read(questions, contexts)
-            abstention = self.given_[self.served_.name]
-            answers = [given(reading, abstention, k=k) for reading in readings]
-            texts = list(contexts)
-        if self.generator_ is None:
+        times = times or StageTimes()
+        answers, texts = self._read(questions, contexts, k or self.k, times)
+        if self.generator_ is None or not generate:
             return answers
         with times("generate"):
             said = self.generator_.answer(questions, texts)
         return [written(*each) for each in zip(answers, said, texts, strict=True)]
 
-    def _retrieved(self, questions: Sequence[str], k: int, times: StageTimes) -> list[Answer]:
-        assert self.retriever is not None and self.answering is not None
-        read = self.read(questions, times=times)
-        passages = self.retriever.passages_
-        return [self.answering.answer(read, passages, row, k=k) for row in range(len(questions))]
+    def stream(
+        self, question: str, context: str | None, *, k: int, times: StageTimes
+    ) -> Pieces[str, None, Answer]:
+        """Yield the generated answer in pieces, and return what `answer` would give."""
+        assert self.generator_ is not None, "it has no generator"
+        texts = [context] if context is not None else None
+        (answer,), (text,) = self._read([question], texts, k, times)
+        said = ""
+        if not answer.abstained:
+            with times("generate"):
+                for piece in self.generator_.stream(question, text):
+                    said += piece
+                    yield piece
+        return written(answer, said, text)
+
+    def _read(
+        self, questions: Sequence[str], contexts: Sequence[str] | None, k: int, times: StageTimes
+    ) -> tuple[list[Answer], list[str]]:
+        """Return the reader's answers, and the text that each was found in."""
+        check_texts("questions", questions, "give a question")
+        if not len(questions):
+            return [], []
+        if contexts is None:
+            assert self.retriever is not None and self.answering is not None
+            read, passages = self.read(questions, times=times), self.retriever.passages_
+            rows = range(len(questions))
+            answers = [self.answering.answer(read, passages, row, k=k) for row in rows]
+            return answers, [each.passage.text if each.passage else "" for each in answers]
+        check_texts("contexts", contexts, "give a text to read, or none to search")
+        assert self.served_ is not None and len(contexts) == len(questions)
+        with times("read"):
+            readings = self.served_.read(questions, contexts)
+        abstention = self.given_[self.served_.name]
+        return [given(reading, abstention, k=k) for reading in readings], list(contexts)
 
     def truncates(self, questions: Sequence[str]) -> list[bool]:
         """Tell which questions are too long to be read whole; contexts always are."""
@@ -289,20 +293,15 @@ class Pipeline:
             "reader": self.served_, "retrieval": self.retriever, "answering": self.answering,
             "given": self.given_[self.served_.name],
         }  # fmt: skip
-        if self.generator_ is not None:
-            parts["generator"] = self.generator_
+        parts |= {"generator": self.generator_} if self.generator_ else {}
         for name, stage in parts.items():
             (folder / name).mkdir()
             stage.save(folder / name)
         content = {
-            "kind": self.served_.kind,
+            "kind": self.served_.kind, "k": self.k, "passages": self.passages, "seed": self.seed,
             "generator": self.generator_.kind if self.generator_ else None,
-            "k": self.k,
-            "passages": self.passages,
-            "seed": self.seed,
-            "notices": self.notices,
-            "example": self.example_,
-        }
+            "notices": self.notices, "example": self.example_,
+        }  # fmt: skip
         write_json(folder / "pipeline.json", content)
 
     @classmethod
@@ -310,12 +309,10 @@ class Pipeline:
         """Read what `save` wrote; neither the data nor the configuration is needed."""
         content = json.loads((folder / "pipeline.json").read_text(encoding="utf-8"))
         pipeline = cls(
-            k=content["k"],
-            passages=content["passages"],
+            k=content["k"], passages=content["passages"], seed=content["seed"],
             retriever=Retriever.load(folder / "retrieval"),
             answering=Answering.load(folder / "answering"),
-            seed=content["seed"],
-        )
+        )  # fmt: skip
         pipeline.notices, pipeline.example_ = content["notices"], content["example"]
         pipeline.served_ = load_reader(content["kind"], folder / "reader")
         pipeline.given_ = {pipeline.served_.name: Abstention.load(folder / "given")}

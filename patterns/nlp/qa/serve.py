@@ -10,7 +10,8 @@ trying it. An exported reader is served without torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from itertools import product
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -45,6 +46,10 @@ class QuestionRequest(ServiceRequest):
     k: int = Field(
         default=3, ge=1, le=1000, strict=True, description="how many possible answers to return"
     )
+    generate: bool = Field(
+        default=True, strict=True,
+        description="whether the language model words the answer, if the artifact has one",
+    )  # fmt: skip
 
 
 class FoundAnswer(BaseModel):
@@ -100,26 +105,44 @@ class QuestionService(Service):
         }
 
     def predict(self, requests: Sequence[QuestionRequest]) -> list[QuestionResponse]:
-        """Answer those with a context in one batch, those without in another."""
+        """Answer in one batch those that are alike: with a context or not, generated or not."""
         for row, request in enumerate(requests):
-            for field in ("question", "context"):
-                text = getattr(request, field)
-                if text is not None and not text.strip():
-                    raise RequestError(field, text, "it is only white space", "give words", row=row)
+            _check(request, row)
         times = StageTimes()
         answers: dict[int, Answer] = {}
-        for with_context in (True, False):
-            rows = [n for n, each in enumerate(requests) if bool(each.context) == with_context]
+        for with_context, generate in product((True, False), repeat=2):
+            rows = [
+                row
+                for row, each in enumerate(requests)
+                if (bool(each.context), each.generate) == (with_context, generate)
+            ]
             questions = [requests[row].question for row in rows]
             contexts = [requests[row].context or "" for row in rows] if with_context else None
             most = max((requests[row].k for row in rows), default=1)
-            found = self.pipeline.answer(questions, contexts, k=most, times=times)
+            found = self.pipeline.answer(
+                questions, contexts, k=most, generate=generate, times=times
+            )
             answers |= dict(zip(rows, found, strict=True))
         cut = self.pipeline.truncates([each.question for each in requests])
         return [
             self._response(request, answers[row], cut[row], times)
             for row, request in enumerate(requests)
         ]
+
+    @property
+    def streams(self) -> bool:
+        """Whether the artifact has a language model, which writes word by word."""
+        return self.pipeline.generator_ is not None
+
+    def stream(self, request: QuestionRequest) -> Generator[str, None, QuestionResponse]:
+        """Yield the generated answer in pieces, nothing where it abstains; return it whole."""
+        _check(request, 0)
+        times = StageTimes()
+        answer = yield from self.pipeline.stream(
+            request.question, request.context, k=request.k, times=times
+        )
+        (cut,) = self.pipeline.truncates([request.question])
+        return self._response(request, answer, cut, times)
 
     def _response(
         self, request: QuestionRequest, answer: Answer, cut: bool, times: StageTimes
@@ -134,6 +157,13 @@ class QuestionService(Service):
             answers=[_found(each) for each in found],
             truncated=cut,
         )
+
+
+def _check(request: QuestionRequest, row: int) -> None:
+    for field in ("question", "context"):
+        text = getattr(request, field)
+        if text is not None and not text.strip():
+            raise RequestError(field, text, "it is only white space", "give words", row=row)
 
 
 def _found(found: Found) -> FoundAnswer:

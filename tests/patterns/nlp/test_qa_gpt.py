@@ -6,9 +6,10 @@ import pytest
 import torch
 from planted_facts import facts
 
-from patterns.nlp.qa.stages.decoding import generate
-from patterns.nlp.qa.stages.gpt import Gpt, Uncached
-from patterns.nlp.qa.stages.gpt_generator import byte_pairs, cache_gain
+from patterns.nlp.qa.evaluation.generation import seconds_of
+from patterns.nlp.qa.stages.decoding import Uncached, generate
+from patterns.nlp.qa.stages.gpt import Gpt
+from patterns.nlp.qa.stages.gpt_generator import byte_pairs
 from patterns.nlp.qa.stages.prompts import CONTROL
 from patterns.nlp.qa.stages.sampling import Sampler
 
@@ -80,5 +81,5 @@ def test_byte_pairs_know_any_text_and_no_control_token_comes_from_one() -> None:
 @pytest.mark.slow
 def test_the_cache_saves_time() -> None:
     module = Gpt(vocabulary=500, width=128, layers=4, heads=4, max_length=320).eval()
-    cached, uncached = cache_gain(module, tokens=300)
-    assert uncached > 1.5 * cached
+    again = seconds_of(Uncached(module), [1, 2, 3], 300, module)
+    assert again > 1.5 * seconds_of(module.writer(), [1, 2, 3], 300, module)

@@ -68,7 +68,7 @@ class Asked:
 
 def ask(pipeline: Pipeline, splits: Splits) -> Asked:
     """Read the test questions, or a sample of them, with their contexts."""
-    most = pipeline.test_questions or len(splits.test)
+    most = pipeline.tested["questions"] or len(splits.test)
     part = splits.test.sample(most, seed=pipeline.seed)
     readers = _readers(pipeline)
     said = {}

@@ -48,8 +48,8 @@ def answer_retrieved(pipeline: Pipeline, splits: Splits) -> Retrieved:
     retriever, answering = pipeline.retriever, pipeline.answering
     assert retriever is not None and answering is not None and pipeline.served_ is not None
     assert pipeline.baseline is not None
-    part = splits.test.sample(pipeline.test_questions or len(splits.test), seed=pipeline.seed)
-    part = part.sample(pipeline.test_retrieved or len(part), seed=pipeline.seed)
+    part = splits.test.sample(pipeline.tested["questions"] or len(splits.test), seed=pipeline.seed)
+    part = part.sample(pipeline.tested["retrieved"] or len(part), seed=pipeline.seed)
     passages, served = retriever.passages_, pipeline.served_
     lexical = read_passages(
         pipeline.baseline, part.texts, passages, retriever.lexical(part.texts, 1)

@@ -57,7 +57,7 @@ def generation_tables(pipeline: Pipeline, splits: Splits, found: Retrieved) -> l
     """Return the tables of the generator; none without one."""
     if pipeline.generator_ is None:
         return []
-    most = pipeline.test_generated or len(found.part)
+    most = pipeline.tested["generated"] or len(found.part)
     drawn = np.random.default_rng(pipeline.seed).permutation(len(found.part))[:most]
     rows = np.sort(drawn).tolist()
     return [
@@ -141,7 +141,8 @@ def cache_table(generator: Generator, part: Questions) -> Table:
         Row("keys and values kept", {"token ms": 1000 * kept / tokens}),
     ]
     caption = (
-        f"{tokens} tokens after a prompt of {len(prompt)}X
+        f"{tokens} tokens written after a prompt of {len(prompt)}, one text, with the cache and"
+        " without."
     )
     return Table("cache", ("token ms",), tuple(rows), caption)
 

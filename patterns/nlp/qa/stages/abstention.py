@@ -25,6 +25,7 @@ import numpy as np
 from common.atomic import write_json
 from patterns.nlp.qa.entities.answers import Reading
 from patterns.nlp.qa.entities.questions import Questions
+from patterns.nlp.qa.stages.score import f1_scores
 
 FILE = "abstention.json"
 RIGHT = 0.5  # F1 from which an answer counts as right
@@ -51,6 +52,13 @@ class Abstention:
             if worth > best + 1e-9:
                 best, self.threshold_ = float(worth), float(threshold)
         return self
+
+    def fit_read(self, readings: Sequence[Reading], part: Questions) -> Self:
+        """Fit on what a reader found in the contexts of a part's questions."""
+        said = [each.spans[0].text if each.spans else "" for each in readings]
+        margins = np.array([each.margin for each in readings])
+        answerable = np.array([each.answerable for each in part.questions])
+        return self.fit(margins, f1_scores(said, part.answers), answerable)
 
     def _fit_probability(self, margins: np.ndarray, right: np.ndarray) -> None:
         """Minimise the log loss; the slope is never negative, and a single class has none."""

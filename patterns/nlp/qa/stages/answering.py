@@ -138,11 +138,11 @@ def given(reading: Reading, abstention: Abstention, *, k: int) -> Answer:
 
 
 def written(answer: Answer, said: str, text: str) -> Answer:
-    """Return the answer in a generator's words, placed where `text` holds them; it may abstain.
+    """Return the answer in a generator's words, placed where `text` holds them.
 
-    Its confidence stays the reader's, which saw the same text.
+    It abstains where either does. Its confidence stays the reader's, which saw the same text.
     """
-    if not said or not answer.found:
+    if answer.abstained or not said or not answer.found:
         return replace(answer, text="", abstained=True)
     first = answer.found[0]
     offset = first.passage.start if first.passage else 0

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from torch import Tensor
 
 from common.atomic import write_json
 from common.training import History, Optimisation, choose_precision, fit
 from patterns.nlp.qa.entities.questions import Questions
 from patterns.nlp.qa.stages.causal import HubModel, find_causal, load_causal, weights_digest
-from patterns.nlp.qa.stages.lora import Lora
+from patterns.nlp.qa.stages.lora import Lora, load_adapters
 from patterns.nlp.qa.stages.packing import Pack, PackLoader, answer_loss, packs, validation
 from patterns.nlp.qa.stages.prompts import chat_prompt
 from patterns.nlp.qa.stages.writing import Writing
@@ -48,12 +49,12 @@ class CausalGenerator(Writing):
         alpha: float = 32.0,
         targets: Sequence[str] = (),
         epochs: int = 1,
-        budget: int = 250_000,
-        batch_tokens: int = 1200,
+        budget: int = 150_000,
+        batch_tokens: int = 800,
         learning_rate: float = 1e-3,
         warmup: float = 0.1,
         weight_decay: float = 0.0,
-        dropout: float = 0.05,
+        dropout: float = 0.0,
         unanswerable: float = 0.15,
         most_questions: int = 8,
         max_length: int = 512,
@@ -105,11 +106,10 @@ class CausalGenerator(Writing):
 
         Raises `GeneratorUnavailable` where the model is not available.
         """
-        model = self._find()
+        adapters = None
         if self.rank:
-            self._tune(model, train, valid, checkpoint, resume)
-        self.causal_ = HubModel(self._settled(model))
-        return self
+            adapters = self._tuned(train, valid, checkpoint, resume).state_dict()
+        return self._ready(adapters)
 
     def untuned(self) -> Self | None:
         """Return the model as it comes, to compare with; None where it was not tuned."""
@@ -120,12 +120,13 @@ class CausalGenerator(Writing):
             max_new_tokens=self.max_new_tokens, batch_size=self.batch_size, device=self.device,
             seed=self.seed,
         )  # fmt: skip
-        stage.causal_ = HubModel(stage._settled(stage._find()))
-        return stage
+        return stage._ready(None)
 
-    def _tune(
-        self, model: Any, train: Questions, valid: Questions, checkpoint: Path | None, resume: bool
-    ) -> None:
+    def _tuned(
+        self, train: Questions, valid: Questions, checkpoint: Path | None, resume: bool
+    ) -> Lora:
+        """Train adapters; the frozen weights beside them are bf16 where that is fast."""
+        model = self._settled(self._found())
         causal = HubModel(model)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -155,8 +156,20 @@ class CausalGenerator(Writing):
             resume=resume,
             label="LoRA",
         )
-        self.adapters_ = lora
-        lora.merge(for_good=True)
+        return lora
+
+    def _ready(self, adapters: dict[str, Tensor] | None) -> Self:
+        """Take the base model in fp32 and merge adapters into it: they are rounded once, with it.
+
+        After training as after loading, so that both answer the same.
+        """
+        model = self._found()
+        if adapters is not None:
+            lora = self.adapters_ = self._lora(model)
+            lora.load_state_dict(adapters)
+            lora.merge(for_good=True)
+        self.causal_ = HubModel(self._settled(model))
+        return self
 
     def _packs(self, part: Questions, budget: int) -> list[Pack]:
         assert self.prompt_ is not None
@@ -188,20 +201,16 @@ class CausalGenerator(Writing):
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         base = facts.pop("base")
         stage = cls(**facts, device="cpu")
-        model = stage._find()
+        stage._ready(load_adapters(folder) if stage.rank else None)
         if stage.base_ != base:
             raise ValueError(
                 f"model: {stage.model} has other weights than those that {folder} was trained on;"
                 " install the same ones, or train again"
             )
-        if stage.rank:
-            lora = stage.adapters_ = stage._lora(model)
-            lora.restore(folder)
-            lora.merge(for_good=True)
-        stage.causal_ = HubModel(stage._settled(model))
         return stage
 
-    def _find(self) -> Any:
+    def _found(self) -> Any:
+        """Find and load the base model, and make the prompt that it knows."""
         found = find_causal(self.model)
         self.base_ = weights_digest(found)
         tokenizer, model = load_causal(found)

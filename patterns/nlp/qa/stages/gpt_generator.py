@@ -2,11 +2,11 @@
 
     <passage> … <question> … <answer> … <end>
 
-Where the passage does not tell, the end follows at once. It has its own vocabulary of byte pairs (Sennrich et al. 2016), every word with the space before it,
-so that a word has the same tokens in a passage and in an answer: what it has to learn is to find
-and to copy. In a world of a few thousand facts in plain sentences it learns that in minutes. Text
-as people write it is another matter: there a hundred million words of reading are missing, which is
-what a pretrained model brings.
+Where the passage does not tell, the end follows at once. It has its own vocabulary of byte pairs
+(Sennrich et al. 2016), every word with the space before it, so that a word has the same tokens in a
+passage and in an answer: what it has to learn is to find and to copy. In a world of a few thousand
+facts in plain sentences it learns that in minutes. Text as people write it is another matter: there
+a hundred million words of reading are missing, which is what a pretrained model brings.
 
 Shapes: see `gpt` and `packing`.
 """

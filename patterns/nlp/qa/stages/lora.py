@@ -42,7 +42,7 @@ class LowRank(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (…, O) for `x` (…, I)."""
-        return self.scale * self.up(self.down(self.dropout(x)))
+        return self.up(self.scale * self.down(self.dropout(x)))  # scaled where it is small
 
     def product(self) -> Tensor:
         """Return (alpha / r) · B A (O, I), which merging adds to the layer's weights."""
@@ -132,12 +132,13 @@ class Lora(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write the adapters alone."""
-        state = {name: value.contiguous() for name, value in self.adapters.state_dict().items()}
-        save_file(state, folder / FILE)
+        save_file({name: value.contiguous() for name, value in self.state_dict().items()},
+                  folder / FILE)  # fmt: skip
 
-    def restore(self, folder: Path) -> None:
-        """Take over what `save` wrote, for the same layers of the same base model."""
-        self.adapters.load_state_dict(load_file(folder / FILE))
+
+def load_adapters(folder: Path) -> dict[str, Tensor]:
+    """Read what `Lora.save` wrote, for `load_state_dict` of one on the same base model."""
+    return load_file(folder / FILE)
 
 
 def _added(adapter: LowRank, layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:

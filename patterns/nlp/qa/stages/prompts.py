@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = "not in the passage"
 INSTRUCTION = (
-    "Answer the question from the passage, in as few words as possible, copied from it. If the"
-    f" passage does not tell, say: {NOT_FOUND}"
+    f"Answer in a few words copied from the passage. If it does not tell, say: {NOT_FOUND}"
 )
 QUESTION_TOKENS = 96  # of a question; what is longer is cut
 CONTROL = ("<passage>", "<question>", "<answer>", "<end>")
@@ -121,7 +120,8 @@ def plain_prompt(tokenizer: Tokenizer, *, max_length: int, max_new_tokens: int) 
     def decode(ids: Sequence[int]) -> str:
         return tokenizer.decode(list(ids))
 
-    passage, question, answer, end = (int(tokenizer.token_to_id(each)) for each in CONTROL)
+    known = tokenizer.get_vocab()
+    passage, question, answer, end = (known[each] for each in CONTROL)
     prompt = Prompt(encode, decode, (passage,), (question,), (answer,), "", (end,), 0)
     return _fitted(prompt, max_length, max_new_tokens)
 
