@@ -121,9 +121,12 @@ class StudentOptions:
 class ScopeOptions:
     """How texts that no label fits are told from the others."""
 
-    method: Literal["auto", "max-probability", "max-logit", "energy", "mahalanobis"] = "auto"
-    """What is compared with the threshold; auto takes energy, or with `split.unknown` the best on
-    the labels held out for choosing."""
+    method: Literal[
+        "auto", "max-probability", "max-logit", "energy", "entropy", "mahalanobis", "neighbours",
+        "combined",
+    ] = "auto"  # fmt: skip
+    """What is compared with the threshold; auto takes combined (entropy if a model without vectors
+    serves), or with `split.unknown` the best on the labels held out for choosing."""
     keep: Annotated[float, Interval(ge=0.5, le=0.9999)] = 0.95
     """Share of the validation texts that the threshold keeps; the others are turned away."""
 

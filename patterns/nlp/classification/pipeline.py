@@ -13,7 +13,7 @@ Shapes: N texts, C classes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -83,7 +83,9 @@ class Pipeline:
         self.gate_: Gate | None = None
         self.temperature_ = 1.0
         self.scope_ = Scope()  # until it is fitted, all texts are in scope
-        self.scopes_: dict[str, Scope] = {}  # method -> what was compared, if labels are held out
+        self.scopes_: Mapping[
+            str, Scope
+        ] = {}  # method -> what was compared, if labels are held out
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
@@ -219,7 +221,7 @@ class Pipeline:
         assert self.served_ is not None, "fit it first"
         self.scope_, self.scopes_, notice = fit_scopes(
             self.served_.outputs, splits.train, splits.valid, splits.unknown_valid,
-            method=self.scope, keep=self.keep_scope,
+            method=self.scope, keep=self.keep_scope, seed=self.seed,
         )  # fmt: skip
         self.notices += [notice] if notice else []
         return self
