@@ -91,6 +91,8 @@ class EncoderOptions:
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
     label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     """Share of the target spread evenly over all classes."""
+    guidance: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
+    """Share of the target that logistic regression on the encoder as it comes says of the text."""
     dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     """Share of the text vector's entries dropped before the classification layer."""
     max_length: Annotated[int, Interval(ge=4, le=8192)] = 256
