@@ -81,21 +81,23 @@ def tokenizer_of(texts: Sequence[str], folder: Path) -> Any:
     """Return a fast tokenizer that knows the words of the texts."""
     import re
 
-    from transformers import BertTokenizerFast
+    import transformers
 
     words = sorted({word for text in texts for word in re.findall(r"\w+", text.lower())})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ",", "?", "-", "'", *words]
     (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    return BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64)
+    make: Any = transformers.BertTokenizerFast  # type: ignore[attr-defined]
+    return make(str(folder / "vocab.txt"), model_max_length=64)
 
 
 def network_of(words: int, sizes: dict[str, int]) -> nn.Module:
     """Return transformers' own classifier: what its trainer and its pipeline are made for."""
-    from transformers import BertConfig, BertForSequenceClassification
+    import transformers
 
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=words, num_labels=CLASSES, **sizes)
-    network: nn.Module = BertForSequenceClassification(config)
+    make: Any = transformers.BertConfig
+    config = make(vocab_size=words, num_labels=CLASSES, **sizes)
+    network: nn.Module = transformers.BertForSequenceClassification(config)
     return network
 
 
@@ -191,10 +193,10 @@ class _Batches(torch.utils.data.Dataset[dict[str, Tensor]]):
 
 def serving_row(network: nn.Module, tokenizer: Any, texts: Sequence[str], *, repeats: int) -> Row:
     """Answer all texts in batches by both, in turns, and compare the texts a second."""
-    from transformers import pipeline
-    from transformers.utils import logging
+    import transformers
 
-    logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
+    pipeline: Any = transformers.pipeline
     theirs = pipeline(
         "text-classification", model=network.eval(), tokenizer=tokenizer, device="cpu"
     )

@@ -35,7 +35,7 @@ PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecution
 
 
 def export(module: nn.Module, *, output: str | Sequence[str], more: Sequence[str] = ()) -> bytes:
-    """Export a module of (ids, mask, *more), all int64 (B, L), with batch size and length left open.
+    """Export a module of (ids, mask, *more), all int64 (B, L), with batch size and length open.
 
     `output` names what it returns, in order where that is several tensors.
     """

@@ -91,6 +91,8 @@ class EncoderOptions:
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
     label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     """Share of the target spread evenly over all classes."""
+    guidance: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
+    """Share of the target that logistic regression on the encoder as it comes says of the text."""
     dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     """Share of the text vector's entries dropped before the classification layer."""
     max_length: Annotated[int, Interval(ge=4, le=8192)] = 256
@@ -121,9 +123,12 @@ class StudentOptions:
 class ScopeOptions:
     """How texts that no label fits are told from the others."""
 
-    method: Literal["auto", "max-probability", "max-logit", "energy", "mahalanobis"] = "auto"
-    """What is compared with the threshold; auto takes energy, or with `split.unknown` the best on
-    the labels held out for choosing."""
+    method: Literal[
+        "auto", "max-probability", "max-logit", "energy", "entropy", "mahalanobis", "neighbours",
+        "combined",
+    ] = "auto"  # fmt: skip
+    """What is compared with the threshold; auto takes combined (entropy if a model without vectors
+    serves), or with `split.unknown` the best on the labels held out for choosing."""
     keep: Annotated[float, Interval(ge=0.5, le=0.9999)] = 0.95
     """Share of the validation texts that the threshold keeps; the others are turned away."""
 

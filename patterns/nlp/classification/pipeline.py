@@ -3,9 +3,8 @@
 The only place that turns the configuration into stages. `classify` is the verb, batch first; an
 answer does not depend on the other texts of its batch. What serves is what the validation texts
 prefer, the baseline included; of equals the simpler one. A student, an export or its int8 form
-takes the place of what it was made from only if it passes its check on the validation texts. What
-is saved is what serves, as `pipeline.json` says, and the threshold below which a text is out of
-scope.
+takes the place of what it was made from only if it passes its check on the validation texts. Saved
+is what serves, as `pipeline.json` says, and the threshold below which a text is out of scope.
 
 Shapes: N texts, C classes.
 """
@@ -13,7 +12,7 @@ Shapes: N texts, C classes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -83,7 +82,9 @@ class Pipeline:
         self.gate_: Gate | None = None
         self.temperature_ = 1.0
         self.scope_ = Scope()  # until it is fitted, all texts are in scope
-        self.scopes_: dict[str, Scope] = {}  # method -> what was compared, if labels are held out
+        self.scopes_: Mapping[
+            str, Scope
+        ] = {}  # method -> what was compared, if labels are held out
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
@@ -113,8 +114,8 @@ class Pipeline:
         self._judge(self.baseline, splits)
         by_length = sorted(splits.train.texts, key=len)
         self.example_ = by_length[len(by_length) // 2]
-        said = unspaced_notice(splits.train.texts)
-        self.notices += [f"{self.baseline.name}: {said}"] if said else []
+        if said := unspaced_notice(splits.train.texts):
+            self.notices.append(f"{self.baseline.name}: {said}")
         return self
 
     def fit_frozen(self, splits: Splits) -> Pipeline:
@@ -130,6 +131,8 @@ class Pipeline:
             return self
         self._judge(self.frozen, splits)
         self.notices += self.frozen.said()
+        if self.encoder is not None:
+            self.encoder.guide = self.frozen.guide()
         return self
 
     def fit_encoder(
@@ -219,7 +222,7 @@ class Pipeline:
         assert self.served_ is not None, "fit it first"
         self.scope_, self.scopes_, notice = fit_scopes(
             self.served_.outputs, splits.train, splits.valid, splits.unknown_valid,
-            method=self.scope, keep=self.keep_scope,
+            method=self.scope, keep=self.keep_scope, seed=self.seed,
         )  # fmt: skip
         self.notices += [notice] if notice else []
         return self
@@ -254,8 +257,8 @@ class Pipeline:
         """Return what drift monitoring compares later: sizes and labels of the texts, no text."""
         import polars as pl
 
-        labels = [self.label_names[label] for label in splits.train.labels]
-        return text_profile(splits.train.texts).with_columns(label=pl.Series(labels))
+        labels = pl.Series([self.label_names[label] for label in splits.train.labels])
+        return text_profile(splits.train.texts).with_columns(label=labels)
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""

@@ -6,5 +6,6 @@ Read in this order: `config.py` (the choices), `entities/` (questions, passages,
 `stages/reader.py` (the fine-tuned transformer), `stages/export.py` (to ONNX), `stages/chunks.py`
 and `stages/retrieval.py` (which passages to read), `stages/answering.py` (from passages to one
 answer, or none); for answers in words of their own `stages/gpt.py`, `stages/decoding.py` with
-`stages/sampling.py`, `stages/lora.py` and `stages/generator.py`; and last `pipeline.py`, `evaluate.py` with `evaluation/`, `train.py`, `serve.py`.
+`stages/sampling.py`, `stages/lora.py` and `stages/generator.py`; and last `pipeline.py`,
+`evaluate.py` with `evaluation/`, `train.py`, `serve.py`.
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import logsumexp
+from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 
 from patterns.nlp.classification.config import PRESETS, ScopeOptions, SplitOptions
@@ -18,7 +19,15 @@ from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.evaluation.behaviour import behaviour_table
 from patterns.nlp.classification.evaluation.scope import scope_table
 from patterns.nlp.classification.pipeline import Pipeline
-from patterns.nlp.classification.stages.scope import METHODS, Scope, fit_scopes, separation
+from patterns.nlp.classification.stages.scope import (
+    METHODS,
+    OF_VECTORS,
+    PER_LABEL,
+    Scope,
+    fit_scopes,
+    separation,
+    some_of_each,
+)
 
 HELD_OUT = dataclasses.replace(PRESETS["smoke"], model="tfidf-svd", split=SplitOptions(unknown=0.5))
 
@@ -51,6 +60,14 @@ def test_scores_are_what_their_formulas_say() -> None:
     from_means = vectors[:, None, :] - means[None]
     squares = np.einsum("ncd,de,nce->nc", from_means, inverse, from_means).min(axis=1)
     assert -scores["mahalanobis"] == pytest.approx(squares, rel=0.05)  # shrunk by a hundredth
+    assert scores["entropy"] == pytest.approx(
+        -entropy(np.exp(logits - logsumexp(logits, axis=1, keepdims=True)), axis=1)
+    )
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    near = np.sort(units @ units.T, axis=1)[:, -3:].mean(axis=1)
+    assert scores["neighbours"] == pytest.approx(near, abs=1e-5)
+    both = scores["entropy"] / scores["entropy"].std() + near / near.std()
+    assert scores["combined"] == pytest.approx(both, abs=1e-2)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -73,8 +90,8 @@ def test_the_threshold_keeps_what_it_should_and_comes_back(
 def test_without_a_threshold_all_is_in_scope(tmp_path: Path) -> None:
     Scope().save(tmp_path)
     assert Scope.load(tmp_path).threshold_ == -np.inf
-    with pytest.raises(ValueError, match=r"^method: 'entropy' is not known"):
-        Scope(method="entropy")
+    with pytest.raises(ValueError, match=r"^method: 'variance' is not known"):
+        Scope(method="variance")
 
 
 def test_separation_is_the_auroc_of_the_library() -> None:
@@ -92,18 +109,33 @@ def test_the_best_method_is_chosen_on_texts_out_of_scope() -> None:
     made = {"train": world(0), "valid": world(1), "strange": world(2, out=9.0)}
 
     def outputs(texts: Sequence[str]) -> Outputs:
-        return made[texts[0]][0]
+        name = texts[0].split()[0]
+        rows = [int(text.split()[1]) for text in texts]
+        whole = made[name][0]
+        vectors = None if whole.vectors is None else whole.vectors[rows]
+        return Outputs(whole.logits[rows], vectors)
 
-    parts = {name: Texts([name] * 300, labels) for name, (_, labels) in made.items()}
+    parts = {
+        name: Texts([f"{name} {row}" for row in range(300)], labels)
+        for name, (_, labels) in made.items()
+    }
     chosen, scopes, notice = fit_scopes(outputs, parts["train"], parts["valid"], parts["strange"])
-    assert chosen.method == "mahalanobis" and set(scopes) == set(METHODS) and notice is None
+    assert chosen.method in OF_VECTORS and set(scopes) == set(METHODS) and notice is None
     assert separation(chosen, made["valid"][0], made["strange"][0]) > 0.99
     assert separation(scopes["energy"], made["valid"][0], made["strange"][0]) < 0.6
     usual, none, _ = fit_scopes(outputs, parts["train"], parts["valid"], None)
-    assert usual.method == "energy" and not none
+    assert usual.method == "combined" and not none
     made = {name: (Outputs(each.logits), labels) for name, (each, labels) in made.items()}
     plain, _, said = fit_scopes(outputs, parts["train"], parts["valid"], None, method="mahalanobis")
-    assert plain.method == "energy" and "needs the vectors of an encoder" in str(said)
+    assert plain.method == "entropy" and "needs the vectors of an encoder" in str(said)
+
+
+def test_some_texts_of_each_label_are_compared_with() -> None:
+    labels = np.repeat([0, 1, 2], [3, 200, 50])
+    rows = some_of_each(labels, seed=0)
+    assert np.bincount(labels[rows]).tolist() == [3, PER_LABEL, PER_LABEL]
+    assert not np.array_equal(rows, some_of_each(labels, seed=1)) and len(set(rows)) == len(rows)
+    assert len(some_of_each(np.arange(30_000) % 15_000, seed=0)) == 15_000  # one of each at least
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from planted import intents, tiny_transformer
 
+from common.probabilities import softmax
 from patterns.nlp.classification import pipeline as wiring
 from patterns.nlp.classification.data import Splits
 from patterns.nlp.classification.entities.texts import Texts
@@ -19,6 +20,7 @@ from patterns.nlp.classification.stages import frozen
 from patterns.nlp.classification.stages.encoder import EncoderClassifier
 from patterns.nlp.classification.stages.export import OnnxClassifier, export
 from patterns.nlp.classification.stages.frozen import FrozenClassifier
+from patterns.nlp.classification.stages.guide import SHARES, blend, soft_loss
 from patterns.nlp.classification.stages.pooled import PooledClassifier
 from patterns.nlp.classification.stages.pruning import prune_neurons, shrunk
 from patterns.nlp.classification.stages.quantisation import Gate, gate, quantise
@@ -243,3 +245,60 @@ def test_what_fails_its_gate_does_not_serve(
         )
     else:
         assert pipeline.served_ is small and not pipeline.notices
+
+
+def test_a_guided_encoder_begins_where_the_frozen_one_is(tiny: str, parts: Parts) -> None:
+    train, valid = parts
+    before = FrozenClassifier(model=tiny, device="cpu", strengths=(30.0,))
+    guide = before.fit(train, valid).guide()
+    held_out = guide.held_out
+    assert held_out is not None and held_out.shape == (len(train), 5)
+    assert held_out.sum(axis=1) == pytest.approx(np.ones(len(train)), abs=1e-5)
+    own = softmax(before.predict(train.texts))
+    rows = np.arange(len(train))
+    assert 0.3 < held_out[rows, train.labels].mean() < own[rows, train.labels].mean()
+    stage = trainee(tiny, epochs=1, learning_rate=1e-6, guide=guide).fit(train, valid)
+    assert agreement(before, stage, valid.texts) > 0.95
+    tuned = trainee(tiny, epochs=6, guide=guide).fit(train, valid)
+    said = tuned.predict(valid.texts).argmax(axis=1)
+    assert (np.maximum(said, 1) == np.maximum(valid.labels, 1)).mean() > 0.95
+    assert tuned.blend_ in SHARES
+
+
+def test_targets_are_what_label_guide_and_smoothing_say() -> None:
+    logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+    labels, taught = torch.tensor([0, 2]), torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.8, 0.2]])
+
+    class Fixed(torch.nn.Module):
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return logits
+
+    batch = (labels, labels, labels, taught)
+    logs = torch.log_softmax(logits, dim=1)
+    for smoothing, guidance in ((0.0, 0.0), (0.3, 0.0), (0.0, 1.0), (0.1, 0.2)):
+        loss = soft_loss(label_smoothing=smoothing, guidance=guidance)(Fixed(), batch)
+        hard = torch.nn.functional.cross_entropy(logits, labels, reduction="mean")
+        soft = -(taught * logs).sum(1).mean()
+        even = -logs.mean(1).mean()
+        expected = (1 - smoothing - guidance) * hard + guidance * soft + smoothing * even
+        assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_weights_are_moved_back_as_far_as_validation_likes() -> None:
+    """Tuned to say twice too much of the second input: half of the way is right."""
+    inputs, labels = np.eye(2), np.array([0, 1])
+    module = torch.nn.Linear(2, 2, bias=False)
+    start = {"weight": torch.tensor([[3.0, 3.0], [0.0, 0.0]])}
+    for tuned, share in (
+        ([[3.0, 0.0], [0.0, 3.0]], 1.0),
+        ([[-3.0, -2.0], [3.0, 2.0]], 0.4),
+    ):
+        with torch.no_grad():
+            module.weight.copy_(torch.tensor(tuned))
+
+        def predict() -> np.ndarray:
+            return inputs @ module.weight.detach().numpy().T
+
+        assert blend(module, start, predict, labels) == share
+        expected = torch.lerp(start["weight"], torch.tensor(tuned), share)
+        assert torch.allclose(module.weight, expected)

@@ -19,7 +19,7 @@ from common.evaluation.report import Table
 from patterns.nlp.classification.data import Splits
 from patterns.nlp.classification.pipeline import Pipeline
 
-CASES = 300
+CASES = 150
 Change = Callable[[str, np.random.Generator], str]
 CHANGES: dict[str, Change] = {
     "two letters swapped": with_typo,

@@ -5,7 +5,8 @@ What makes a few epochs enough:
 - the new layer learns `head_factor` times faster, layers below the top ever more slowly
   (rate · decay^depth, Howard & Ruder 2018), so that what pretraining put low down survives;
 - the rate warms up, then falls linearly to 0 (Mosbach et al. 2021 on the stability of it);
-- targets are smoothed, since neighbouring intents are labelled inconsistently.
+- targets are smoothed, since neighbouring intents are labelled inconsistently;
+- what a frozen encoder already knew is kept, if it was asked before (`guide`).
 
 Batches hold texts of similar length: random ones of BANKING77 would be 69 % padding, these are 6 %.
 
@@ -36,12 +37,14 @@ from common.training import History, LengthLoader, Optimisation, choose_precisio
 from common.training.loop import Loss
 from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
+from patterns.nlp.classification.stages.guide import Guide, blend, soft_loss, start_head
 from patterns.nlp.classification.stages.pooled import PooledClassifier, WithVectors
 from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
 EPOCHS, STEPS, MOST_EPOCHS = 6, 200, 30
+SAMPLE, MOST_BLENDED = 512, 2000  # texts that tell the length of vectors, and the blend
 TOKENS = 48  # a text, on average over a batch; batches of longer texts hold fewer, to bound memory
 
 
@@ -64,24 +67,30 @@ class EncoderClassifier:
         warmup: float = 0.1,
         weight_decay: float = 0.01,
         label_smoothing: float = 0.1,
+        guidance: float = 0.15,
         dropout: float = 0.1,
         max_length: int = 256,
         precision: str = "auto",
         device: str = "auto",
         seed: int = 0,
+        guide: Guide | None = None,
     ) -> None:
-        """`epochs` 0 takes as many as `budget` and the training texts ask for."""
+        """`epochs` 0 takes as many as `budget` and the training texts ask for; `guide` is what
+        logistic regression found on the encoder as it comes, to begin with.
+        """
         self.model, self.classes, self.dropout = model, classes, dropout
         self.epochs, self.budget = epochs, budget
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.head_factor, self.layer_decay, self.warmup = head_factor, layer_decay, warmup
         self.weight_decay, self.label_smoothing = weight_decay, label_smoothing
+        self.guidance, self.guide = guidance, guide
         self.max_length, self.device, self.seed = max_length, device, seed
         self.precision = choose_precision(precision, device)
         short = "MiniLM" if model == "auto" else model.rsplit("/", 1)[-1]
         self.name = f"{short} fine-tuned"  # what tables call it
         self.learning_rate_ = learning_rate
         self.epochs_ = epochs
+        self.blend_ = 1.0  # share of the tuned weights in those that are kept
         self.read_share_ = 1.0  # of the training texts
         self.cut_share_ = 0.0  # of the training texts, whose end is not read
         self.tokens_: Tokens | None = None
@@ -105,12 +114,26 @@ class EncoderClassifier:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             module = PooledClassifier(encoder, classes=self.classes, dropout=self.dropout)
-        objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
-        return self.tune(
-            module, tokens, train, valid,
-            loss=lambda model, batch: objective(model(batch[0], batch[1]), batch[2]),
-            checkpoint=checkpoint, resume=resume,
-        )  # fmt: skip
+        plain = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
+        loss: Loss = lambda model, batch: plain(model(batch[0], batch[1]), batch[2])  # noqa: E731
+        if self.guide is None:
+            return self.tune(
+                module, tokens, train, valid, loss=loss, checkpoint=checkpoint, resume=resume
+            )
+        self.module_, self.tokens_ = module, tokens
+        vectors = self.outputs(train.texts[:SAMPLE]).vectors
+        assert vectors is not None
+        start_head(module.head, self.guide, vectors)
+        start = {name: value.clone() for name, value in module.state_dict().items()}
+        taught = [] if self.guide.held_out is None else [self.guide.held_out]
+        if taught:
+            loss = soft_loss(label_smoothing=self.label_smoothing, guidance=self.guidance)
+        self.tune(
+            module, tokens, train, valid, *taught, loss=loss, checkpoint=checkpoint, resume=resume
+        )
+        few = Texts(valid.texts[:MOST_BLENDED], valid.labels[:MOST_BLENDED])
+        self.blend_ = blend(module, start, lambda: self.predict(few.texts), few.labels)
+        return self
 
     def tune(
         self,

@@ -25,13 +25,16 @@ import numpy as np
 from common.atomic import write_json
 from common.encoders import Encoder, TransformerEncoder, for_queries, load_saved
 from common.encoders.pretrained import find_transformer
+from common.evaluation.splits import k_fold
 from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
+from patterns.nlp.classification.stages.guide import Guide
 from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "frozen.npz", "frozen.json"
 STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 SAMPLE = 64  # texts on which the export is compared
+FOLDS, MOST_HELD_OUT = 5, 5_000_000  # texts times classes
 
 
 class FrozenClassifier:
@@ -58,6 +61,7 @@ class FrozenClassifier:
         self.strength_: float | None = None
         self.read_share_ = 1.0  # of the training texts
         self.notice_: str | None = None  # what must be said of the export
+        self.held_out_: np.ndarray | None = None  # (N, C) of the training texts
         self.weights_, self.bias_ = np.zeros((0, 0)), np.zeros(0)  # (C, D), (C,)
 
     def fit(self, train: Texts, valid: Texts) -> Self:
@@ -84,10 +88,28 @@ class FrozenClassifier:
             if reached > best:
                 best, self.strength_ = reached, strength
                 self.weights_, self.bias_ = model.coef_, model.intercept_
+        self._fit_held_out(vectors, train.labels[rows])
         if len(self.weights_) == 1:  # two classes: sklearn has the log odds of the second
             self.weights_ = np.concatenate([np.zeros_like(self.weights_), self.weights_])
             self.bias_ = np.concatenate([np.zeros(1), self.bias_])
         return self
+
+    def _fit_held_out(self, vectors: np.ndarray, labels: np.ndarray) -> None:
+        """Find what fits without a text say of it, where all texts were read and none is absent."""
+        from sklearn.linear_model import LogisticRegression
+
+        classes = len(np.unique(labels))
+        if self.read_share_ < 1 or len(labels) * classes > MOST_HELD_OUT or len(labels) < FOLDS:
+            return
+        self.held_out_ = np.zeros((len(labels), classes), np.float32)
+        for kept, left in k_fold(len(labels), FOLDS, seed=self.seed):
+            model = LogisticRegression(C=self.strength_, max_iter=300, tol=1e-3)
+            model.fit(vectors[kept], labels[kept])
+            self.held_out_[np.ix_(left, model.classes_)] = model.predict_proba(vectors[left])
+
+    def guide(self) -> Guide:
+        """Return what a fine-tuning may begin with and learn from."""
+        return Guide(self.weights_, self.bias_, self.held_out_)
 
     def said(self) -> list[str]:
         """Return what must be said of the fit."""
