@@ -30,11 +30,11 @@ def word_pattern() -> str:
     A character of an unspaced script is matched with the next one in a lookahead, so that pairs
     overlap; alone between others it is a word of its own.
     """
-    marks = _marks() + _JOINERS
-    single = f"[{UNSPACED}][{marks}]*"
-    spaced = rf"(?:(?![{UNSPACED}])\w)(?:(?![{UNSPACED}])[\w{marks}])*"
-    pair = f"{single}(?:(?=\\w)[{UNSPACED}])[{marks}]*"
-    alone = f"(?<![{UNSPACED}{marks}]){single}"
+    joined = marks() + _JOINERS
+    single = f"[{UNSPACED}][{joined}]*"
+    spaced = rf"(?:(?![{UNSPACED}])\w)(?:(?![{UNSPACED}])[\w{joined}])*"
+    pair = f"{single}(?:(?=\\w)[{UNSPACED}])[{joined}]*"
+    alone = f"(?<![{UNSPACED}{joined}]){single}"
     return rf"(?=\w)(?=({pair}|{alone}|{spaced}))(?:{single}|{spaced})"
 
 
@@ -60,7 +60,7 @@ def _compiled() -> re.Pattern[str]:
 
 
 @cache
-def _marks() -> str:
+def marks() -> str:
     r"""Return the combining marks (Mn, Mc) as ranges of a character class."""
     codes = [
         code

@@ -17,22 +17,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from common.home import HOME_VARIABLE, home
 from data.archives import content_digest, read_members
 from data.cards import File
 from data.errors import Damaged, FetchError, Missing
 
-HOME_VARIABLE = "ML_PATTERNS_HOME"
 _CHUNK = 1 << 20
-
-
-def home() -> Path:
-    """Return the cache folder: ML_PATTERNS_HOME, or the user's own cache folder."""
-    named = os.environ.get(HOME_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("ml-system-patterns")
 
 
 def sha256_of(path: Path) -> str:

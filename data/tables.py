@@ -125,6 +125,53 @@ class TextClassification:
 
 
 @dataclass(frozen=True)
+class TaggedTokens:
+    """Sentences cut into words, each word with a tag of the entity it belongs to."""
+
+    source: Source
+    train: pl.DataFrame
+    """tokens: list[str], tags: list[str] (BIO2: O, B-x, I-x), document: i32, of one part; what is
+    of one document belongs together."""
+    types: tuple[str, ...]
+    """The types of entities of all parts, in alphabetical order."""
+    valid: pl.DataFrame | None = None
+    """The same columns; None where a validation part has to be drawn."""
+    test: pl.DataFrame | None = None
+    """The same columns; None where a test part has to be drawn."""
+
+
+@dataclass(frozen=True)
+class QuestionAnswers:
+    """Paragraphs of articles, and questions with the spans that answer them."""
+
+    source: Source
+    paragraphs: pl.DataFrame
+    """paragraph_id: str, title: str (of the article), text: str, part: train, valid or test. Some
+    may have no question."""
+    questions: pl.DataFrame
+    """question_id: str, paragraph_id: str, question: str, answers: list[str], starts: list[i64],
+    the character of the paragraph at which each answer begins; no answers: the paragraph does not
+    tell."""
+
+
+@dataclass(frozen=True)
+class ParallelTexts:
+    """Texts in several languages: those of one row mean the same."""
+
+    source: Source
+    train: pl.DataFrame
+    """A column of str for each language, named by it."""
+    test: pl.DataFrame
+    """The same columns."""
+    languages: tuple[str, ...]
+    """The columns; where no pair is asked for, the first is translated into the second."""
+    valid: pl.DataFrame | None = None
+    """The same columns; None where a validation part has to be drawn."""
+    extra: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Further test parts by name, the same columns."""
+
+
+@dataclass(frozen=True)
 class Images:
     """Images of one size, each with one label."""
 
@@ -247,6 +294,9 @@ Table = (
     | SearchCollection
     | Transactions
     | TextClassification
+    | TaggedTokens
+    | QuestionAnswers
+    | ParallelTexts
     | Images
     | DetectionImages
     | SegmentationImages

@@ -22,6 +22,7 @@ FIRST_LINES = {
 }
 READS_DATA = ("import data\n", "import data.", "from data ", "from data.")  # slow: at run time only
 ROOT_MODULES = 12  # of a pattern: the listing and its commands
+TORCH = ("encoder", "features", "reader", "student")  # stages of text classification that load it
 KEEPING = {"checkpoints", "resume"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -196,8 +197,9 @@ def test_stages_are_imported_at_the_head(name: str) -> None:
             if isinstance(node, ast.ImportFrom) and node.col_offset and node.module
         }
         inside = {each for each in late if each.startswith("patterns.")}
-        torch = {f"patterns.nlp.classification.stages.{each}" for each in ("encoder", "features")}
-        assert inside <= (torch if name == "nlp/classification" else set()), module
+        stages = f"patterns.{name.replace('/', '.')}.stages"
+        torch = {f"{stages}.{each}" for each in ("encoder", "features", "reader", "student")}
+        assert inside <= (torch if name.startswith("nlp/") else set()), module
 
 
 @each_pattern

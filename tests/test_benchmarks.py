@@ -1,17 +1,23 @@
 """The benchmarks compare like with like: equal values, true turns, equal rows, a known world."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+import transformers
 from PIL import Image
 
-from benchmarks import als, metrics, retrieval, worlds
+from benchmarks import als, architectures, ladder, metrics, retrieval, worlds
 from benchmarks.ablations.__main__ import ABLATIONS
 from benchmarks.ablations.ablation import Ablation, Flags
 from benchmarks.ablations.crops import write_simulated
 from benchmarks.timing import interleaved
+from common.evaluation.report import Row, Table
+from patterns.nlp.classification.entities.texts import Texts
 
 
 def test_turns_are_fair_and_medians_are_told() -> None:
@@ -133,3 +139,50 @@ def test_crops_show_their_class_and_keep_their_part(tmp_path: Path) -> None:
         for name in ("sky", "building")
     ]
     assert shades[0] < shades[1]  # the sky is plain, houses have windows
+
+
+def test_smaller_and_faster_is_told_against_what_it_came_from() -> None:
+    def row(name: str, single: float, batch: float, size: float) -> Row:
+        return Row(name, {ladder.COLUMNS[2]: single, ladder.COLUMNS[3]: batch, "MB": size})
+
+    rungs = [row("MiniLM, fp32", 4, 100, 90), row("MiniLM, int8", 2, 50, 22.5)]
+    rungs += [row("student, fp32", 2, 40, 45), row("student, int8", 1, 25, 11.25)]
+    built = [row("BERT-base, fp32", 16, 160, 440), row("BERT-base, int8", 8, 80, 110)]
+    built += [row("DistilBERT, fp32", 10, 100, 264), row("DistilBERT, int8", 8, 40, 66)]
+    tables = (Table("", (), tuple(rows)) for rows in (rungs, built))
+    found = {row.name: row.values for row in ladder.claims_table(*tables).rows}
+    claim = found["DistilBERT against BERT-base, fp32"]
+    assert list(claim.values()) == pytest.approx([0.4, 0.6, 0.6])
+    assert list(found["student against MiniLM, fp32"].values()) == pytest.approx([0.5, 1, 1.5])
+    assert list(found["MiniLM, int8 against fp32"].values()) == pytest.approx([0.75, 1, 1])
+
+
+def test_a_rung_is_judged_and_timed_on_the_same_texts() -> None:
+    labels = np.arange(40) % 2
+    texts = Texts([f"text {label}" for label in labels], labels)
+    splits = SimpleNamespace(test=texts)
+
+    def right(asked: Sequence[str]) -> np.ndarray:
+        said = np.array([int(text[-1]) for text in asked])
+        return np.eye(2)[said]
+
+    def wrong(asked: Sequence[str]) -> np.ndarray:
+        time.sleep(0.002)
+        return right(asked)[:, ::-1]
+
+    rungs = [ladder.Rung("bad", wrong, 1.0), ladder.Rung("MiniLM, fp32", right, 2.0)]
+    bad, good = ladder.ladder_table(rungs, splits, repeats=2, seed=0).rows  # type: ignore[arg-type]
+    assert (bad.values["accuracy"].value, good.values["accuracy"].value) == (0, 1)  # type: ignore[union-attr]
+    assert (bad.values["share of MiniLM"], good.values["MB"]) == (0, 2.0)
+    for column in ladder.COLUMNS[2:4]:
+        assert bad.values[column] > 2 > good.values[column], column  # type: ignore[operator]
+
+
+def test_an_architecture_has_the_weights_that_are_published() -> None:
+    published = {"BERT-base": 110, "DistilBERT": 66, "RoBERTa-base": 125, "DeBERTa-v3-small": 141}
+    for each in architectures.ARCHITECTURES:
+        config = getattr(transformers, each.kind)(**each.values)
+        with torch.device("meta"):
+            model = transformers.AutoModel.from_config(config)
+        millions = sum(weights.numel() for weights in model.parameters()) / 1e6
+        assert millions == pytest.approx(published[each.name], rel=0.01), each.name

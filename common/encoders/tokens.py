@@ -43,9 +43,13 @@ class Tokens:
         """Return the ids of each text; never empty, since special tokens are added."""
         return [encoding.ids for encoding in self.tokenizer.encode_batch(list(texts))]
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether it has more than `max_length` tokens."""
+        return [bool(each.overflowing) for each in self.tokenizer.encode_batch(list(texts))]
+
     def cut(self, texts: Sequence[str]) -> int:
         """Return how many of the texts have more than `max_length` tokens."""
-        return sum(bool(each.overflowing) for each in self.tokenizer.encode_batch(list(texts)))
+        return sum(self.truncates(texts))
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`."""

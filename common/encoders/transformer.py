@@ -90,6 +90,11 @@ class TransformerEncoder(Encoder):
                 vectors[rows.numpy()] = pooled.float().cpu().numpy()
         return unit_rows(vectors)
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        found = self.tokenizer(list(texts))["input_ids"] if len(texts) else []
+        return [len(ids) > self.max_length for ids in found]
+
     def pool(self, tokens: Any, mask: Any) -> Any:
         """Return vectors (B, D), of any length, for tokens and mask (B, L)."""
         hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()

@@ -4,8 +4,10 @@ Retrieval is the first box of search and of recommendation alike: from a whole c
 hundred candidates, cheaply. Every source gives the same `Candidates`, so sources can be merged,
 compared and re-ranked without knowing each other.
 
-Reading order: `candidates` (the lists), `index` (vector search), `fusion`, `diversity`. Importers
-take all names from here; the modules inside import each other directly.
+Reading order: `candidates` (the lists), `index` (vector search), `fusion`, `diversity`; then the
+whole sources: `analysis` (what a word is to an index), `bm25`, `dense`, `hybrid`. Importers take
+all names of the first four from here, the sources from their modules, since these load a compiler
+and encoders; the modules inside import each other directly.
 """
 
 from common.retrieval.candidates import MISSING, Candidates, ordered, top_k

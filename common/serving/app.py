@@ -2,6 +2,7 @@
 
     POST /predict        one request -> one response
     POST /predict/batch  {"requests": [...]} -> {"responses": [...]}, all or nothing, size-limited
+    POST /predict/stream one request -> the answer in pieces, where the model makes it word by word
     GET  /healthz        the process is alive: restart it if this fails
     GET  /readyz         the model is loaded and warm: send it traffic; 503 before that
     GET  /metrics        for Prometheus
@@ -42,10 +43,13 @@ from common.serving.page import render
 from common.serving.prediction_log import PredictionLog
 from common.serving.server import Newer, Server
 from common.serving.service import RequestError, Service
+from common.serving.streaming import Gone, TooSlow, failure
 from common.serving.worker import Busy, Worker
 
 if TYPE_CHECKING:
     from common.artifacts import Run
+
+LEFT = 499  # for the log: the caller closed the connection, and nobody reads the answer
 
 
 def create_app(
@@ -56,6 +60,7 @@ def create_app(
     concurrency: int = 1,
     queue_limit: int = 128,
     queue_seconds: float = 10.0,
+    stream_seconds: float = 120.0,
     prediction_log: Path | None = None,
     answer_while_warming: bool = False,
     newer: Newer | None = None,
@@ -64,14 +69,22 @@ def create_app(
     """Build the application that serves `service`, made from the artifact `run`.
 
     At most `concurrency` predictions run at once and `queue_limit` wait, each for at most
-    `queue_seconds`; beyond that a request is answered 503. The model is warmed up when the app
-    starts: before it answers at all, or, with `answer_while_warming`, beside answering 503.
+    `queue_seconds`; beyond that a request is answered 503. A stream may take `stream_seconds`.
+    The model is warmed up when the app starts: before it answers at all, or, with
+    `answer_while_warming`, beside answering 503.
     `prediction_log` is a folder that receives every answer as JSON lines. `newer`, where given, is
     asked every `follow_seconds` which run to serve.
     """
     logged = PredictionLog(prediction_log) if prediction_log else None
     worker = Worker(concurrency=concurrency, queue_limit=queue_limit, queue_seconds=queue_seconds)
-    server = Server(service, run, limit_bytes=max_body_bytes, worker=worker, prediction_log=logged)
+    server = Server(
+        service,
+        run,
+        limit_bytes=max_body_bytes,
+        worker=worker,
+        prediction_log=logged,
+        stream_seconds=stream_seconds,
+    )
 
     app = FastAPI(
         title=service.name,
@@ -115,45 +128,64 @@ def _lifespan(
 def _add_predict_routes(app: FastAPI, server: Server) -> None:
     service = server.served.service
 
-    async def guarded(request: Request, *, batch: bool) -> Response:
-        prefix = payload.BATCH_FIELD if batch else ""
-        kind = "request"
-        try:
-            if not server.ready:
-                kind = "not_ready"
-                return _unavailable("the model is not ready", server.failure, seconds=5)
-            content = await payload.read_json(request, limit_bytes=server.limit_bytes)
-            rows: list[BaseModel]
-            if batch:
-                rows = payload.check_batch(content, service.Request, max_batch=service.max_batch)
-            else:
-                rows = [service.Request.model_validate(content)]
-            response = await server.answer(request, rows, batch=batch)
-            kind = ""
-            return response
-        except ValidationError as problem:
-            return from_validation(problem)
-        except payload.BatchRowError as problem:
-            return from_validation(problem.problem, prefix=problem.prefix)
-        except RequestError as problem:
-            return from_request_error(problem, prefix=prefix)
-        except Busy as problem:
-            kind = "busy"
-            return _unavailable("the server is busy", str(problem), seconds=1)
-        except Exception:
-            kind = ""  # counted by the middleware, which answers it
-            raise
-        finally:
-            if kind:
-                server.metrics.errors.labels(kind).inc()
-
     @app.post("/predict", summary="Answer one request")
     async def predict(request: Request) -> Response:
-        return await guarded(request, batch=False)
+        return await _answered(server, request)
 
     @app.post("/predict/batch", summary=f"Answer up to {service.max_batch} requests")
     async def predict_batch(request: Request) -> Response:
-        return await guarded(request, batch=True)
+        return await _answered(server, request, batch=True)
+
+    shown = service.streams
+
+    @app.post("/predict/stream", summary="Answer in pieces", include_in_schema=shown)
+    async def predict_stream(request: Request) -> Response:
+        return await _answered(server, request, stream=True)
+
+
+async def _answered(
+    server: Server, request: Request, *, batch: bool = False, stream: bool = False
+) -> Response:
+    """Read, check and answer a request, or say why not; what was refused is counted."""
+    service = server.served.service
+    kind = "request"
+    try:
+        if not server.ready:
+            kind = "not_ready"
+            return _unavailable("the model is not ready", server.failure, seconds=5)
+        content = await payload.read_json(request, limit_bytes=server.limit_bytes)
+        rows: list[BaseModel]
+        if batch:
+            rows = payload.check_batch(content, service.Request, max_batch=service.max_batch)
+        else:
+            rows = [service.Request.model_validate(content)]
+        if stream:
+            response = await server.stream(request, rows[0])
+        else:
+            response = await server.answer(request, rows, batch=batch)
+        kind = ""
+        return response
+    except ValidationError as problem:
+        return from_validation(problem)
+    except payload.BatchRowError as problem:
+        return from_validation(problem.problem, prefix=problem.prefix)
+    except RequestError as problem:
+        return from_request_error(problem, prefix=payload.BATCH_FIELD if batch else "")
+    except Busy as problem:
+        kind = "busy"
+        return _unavailable("the server is busy", str(problem), seconds=1)
+    except Gone:
+        kind = "gone"
+        return Response(status_code=LEFT)
+    except TooSlow as problem:
+        kind, response = failure(problem, request.state.request_id)
+        return response
+    except Exception:
+        kind = ""  # counted by the middleware, which answers it
+        raise
+    finally:
+        if kind:
+            server.metrics.errors.labels(kind).inc()
 
 
 def _add_watch_routes(app: FastAPI, server: Server) -> None:
@@ -192,7 +224,8 @@ def _add_page_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return HTMLResponse(server.served.page, headers=render.headers())
+        page = render.with_home(server.served.page) if server.mounted else server.served.page
+        return HTMLResponse(page, headers=render.headers())
 
 
 def _unavailable(message: str, detail: str | None, *, seconds: int) -> Response:

@@ -2,8 +2,14 @@
 
     of a request    image     a place to drop an image file on
                     search    one wide field; all others unfold
-    of an answer    verdict   large; with `alarm`, the values that are marked red
+    of an answer    verdict   large; with `alarm`, the values that are marked red; with `nothing`,
+                              what is said of none
                     share     a bar from 0 to 1
+                    notice    a yes or no; of a yes its description is said above the answer
+                    spans     parts of a text with labels, marked in it (`start`, `end`, `label`)
+                    quotes    answers, best first, each marked in its passage (`text`, `start`,
+                              `end`, `passage`, `passage_start`), below its `title`
+                    beside    a text, beside the one that was sent
                     results   a list of entries, one below the other
                     shelf     a list of entries, as cards
                     title, snippet, facts, why     the parts of an entry, or of a reason
@@ -11,6 +17,11 @@
                     box       x0, y0, x1, y1 in pixels, drawn over the image sent
                     mask      a PNG whose pixels are numbers, coloured over the image sent
                     mask-value   the number of a class in the mask
+
+Spans and what stands beside are of the text in the field `text` of the request, or in that of the
+request or the answer which `over` names; quotes without a `passage` are of the request's `context`.
+Places in a text count its characters (code points), as Python does; `end` is the first beyond, and
+a passage may begin at `passage_start` of what the places count in.
 
 A field without a format is shown by its type: a list of objects as a table, the rest as text.
 """
@@ -23,7 +34,7 @@ from pydantic import Field
 
 Format = Literal[
     "verdict", "results", "shelf", "title", "snippet", "facts", "why", "weight", "box",
-    "mask", "mask-value", "search", "share", "image",
+    "mask", "mask-value", "search", "share", "image", "notice", "spans", "quotes", "beside",
 ]  # fmt: skip
 
 
@@ -44,3 +55,10 @@ ImageBase64 = Annotated[
 
 Share = Annotated[float, Field(ge=0, le=1), shown("share")]
 """A probability, or a part of a whole."""
+
+Truncated = Annotated[
+    bool,
+    Field(description="The text is longer than the model reads: only its beginning was used."),
+    shown("notice"),
+]
+"""Whether an end of what was sent was not read; a response calls it `truncated`."""

@@ -4,10 +4,11 @@
     http_requests_in_flight                              gauge
     model_predict_seconds                                histogram, one observation per call
     model_queue_seconds                                  histogram, time waited for a thread
+    model_first_piece_seconds                            histogram, of streams, the wait included
     model_stage_seconds{stage}                           histogram, where a response has stage_ms
     model_batch_size                                     histogram
     model_predictions_total                              counter, rows answered
-    model_errors_total{kind}                             counter: request, busy, not_ready, internal
+    model_errors_total{kind}                             counter, see KINDS
     prediction_log_dropped_total                         counter
     model_info{name,version,dataset}, model_ready        gauges
 
@@ -31,6 +32,7 @@ from prometheus_client import (
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
+KINDS = ("request", "busy", "not_ready", "slow", "gone", "internal")  # slow and gone: of streams
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -54,6 +56,9 @@ class Metrics:
         self.queue_seconds = Histogram(
             "model_queue_seconds", "Time waited for a thread", buckets=SECONDS, registry=own
         )
+        self.first_piece_seconds = Histogram(
+            "model_first_piece_seconds", "Time to a stream's start", buckets=SECONDS, registry=own
+        )
         self.stage_seconds = Histogram(
             "model_stage_seconds", "Time by stage", ("stage",), buckets=SECONDS, registry=own
         )
@@ -64,7 +69,7 @@ class Metrics:
         self.errors = Counter(
             "model_errors", "Predictions refused or failed", ("kind",), registry=own
         )
-        for kind in ("request", "busy", "not_ready", "internal"):
+        for kind in KINDS:
             self.errors.labels(kind)  # so that a rate over them starts at 0, not at absent
         self.log_dropped = Counter(
             "prediction_log_dropped", "Predictions that could not be logged", registry=own

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from fastapi import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.serving.errors import error_response
@@ -111,7 +112,7 @@ class HeadAsGet:
             scope["route"] = inner.get("route")
 
 
-def internal_error(request_id: str) -> Any:
+def internal_error(request_id: str) -> Response:
     """Return the answer to a request that failed by our fault."""
     return error_response(
         500,

@@ -18,6 +18,7 @@ from common.serving.service import Service
 
 REFERENCE = "#/components/schemas/{model}"
 TEXT_OR_NUMBER = {"type": ["string", "number", "boolean", "null"]}
+EVENTS = 'Events: `piece` {"text"} as often as there is more, then `response`, or `error`'
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
@@ -47,7 +48,7 @@ REFUSALS = {
 
 
 def describe(app: FastAPI, service: Service) -> None:
-    """Make `app.openapi()` describe the bodies of both predict routes."""
+    """Make `app.openapi()` describe the bodies of the predict routes."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -77,6 +78,13 @@ def _with_bodies(content: dict[str, Any], service: Service) -> dict[str, Any]:
     schemas["Error"] = ERROR_SCHEMA
     paths = content["paths"]
     _set_bodies(paths["/predict"]["post"], request, response, service.example)
+    if "/predict/stream" in paths:
+        operation = paths["/predict/stream"]["post"]
+        _set_bodies(operation, request, response, service.example)
+        operation["responses"]["200"] = {
+            "description": EVENTS,
+            "content": {"text/event-stream": {}},
+        }
     _set_bodies(
         paths["/predict/batch"]["post"],
         _list_of(BATCH_FIELD, request, service.max_batch),

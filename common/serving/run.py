@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar, cast
@@ -26,6 +26,9 @@ from common import console
 from common.serving.service import Service
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp
+
     from common.artifacts import Run
     from common.serving.server import Newer
 
@@ -48,6 +51,8 @@ class ServeConfig(command.CheckedConfig):
     """Predictions that run at once; above 1 the pipeline must be thread-safe."""
     queue_limit: Annotated[int, Interval(ge=0, le=100_000)] = 128
     """Requests that may wait for a thread; further ones get a 503 at once."""
+    stream_seconds: Annotated[float, Interval(ge=0.1, le=86_400)] = 120.0
+    """Longest time that an answer may take at /predict/stream."""
     max_body_mb: Annotated[float, Interval(ge=0.001, le=1024)] = 8.0
     """Largest request body, in megabytes."""
     prediction_log: Path | None = None
@@ -97,22 +102,31 @@ def serve_main(
     defaults = config if config is not None else cast(C, ServeConfig())
 
     def main(chosen: C) -> None:
-        from common import artifacts
         from common.serving.worker import limit_threads
 
         limit_threads(chosen.concurrency)
         run_name = name if isinstance(name, str) else name(chosen)
-        run = artifacts.open_run(chosen.run, name=run_name, runs=chosen.runs)
-        newer = _Pointer(chosen, run_name, make_service) if chosen.follow_seconds else None
-        service = make_service(run)
-        if newer and service.keeps_state:
-            raise ValueError(
-                f"follow_seconds: {service.name} keeps what it learned from requests, which a newer"
-                " run would lose; leave out --follow-seconds, and restart the server for a new run"
-            )
+        service, run, newer = opened(make_service, run_name, chosen)
         serve(service, run, config=chosen, newer=newer)
 
     command.run(main, {"default": defaults}, description=description)
+
+
+def opened(
+    make_service: Callable[[Run], Service], name: str, settings: ServeConfig
+) -> tuple[Service, Run, Newer | None]:
+    """Open the run that the flags name and make a service of it; with what looks for newer runs."""
+    from common import artifacts
+
+    run = artifacts.open_run(settings.run, name=name, runs=settings.runs)
+    newer = _Pointer(settings, name, make_service) if settings.follow_seconds else None
+    service = make_service(run)
+    if newer and service.keeps_state:
+        raise ValueError(
+            f"follow_seconds: {service.name} keeps what it learned from requests, which a newer"
+            " run would lose; leave out --follow-seconds, and restart the server for a new run"
+        )
+    return service, run, newer
 
 
 def serve(
@@ -125,25 +139,39 @@ def serve(
     newer: Newer | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `config`, if given, overrides `host` and `port`."""
-    import uvicorn
-
-    from common.serving.app import create_app
-
     settings = config or ServeConfig(host=host, port=port)
-    _refuse_log_inside_run(settings, run)
     listener = bind(settings.host, settings.port)
     configure_logging(requests=settings.log_requests)
-    app = create_app(
+    app = application(service, run, settings, newer=newer)
+    console.info(f"{service.name} {run.version} on {url(listener)}  (ctrl-c stops it)")
+    answer(app, [app], listener)
+
+
+def application(
+    service: Service, run: Run, settings: ServeConfig, *, newer: Newer | None = None
+) -> FastAPI:
+    """Return the app of a service, set up by the flags of its command."""
+    from common.serving.app import create_app
+
+    _refuse_log_inside_run(settings, run)
+    return create_app(
         service,
         run,
         max_body_bytes=int(settings.max_body_mb * 2**20),
         concurrency=settings.concurrency,
         queue_limit=settings.queue_limit,
+        stream_seconds=settings.stream_seconds,
         prediction_log=settings.prediction_log,
         answer_while_warming=True,
         newer=newer,
         follow_seconds=settings.follow_seconds,
     )
+
+
+def answer(app: ASGIApp, parts: Sequence[FastAPI], listener: socket.socket) -> None:
+    """Answer by `app` until SIGTERM or SIGINT; raises if one of its `parts` cannot warm up."""
+    import uvicorn
+
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -154,12 +182,14 @@ def serve(
             ws="none",
         )
     )
-    app.state.server.on_failure = lambda: setattr(server, "should_exit", True)
-    console.info(f"{service.name} {run.version} on {url(listener)}  (ctrl-c stops it)")
+    for part in parts:
+        part.state.server.on_failure = lambda: setattr(server, "should_exit", True)
     _run_to_the_end(server, listener)
-    failure = app.state.server.failure
-    if failure:
-        raise ValueError(f"{service.name} {run.version}: {failure}; the log holds the details")
+    for part in parts:
+        served, failure = part.state.server.served, part.state.server.failure
+        if failure:
+            about = f"{served.service.name} {served.version}"
+            raise ValueError(f"{about}: {failure}; the log holds the details")
     console.info("stopped; every accepted request was answered")
 
 

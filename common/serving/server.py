@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,7 +22,8 @@ from fastapi import Request, Response
 from common.serving import metrics as measured
 from common.serving.page import render
 from common.serving.prediction_log import PredictionLog
-from common.serving.service import Service
+from common.serving.service import RequestError, Service
+from common.serving.streaming import EventStream, Pieces, event, failure
 from common.serving.worker import Worker
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ CARD_FIELDS = (
     "created", "dataset", "metrics", "served", "baseline", "metric", "notices", "seed", "config",
 )  # fmt: skip
 EXAMPLE_HEADER = "x-example"  # with it the page asks its example: that is not logged
+Answered = tuple[list[bytes], float]  # the responses as JSON, and the seconds they took
 
 
 class Newer(Protocol):
@@ -86,12 +88,15 @@ class Server:
         limit_bytes: int,
         worker: Worker,
         prediction_log: PredictionLog | None,
+        stream_seconds: float,
     ) -> None:
         self.limit_bytes, self.worker, self.prediction_log = limit_bytes, worker, prediction_log
+        self.stream_seconds = stream_seconds
         self.metrics = measured.Metrics()
         self.serve(Served(service, run))
         self.ready = False
         self.failure: str | None = None
+        self.mounted = False  # beside others, below a page that lists them
         self.on_failure: Callable[[], None] = lambda: None
         self._names_version = "model_version" in service.Response.model_fields
 
@@ -153,29 +158,98 @@ class Server:
         """Predict `rows` in a worker thread and give the finished answer."""
         if not rows:
             return Response(b'{"responses":[]}', media_type="application/json")
-        keeps = EXAMPLE_HEADER not in request.headers or not self.served.is_example(rows)
-        call = partial(self._predict, rows, request.state.request_id, keeps=keeps)
+        call = partial(
+            self._predict, rows, request.state.request_id, keeps=self._keeps(request, rows)
+        )
         (body, seconds), waited_ms = await self.worker.run(call)
-        self.metrics.queue_seconds.observe(waited_ms / 1000.0)
-        milliseconds = seconds * 1000.0
-        request.state.log = {
-            "rows": len(rows),
-            "predict_ms": round(milliseconds, 2),
-            "queue_ms": round(waited_ms, 2),
-        }
-        timing = f"queue;dur={waited_ms:.2f}, predict;dur={milliseconds:.2f}"
+        self._note(request, len(rows), seconds, waited_ms)
+        timing = f"queue;dur={waited_ms:.2f}, predict;dur={seconds * 1000.0:.2f}"
         content = b'{"responses":[' + b",".join(body) + b"]}" if batch else body[0]
         return Response(content, headers={"server-timing": timing}, media_type="application/json")
 
-    def _predict(
-        self, rows: list[Any], request_id: str, *, keeps: bool
-    ) -> tuple[list[bytes], float]:
+    async def stream(self, request: Request, row: Any) -> Response:
+        """Answer `row` by events, once its first piece is there; raises what is wrong before it."""
+        served = self.served
+        if not served.service.streams:
+            message, remedy = "this model answers all at once", "send the same body to /predict"
+            raise RequestError("path", request.url.path, message, remedy, status=404)
+        keeps = self._keeps(request, [row])
+        make = partial(self._pieces, served, row, request.state.request_id, keeps=keeps)
+        start = time.perf_counter()
+        pieces = Pieces(self.worker, make, seconds=self.stream_seconds)
+        first = await pieces.first(request)
+        self.metrics.first_piece_seconds.observe(time.perf_counter() - start)
+
+        def end() -> None:
+            if not pieces.ended:
+                pieces.stop()
+                self.metrics.errors.labels("gone").inc()
+
+        return EventStream(self._events(request, pieces, first), on_end=end)
+
+    async def _events(
+        self, request: Request, pieces: Pieces[Answered], first: str | None
+    ) -> AsyncIterator[bytes]:
+        """Yield the pieces, and then the whole response, or the error that came in between."""
+        try:
+            piece = first
+            while piece is not None:
+                yield event("piece", {"text": piece})
+                piece = await pieces.next()
+            (body, seconds), waited_ms = await pieces.result()
+        except Exception as problem:
+            request_id = request.state.request_id
+            kind, told = failure(problem, request_id)
+            self.metrics.errors.labels(kind).inc()
+            if kind == "internal":
+                log.exception("unhandled", extra={"fields": {"id": request_id}})
+            yield event("error", bytes(told.body))
+            return
+        self._note(request, 1, seconds, waited_ms, pieces=pieces.count)
+        yield event("response", body[0])
+
+    def _note(
+        self, request: Request, rows: int, seconds: float, waited_ms: float, **more: int
+    ) -> None:
+        """Measure the wait, and put into the line of the log what is known by now."""
+        self.metrics.queue_seconds.observe(waited_ms / 1000.0)
+        milliseconds = {"predict_ms": round(seconds * 1000.0, 2), "queue_ms": round(waited_ms, 2)}
+        request.state.log = {"rows": rows, **milliseconds, **more}
+
+    def _keeps(self, request: Request, rows: list[Any]) -> bool:
+        """Whether the prediction log keeps the answer: all but the page's own example."""
+        return EXAMPLE_HEADER not in request.headers or not self.served.is_example(rows)
+
+    def _predict(self, rows: list[Any], request_id: str, *, keeps: bool) -> Answered:
         """Predict, write down if the log `keeps` it, and serialise; runs in a worker thread."""
         start = time.perf_counter()
         served = self.served
         responses = served.service.predict(rows)
         seconds = time.perf_counter() - start
         assert len(responses) == len(rows), f"{len(responses)} responses to {len(rows)} requests"
+        return self._finished(served, rows, responses, seconds, request_id, keeps=keeps)
+
+    def _pieces(
+        self, served: Served, row: Any, request_id: str, *, keeps: bool
+    ) -> Generator[str, None, Answered]:
+        """Yield the pieces of one answer, then do as `_predict` does; runs in a worker thread."""
+        start = time.perf_counter()
+        response = yield from served.service.stream(row)
+        seconds = time.perf_counter() - start
+        assert response is not None, f"{type(served.service).__name__}.stream returned no response"
+        return self._finished(served, [row], [response], seconds, request_id, keeps=keeps)
+
+    def _finished(
+        self,
+        served: Served,
+        rows: list[Any],
+        responses: list[Any],
+        seconds: float,
+        request_id: str,
+        *,
+        keeps: bool,
+    ) -> Answered:
+        """Measure, log and serialise what was answered."""
         if self._names_version:
             update = {"model_version": served.version}
             responses = [response.model_copy(update=update) for response in responses]

@@ -13,6 +13,7 @@ in the log.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -86,6 +87,21 @@ class Service(ABC):
         request = self.Request.model_validate(self.example)
         for size in (1, 1, min(2, self.max_batch)):
             self.predict([request] * size)
+
+    def stream(self, request: Any) -> Generator[str, None, Any]:
+        """Yield the answer to one request in pieces of text as they are made, and return it whole.
+
+        Only for models that make an answer word by word: overriding it opens /predict/stream. What
+        it returns is the `Response` that `predict` would give. It runs in a worker thread and is
+        closed at a `yield` when the caller has gone: tidy up in a `finally`. A `RequestError`
+        before the first `yield` becomes a 4xx.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not stream")
+
+    @property
+    def streams(self) -> bool:
+        """Whether `stream` can be asked; override where it depends on the model that was loaded."""
+        return type(self).stream is not Service.stream
 
     def log_record(self, request: Any, response: Any) -> dict[str, Any]:
         """Return what the prediction log keeps of one answer; override to add or drop data.

@@ -24,7 +24,8 @@ class Optimisation:
     weight_decay: float = 0.0
     """Of matrices; without parameter groups of their own, vectors (biases, norms) do not decay."""
     schedule: str = "constant"
-    """How the learning rate changes from step to step: constant, cosine, one-cycle or linear."""
+    """How the learning rate changes from step to step: constant, cosine, one-cycle, linear or
+    inverse-root."""
     warmup: float = 0.0
     """The share of all steps in which the learning rate rises."""
     gradient_clip: float | None = None

@@ -7,6 +7,7 @@ rest that has passed, the base rate of each parameter group is multiplied by
     constant   1
     linear     1 − p
     cosine     (1 + cos πp) / 2               Loshchilov & Hutter 2017, without restarts
+    inverse-root  √(W / (t + 1))            Vaswani et al. 2017, § 5.3; without warm-up W is 1
     one-cycle  cosine up from 1/25 over W (30 % unless given), cosine down to 1/10,000
                Smith & Topin 2018; only the rate cycles here, the momentum stays.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-SCHEDULES = ("constant", "cosine", "one-cycle", "linear")
+SCHEDULES = ("constant", "cosine", "one-cycle", "linear", "inverse-root")
 ONE_CYCLE_START, ONE_CYCLE_END, ONE_CYCLE_WARMUP = 1 / 25, 1e-4, 0.3
 
 
@@ -27,6 +28,8 @@ def rate_factor(schedule: str, step: int, total: int, warmup: float = 0.0) -> fl
     warm = warmup * total
     if step < warm:
         return min(1.0, (step + 1) / warm)
+    if schedule == "inverse-root":
+        return min(1.0, math.sqrt(max(warm, 1.0) / (step + 1)))
     passed = (step - warm) / max(total - warm, 1)
     if schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * passed))

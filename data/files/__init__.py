@@ -11,10 +11,13 @@ from data.files.boxes.coco import detection_from_coco
 from data.files.boxes.voc import detection_from_voc
 from data.files.boxes.yolo import detection_from_yolo
 from data.files.collection import Fields
+from data.files.conll import tags_from_conll
 from data.files.images import images_from_folder
 from data.files.interactions import EventColumns, interactions_from_csv
 from data.files.masks.objects import objects_from_folder
 from data.files.masks.semantic import semantic_from_folder
+from data.files.parallel import parallel_from_files
+from data.files.questions import questions_from_squad_json
 from data.files.series import are_neighbours_alike, series_groups, series_of, thumbnail
 from data.files.smart import search_from_smart
 from data.files.text_layouts import Wanted
@@ -33,12 +36,15 @@ __all__ = [
     "images_from_folder",
     "interactions_from_csv",
     "objects_from_folder",
+    "parallel_from_files",
+    "questions_from_squad_json",
     "search_from_beir",
     "search_from_smart",
     "search_from_trec",
     "semantic_from_folder",
     "series_groups",
     "series_of",
+    "tags_from_conll",
     "texts_from_files",
     "thumbnail",
     "transactions_from_csv",

@@ -19,6 +19,7 @@ No text occurs twice, neither within a part nor across train and test.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,6 +123,19 @@ def _intents() -> list[_Intent]:
         for object_name, objects in OBJECTS.items():
             listed.append(_Intent(f"{object_name}_{action}", phrases, objects))
     return listed
+
+
+def plainly(label_names: Sequence[str]) -> list[tuple[str, int]]:
+    """Return every phrase of each intent with its first object, as (text, label): the simplest
+    questions that there are.
+    """
+    known = {intent.name: intent for intent in _intents()}
+    found = []
+    for label, name in enumerate(label_names):
+        intent = known[name]
+        thing = f"my {intent.objects[0]}" if intent.objects else ""
+        found += [(phrase.format(thing), label) for phrase in intent.phrases]
+    return found
 
 
 def _texts(

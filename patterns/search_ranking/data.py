@@ -100,7 +100,7 @@ def split(table: SearchCollection, config: Config) -> Splits:
             f"queries: {len(judged)} have a relevant document, too few to split;"
             f" give a collection with at least {FEWEST}"
         )
-    from patterns.search_ranking.stages.analysis import normalised
+    from common.retrieval.analysis import normalised
 
     groups = np.array([normalised(text) for text in judged.texts])
     parts, said = _parts(table, judged, groups, config)

@@ -20,6 +20,9 @@ import polars as pl
 from common.atomic import write_json
 from common.encoders import load_encoder
 from common.retrieval import Candidates
+from common.retrieval.bm25 import BM25, Field
+from common.retrieval.dense import Dense
+from common.retrieval.hybrid import Hybrid
 from common.text import unspaced_notice
 from common.timing import StageTimes
 from patterns.search_ranking.config import Config
@@ -27,9 +30,6 @@ from patterns.search_ranking.data import Splits
 from patterns.search_ranking.entities.documents import Schema, dense_texts, field_texts, titles_of
 from patterns.search_ranking.entities.queries import JudgedQueries, Queries, check_words
 from patterns.search_ranking.entities.results import Results, hits_of
-from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
-from patterns.search_ranking.stages.candidates.dense import Dense
-from patterns.search_ranking.stages.candidates.hybrid import Hybrid
 from patterns.search_ranking.stages.candidates.sources import Sources, choices_of
 from patterns.search_ranking.stages.features import Features, names_of
 from patterns.search_ranking.stages.lists import PAGE, Lists

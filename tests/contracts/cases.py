@@ -147,6 +147,53 @@ CASES = [
         k_beyond={"k": 1000},
     ),
     Case(
+        "nlp/ner",
+        "EntitiesService",
+        with_changes(
+            {"text": "she met Zoe\u0308 👩\u200d💻 in\tKelodal"},
+            {"text": "dr Vanor called from Fulgen Labs . " * 200},
+        ),
+        refused=(
+            {"text": ""},
+            {"text": "  \n "},
+            {"text": None},
+            {"least_confidence": 2},
+            {"typo": 1},
+        ),
+    ),
+    Case(
+        "nlp/translation",
+        "TranslationService",
+        with_changes(
+            {"text": "Die Straße 🎬\nThe girl saw a dog.", "n": 3}, {"text": "x " * 300, "beam": 1}
+        ),
+        refused=(
+            {"text": ""},
+            {"text": "  \n "},
+            {"text": "\u200b"},
+            {"text": None},
+            {"text": "a" * 5001},
+            {"n": 0},
+            {"beam": 17},
+            {"typo": 1},
+        ),
+    ),
+    Case(
+        "nlp/qa",
+        "QuestionService",
+        with_changes({"context": None}, {"question": "Zoë 🎬 who?", "k": 1}),
+        refused=(
+            {"question": ""},
+            {"question": "  "},
+            {"context": " \n"},
+            {"k": 0},
+            {"typo": 1},
+        ),
+        k_beyond={"k": 1000},
+    ),
+    Case(
+    ),
+    Case(
         "vision/classification",
         "ClassificationService",
         images,

@@ -100,3 +100,17 @@ def test_nuclei():
         assert image.shape[:2] == mask.shape
         assert max(mask.shape) <= 360
     assert pl.Series(table.kinds).value_counts()["count"].sort().to_list() == [107, 431]
+
+
+def test_texts_with_one_label():
+    films = data.load("sst2")
+    assert (films.train.height, films.test.height) == (67349, 872)
+    assert films.test["label"].sum() == 444
+    messages = data.load("sms_spam")
+    spam = messages.train["label"].sum() + messages.test["label"].sum()
+    assert messages.train.height + messages.test.height == 5574 and spam == 747
+    assert 0.17 < messages.test.height / 5574 < 0.23
+    news = data.load("ag_news")
+    assert (news.test.group_by("label").len()["len"] == 1900).all()
+    assert news.train["label"].n_unique() == 4 and news.train.height > 20_000
+    assert not set(news.train["text"]) & set(news.test["text"])

@@ -1,13 +1,15 @@
 """Readers of the other public tables on tiny files of the same format, made up here."""
 
+import gzip
 import io
 import json
 from datetime import date
 
 import polars as pl
+import pytest
 from tiny_dataset import fetched
 
-from data import banking77, handbook_fraud, msrd
+from data import banking77, handbook_fraud, msrd, multi30k
 
 
 def test_msrd(tmp_path):
@@ -94,3 +96,19 @@ def test_banking77_numbers_labels_in_the_order_of_the_list(tmp_path):
     assert table.train.rows() == [('My "card",\nwhere?', 0), ("hello", 1)]
     assert table.test.rows() == [("hi", 1)]
     assert table.train.schema == {"text": pl.String, "label": pl.Int32}
+
+
+def test_multi30k_pairs_its_lines(tmp_path):
+    published = dict.fromkeys(multi30k.CARD.published, 2)
+    texts = {
+        f"{part}.{language}.gz": gzip.compress(f"{part} \u2028 {language}\n two \n".encode())
+        for part in published
+        for language in multi30k.LANGUAGES
+    }
+    table = multi30k.read(fetched(multi30k.CARD, tmp_path, texts, published=published))
+    assert table.languages == ("en", "de", "fr") == tuple(table.train.columns)
+    assert table.train.rows()[0] == tuple(f"train \u2028 {each}" for each in table.languages)
+    assert table.test.rows()[1] == ("two",) * 3 and len(table.extra) == 3
+    texts["val.de.gz"] = gzip.compress(b"one\n")
+    with pytest.raises(ValueError, match="val has lines that do not pair up .en: 2, de: 1"):
+        multi30k.read(fetched(multi30k.CARD, tmp_path, texts, published=published))

@@ -20,6 +20,7 @@ from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.stages.encoder import EncoderClassifier
 from patterns.nlp.classification.stages.export import export
 from patterns.nlp.classification.stages.features import FeatureClassifier
+from patterns.nlp.classification.stages.frozen import FrozenClassifier
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 from patterns.vision.classification.stages.cnn import CnnClassifier
 from patterns.vision.classification.stages.linear import LinearClassifier
@@ -85,6 +86,7 @@ MOBILENET = SHARED | {
 }
 OF_TEXTS: dict[str, Callable[[], Any]] = {
     "tfidf": lambda: TfidfClassifier(strengths=(10.0,)).fit(*texts()),
+    "frozen": lambda: FrozenClassifier(model=transformer()[0], device="cpu").fit(*texts()),
     "features": lambda: FeatureClassifier(classes=3, epochs=20, device="cpu").fit(*texts()),
     "encoder": lambda: encoder().fit(*texts()),
     "onnx": lambda: export(encoder().fit(*texts())),

@@ -6,8 +6,10 @@
     dom.js        nodes made of text, numbers for people, parts of schemas
     form.js       a field for each property of the request, and what was refused beside it
     picture.js    the image sent, with boxes and masks over it
+    text.js       the text sent, with labelled parts, quotes or a translation of it
     answer.js     how each format of an answer is shown
     card.js       the model card: three figures that unfold
+    stream.js     an answer that grows while it is made
     main.js       asks /predict, on opening with the example
 
 No build step, no package, no network: scripts and style are put in as they stand. The page knows no

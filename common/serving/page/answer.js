@@ -119,30 +119,36 @@ async function showAnswer(answer) {
   const figure = await drawn(rest), parts = [], left = [];
   const schemas = Object.keys(rest).map(name => [name, answerSchema[name] || {}]);
   const isPage = schemas.some(([, { format }]) => ["results", "shelf"].includes(format));
-  const verdicts = schemas.filter(([name, { format }]) => ["verdict", "share"].includes(format) && !isNothing(rest[name]));
+  const verdicts = schemas.filter(([name, { format, nothing: none }]) => ["verdict", "share"].includes(format) && (none || !isNothing(rest[name])));
+  const isText = schemas.some(([, { format }]) => format in FORMS);
+  for (const [name, { format, description }] of schemas)
+    if (format === "notice" && rest[name]) parts.push(make("p", { className: "notice", textContent: description || words(name) }));
   if (verdicts.length) parts.push(headline(verdicts, rest));
   if (figure) parts.push(figure);
   for (const [name, schema] of schemas) {
     const item = rest[name];
-    if (["verdict", "share", "mask"].includes(schema.format)) continue;
-    if (Array.isArray(item) && item.length) parts.push(make("h2", { textContent: words(name) }), list(item, schema));
+    if (["verdict", "share", "mask", "notice"].includes(schema.format)) continue;
+    if (schema.format === "spans" || (schema.format in FORMS && !isNothing(item))) parts.push(FORMS[schema.format](item || [], schema, rest, name));
+    else if (Array.isArray(item) && item.length) parts.push(make("h2", { textContent: words(name) }), list(item, schema));
     else if (figure && isObject(item) && !isNothing(item)) parts.push(make("h2", { textContent: words(name) }), shown(item, schema, name));
     else if (Array.isArray(item) && ["results", "shelf"].includes(schema.format)) parts.push(nothing("nothing found"));
     else if (!isNothing(item)) left.push([name, item]);
   }
   const more = left.length && figure ? [make("details", {}, make("summary", { textContent: "further fields" }), pairs(left, answerSchema))] : [];
-  if (left.length && !figure) parts[verdicts.length || isPage ? "push" : "unshift"](pairs(left, answerSchema));
+  if (left.length && !figure) parts[verdicts.length || isPage || isText ? "push" : "unshift"](pairs(left, answerSchema));
   if (isObject(stages) && Object.keys(stages).length) {
     const text = Object.entries(stages).map(([name, ms]) => `${words(name)} ${milliseconds(ms)}`).join("  ·  ");
     parts.push(make("p", { className: "stages", textContent: text }));
   }
   byId("answer").replaceChildren(...parts, make("div", { className: "folds" }, ...more, asJson(answer), asCommand()));
+  scrollToMarks();
 }
 /* What was decided, large, and how sure that is. */
 function headline(verdicts, answer) {
   const order = [...verdicts].sort(([, one], [, other]) => (one.format === "share") - (other.format === "share"));
   const parts = order.map(([name, schema]) => {
     const item = answer[name], label = make("small", { textContent: schema.description || words(name) });
+    if (isNothing(item)) return make("div", { className: "verdict none" }, label, make("b", { textContent: schema.nothing }));
     if (schema.format === "share") return make("div", { className: "share" }, label, bar(item), make("b", { textContent: percent(item) }));
     const mood = !schema.alarm ? "" : schema.alarm.includes(item) ? " alarm" : " calm";
     return make("div", { className: "verdict" + mood }, label, said("b", typeof item === "number" ? number(item) : item));
@@ -157,8 +163,8 @@ function asJson(answer) {
 }
 /* The request as a command; an image is read from a file there, since it would fill pages here. */
 function asCommand() {
-  const text = JSON.stringify(body, (name, item) => imageFields.includes(name) && item ? "IMAGE" : item).replaceAll("'", "'\\''");
-  const command = `curl -s ${location.origin}/predict -H 'content-type: application/json' -d `;
-  const sent = text.includes('"IMAGE"') ? `@- <<< '${text.replaceAll('"IMAGE"', `"'"$(base64 < photo.png | tr -d '\\n')"'"`)}'` : `'${text}'`;
-  return fold("as a command", command + (sent.length > 4000 ? sent.slice(0, 4000) + "…" : sent));
+  const text = JSON.stringify(sent, (name, item) => imageFields.includes(name) && item ? "IMAGE" : item).replaceAll("'", "'\\''");
+  const command = `curl -s ${new URL("predict", location.href)} -H 'content-type: application/json' -d `;
+  const given = text.includes('"IMAGE"') ? `@- <<< '${text.replaceAll('"IMAGE"', `"'"$(base64 < photo.png | tr -d '\\n')"'"`)}'` : `'${text}'`;
+  return fold("as a command", command + (given.length > 4000 ? given.slice(0, 4000) + "…" : given));
 }

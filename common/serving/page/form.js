@@ -7,6 +7,7 @@ const inExample = name => Object.hasOwn(data.example, name);
 /* Without a prototype: a column may be called “constructor”. */
 const exampleBody = () => Object.assign(Object.create(null), structuredClone(data.example));
 let body = exampleBody(), rawMode = false;
+let sent = body; // what the answer that is shown answers
 /* The id of a field's part; a name may hold spaces, an id in a list of ids may not. */
 const idOf = (part, name) => `${part}-${encodeURIComponent(name)}`;
 const unread = new Map(); // field -> why its text cannot be sent

@@ -63,6 +63,10 @@ class SplitOptions:
     all parts."""
     limit: Annotated[int, Interval(ge=0, le=10**9)] = 0
     """Use at most this many training texts, drawn by class; 0 for all."""
+    unknown: Annotated[float, Interval(ge=0, le=0.5)] = 0.0
+    """Share of the labels to hold out whole, as texts that no label fits: how many such texts are
+    turned away is then in the report. A half of these labels chooses `scope.method` if that is
+    auto, the other half is reported on."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,38 @@ class EncoderOptions:
 
 
 @dataclass(frozen=True)
+class StudentOptions:
+    """How a smaller model is taught by the fine-tuned one; it serves if it keeps `keep` of it."""
+
+    layers: Annotated[int, Interval(ge=0, le=1000)] = 0
+    """Layers of the student, kept of its teacher's at even steps; 0 trains none."""
+    neurons: Annotated[float, Interval(ge=0.01, le=1)] = 0.5
+    """Share of the feed-forward neurons that each layer keeps."""
+    temperature: Annotated[float, Interval(ge=0.1, le=100)] = 2.0
+    """Of the teacher's answers that it learns from."""
+    soft_share: Annotated[float, Interval(ge=0, le=1)] = 0.7
+    """Weight of the teacher's answers in the loss, against that of the labels."""
+    copies: Annotated[int, Interval(ge=0, le=100)] = 0
+    """Copies of each text with words left out or moved, which only the teacher labels."""
+    keep: Annotated[float, Interval(ge=0, le=1)] = 0.97
+    """Least share of the teacher's validation score with which the student serves."""
+
+
+@dataclass(frozen=True)
+class ScopeOptions:
+    """How texts that no label fits are told from the others."""
+
+    method: Literal["auto", "max-probability", "max-logit", "energy", "mahalanobis"] = "auto"
+    """What is compared with the threshold; auto takes energy, or with `split.unknown` the best on
+    the labels held out for choosing."""
+    keep: Annotated[float, Interval(ge=0.5, le=0.9999)] = 0.95
+    """Share of the validation texts that the threshold keeps; the others are turned away."""
+
+
+@dataclass(frozen=True)
 class Config(RunConfig):
-    """Text classification; `--dataset` takes banking77, simulated-intents, or for your own texts
-    csv, jsonl, fasttext or folder.
+    """Text classification; `--dataset` takes banking77, sst2, sms_spam, ag_news, simulated-intents,
+    or for your own texts csv, jsonl, fasttext or folder.
     """
 
     own_datasets = ("csv", "jsonl", "fasttext", "folder")
@@ -108,14 +141,17 @@ class Config(RunConfig):
     model: str = "auto"
     """auto (all-MiniLM-L6-v2 if available, else TF-IDF + SVD features), a hub name such as
     distilbert-base-uncased, a folder, tfidf-svd, or tfidf (the baseline alone)."""
-    runtime: Literal["onnx", "torch"] = "onnx"
-    """What serves a transformer: onnx (exported, checked against torch) or torch."""
+    runtime: Literal["onnx", "onnx-int8", "torch"] = "onnx"
+    """What serves a transformer: onnx (exported, checked against torch), onnx-int8 (a quarter of
+    the size and quicker, checked against onnx) or torch."""
     k: Annotated[int, Interval(ge=1, le=1000)] = 3
     """How many labels an answer carries."""
     data: DataOptions = field(default_factory=DataOptions)
     world: WorldOptions = field(default_factory=WorldOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
+    student: StudentOptions = field(default_factory=StudentOptions)
+    scope: ScopeOptions = field(default_factory=ScopeOptions)
 
     def __post_init__(self) -> None:
         """Check the fields, and what spans two of them."""

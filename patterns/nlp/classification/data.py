@@ -9,6 +9,10 @@ Leakage: people ask the same thing in the same words. Training texts that also s
 the validation part, case and punctuation aside, are dropped from training (25 of BANKING77's), and
 of training texts that equal each other only the first is kept, so that none is on both sides of the
 split. Texts that differ by one word are kept and counted in a notice.
+
+With `split.unknown` whole labels are held out: the pipeline sees them in no part, and their texts
+are those that no label fits. The training texts of one half of them choose the score of being out
+of scope, the test texts of the other half tell how good it is.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ MOST_LABELS = 10  # that a message names
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts, and the names of the labels."""
+    """The three parts, the names of the labels, and what else there is to ask a model."""
 
     source: Source
     train: Texts
@@ -42,6 +46,12 @@ class Splits:
     test: Texts
     label_names: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    unknown_valid: Texts | None = None
+    """Texts of labels that were held out, to choose by; like those below they have no label."""
+    unknown_test: Texts | None = None
+    """Texts of other labels that were held out, to report on."""
+    simple: Texts | None = None
+    """Of a simulated world, one text for each plain way to say what a label asks for."""
 
 
 def load(config: Config) -> TextClassification:
@@ -72,6 +82,7 @@ def split(table: TextClassification, config: Config) -> Splits:
     said: list[str] = []
     if config.split.rare == "leave-out":
         table, said = _without_rare(table)
+    table, unknown = _without_unknown(table, config)
     clean = _clean(table)
     train, classes = _texts(clean), len(table.label_names)
     _check_counts(train, table)
@@ -84,7 +95,9 @@ def split(table: TextClassification, config: Config) -> Splits:
     train = _limited(train, config, classes=classes)
     test = _texts(table.test)
     notices = (*said, *_repeats(table, len(clean), len(valid)), *_near(train, test))
-    return Splits(table.source, train, valid, test, table.label_names, notices)
+    return Splits(
+        table.source, train, valid, test, table.label_names, notices, *unknown, _simple(table)
+    )
 
 
 def _own_files(config: Config) -> TextClassification:
@@ -120,6 +133,38 @@ def _limited(train: Texts, config: Config, *, classes: int) -> Texts:
     part = limit / len(train)
     kept, _ = stratified_split(train.labels, (part, 1 - part), seed=config.seed)
     return _chosen(train, kept)
+
+
+def _without_unknown(
+    table: TextClassification, config: Config
+) -> tuple[TextClassification, tuple[Texts | None, Texts | None]]:
+    """Hold whole labels out, if asked for: the texts to choose by, and those to report on."""
+    labels = len(table.label_names)
+    count = round(config.split.unknown * labels)
+    if not config.split.unknown:
+        return table, (None, None)
+    if count < 2 or labels - count < 2:
+        raise ValueError(
+            f"split.unknown: {config.split.unknown} of {labels} labels are {count}; at least two"
+            " must be held out, and two stay: give another share, or 0 to hold out none"
+        )
+    order = np.random.default_rng(config.seed).permutation(labels).tolist()
+    held, kept = order[:count], sorted(order[count:])
+    few = count // 2
+    valid = _without(table.train, [table.test]).filter(pl.col("label").is_in(held[:few]))
+    test = table.test.filter(pl.col("label").is_in(held[few:]))
+    parts = (valid.unique("key", keep="first", maintain_order=True), test)
+    unknown = [Texts(part["text"].to_list(), np.full(part.height, -1)) for part in parts]
+    return _with_labels(table, kept), (unknown[0], unknown[1])
+
+
+def _simple(table: TextClassification) -> Texts | None:
+    if table.source.name != OFFLINE:
+        return None
+    from data.simulated.intents import plainly
+
+    pairs = plainly(table.label_names)
+    return Texts([text for text, _ in pairs], np.array([label for _, label in pairs], np.int64))
 
 
 def _keyed(frame: pl.DataFrame) -> pl.DataFrame:
@@ -178,24 +223,29 @@ def _without_rare(table: TextClassification) -> tuple[TextClassification, list[s
     kept = [label for label in range(len(table.label_names)) if label not in set(rare.tolist())]
     if not len(rare) or len(kept) < 2:
         return table, []
+    names = [table.label_names[label] for label in rare]
+    listed = ", ".join(map(repr, names[:MOST_LABELS])) + ("…" if len(names) > MOST_LABELS else "")
+    before = table.train.height + table.test.height
+    table = _with_labels(table, kept)
+    left = before - table.train.height - table.test.height
+    return table, [f"{len(names):,} rare labels and their {left:,} texts are left out: {listed}"]
+
+
+def _with_labels(table: TextClassification, kept: list[int]) -> TextClassification:
+    """Return the table with these labels alone, numbered anew."""
     numbers = {label: number for number, label in enumerate(kept)}
 
     def part(frame: pl.DataFrame) -> pl.DataFrame:
         label = pl.col("label").replace_strict(numbers, return_dtype=pl.Int32)
         return frame.filter(pl.col("label").is_in(kept)).with_columns(label)
 
-    names = [table.label_names[label] for label in rare]
-    listed = ", ".join(map(repr, names[:MOST_LABELS])) + ("…" if len(names) > MOST_LABELS else "")
-    before = table.train.height + table.test.height
-    table = replace(
+    return replace(
         table,
         train=part(table.train),
         valid=None if table.valid is None else part(table.valid),
         test=part(table.test),
         label_names=tuple(table.label_names[label] for label in kept),
     )
-    left = before - table.train.height - table.test.height
-    return table, [f"{len(names):,} rare labels and their {left:,} texts are left out: {listed}"]
 
 
 def _repeats(table: TextClassification, kept: int, valid: int) -> list[str]:

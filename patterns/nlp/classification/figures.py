@@ -17,9 +17,10 @@ def draw(
     report: Report, pipeline: Pipeline, splits: Splits, models: Mapping[str, np.ndarray]
 ) -> None:
     """Draw all figures; `models` are the probabilities (N, C) by row of the headline table."""
-    labels, (base, model, *_) = splits.test.labels, models.values()
+    labels, base, final = splits.test.labels, *(list(models.values())[place] for place in (0, -1))
+    model = models[pipeline.model_.name] if pipeline.model_ else final
     # ONNX Runtime has the same curve as the model it was exported from
-    curves = {name: each for name, each in models.items() if name != "+ ONNX Runtime"}
+    curves = {name: each for name, each in models.items() if "ONNX Runtime" not in name}
     draw_reliability(report, labels, curves, table="slices", bins=10)
     _draw_cost(report, report.tables[0].rows)
     _draw_classes(report, labels, base, model)

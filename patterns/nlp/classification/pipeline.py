@@ -2,8 +2,10 @@
 
 The only place that turns the configuration into stages. `classify` is the verb, batch first; an
 answer does not depend on the other texts of its batch. What serves is what the validation texts
-prefer, the baseline included; of equals the simpler one. What is saved is what serves: the exported
-model, or the torch one, the features with their head, or the baseline, as `pipeline.json` says.
+prefer, the baseline included; of equals the simpler one. A student, an export or its int8 form
+takes the place of what it was made from only if it passes its check on the validation texts. What
+is saved is what serves, as `pipeline.json` says, and the threshold below which a text is out of
+scope.
 
 Shapes: N texts, C classes.
 """
@@ -13,19 +15,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from common.atomic import write_json
 from common.config import as_flags
 from common.preference import preferred
-from common.probabilities import Answer, answers, fit_temperature, softmax
+from common.probabilities import answers, fit_temperature, softmax
 from common.text import unspaced_notice
 from patterns.nlp.classification.config import Config
 from patterns.nlp.classification.data import Splits
+from patterns.nlp.classification.entities.answers import TextAnswer, with_scope
 from patterns.nlp.classification.entities.texts import text_profile
-from patterns.nlp.classification.stages.export import Parity, export, parity
+from patterns.nlp.classification.stages.export import OnnxClassifier, Parity, export, parity
+from patterns.nlp.classification.stages.frozen import FrozenClassifier
+from patterns.nlp.classification.stages.quantisation import Gate, gate, quantise
+from patterns.nlp.classification.stages.scope import Scope, fit_scopes
 from patterns.nlp.classification.stages.score import score, score_name
 from patterns.nlp.classification.stages.servable import Servable, load_servable
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
 
     from patterns.nlp.classification.stages.encoder import EncoderClassifier
     from patterns.nlp.classification.stages.features import FeatureClassifier
+    from patterns.nlp.classification.stages.student import Student
 
 BASELINE, FEATURES = "tfidf", "tfidf-svd"
 
@@ -48,34 +55,53 @@ class Pipeline:
         label_names: Sequence[str],
         k: int = 3,
         baseline: TfidfClassifier | None = None,
+        frozen: FrozenClassifier | None = None,
         encoder: EncoderClassifier | None = None,
         features: FeatureClassifier | None = None,
+        student: Student | None = None,
         runtime: str = "torch",
+        scope: str = "auto",
+        keep_scope: float = 0.95,  # of the validation texts
+        keep_score: float = 0.97,  # of its teacher's validation score, for a student to serve
         seed: int = 0,
     ) -> None:
         """`features` take the encoder's place if it is absent or not available."""
         self.label_names, self.k = tuple(label_names), k
-        self.baseline, self.encoder, self.features = baseline, encoder, features
-        self.runtime, self.seed = runtime, seed
+        self.baseline, self.frozen, self.student = baseline, frozen, student
+        self.encoder, self.features = encoder, features
+        self.runtime, self.scope, self.seed = runtime, scope, seed
+        self.keep_scope, self.keep_score = keep_scope, keep_score
         self.notices: list[str] = []
         self.model_: EncoderClassifier | FeatureClassifier | None = None  # beyond the baseline
+        self.fitted_: dict[str, Servable] = {}  # name -> what was trained, in order
         self.served_: Servable | None = None
+        self.trained_: EncoderClassifier | None = None  # what was exported
+        self.exported_: OnnxClassifier | None = None
         self.example_ = ""  # a training text of usual length, to try the service with
         self.valid_scores_: dict[str, float] = {}  # name -> score on the validation texts
         self.parity_: Parity | None = None
+        self.gate_: Gate | None = None
         self.temperature_ = 1.0
+        self.scope_ = Scope()  # until it is fitted, all texts are in scope
+        self.scopes_: dict[str, Scope] = {}  # method -> what was compared, if labels are held out
 
     @classmethod
     def from_config(cls, config: Config, splits: Splits) -> Pipeline:
         """Make the unfitted stages."""
         classes = len(splits.label_names)
+        tuned = config.model not in (BASELINE, FEATURES)
         return cls(
             label_names=splits.label_names,
             k=config.k,
             baseline=TfidfClassifier(),
-            encoder=None if config.model in (BASELINE, FEATURES) else _encoder(config, classes),
+            frozen=_frozen(config) if tuned else None,
+            encoder=_encoder(config, classes) if tuned else None,
             features=_features(config, classes) if config.model in ("auto", FEATURES) else None,
+            student=_student(config, classes) if tuned and config.student.layers else None,
             runtime=config.runtime,
+            scope=config.scope.method,
+            keep_scope=config.scope.keep,
+            keep_score=config.student.keep,
             seed=config.seed,
         )
 
@@ -83,12 +109,27 @@ class Pipeline:
         """Fit TF-IDF + logistic regression; it serves until something better is fitted."""
         assert self.baseline is not None
         with as_flags(texts="data.text"):
-            self.served_ = self.baseline.fit(splits.train, splits.valid)
-        self._score(self.baseline, splits)
+            self.baseline.fit(splits.train, splits.valid)
+        self._judge(self.baseline, splits)
         by_length = sorted(splits.train.texts, key=len)
         self.example_ = by_length[len(by_length) // 2]
         said = unspaced_notice(splits.train.texts)
         self.notices += [f"{self.baseline.name}: {said}"] if said else []
+        return self
+
+    def fit_frozen(self, splits: Splits) -> Pipeline:
+        """Fit logistic regression on the vectors of the encoder as it comes, if it is available."""
+        from common.encoders import EncoderUnavailable
+
+        if self.frozen is None:
+            return self
+        try:
+            self.frozen.fit(splits.train, splits.valid)
+        except EncoderUnavailable:
+            self.frozen = None  # the next stage says what stands in
+            return self
+        self._judge(self.frozen, splits)
+        self.notices += self.frozen.said()
         return self
 
     def fit_encoder(
@@ -96,7 +137,7 @@ class Pipeline:
     ) -> Pipeline:
         """Fine-tune the transformer, or fit the features that stand in for it.
 
-        It serves if the validation texts prefer it to the baseline.
+        It serves if the validation texts prefer it to what is simpler.
         """
         from common.encoders import EncoderUnavailable
 
@@ -115,28 +156,57 @@ class Pipeline:
             model = self.features
             model.fit(splits.train, splits.valid, checkpoint=checkpoint, resume=resume)
         self.model_ = model
-        self._score(model, splits)
+        notice = self._judge(model, splits)
         if self.encoder is model:
             flags = {"max_length": "--encoder.max-length", "budget": "--encoder.budget"}
             unread = self.encoder.unread().items()
             self.notices += [f"{said} ({flags[argument]})." for argument, said in unread]
-        measure = f"{score_name(splits.valid.labels)} on the {len(splits.valid):,} validation texts"
-        served, notice = preferred(self.valid_scores_, model.name, measure=measure)
-        self.served_ = model if served == model.name else self.baseline
+        self.notices += [notice] if notice else []
+        return self
+
+    def fit_student(
+        self, splits: Splits, *, checkpoints: Path | None = None, resume: bool = False
+    ) -> Pipeline:
+        """Teach a smaller model what the fine-tuned one knows; it serves if it keeps enough."""
+        if self.student is None or self.encoder is None or self.served_ is not self.encoder:
+            return self
+        checkpoint = checkpoints / "student" if checkpoints else None
+        with as_flags(layers="student.layers", neurons="student.neurons"):
+            self.student.fit(
+                self.encoder, splits.train, splits.valid, checkpoint=checkpoint, resume=resume
+            )
+        student = self.student.model_
+        assert student is not None
+        self._score(student, splits)
+        notice = self.student.judged(
+            self.valid_scores_[student.name], self.valid_scores_[self.encoder.name],
+            least=self.keep_score, measure=_measure(splits),
+        )  # fmt: skip
+        self.served_ = self.encoder if notice else student
         self.notices += [notice] if notice else []
         return self
 
     def fit_export(self, splits: Splits) -> Pipeline:
-        """Put ONNX Runtime in service if asked for and if it answers as the trained encoder does.
-
-        The two are compared on the validation texts.
-        """
-        if self.runtime != "onnx" or self.encoder is None or self.served_ is not self.encoder:
+        """Put ONNX Runtime in service if asked for and if it answers as the trained model."""
+        if self.runtime == "torch" or not self.can_export:
             return self
-        exported = export(self.encoder)
-        self.parity_ = parity(exported, self.encoder, splits.valid.texts)
-        self.served_ = exported if self.parity_.holds else self.encoder
+        trained = cast("EncoderClassifier", self.served_)
+        exported, self.trained_ = export(trained), trained
+        self.parity_ = parity(exported, trained, splits.valid.texts)
         self.notices += [self.parity_.notice] if self.parity_.notice else []
+        if self.parity_.holds:
+            self.served_ = self.exported_ = exported
+        return self
+
+    def fit_quantisation(self, splits: Splits) -> Pipeline:
+        """Put the int8 form of the export in service if asked for and if it passes its gate."""
+        if self.runtime != "onnx-int8" or self.exported_ is None:
+            return self
+        small = quantise(self.exported_)
+        self.gate_ = gate(small, self.exported_, splits.valid)
+        self.notices += [self.gate_.notice] if self.gate_.notice else []
+        if self.gate_.holds:
+            self.served_ = small
         return self
 
     def fit_temperature(self, splits: Splits) -> Pipeline:
@@ -144,12 +214,22 @@ class Pipeline:
         self.temperature_ = fit_temperature(self.logits(splits.valid.texts), splits.valid.labels)
         return self
 
+    def fit_scope(self, splits: Splits) -> Pipeline:
+        """Fit the threshold of being out of scope; all methods, where labels are held out."""
+        assert self.served_ is not None, "fit it first"
+        self.scope_, self.scopes_, notice = fit_scopes(
+            self.served_.outputs, splits.train, splits.valid, splits.unknown_valid,
+            method=self.scope, keep=self.keep_scope,
+        )  # fmt: skip
+        self.notices += [notice] if notice else []
+        return self
+
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Return raw outputs (N, C) of what serves."""
         assert self.served_ is not None, "fit or load it first"
         return self.served_.predict(texts)
 
-    def classify(self, texts: Sequence[str], *, k: int | None = None) -> list[Answer]:
+    def classify(self, texts: Sequence[str], *, k: int | None = None) -> list[TextAnswer]:
         """Return the k likeliest labels of each text; all labels where k exceeds them.
 
         Raises `ValueError` on a text that is empty or only white space.
@@ -159,8 +239,16 @@ class Pipeline:
                 raise ValueError(f"texts[{row}]: it is empty; give a text to classify")
         if not len(texts):
             return []
-        probabilities = softmax(self.logits(texts), self.temperature_)  # (N, C)
-        return answers(probabilities, self.label_names, k or self.k)
+        assert self.served_ is not None, "fit or load it first"
+        outputs = self.served_.outputs(texts)
+        probabilities = softmax(outputs.logits, self.temperature_)  # (N, C)
+        found = answers(probabilities, self.label_names, k or self.k)
+        return with_scope(found, self.scope_.rate(outputs), self.scope_.threshold_)
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        assert self.served_ is not None, "fit or load it first"
+        return self.served_.truncates(texts)
 
     def profile(self, splits: Splits) -> pl.DataFrame:
         """Return what drift monitoring compares later: sizes and labels of the texts, no text."""
@@ -173,6 +261,7 @@ class Pipeline:
         """Write all that `load` needs into an existing folder."""
         assert self.served_ is not None, "fit it first"
         self.served_.save(folder)
+        self.scope_.save(folder)
         content = {
             "kind": self.served_.kind,
             "label_names": list(self.label_names),
@@ -192,7 +281,13 @@ class Pipeline:
         pipeline.temperature_, pipeline.notices = content["temperature"], content["notices"]
         pipeline.example_ = content["example"]
         pipeline.served_ = load_servable(content["kind"], folder)
+        pipeline.scope_ = Scope.load(folder)
         return pipeline
+
+    @property
+    def can_export(self) -> bool:
+        """Whether what serves is a transformer in torch."""
+        return self.served_ is not None and self.served_.kind == "encoder"
 
     @property
     def valid_score_(self) -> float:
@@ -202,30 +297,30 @@ class Pipeline:
     def _score(self, stage: Servable, splits: Splits) -> None:
         """Score a fitted stage on the validation texts."""
         predicted = stage.predict(splits.valid.texts).argmax(axis=1)
+        self.fitted_[stage.name] = stage
         self.valid_scores_[stage.name] = score(splits.valid.labels, predicted)
+
+    def _judge(self, stage: Servable, splits: Splits) -> str | None:
+        """Score a fitted stage and let serve what is best so far; return what to say of that."""
+        self._score(stage, splits)
+        served, notice = preferred(self.valid_scores_, stage.name, measure=_measure(splits))
+        self.served_ = self.fitted_[served]
+        return notice
+
+
+def _measure(splits: Splits) -> str:
+    return f"{score_name(splits.valid.labels)} on the {len(splits.valid):,} validation texts"
 
 
 def _encoder(config: Config, classes: int) -> EncoderClassifier:
     from patterns.nlp.classification.stages.encoder import EncoderClassifier
 
-    options = config.encoder
     return EncoderClassifier(
         model=config.model,
         classes=classes,
-        epochs=options.epochs,
-        budget=options.budget,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        head_factor=options.head_factor,
-        layer_decay=options.layer_decay,
-        warmup=options.warmup,
-        weight_decay=options.weight_decay,
-        label_smoothing=options.label_smoothing,
-        dropout=options.dropout,
-        max_length=options.max_length,
-        precision=options.precision,
         device=config.device,
         seed=config.seed,
+        **vars(config.encoder),  # the same names
     )
 
 
@@ -239,3 +334,19 @@ def _features(config: Config, classes: int) -> FeatureClassifier:
         device=config.device,
         seed=config.seed,
     )
+
+
+def _frozen(config: Config) -> FrozenClassifier:
+    return FrozenClassifier(
+        model=config.model,
+        max_length=config.encoder.max_length,
+        device=config.device,
+        seed=config.seed,
+    )
+
+
+def _student(config: Config, classes: int) -> Student:
+    from patterns.nlp.classification.stages.student import Student
+
+    options = {name: value for name, value in vars(config.student).items() if name != "keep"}
+    return Student(trainee=_encoder(config, classes), **options)

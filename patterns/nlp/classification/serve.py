@@ -1,4 +1,5 @@
-r"""Artifact -> HTTP: a text in, its likeliest labels out, with calibrated probabilities.
+r"""Artifact -> HTTP: a text in, its likeliest labels out, with calibrated probabilities,
+and whether any label fits it.
 
     python -m patterns.nlp.classification.serve --run latest
     curl -s 127.0.0.1:8000/predict -H 'content-type: application/json' \
@@ -16,6 +17,7 @@ from pydantic import Field
 from common.artifacts import Run
 from common.serving import RequestError, Service, serve_main
 from common.serving.classifier import ClassificationResponse, TopLabelsRequest, responses
+from common.serving.formats import Truncated
 from common.timing import StageTimes
 from patterns.nlp.classification.config import NAME
 
@@ -28,12 +30,20 @@ class ClassificationRequest(TopLabelsRequest):
     text: str = Field(min_length=1, max_length=LONGEST, description="the text to classify")
 
 
+class TextResponse(ClassificationResponse):
+    """The likeliest labels of a text, and whether any of them fits; probabilities are calibrated."""
+
+    truncated: Truncated = False
+    in_scope: bool = Field(description="false if the text is unlike those of every label")
+    scope_score: float = Field(description="how familiar the text is; higher is more")
+
+
 class ClassificationService(Service):
     """Tells which of the known labels a text has, and how sure that is."""
 
     name = NAME
     Request = ClassificationRequest
-    Response = ClassificationResponse
+    Response = TextResponse
 
     def __init__(self, run: Run) -> None:
         from patterns.nlp.classification.pipeline import Pipeline
@@ -42,7 +52,7 @@ class ClassificationService(Service):
         self.pipeline = Pipeline.load(run.pipeline)
         self.example = {"text": self.pipeline.example_[:LONGEST], "k": self.pipeline.k}
 
-    def predict(self, requests: Sequence[ClassificationRequest]) -> list[ClassificationResponse]:
+    def predict(self, requests: Sequence[ClassificationRequest]) -> list[TextResponse]:
         """Classify the batch at once, and cut each answer to its `k`."""
         for row, request in enumerate(requests):
             if not request.text.strip():
@@ -50,12 +60,20 @@ class ClassificationService(Service):
                     "text", request.text, "it is only white space", "give a text to classify",
                     row=row,
                 )  # fmt: skip
-        times = StageTimes()
+        texts, times = [request.text for request in requests], StageTimes()
         with times("classify"):
-            answers = self.pipeline.classify(
-                [request.text for request in requests], k=max(request.k for request in requests)
+            answers = self.pipeline.classify(texts, k=max(request.k for request in requests))
+        labelled = responses(requests, answers, version=self.version, times=times)
+        cut = self.pipeline.truncates(texts)
+        return [
+            TextResponse(
+                **dict(each),
+                truncated=end,
+                in_scope=answer.in_scope,
+                scope_score=answer.scope_score,
             )
-        return responses(requests, answers, version=self.version, times=times)
+            for each, answer, end in zip(labelled, answers, cut, strict=True)
+        ]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.evaluation.report import Row, Table
+from common.retrieval.bm25 import InvertedIndex
 from patterns.search_ranking.entities.documents import ALL
 from patterns.search_ranking.entities.queries import JudgedQueries
 from patterns.search_ranking.evaluation.end_to_end import (
@@ -17,7 +18,6 @@ from patterns.search_ranking.evaluation.end_to_end import (
     columns_for,
 )
 from patterns.search_ranking.pipeline import Pipeline
-from patterns.search_ranking.stages.candidates.bm25 import InvertedIndex
 from patterns.search_ranking.stages.candidates.sources import DENSE, HYBRID
 from patterns.search_ranking.stages.lists import RANKED
 

@@ -24,10 +24,10 @@ import numba
 import numpy as np
 import polars as pl
 
+from common.retrieval.analysis import fold, tokens
+from common.retrieval.bm25 import BM25
+from common.retrieval.dense import Dense
 from patterns.search_ranking.entities.documents import ALL, Schema
-from patterns.search_ranking.stages.analysis import fold, tokens
-from patterns.search_ranking.stages.candidates.bm25 import BM25
-from patterns.search_ranking.stages.candidates.dense import Dense
 
 # Shapes: B queries, K candidates (-1 padded), N documents, F features
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from common.preference import preferred
 from common.retrieval import Candidates, Fused, ordered
+from common.retrieval.hybrid import Hybrid
 from patterns.search_ranking.entities.queries import JudgedQueries, Queries
-from patterns.search_ranking.stages.candidates.hybrid import Hybrid
 from patterns.search_ranking.stages.candidates.sources import (
     ALONE,
     BLOCK,

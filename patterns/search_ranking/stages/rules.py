@@ -27,7 +27,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from patterns.search_ranking.stages.analysis import fold, normalised
+from common.retrieval.analysis import fold, normalised
 
 # Shapes: N documents
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from common.retrieval.analysis import english
 from patterns.search_ranking.entities.documents import Schema
-from patterns.search_ranking.stages.analysis import english
 
 LONGEST = 240  # characters of a snippet
 BEFORE = 60  # of them before the word found

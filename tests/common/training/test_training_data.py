@@ -91,3 +91,10 @@ def test_schedules_at_their_ends() -> None:
     factors = [rate_factor("one-cycle", step, 100) for step in range(100)]
     assert factors[0] == pytest.approx(1 / 25) and max(factors) == pytest.approx(1.0)
     assert np.argmax(factors) == 30 and factors[-1] == pytest.approx(1e-4)
+
+
+def test_inverse_root_falls_as_one_over_the_root_of_the_step() -> None:
+    assert rate_factor("inverse-root", 4, 100, warmup=0.1) == pytest.approx(0.5)
+    assert rate_factor("inverse-root", 9, 100, warmup=0.1) == pytest.approx(1.0)
+    assert rate_factor("inverse-root", 39, 100, warmup=0.1) == pytest.approx(0.5)
+    assert rate_factor("inverse-root", 3, 100) == pytest.approx(0.5)

@@ -9,6 +9,7 @@ from planted import tiny_transformer
 
 TEXTS = [f"{verb} the {thing}" for thing in "door box lid gate app".split() for verb in
          ("open", "close", "please open", "please close")]  # fmt: skip
+STAGES = ("tfidf", "frozen", "features", "encoder", "onnx", "int8", "student")
 SCRIPT = """
 import json
 from pathlib import Path
@@ -19,18 +20,25 @@ from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.stages.encoder import EncoderClassifier
 from patterns.nlp.classification.stages.export import OnnxClassifier, export, parity
 from patterns.nlp.classification.stages.features import FeatureClassifier
+from patterns.nlp.classification.stages.frozen import FrozenClassifier
+from patterns.nlp.classification.stages.quantisation import quantise
+from patterns.nlp.classification.stages.student import Student
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
 texts = json.loads(Path("texts.json").read_text())
 part = Texts(texts, np.array(["close" in text for text in texts], dtype=np.int64))
-encoder = EncoderClassifier(
-    model="tiny", classes=2, epochs=10, learning_rate=5e-3, batch_size=8, precision="fp32"
-).fit(part, part)
+settings = {"epochs": 10, "learning_rate": 5e-3, "batch_size": 8, "precision": "fp32"}
+encoder = EncoderClassifier(model="tiny", classes=2, **settings).fit(part, part)
+trainee = EncoderClassifier(model="tiny", classes=2, **settings)
+student = Student(trainee=trainee, layers=1).fit(encoder, part, part)
 stages = {
     "tfidf": TfidfClassifier().fit(part, part),
+    "frozen": FrozenClassifier(model="tiny", device="cpu").fit(part, part),
     "features": FeatureClassifier(classes=2, batch_size=8).fit(part, part),
     "encoder": encoder,
     "onnx": export(encoder),
+    "int8": quantise(export(encoder)),
+    "student": student.model_,
 }
 answers = {}
 for name, stage in stages.items():
@@ -51,4 +59,4 @@ def test_every_classifier_of_texts_can_leave(tmp_path: Path) -> None:
     (tmp_path / "tiny").mkdir()
     tiny_transformer(tmp_path / "tiny", TEXTS)
     answers = json.loads(run_lifted(tmp_path, SCRIPT).splitlines()[-1])
-    assert answers == dict.fromkeys(("tfidf", "features", "encoder", "onnx"), [0, 1])
+    assert answers == dict.fromkeys(STAGES, [0, 1])

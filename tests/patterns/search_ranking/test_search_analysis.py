@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from common.retrieval.analysis import english, normalised, stems, tokens
 from patterns.search_ranking.entities.documents import (
     ALL,
     FILMS,
@@ -12,7 +13,6 @@ from patterns.search_ranking.entities.documents import (
     tidy,
     titles_of,
 )
-from patterns.search_ranking.stages.analysis import english, normalised, stems, tokens
 
 
 def test_words_are_folded_and_split_alike_on_both_sides() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from common.encoders import Encoder, TfidfSvdEncoder
 from common.retrieval import Candidates
+from common.retrieval.dense import Dense
+from common.retrieval.hybrid import Hybrid
 from patterns.search_ranking.entities.queries import JudgedQueries, without_own
-from patterns.search_ranking.stages.candidates.dense import Dense
-from patterns.search_ranking.stages.candidates.hybrid import Hybrid
 from patterns.search_ranking.stages.candidates.sources import ALONE, BY_FIELD, DENSE
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from common.retrieval.analysis import normalised
 from data.simulated import films
 from data.tables import SearchCollection
 from patterns.search_ranking.config import Config, DataOptions, SplitOptions
 from patterns.search_ranking.data import load, split
-from patterns.search_ranking.stages.analysis import normalised
 
 
 def test_no_query_nor_a_similar_one_is_in_two_splits(small) -> None:

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from common.encoders import Encoder
+from common.retrieval.bm25 import BM25, Field
+from common.retrieval.dense import Dense
 from patterns.search_ranking.entities.documents import ALL, FILMS, field_texts, tidy
-from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
-from patterns.search_ranking.stages.candidates.dense import Dense
 from patterns.search_ranking.stages.features import Features, names_of
 
 CORPUS = pl.DataFrame(

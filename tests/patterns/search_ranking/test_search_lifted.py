@@ -15,9 +15,9 @@ import polars as pl
 from common.encoders import TfidfSvdEncoder
 from patterns.search_ranking.entities.documents import ALL, Schema, dense_texts, field_texts, tidy
 from patterns.search_ranking.entities.queries import JudgedQueries
-from patterns.search_ranking.stages.candidates.bm25 import BM25, Field
-from patterns.search_ranking.stages.candidates.dense import Dense
-from patterns.search_ranking.stages.candidates.hybrid import Hybrid
+from common.retrieval.bm25 import BM25, Field
+from common.retrieval.dense import Dense
+from common.retrieval.hybrid import Hybrid
 from patterns.search_ranking.stages.features import Features, names_of
 from patterns.search_ranking.stages.ranking import LambdaMart
 from patterns.search_ranking.stages.reranking import Reranker

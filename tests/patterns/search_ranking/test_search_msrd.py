@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from common.evaluation.ranking import ndcg_grouped
+from common.retrieval.analysis import normalised
+from common.retrieval.bm25 import InvertedIndex
 from patterns.search_ranking.config import Config
 from patterns.search_ranking.data import Splits, load, split
 from patterns.search_ranking.entities.documents import ALL, FILMS, field_texts
-from patterns.search_ranking.stages.analysis import normalised
-from patterns.search_ranking.stages.candidates.bm25 import InvertedIndex
 
 pytestmark = pytest.mark.mirror
 

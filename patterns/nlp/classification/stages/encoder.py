@@ -1,9 +1,6 @@
-"""The model: a pretrained transformer, mean-pooled, with a new classification layer on top.
+"""The model: a pretrained transformer, mean-pooled (`pooled`), all of whose layers are fine-tuned.
 
-    h = Encoder(ids) (B, L, D),   v = Σ_t m_t h_t / Σ_t m_t,   logits = W dropout(v) + b
-
-Devlin et al. 2019 (BERT, § 4.1) take the first token's vector; a sentence encoder such as MiniLM
-was trained on the mean, so the mean is used for all. What makes a few epochs enough:
+What makes a few epochs enough:
 
 - the new layer learns `head_factor` times faster, layers below the top ever more slowly
   (rate · decay^depth, Howard & Ruder 2018), so that what pretraining put low down survives;
@@ -17,7 +14,7 @@ How long it trains follows from how much there is to read. With T tokens in the 
 more of them, so that there are STEPS steps, and if not even one epoch fits, a part of the texts is
 drawn. Tokens, not seconds, since the same seed must give the same model.
 
-Shapes: B batch, L tokens, D hidden size, C classes.
+Shapes: N texts, L tokens, D hidden size, C classes.
 """
 
 from __future__ import annotations
@@ -31,39 +28,21 @@ from typing import Any, Self
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from common.atomic import write_json
 from common.encoders import Tokens, length_batches, load_transformer
 from common.training import History, LengthLoader, Optimisation, choose_precision, fit
+from common.training.loop import Loss
+from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
+from patterns.nlp.classification.stages.pooled import PooledClassifier, WithVectors
 from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
 EPOCHS, STEPS, MOST_EPOCHS = 6, 200, 30
 TOKENS = 48  # a text, on average over a batch; batches of longer texts hold fewer, to bound memory
-
-
-class PooledClassifier(nn.Module):
-    """Encoder, mean over the real tokens, linear layer."""
-
-    def __init__(self, encoder: Any, *, classes: int, dropout: float) -> None:
-        super().__init__()
-        if getattr(encoder, "pooler", None) is not None:
-            encoder.pooler = None  # the first-token layer of BERT, unused by the mean
-        self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(encoder.config.hidden_size, classes)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Return logits (B, C) from ids and mask (B, L)."""
-        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state  # (B, L, D)
-        weights = mask[:, :, None].to(hidden.dtype)  # (B, L, 1)
-        pooled = (hidden * weights).sum(1) / weights.sum(1)  # (B, D)
-        return self.head(self.dropout(pooled)).float()
 
 
 class EncoderClassifier:
@@ -99,6 +78,8 @@ class EncoderClassifier:
         self.weight_decay, self.label_smoothing = weight_decay, label_smoothing
         self.max_length, self.device, self.seed = max_length, device, seed
         self.precision = choose_precision(precision, device)
+        short = "MiniLM" if model == "auto" else model.rsplit("/", 1)[-1]
+        self.name = f"{short} fine-tuned"  # what tables call it
         self.learning_rate_ = learning_rate
         self.epochs_ = epochs
         self.read_share_ = 1.0  # of the training texts
@@ -106,12 +87,6 @@ class EncoderClassifier:
         self.tokens_: Tokens | None = None
         self.module_: PooledClassifier | None = None
         self.history_: History | None = None
-
-    @property
-    def name(self) -> str:
-        """What tables call it."""
-        short = "MiniLM" if self.model == "auto" else self.model.rsplit("/", 1)[-1]
-        return f"{short} fine-tuned"
 
     def fit(
         self,
@@ -126,12 +101,34 @@ class EncoderClassifier:
         Raises `EncoderUnavailable` where the pretrained model is not available.
         """
         tokenizer, encoder = load_transformer(self.model)
-        tokens = self.tokens_ = Tokens.of_transformer(tokenizer, max_length=self.max_length)
+        tokens = Tokens.of_transformer(tokenizer, max_length=self.max_length)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             module = PooledClassifier(encoder, classes=self.classes, dropout=self.dropout)
-        self.module_ = module
-        self.learning_rate_ = self.learning_rate or _usual_rate(encoder.config.hidden_size)
+        objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
+        return self.tune(
+            module, tokens, train, valid,
+            loss=lambda model, batch: objective(model(batch[0], batch[1]), batch[2]),
+            checkpoint=checkpoint, resume=resume,
+        )  # fmt: skip
+
+    def tune(
+        self,
+        module: PooledClassifier,
+        tokens: Tokens,
+        train: Texts,
+        valid: Texts,
+        *more: np.ndarray,
+        loss: Loss,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train a network that is given; `loss(module, (ids, mask, labels, *more))` of a batch.
+
+        `more` has a row for each training text.
+        """
+        self.module_, self.tokens_ = module, tokens
+        self.learning_rate_ = self.learning_rate or _usual_rate(module.encoder.config.hidden_size)
         ids = tokens(train.texts)
         lengths = np.array([len(sequence) for sequence in ids])
         full = np.flatnonzero(lengths == tokens.max_length)
@@ -140,23 +137,23 @@ class EncoderClassifier:
         loader = LengthLoader(
             [ids[row] for row in rows],
             train.labels[rows],
+            *(each[rows] for each in more),
             batch_size=self.batch_size,
             tokens=TOKENS * self.batch_size,
             pad=tokens.pad,
             seed=self.seed,
         )
         valid_ids = tokens(valid.texts)
-        objective = nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
         self.history_ = fit(
             module,
             loader,
-            lambda model, batch: objective(model(batch[0], batch[1]), batch[2]),
+            loss,
             self._optimisation(),
             parameter_groups=self.parameter_groups(module),
             device=self.device,
             seed=self.seed,
             validate=lambda model: score(
-                valid.labels, _logits(model, valid_ids, tokens.pad).argmax(axis=1)
+                valid.labels, _outputs(model, valid_ids, tokens.pad).logits.argmax(axis=1)
             ),
             checkpoint=checkpoint,
             resume=resume,
@@ -227,9 +224,18 @@ class EncoderClassifier:
 
     def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
         """Return logits (N, C) in fp32."""
+        return self.outputs(texts, batch_size=batch_size).logits
+
+    def outputs(self, texts: Sequence[str], *, batch_size: int = 64) -> Outputs:
+        """Return logits (N, C) and the vectors (N, D) below the head, in fp32."""
         assert self.module_ is not None and self.tokens_ is not None, "fit or load it first"
         self.module_.eval()
-        return _logits(self.module_, self.tokens_(texts), self.tokens_.pad, batch_size)
+        return _outputs(self.module_, self.tokens_(texts), self.tokens_.pad, batch_size)
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        assert self.tokens_ is not None, "fit or load it first"
+        return self.tokens_.truncates(texts)
 
     def save(self, folder: Path) -> None:
         """Write weights, the encoder's configuration and the tokenizer."""
@@ -266,21 +272,17 @@ class EncoderClassifier:
 
 
 @torch.inference_mode()
-def _logits(
+def _outputs(
     module: nn.Module, sequences: Sequence[Sequence[int]], pad: int, batch_size: int = 64
-) -> np.ndarray:
-    device = next(module.parameters()).device
-    pieces = [
-        (rows, module(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)))
-        for rows, ids, mask in length_batches(sequences, batch_size=batch_size, pad=pad)
-    ]
-    if not pieces:
-        head: Any = module.head
-        return np.zeros((0, head.out_features), dtype=np.float32)
-    logits = np.empty((len(sequences), pieces[0][1].shape[1]), dtype=np.float32)  # (N, C)
-    for rows, values in pieces:
-        logits[rows] = values.float().cpu().numpy()
-    return logits
+) -> Outputs:
+    assert isinstance(module, PooledClassifier)
+    device, both = next(module.parameters()).device, WithVectors(module)
+    logits = np.zeros((len(sequences), module.head.out_features), dtype=np.float32)
+    vectors = np.zeros((len(sequences), module.head.in_features), dtype=np.float32)
+    for rows, ids, mask in length_batches(sequences, batch_size=batch_size, pad=pad):
+        said = both(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+        logits[rows], vectors[rows] = (each.float().cpu().numpy() for each in said)
+    return Outputs(logits, vectors)
 
 
 def _usual_rate(hidden_size: int) -> float:

@@ -18,18 +18,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from common import onnx
 from common.atomic import write_json
 from common.encoders import Tokens, length_batches
+from patterns.nlp.classification.entities.outputs import Outputs
 
 if TYPE_CHECKING:
     from patterns.nlp.classification.stages.encoder import EncoderClassifier
 
 MODEL, FACTS = "model.onnx", "onnx.json"
+NAME = "ONNX Runtime"
 MOST_DIFFERENCE, LEAST_AGREEMENT = 1e-3, 0.999
 
 
@@ -61,42 +63,56 @@ class OnnxClassifier:
     """An exported classifier in ONNX Runtime, from text to logits."""
 
     kind = "onnx"
-    name = "ONNX Runtime"
 
-    def __init__(self, session: Any, tokens: Tokens, model: bytes) -> None:
-        self.session, self.tokens, self.model = session, tokens, model
-        self.classes = int(session.get_outputs()[0].shape[1])
+    def __init__(self, model: bytes, tokens: Tokens, *, name: str = NAME, threads: int = 0) -> None:
+        """`threads` 0 are all cores."""
+        self.model, self.tokens, self.name = model, tokens, name
+        self.session = onnx.session(model, threads=threads)
+        self.classes, self.dimension = (int(each.shape[1]) for each in self.session.get_outputs())
 
     def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
         """Return logits (N, C) in fp32."""
-        sequences = self.tokens(texts)
+        return self.outputs(texts, batch_size=batch_size).logits
+
+    def outputs(self, texts: Sequence[str], *, batch_size: int = 64) -> Outputs:
+        """Return logits (N, C) and the vectors (N, D) below the head, in fp32."""
         logits = np.zeros((len(texts), self.classes), dtype=np.float32)
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for rows, ids, mask in length_batches(
-            sequences, batch_size=batch_size, pad=self.tokens.pad
+            self.tokens(texts), batch_size=batch_size, pad=self.tokens.pad
         ):
-            logits[rows] = self.session.run(None, {"ids": ids, "mask": mask})[0]
-        return logits
+            said = self.session.run(None, {"ids": ids, "mask": mask})
+            logits[rows], vectors[rows] = said
+        return Outputs(logits, vectors)
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        return self.tokens.truncates(texts)
 
     def save(self, folder: Path) -> None:
         """Write `model.onnx` and the tokenizer."""
         (folder / MODEL).write_bytes(self.model)
         self.tokens.save(folder)
-        facts = {"pad": self.tokens.pad, "max_length": self.tokens.max_length}
+        facts = {
+            "name": self.name, "pad": self.tokens.pad, "max_length": self.tokens.max_length,
+        }  # fmt: skip
         write_json(folder / FACTS, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read an exported classifier."""
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        model = (folder / MODEL).read_bytes()
-        return cls(onnx.session(model), Tokens.load(folder, **facts), model)
+        name = facts.pop("name")
+        return cls((folder / MODEL).read_bytes(), Tokens.load(folder, **facts), name=name)
 
 
 def export(trained: EncoderClassifier) -> OnnxClassifier:
     """Export a fine-tuned encoder with batch size and length open."""
+    from patterns.nlp.classification.stages.pooled import WithVectors
+
     assert trained.module_ is not None and trained.tokens_ is not None, "fit it first"
-    model = onnx.export(trained.module_, output="logits")
-    return OnnxClassifier(onnx.session(model), trained.tokens_, model)
+    model = onnx.export(WithVectors(trained.module_), output=("logits", "vectors"))
+    return OnnxClassifier(model, trained.tokens_)
 
 
 def parity(exported: OnnxClassifier, trained: EncoderClassifier, texts: Sequence[str]) -> Parity:

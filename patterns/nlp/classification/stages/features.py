@@ -24,6 +24,7 @@ from torch import nn
 from common.atomic import write_json
 from common.encoders import Encoder, load_encoder, load_saved
 from common.training import History, Optimisation, TensorLoader, fit
+from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
 
 WEIGHTS, FACTS = "head.safetensors", "head.json"
@@ -107,11 +108,20 @@ class FeatureClassifier:
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Return logits (N, C)."""
+        return self.outputs(texts).logits
+
+    def outputs(self, texts: Sequence[str]) -> Outputs:
+        """Return logits (N, C) and the features (N, D)."""
         assert self.module_ is not None and self.encoder_ is not None, "fit or load it first"
         device = next(self.module_.parameters()).device
-        features = torch.from_numpy(self.encoder_.encode(texts)).to(device)  # (N, D)
+        features = self.encoder_.encode(texts)  # (N, D)
         with torch.inference_mode():
-            return self.module_(features).cpu().numpy()
+            logits = self.module_(torch.from_numpy(features).to(device)).cpu().numpy()
+        return Outputs(logits, features)
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read: never."""
+        return [False] * len(texts)
 
     def save(self, folder: Path) -> None:
         """Write the features' and the network's files."""

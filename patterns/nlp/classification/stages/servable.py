@@ -12,9 +12,12 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from patterns.nlp.classification.entities.outputs import Outputs
+
 STAGES = "patterns.nlp.classification.stages"
 SERVABLE = {  # kind -> module and class
     "tfidf": ("tfidf", "TfidfClassifier"),
+    "frozen": ("frozen", "FrozenClassifier"),
     "features": ("features", "FeatureClassifier"),
     "encoder": ("encoder", "EncoderClassifier"),
     "onnx": ("export", "OnnxClassifier"),
@@ -34,6 +37,12 @@ class Servable(Protocol):
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Return logits (N, C)."""
+
+    def outputs(self, texts: Sequence[str]) -> Outputs:
+        """Return logits and, of an encoder, the vectors below them."""
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
 
     def save(self, folder: Path) -> None:
         """Write all that `load` needs."""

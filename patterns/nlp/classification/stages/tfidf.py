@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from common.text import word_pattern
+from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.stages.score import score
 
@@ -88,6 +89,14 @@ class TfidfClassifier:
         if scores.ndim == 1:  # two classes: sklearn gives the log odds of the second
             return np.stack([np.zeros_like(scores), scores], axis=1)
         return scores
+
+    def outputs(self, texts: Sequence[str]) -> Outputs:
+        """Return logits (N, C); there are no vectors."""
+        return Outputs(self.predict(texts))
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read: never."""
+        return [False] * len(texts)
 
     def save(self, folder: Path) -> None:
         """Write the model; no pickle."""

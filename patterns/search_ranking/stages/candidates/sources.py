@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from common.retrieval import Candidates
+from common.retrieval.bm25 import BM25
+from common.retrieval.dense import Dense
+from common.retrieval.hybrid import Hybrid
 from patterns.search_ranking.entities.documents import ALL, Schema
 from patterns.search_ranking.entities.queries import JudgedQueries, Queries, without_own
-from patterns.search_ranking.stages.candidates.bm25 import BM25
-from patterns.search_ranking.stages.candidates.dense import Dense
-from patterns.search_ranking.stages.candidates.hybrid import Hybrid
 
 # Shapes: B queries, N documents, K candidates
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from patterns.search_ranking.stages.analysis import english
-from patterns.search_ranking.stages.candidates.bm25 import BM25, Field, InvertedIndex
+from common.retrieval.analysis import english
+from common.retrieval.bm25 import BM25, Field, InvertedIndex
 
 TEXTS = ["red fox", "red red dog runs", "a cat", "", "dog"]
 

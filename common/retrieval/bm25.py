@@ -1,4 +1,4 @@
-"""Candidates, box 1a: an inverted index per field, scored by BM25. The baseline of the pattern.
+"""Lexical retrieval: an inverted index per field, scored by BM25. The baseline of search.
 
 A postings list holds, for one term, the documents that contain it. The lists stand one after the
 other in two flat arrays, with a third of offsets (compressed sparse rows: term -> documents). What
@@ -26,8 +26,8 @@ import numba
 import numpy as np
 
 from common.atomic import write_json
-from common.retrieval import Candidates, top_k
-from patterns.search_ranking.stages.analysis import ANALYSERS
+from common.retrieval.analysis import ANALYSERS
+from common.retrieval.candidates import Candidates, top_k
 
 # Shapes: B queries, N documents, K candidates, V terms, P postings
 

@@ -1,4 +1,4 @@
-"""Candidates, box 1b: the documents whose vectors lie nearest to the query's.
+"""Dense retrieval: the documents whose vectors lie nearest to the query's.
 
 A bi-encoder gives query and document a vector each, apart from one another, so that all document
 vectors are made beforehand and a search is one encoded query and one nearest-neighbour look-up:
@@ -7,7 +7,7 @@ vectors are made beforehand and a search is one encoded query and one nearest-ne
 
 It finds what shares no word with the query ("robbery" -> a heist) and is lost on rare names the
 encoder never saw, which is just what the inverted index is good at. Source: Reimers and Gurevych
-2019, "Sentence-BERT". The index is FAISS, through `common.retrieval`; exact by default. A filtered
+2019, "Sentence-BERT". The index is FAISS, through `VectorIndex`; exact by default. A filtered
 search is exact over the allowed rows, so a narrow filter still fills k.
 """
 
@@ -22,7 +22,9 @@ import numpy as np
 
 from common.atomic import write_json
 from common.encoders import Encoder, for_queries, load_saved
-from common.retrieval import Candidates, IndexKind, VectorIndex, top_k
+from common.retrieval.candidates import Candidates, top_k
+from common.retrieval.index import VectorIndex
+from common.vector_store import IndexKind
 
 # Shapes: B queries, N documents, K candidates, D vector width
 
@@ -44,11 +46,19 @@ class Dense:
         be said of the encoder stands in `notices_`.
         """
         self.encoder.fit(texts)
+        self.query_encoder_, self._said = for_queries(self.encoder, texts[:100])
+        return self._indexed(texts)
+
+    def refit(self, texts: Sequence[str]) -> Self:
+        """Index other texts instead; an encoder that learns from its texts learns anew."""
+        again = self.query_encoder_ is self.encoder
+        return self.fit(texts) if again else self._indexed(texts)
+
+    def _indexed(self, texts: Sequence[str]) -> Self:
         self.vectors_ = self.encoder.encode(texts, precision="auto")  # (N, D)
-        cut = self.encoder.cut_share
         self.index_ = VectorIndex(self.index).build(self.vectors_)
-        self.query_encoder_, said = for_queries(self.encoder, texts[:100])
-        self.notices_ = [text for text in (self.encoder.notice, said) if text]
+        self.notices_ = [text for text in (self.encoder.notice, self._said) if text]
+        cut = self.encoder.cut_share
         if cut:
             self.notices_.append(
                 f"{cut:.0%} of the documents are longer than the encoder's max_length: it reads "

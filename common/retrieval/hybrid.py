@@ -1,4 +1,4 @@
-"""Candidates, box 1c: the lexical and the dense list merged into one, by rank.
+"""The lexical and the dense list of candidates merged into one, by rank or by scaled scores.
 
 The two scores share no scale (BM25 grows with the query, a cosine ends at 1), so the lists are
 merged by rank, reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009):
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Self
 
 from common.atomic import write_json
-from common.retrieval import Candidates, Fused, reciprocal_rank_fusion, scaled_score_fusion
+from common.retrieval.candidates import Candidates
+from common.retrieval.fusion import Fused, reciprocal_rank_fusion, scaled_score_fusion
 
 # Shapes: B queries, K candidates
 

@@ -1,0 +1,1 @@
+"""The questions of the report, a file each: models, slices, what serves, behaviour, scope."""

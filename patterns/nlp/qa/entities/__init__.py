@@ -1,0 +1,1 @@
+"""Nouns that data, stages and evaluation share: questions of paragraphs, passages, answers."""

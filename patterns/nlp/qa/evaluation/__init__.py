@@ -1,0 +1,1 @@
+"""The questions of the report, one a file, and what of the test part they share."""

@@ -1,0 +1,1 @@
+"""The boxes: chunks -> retrieval -> re-ranking -> reader or generator -> answer and passage."""

@@ -1,0 +1,1 @@
+"""Data types without an algorithm that several files share."""

@@ -1,0 +1,1 @@
+"""The boxes: word by word as the baseline; subwords -> Transformer -> search; BLEU."""
