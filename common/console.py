@@ -277,13 +277,14 @@ def closed_output() -> NoReturn:
 def _device_in_words(device: str) -> str:
     """Name the device without importing torch when the answer is the CPU anyway."""
     threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
+    cpu = f"cpu, {threads} thread{'' if threads == '1' else 's'}"
     if device == "cpu":
-        return f"cpu, {threads} threads"
+        return cpu
     import torch
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"cpu, {threads} threads"
+    return cpu
 
 
 def _say(console: Console, *parts: str | tuple[str, str], prose: bool = False) -> None:

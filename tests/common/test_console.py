@@ -64,6 +64,15 @@ def test_markup_in_stages_headers_tables_and_paths_is_shown_as_it_is(
     assert "next    python -m x --path '[red]a'\n" in said.out
 
 
+@pytest.mark.parametrize(("count", "said"), [("1", "cpu, 1 thread\n"), ("2", "cpu, 2 threads\n")])
+def test_a_header_says_how_many_threads_compute(
+    count: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", count)
+    console.header("recsys", Source(), Config())
+    assert capsys.readouterr().out.endswith(said)
+
+
 def test_notices_and_errors_go_to_the_error_stream(capsys: pytest.CaptureFixture[str]) -> None:
     console.notice("simulated data")
     console.error("no such file")

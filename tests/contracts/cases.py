@@ -191,8 +191,7 @@ CASES = [
         ),
         k_beyond={"k": 1000},
     ),
-    Case(
-    ),
+    Case(),
     Case(
         "vision/classification",
         "ClassificationService",

@@ -13,7 +13,7 @@ from patterns.fraud.stages.decision import POLICY_NAMES, money
 from patterns.fraud.stages.variants import LOGISTIC, RULES
 
 COUNTS = ("precision", "recall", "F1", "declined")
-MONEY = ("prevented", "friction", "saved", "against served")
+MONEY = ("saved", "against served", "prevented", "friction")
 
 
 def decisions(pipeline: Pipeline, scored: Scored) -> Table:
@@ -26,7 +26,7 @@ def decisions(pipeline: Pipeline, scored: Scored) -> Table:
         Row(name, _cells(pipeline, scored, declined), baseline=not place)
         for place, (name, declined) in enumerate(_ways(pipeline, scored).items())
     )
-    return Table("decisions", COUNTS + (MONEY if priced else ()), rows, _caption(pipeline, priced))
+    return Table("decisions", (MONEY if priced else ()) + COUNTS, rows, _caption(pipeline, priced))
 
 
 def _caption(pipeline: Pipeline, priced: bool) -> str:

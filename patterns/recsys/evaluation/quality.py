@@ -24,8 +24,11 @@ def quality_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
     caption = (
         f"{len(asked.requests):,} test users{sampled}, one request each; the whole catalogue of"
         f" {scorer.items:,} items is ranked. From `merged` on a list holds"
-        f" {asked.merged.candidates.item_ids.shape[1]} items."
+        f" {asked.merged.candidates.item_ids.shape[1]} items"
     )
+    if scorer.is_short(asked.merged.candidates):
+        caption += ": Recall@500 is of the sources alone"
+    caption += "."
     if "ILS@10" in scorer.columns:
         caption += " ILS is the mean cosine of genres within a page: lower is more diverse."
     if scorer.liking is not None:

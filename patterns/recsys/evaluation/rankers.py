@@ -27,7 +27,9 @@ def rankers_table(pipeline: Pipeline, asked: Asked, scorer: Scorer) -> Table:
     caption = "Each alone; one was chosen on validation users, not here."
     if ranking.second_ is not None:
         caption += f" To its score the served list adds {ranking.second_weight:g} of the second's."
-    return Table("rankers", scorer.columns, tuple(rows), caption)
+    known = {name for row in rows for name, value in row.values.items() if value is not None}
+    columns = tuple(name for name in scorer.columns if name in known)
+    return Table("rankers", columns, tuple(rows), caption)
 
 
 def ratings_table(splits: Splits) -> Table | None:

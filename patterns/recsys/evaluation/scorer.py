@@ -69,13 +69,20 @@ class Scorer:
         return ranking.recall(judged.relevance, judged.total_relevant, k)
 
     def row(self, name: str, ranked: Candidates, *, baseline: bool = False) -> Row:
-        """Return the means, the first two with their intervals."""
+        """Return the means, the first two with their intervals; a short list has no Recall@500."""
         values = self.per_user(ranked)
         cells: Cells = {metric: float(np.nanmean(value)) for metric, value in values.items()}
+        if self.is_short(ranked):
+            cells["Recall@500"] = None
         for metric in ("NDCG@10", "Recall@100"):
             cells[metric] = self.estimate(values[metric])
         cells["coverage@10"] = ranking.coverage(ranked.item_ids[:, :PAGE], self.items)
         return Row(name, cells, baseline=baseline)
+
+    def is_short(self, ranked: Candidates) -> bool:
+        """Tell whether no list reaches 500 items, though the catalogue does."""
+        longest = int((ranked.item_ids != MISSING).sum(axis=1).max(initial=0))
+        return longest < min(DEEP, self.items)
 
     def estimate(self, values: np.ndarray) -> Estimate:
         """Return the mean of values (B,) with its interval."""

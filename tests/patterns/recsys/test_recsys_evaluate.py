@@ -70,6 +70,14 @@ def test_ranking_beats_popularity_and_reranking_is_more_diverse(metrics) -> None
     assert quality["+ ranking"]["Recall@100"] == quality["merged"]["Recall@100"]
 
 
+def test_a_list_that_ends_before_500_items_has_no_recall_of_so_many(metrics, trained) -> None:
+    deep = {name: row["Recall@500"] for name, row in rows(metrics["tables"][0]).items()}
+    assert all(deep[name] is not None for name in trained.pipeline.sources.names)
+    assert [deep[name] for name in ("merged", "+ ranking", "+ re-ranking")] == [None] * 3
+    rankers = next(t for t in metrics["tables"] if t["name"] == "rankers")
+    assert "Recall@100" in rankers["columns"] and "Recall@500" not in rankers["columns"]
+
+
 def test_slices_add_up_to_the_whole(metrics) -> None:
     slices = next(t for t in metrics["tables"] if t["name"] == "NDCG@10 by history")
     sizes = [int(values["users"]) for values in rows(slices).values()]
