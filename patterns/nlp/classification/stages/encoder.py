@@ -10,10 +10,7 @@ What makes a few epochs enough:
 
 Batches hold texts of similar length: random ones of BANKING77 would be 69 % padding, these are 6 %.
 
-How long it trains follows from how much there is to read. With T tokens in the training texts and a
-`budget` of tokens for the whole training, there are min(budget / T, EPOCHS) epochs; few texts get
-more of them, so that there are STEPS steps, and if not even one epoch fits, a part of the texts is
-drawn. Tokens, not seconds, since the same seed must give the same model.
+How long it trains follows from how much there is to read (`common/training/finetuning.py`).
 
 Shapes: N texts, L tokens, D hidden size, C classes.
 """
@@ -21,7 +18,6 @@ Shapes: N texts, L tokens, D hidden size, C classes.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -33,7 +29,15 @@ from torch import nn
 
 from common.atomic import write_json
 from common.encoders import Tokens, length_batches, load_transformer
-from common.training import History, LengthLoader, Optimisation, choose_precision, fit
+from common.training import History, LengthLoader, choose_precision, fit
+from common.training.finetuning import (
+    Length,
+    falling,
+    plain_attention,
+    rows_within,
+    usual_rate,
+)
+from common.training.layers import layer_groups
 from common.training.loop import Loss
 from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
@@ -42,8 +46,8 @@ from patterns.nlp.classification.stages.pooled import PooledClassifier, WithVect
 from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
-NARROW, NARROW_RATE, WIDE_RATE = 384, 6e-4, 5e-5
-EPOCHS, STEPS, MOST_EPOCHS = 6, 200, 30
+NARROW_RATE = 6e-4
+LENGTH = Length(epochs=6, steps=200, most_epochs=30)
 SAMPLE, MOST_BLENDED = 512, 2000  # texts that tell the length of vectors, and the blend
 TOKENS = 48  # a text, on average over a batch; batches of longer texts hold fewer, to bound memory
 
@@ -151,7 +155,8 @@ class EncoderClassifier:
         `more` has a row for each training text.
         """
         self.module_, self.tokens_ = module, tokens
-        self.learning_rate_ = self.learning_rate or _usual_rate(module.encoder.config.hidden_size)
+        width = module.encoder.config.hidden_size
+        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
         ids = tokens(train.texts)
         lengths = np.array([len(sequence) for sequence in ids])
         full = np.flatnonzero(lengths == tokens.max_length)
@@ -167,21 +172,27 @@ class EncoderClassifier:
             seed=self.seed,
         )
         valid_ids = tokens(valid.texts)
-        self.history_ = fit(
-            module,
-            loader,
-            loss,
-            self._optimisation(),
-            parameter_groups=self.parameter_groups(module),
-            device=self.device,
-            seed=self.seed,
-            validate=lambda model: score(
-                valid.labels, _outputs(model, valid_ids, tokens.pad).logits.argmax(axis=1)
-            ),
-            checkpoint=checkpoint,
-            resume=resume,
-            label="fine-tuning",
-        )
+        with plain_attention(module.encoder, device=self.device):
+            self.history_ = fit(
+                module,
+                loader,
+                loss,
+                falling(
+                    epochs=self.epochs_,
+                    learning_rate=self.learning_rate_,
+                    warmup=self.warmup,
+                    precision=self.precision,
+                ),
+                parameter_groups=self.parameter_groups(module),
+                device=self.device,
+                seed=self.seed,
+                validate=lambda model: score(
+                    valid.labels, _outputs(model, valid_ids, tokens.pad).logits.argmax(axis=1)
+                ),
+                checkpoint=checkpoint,
+                resume=resume,
+                label="fine-tuning",
+            )
         return self
 
     def unread(self) -> dict[str, str]:
@@ -202,48 +213,26 @@ class EncoderClassifier:
 
     def _plan(self, lengths: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Set `epochs_` for texts of these lengths (N,), and return the rows to train on."""
-        self.epochs_, rows = self.epochs, np.arange(len(lengths))
-        if self.epochs:
-            return rows
-        part = self.budget / int(lengths.sum())
-        if part < 1:
-            drawn = np.random.default_rng(self.seed).permutation(rows)[: int(part * len(rows))]
-            rows = np.union1d(drawn, np.unique(labels, return_index=True)[1])  # no label is lost
-            self.read_share_ = len(rows) / len(lengths)
-        steps = -(-len(rows) // self.batch_size)
-        wanted = min(max(EPOCHS, -(-STEPS // steps)), MOST_EPOCHS)
-        self.epochs_ = max(1, min(wanted, int(part)))
+        budget = 10**15 if self.epochs else self.budget
+        rows = rows_within(budget, lengths, seed=self.seed)
+        if len(rows) < len(lengths):
+            rows = np.union1d(rows, np.unique(labels, return_index=True)[1])  # no label is lost
+        self.read_share_ = len(rows) / len(lengths)
+        batches = -(-len(rows) // self.batch_size)
+        fitting = LENGTH.within(budget, tokens=int(lengths[rows].sum()), batches=batches)
+        self.epochs_ = self.epochs or fitting
         return rows
-
-    def _optimisation(self) -> Optimisation:
-        return Optimisation(
-            epochs=self.epochs_,
-            learning_rate=self.learning_rate_,
-            schedule="linear",
-            warmup=self.warmup,
-            gradient_clip=1.0,
-            precision=self.precision,
-        )
 
     def parameter_groups(self, module: PooledClassifier) -> list[dict[str, Any]]:
         """Return each depth its rate: the head fastest, embeddings slowest; no vector decays."""
-        named = list(module.encoder.named_parameters())
-        depth = 1 + max((_layer(name) or 0) for name, _ in named)
-        groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
-        for name, parameter in named:
-            layer = _layer(name)
-            below = depth - 1 - layer if layer is not None else (depth if "embed" in name else 0)
-            groups.setdefault((below, parameter.ndim >= 2), []).append(parameter)
-        rated = [
-            {
-                "params": parameters,
-                "lr": self.learning_rate_ * self.layer_decay**below,
-                "weight_decay": self.weight_decay if matrix else 0.0,
-            }
-            for (below, matrix), parameters in sorted(groups.items(), key=lambda item: item[0])
-        ]
-        head = {"params": module.head.parameters(), "lr": self.learning_rate_ * self.head_factor}
-        return [*rated, {**head, "weight_decay": self.weight_decay}]
+        return layer_groups(
+            module.encoder,
+            module.head.parameters(),
+            learning_rate=self.learning_rate_,
+            layer_decay=self.layer_decay,
+            head_factor=self.head_factor,
+            weight_decay=self.weight_decay,
+        )
 
     def predict(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
         """Return logits (N, C) in fp32."""
@@ -306,14 +295,3 @@ def _outputs(
         said = both(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
         logits[rows], vectors[rows] = (each.float().cpu().numpy() for each in said)
     return Outputs(logits, vectors)
-
-
-def _usual_rate(hidden_size: int) -> float:
-    """Return the peak rate by width: small encoders bear, and in few epochs need, a higher one."""
-    return NARROW_RATE if hidden_size <= NARROW else WIDE_RATE
-
-
-def _layer(name: str) -> int | None:
-    """Return the number of the layer of a parameter (`encoder.layer.3.…`), if it has one."""
-    found = re.search(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.", name)
-    return int(found.group(1)) if found else None

@@ -8,9 +8,7 @@ length.
 `word_dropout` replaces that share of the training words by the mask token: their tags must then
 come from how they are written and from what stands beside them, as those of a name never seen must.
 
-How long it trains follows from how much there is to read. With T tokens in the training sentences
-and a `budget` for the whole training there are min(budget / T, EPOCHS) epochs; few sentences get
-more, so that there are STEPS steps, and if not even one epoch fits, a part of them is drawn.
+How long it trains follows from how much there is to read (`common/training/finetuning.py`).
 
 Shapes: B windows, L pieces, W words, n words of a sentence, C tags.
 """
@@ -29,7 +27,14 @@ from torch import Tensor, nn
 
 from common.atomic import write_json
 from common.encoders import Tokens, load_transformer
-from common.training import History, LengthLoader, Optimisation, choose_precision, fit
+from common.training import History, LengthLoader, choose_precision, fit
+from common.training.finetuning import (
+    Length,
+    falling,
+    plain_attention,
+    rows_within,
+    usual_rate,
+)
 from common.training.layers import layer_groups
 from patterns.nlp.ner.entities.sentences import Sentences, Words
 from patterns.nlp.ner.entities.tags import TagSet
@@ -39,8 +44,8 @@ from patterns.nlp.ner.stages.network import CRF, PieceTagger, of_words
 from patterns.nlp.ner.stages.pieces import Pieces, Window, stitched, word_means
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
-NARROW, NARROW_RATE, WIDE_RATE = 384, 5e-4, 5e-5
-EPOCHS, STEPS, MOST_EPOCHS = 10, 300, 40
+NARROW_RATE = 5e-4
+LENGTH = Length(epochs=10, steps=300, most_epochs=40)
 TOKENS = 48  # a window, on average over a batch; batches of longer ones hold fewer, to bound memory
 NO_TAG = -100
 
@@ -120,7 +125,8 @@ class EncoderTagger:
             tagger = PieceTagger(encoder, classes=len(self.tags), dropout=self.dropout)
         self.module_ = tagger
         module = _Trained(tagger, CRF(self.tags) if self.crf else None)
-        self.learning_rate_ = self.learning_rate or _usual_rate(encoder.config.hidden_size)
+        width = encoder.config.hidden_size
+        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
         made = [each for each in pieces(train.words) if each.words]
         made = [made[row] for row in self._plan(np.array([len(each.ids) for each in made]))]
         loader = LengthLoader(
@@ -132,19 +138,25 @@ class EncoderTagger:
             seed=self.seed,
         )
         objective = self._objective(made, [self.tags.numbers(tags) for tags in train.tags])
-        self.history_ = fit(
-            module,
-            loader,
-            objective,
-            self._optimisation(),
-            parameter_groups=self.parameter_groups(module),
-            device=self.device,
-            seed=self.seed,
-            validate=lambda _: self._valid_score(module, valid),
-            checkpoint=checkpoint,
-            resume=resume,
-            label="fine-tuning",
-        )
+        with plain_attention(encoder, device=self.device):
+            self.history_ = fit(
+                module,
+                loader,
+                objective,
+                falling(
+                    epochs=self.epochs_,
+                    learning_rate=self.learning_rate_,
+                    warmup=self.warmup,
+                    precision=self.precision,
+                ),
+                parameter_groups=self.parameter_groups(module),
+                device=self.device,
+                seed=self.seed,
+                validate=lambda _: self._valid_score(module, valid),
+                checkpoint=checkpoint,
+                resume=resume,
+                label="fine-tuning",
+            )
         self.decoder_ = module.decoder(self.tags)
         return self
 
@@ -211,28 +223,13 @@ class EncoderTagger:
 
     def _plan(self, lengths: np.ndarray) -> np.ndarray:
         """Set `epochs_` for windows of these lengths (N,), and return the rows to train on."""
-        self.epochs_, rows = self.epochs, np.arange(len(lengths))
-        if self.epochs:
-            return rows
-        part = self.budget / int(lengths.sum())
-        if part < 1:
-            drawn = np.random.default_rng(self.seed).permutation(rows)[: int(part * len(rows))]
-            rows = np.sort(drawn) if len(drawn) else rows[:1]
-            self.read_share_ = len(rows) / len(lengths)
-        steps = -(-len(rows) // self.batch_size)
-        wanted = min(max(EPOCHS, -(-STEPS // steps)), MOST_EPOCHS)
-        self.epochs_ = max(1, min(wanted, int(part)))
+        budget = 10**15 if self.epochs else self.budget
+        rows = rows_within(budget, lengths, seed=self.seed)
+        self.read_share_ = len(rows) / len(lengths)
+        batches = -(-len(rows) // self.batch_size)
+        fitting = LENGTH.within(budget, tokens=int(lengths[rows].sum()), batches=batches)
+        self.epochs_ = self.epochs or fitting
         return rows
-
-    def _optimisation(self) -> Optimisation:
-        return Optimisation(
-            epochs=self.epochs_,
-            learning_rate=self.learning_rate_,
-            schedule="linear",
-            warmup=self.warmup,
-            gradient_clip=1.0,
-            precision=self.precision,
-        )
 
     def _objective(self, made: Sequence[Window], numbers: Sequence[np.ndarray]) -> Any:
         """Return the loss of a batch (ids, mask, rows): per word, or per sentence of the CRF."""
@@ -319,8 +316,3 @@ def _without_words(ids: Tensor, words: Tensor, count: int, mask: int, share: flo
 
 def _padded(sequences: Sequence[Tensor], value: int) -> Tensor:
     return nn.utils.rnn.pad_sequence(list(sequences), batch_first=True, padding_value=value)
-
-
-def _usual_rate(hidden_size: int) -> float:
-    """Return the peak rate by width: small encoders bear, and in few epochs need, a higher one."""
-    return NARROW_RATE if hidden_size <= NARROW else WIDE_RATE

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 
 from common.atomic import write_json
 from common.encoders import load_transformer
-from common.training import History, LengthLoader, Optimisation, choose_precision, fit
+from common.training import History, LengthLoader, choose_precision, fit
+from common.training.finetuning import Length, falling, plain_attention, usual_rate
 from common.training.layers import layer_groups
 from patterns.nlp.qa.entities.answers import Reading
 from patterns.nlp.qa.entities.questions import Questions
@@ -38,8 +39,8 @@ from patterns.nlp.qa.stages.training_windows import training_windows
 from patterns.nlp.qa.stages.windows import PairTokens
 
 WEIGHTS, FACTS = "reader.safetensors", "reader.json"
-NARROW, NARROW_RATE, WIDE_RATE = 384, 4e-4, 5e-5
-EPOCHS, STEPS, MOST_EPOCHS = 2, 100, 30
+NARROW_RATE = 4e-4
+LENGTH = Length(epochs=2, steps=100, most_epochs=30)
 VALID_QUESTIONS = 400  # that choose the epoch
 SPANS = 20  # that are kept of a context, at most
 
@@ -153,36 +154,40 @@ class SpanReader:
             separator = int(tokenizer.sep_token_id or 0)
             module = SpanModule(encoder, separator=separator, dropout=self.dropout)
         self.module_ = module
-        self.learning_rate_ = self.learning_rate or _usual_rate(encoder.config.hidden_size)
+        width = encoder.config.hidden_size
+        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
         loader = self._loader(train, tokens)
         judged = valid.sample(VALID_QUESTIONS, seed=self.seed)
-        attention = encoder.config._attn_implementation
-        if self.device == "cpu" or not torch.cuda.is_available():
-            encoder.set_attn_implementation(
-                "eager"
-            )  # on a CPU its backward pass is the quicker one
-        self.history_ = fit(
-            module,
-            loader,
-            lambda model, batch: span_loss(model(batch[0], batch[1]), batch[2]),
-            self._optimisation(),
-            parameter_groups=layer_groups(
-                module.encoder,
-                module.head.parameters(),
-                learning_rate=self.learning_rate_,
-                layer_decay=self.layer_decay,
-                head_factor=self.head_factor,
-                weight_decay=self.weight_decay,
-            ),
-            device=self.device,
-            seed=self.seed,
-            validate=lambda _: self.valid_f1(judged),
-            checkpoint=checkpoint,
-            resume=resume,
-            label="fine-tuning",
-        )
-        encoder.set_attn_implementation(attention)
+        with plain_attention(encoder, device=self.device):
+            self.history_ = fit(
+                module,
+                loader,
+                lambda model, batch: span_loss(model(batch[0], batch[1]), batch[2]),
+                falling(
+                    epochs=self.epochs_,
+                    learning_rate=self.learning_rate_,
+                    warmup=self.warmup,
+                    precision=self.precision,
+                ),
+                parameter_groups=self._groups(module),
+                device=self.device,
+                seed=self.seed,
+                validate=lambda _: self.valid_f1(judged),
+                checkpoint=checkpoint,
+                resume=resume,
+                label="fine-tuning",
+            )
         return self
+
+    def _groups(self, module: SpanModule) -> list[dict[str, Any]]:
+        return layer_groups(
+            module.encoder,
+            module.head.parameters(),
+            learning_rate=self.learning_rate_,
+            layer_decay=self.layer_decay,
+            head_factor=self.head_factor,
+            weight_decay=self.weight_decay,
+        )
 
     def _loader(self, train: Questions, tokens: PairTokens) -> LengthLoader:
         """Draw the training windows, and set `epochs_` by how many tokens they have."""
@@ -192,10 +197,9 @@ class SpanReader:
             seed=self.seed,
         )  # fmt: skip
         self.questions_, self.windows_ = windows.questions, len(windows.ids)
-        steps = -(-len(windows.ids) // self.batch_size)
-        wanted = min(max(EPOCHS, -(-STEPS // steps)), MOST_EPOCHS)
-        affordable = self.budget // max(1, windows.tokens)
-        self.epochs_ = self.epochs or max(1, min(wanted, affordable))
+        batches = -(-len(windows.ids) // self.batch_size)
+        fitting = LENGTH.within(self.budget, tokens=windows.tokens, batches=batches)
+        self.epochs_ = self.epochs or fitting
         return LengthLoader(
             windows.ids,
             np.array(windows.targets, dtype=np.int64),
@@ -203,16 +207,6 @@ class SpanReader:
             tokens=self.batch_size * self.train_length,
             pad=tokens.pad,
             seed=self.seed,
-        )
-
-    def _optimisation(self) -> Optimisation:
-        return Optimisation(
-            epochs=self.epochs_,
-            learning_rate=self.learning_rate_,
-            schedule="linear",
-            warmup=self.warmup,
-            gradient_clip=1.0,
-            precision=self.precision,
         )
 
     def valid_f1(self, part: Questions) -> float:
@@ -295,8 +289,3 @@ def _runner(module: SpanModule, *, half: bool) -> Any:
         return logits.float().cpu().numpy()
 
     return run
-
-
-def _usual_rate(hidden_size: int) -> float:
-    """Return the peak rate by width: small encoders bear, and in few epochs need, a higher one."""
-    return NARROW_RATE if hidden_size <= NARROW else WIDE_RATE
