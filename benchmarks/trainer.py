@@ -152,6 +152,7 @@ def train_ours(network: nn.Module, loader: LengthLoader) -> None:
 def train_theirs(network: nn.Module, loader: LengthLoader) -> None:
     """Train an epoch by transformers' trainer on the same batches."""
     from transformers import Trainer, TrainingArguments
+    from transformers.trainer_callback import PrinterCallback
 
     class Fixed(Trainer):
         def get_train_dataloader(self) -> Any:
@@ -171,7 +172,9 @@ def train_theirs(network: nn.Module, loader: LengthLoader) -> None:
             report_to="none",
             disable_tqdm=True,
         )
-        Fixed(network, options, train_dataset=_Batches(loader)).train()
+        trainer = Fixed(network, options, train_dataset=_Batches(loader))
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
 
 
 class _Batches(torch.utils.data.Dataset[dict[str, Tensor]]):

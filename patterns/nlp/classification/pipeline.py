@@ -31,7 +31,7 @@ from patterns.nlp.classification.stages.export import OnnxClassifier, Parity, ex
 from patterns.nlp.classification.stages.frozen import FrozenClassifier
 from patterns.nlp.classification.stages.quantisation import Gate, gate, quantise
 from patterns.nlp.classification.stages.scope import Scope, fit_scopes
-from patterns.nlp.classification.stages.score import score, score_name
+from patterns.nlp.classification.stages.score import measure_of, score
 from patterns.nlp.classification.stages.servable import Servable, load_servable
 from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 
@@ -183,33 +183,30 @@ class Pipeline:
         self._score(student, splits)
         notice = self.student.judged(
             self.valid_scores_[student.name], self.valid_scores_[self.encoder.name],
-            least=self.keep_score, measure=_measure(splits),
+            least=self.keep_score, measure=measure_of(splits.valid.labels),
         )  # fmt: skip
         self.served_ = self.encoder if notice else student
         self.notices += [notice] if notice else []
         return self
 
     def fit_export(self, splits: Splits) -> Pipeline:
-        """Put ONNX Runtime in service if asked for and if it answers as the trained model."""
+        """Put ONNX Runtime, or its int8 form, in service if asked for and if it passes its check.
+
+        The first is compared with torch on the validation texts, the second with the first.
+        """
         if self.runtime == "torch" or not self.can_export:
             return self
-        trained = cast("EncoderClassifier", self.served_)
-        exported, self.trained_ = export(trained), trained
-        self.parity_ = parity(exported, trained, splits.valid.texts)
-        self.notices += [self.parity_.notice] if self.parity_.notice else []
+        self.trained_ = cast("EncoderClassifier", self.served_)
+        exported = export(self.trained_)
+        self.parity_ = parity(exported, self.trained_, splits.valid.texts)
         if self.parity_.holds:
             self.served_ = self.exported_ = exported
-        return self
-
-    def fit_quantisation(self, splits: Splits) -> Pipeline:
-        """Put the int8 form of the export in service if asked for and if it passes its gate."""
-        if self.runtime != "onnx-int8" or self.exported_ is None:
-            return self
-        small = quantise(self.exported_)
-        self.gate_ = gate(small, self.exported_, splits.valid)
-        self.notices += [self.gate_.notice] if self.gate_.notice else []
-        if self.gate_.holds:
-            self.served_ = small
+        if self.exported_ and self.runtime == "onnx-int8":
+            small = quantise(exported)
+            self.gate_ = gate(small, exported, splits.valid)
+            self.served_ = small if self.gate_.holds else exported
+        said = [check.notice for check in (self.parity_, self.gate_) if check]
+        self.notices += [notice for notice in said if notice]
         return self
 
     def fit_temperature(self, splits: Splits) -> Pipeline:
@@ -306,46 +303,36 @@ class Pipeline:
     def _judge(self, stage: Servable, splits: Splits) -> str | None:
         """Score a fitted stage and let serve what is best so far; return what to say of that."""
         self._score(stage, splits)
-        served, notice = preferred(self.valid_scores_, stage.name, measure=_measure(splits))
+        served, notice = preferred(
+            self.valid_scores_, stage.name, measure=measure_of(splits.valid.labels)
+        )
         self.served_ = self.fitted_[served]
         return notice
-
-
-def _measure(splits: Splits) -> str:
-    return f"{score_name(splits.valid.labels)} on the {len(splits.valid):,} validation texts"
 
 
 def _encoder(config: Config, classes: int) -> EncoderClassifier:
     from patterns.nlp.classification.stages.encoder import EncoderClassifier
 
     return EncoderClassifier(
-        model=config.model,
-        classes=classes,
-        device=config.device,
-        seed=config.seed,
+        model=config.model, classes=classes, device=config.device, seed=config.seed,
         **vars(config.encoder),  # the same names
-    )
+    )  # fmt: skip
 
 
 def _features(config: Config, classes: int) -> FeatureClassifier:
     from patterns.nlp.classification.stages.features import FeatureClassifier
 
     return FeatureClassifier(
-        classes=classes,
-        batch_size=config.encoder.batch_size,
-        label_smoothing=config.encoder.label_smoothing,
-        device=config.device,
-        seed=config.seed,
-    )
+        classes=classes, batch_size=config.encoder.batch_size, device=config.device,
+        label_smoothing=config.encoder.label_smoothing, seed=config.seed,
+    )  # fmt: skip
 
 
 def _frozen(config: Config) -> FrozenClassifier:
     return FrozenClassifier(
-        model=config.model,
-        max_length=config.encoder.max_length,
-        device=config.device,
-        seed=config.seed,
-    )
+        model=config.model, max_length=config.encoder.max_length,
+        device=config.device, seed=config.seed,
+    )  # fmt: skip
 
 
 def _student(config: Config, classes: int) -> Student:

@@ -52,7 +52,7 @@ def main(config: Config) -> Path:
             stage.note(f"valid {score_name(splits.valid.labels)} {pipeline.valid_score_:.3f}")
     if config.runtime != "torch" and pipeline.can_export:
         with console.stage("export") as stage:
-            pipeline.fit_export(splits).fit_quantisation(splits)
+            pipeline.fit_export(splits)
             _note_checks(stage, pipeline)
     with console.stage("temperature") as stage:
         pipeline.fit_temperature(splits)

@@ -237,7 +237,7 @@ def test_what_fails_its_gate_does_not_serve(
         monkeypatch.setattr(small, "predict", lambda texts: -exported.predict(texts))
     monkeypatch.setattr(wiring, "export", lambda trained: exported)
     monkeypatch.setattr(wiring, "quantise", lambda export: small)
-    pipeline.fit_export(splits).fit_quantisation(splits)
+    pipeline.fit_export(splits)
     assert pipeline.parity_ is not None and pipeline.parity_.holds
     if broken:
         assert (

@@ -39,9 +39,10 @@ from common.training.finetuning import (
 )
 from common.training.layers import layer_groups
 from common.training.loop import Loss
+from patterns.nlp.classification.entities.guides import Guide
 from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
-from patterns.nlp.classification.stages.guide import Guide, blend, soft_loss, start_head
+from patterns.nlp.classification.stages.guide import blend, soft_loss, start_head
 from patterns.nlp.classification.stages.pooled import PooledClassifier, WithVectors
 from patterns.nlp.classification.stages.score import score
 

@@ -26,9 +26,9 @@ from common.atomic import write_json
 from common.encoders import Encoder, TransformerEncoder, for_queries, load_saved
 from common.encoders.pretrained import find_transformer
 from common.evaluation.splits import k_fold
+from patterns.nlp.classification.entities.guides import Guide
 from patterns.nlp.classification.entities.outputs import Outputs
 from patterns.nlp.classification.entities.texts import Texts
-from patterns.nlp.classification.stages.guide import Guide
 from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "frozen.npz", "frozen.json"

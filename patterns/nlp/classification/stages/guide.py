@@ -19,7 +19,6 @@ Shapes: N texts, C classes, D dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,20 +27,9 @@ from torch import Tensor, nn
 from common.evaluation.calibration import log_loss
 from common.probabilities import fit_temperature, softmax
 from common.training.loop import Loss
+from patterns.nlp.classification.entities.guides import Guide
 
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
-
-
-@dataclass(frozen=True)
-class Guide:
-    """What logistic regression on a frozen encoder found."""
-
-    weights: np.ndarray
-    """(C, D), for vectors of length 1."""
-    bias: np.ndarray
-    """(C,)."""
-    held_out: np.ndarray | None
-    """Probabilities (N, C) of the training texts, each by a fit without it."""
 
 
 @torch.no_grad()

@@ -19,6 +19,11 @@ def score_name(labels: np.ndarray) -> str:
     return "macro F1" if most > ONE_SIDED * len(labels) else "accuracy"
 
 
+def measure_of(labels: np.ndarray) -> str:
+    """Return what that score is, of so many texts, for a sentence."""
+    return f"{score_name(labels)} on the {len(labels):,} validation texts"
+
+
 def score(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Return that score of predicted labels (N,), from 0 to 1."""
     if score_name(labels) == "accuracy":
