@@ -51,4 +51,4 @@ def _draw_types(report: Report, table: Table) -> None:
         axes.set_yticks(places + 0.4 - height / 2, [row.name for row in table.rows])
         axes.invert_yaxis()
         axes.set_xlabel("entity F1")
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=len(columns))

@@ -113,10 +113,12 @@ def _recalls(
         groups[group(row, span)].append((row, span))
     rows = []
     for each, members in groups.items():
+        if not members:
+            continue
         values: dict[str, Value] = {
             model: sum(span in said[row] for row, span in members) / len(members)
             for model, said in answers.said.items()
-            if members and not model.startswith("+")
+            if not model.startswith("+")
         }
         rows.append(Row(each, values | {"entities": float(len(members))}))
     models = [model for model in answers.said if not model.startswith("+")]
