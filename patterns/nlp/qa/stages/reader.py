@@ -142,23 +142,10 @@ class SpanReader:
 
         Raises `EncoderUnavailable` where the pretrained model is not available.
         """
-        tokenizer, encoder = load_transformer(self.model)
-        tokens = self.tokens_ = PairTokens.of_transformer(
-            tokenizer,
-            max_length=self.max_length,
-            stride=self.stride,
-            max_question=self.max_question,
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            separator = int(tokenizer.sep_token_id or 0)
-            module = SpanModule(encoder, separator=separator, dropout=self.dropout)
-        self.module_ = module
-        width = encoder.config.hidden_size
-        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
+        module, tokens = self._started()
         loader = self._loader(train, tokens)
         judged = valid.sample(VALID_QUESTIONS, seed=self.seed)
-        with plain_attention(encoder, device=self.device):
+        with plain_attention(module.encoder, device=self.device):
             self.history_ = fit(
                 module,
                 loader,
@@ -188,6 +175,23 @@ class SpanReader:
             head_factor=self.head_factor,
             weight_decay=self.weight_decay,
         )
+
+    def _started(self) -> tuple[SpanModule, PairTokens]:
+        """Make the tokens and the module, its new layer by the seed."""
+        tokenizer, encoder = load_transformer(self.model)
+        tokens = self.tokens_ = PairTokens.of_transformer(
+            tokenizer,
+            max_length=self.max_length,
+            stride=self.stride,
+            max_question=self.max_question,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            separator = int(tokenizer.sep_token_id or 0)
+            module = self.module_ = SpanModule(encoder, separator=separator, dropout=self.dropout)
+        width = encoder.config.hidden_size
+        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
+        return module, tokens
 
     def _loader(self, train: Questions, tokens: PairTokens) -> LengthLoader:
         """Draw the training windows, and set `epochs_` by how many tokens they have."""
