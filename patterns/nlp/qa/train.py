@@ -2,7 +2,7 @@
 
 It takes SQuAD if available, else a simulated gazetteer; `--dataset squad-json --data.path F.json`
 takes your own questions; `--model distilbert-base-uncased` fine-tunes another reader;
-`--generator smollm2` lets a language model word the answers.
+`--generator smollm2-lora` lets a language model word the answers.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ def main(config: Config) -> Path:
         pipeline.fit_index(splits)
         stage.note(f"{len(pipeline.retriever.passages_):,} passages")
     if config.generator != "none":
-        with console.stage("generator"):
+        with console.stage("generator") as stage:
             pipeline.fit_generator(splits, checkpoints=checkpoints, resume=config.resume)
+            assert pipeline.generator_ is not None
+            stage.note(pipeline.generator_.name)
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 
