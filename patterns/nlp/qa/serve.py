@@ -63,29 +63,25 @@ class FoundAnswer(BaseModel):
     passage_start: int = Field(default=0, description="its first character in the paragraph")
     title: str = Field(default="", description="the article of the passage")
     source: str = Field(default="", description="the paragraph that the passage is of")
-    citation: str = Field(default="", description="title, paragraph and characters in one line")
-
-
-class AnswerSpan(BaseModel):
-    """Characters of the context that answer."""
-
-    start: int
-    end: int
-    label: str
-    text: str
-    score: Share
+    citation: Annotated[str, shown("title")] = Field(
+        default="", description="title, paragraph and characters in one line"
+    )
 
 
 class QuestionResponse(ServiceResponse):
     """The answer, how sure it is, and what else was found; nothing where it abstained."""
 
-    answer: Annotated[str | None, shown("verdict")]
+    answer: Annotated[str | None, shown("verdict", nothing="no answer")]
     score: Share
     abstained: bool = Field(description="true if no answer is sure enough to be given")
-    answers: list[FoundAnswer]
-    spans: list[AnswerSpan] = Field(description="the answer in the context that was given")
+    answers: list[FoundAnswer] = Field(
+        description="possible answers, the likeliest first, also where none is given",
+        json_schema_extra={"format": "quotes"},
+    )
     truncated: bool = Field(
-        default=False, description="whether the question was too long to be read whole"
+        default=False,
+        description="The question is longer than the model reads: only its beginning was used.",
+        json_schema_extra={"format": "notice"},
     )
 
 
@@ -152,12 +148,6 @@ class QuestionService(Service):
         self, request: QuestionRequest, answer: Answer, cut: bool, times: StageTimes
     ) -> QuestionResponse:
         found = answer.found[: request.k]
-        spans = [
-            AnswerSpan(start=first.start, end=first.end, label="answer", text=first.text,
-                       score=first.confidence)
-            for first in found[:1]
-            if request.context and not answer.abstained and first.start >= 0
-        ]  # fmt: skip
         return QuestionResponse(
             model_version=self.version,
             stage_ms=times.milliseconds,
@@ -165,7 +155,6 @@ class QuestionService(Service):
             score=min(1.0, answer.confidence),
             abstained=answer.abstained,
             answers=[_found(each) for each in found],
-            spans=spans,
             truncated=cut,
         )
 
