@@ -55,10 +55,8 @@ def main(config: Config) -> Path:
         pipeline.fit_index(splits)
         stage.note(f"{len(pipeline.retriever.passages_):,} passages")
     if config.generator != "none":
-        with console.stage("generator") as stage:
+        with console.stage("generator"):
             pipeline.fit_generator(splits, checkpoints=checkpoints, resume=config.resume)
-            assert pipeline.generator_ is not None
-            stage.note(pipeline.generator_.name)
     with console.stage("evaluation"):
         report = evaluate(pipeline, splits)
 
