@@ -137,6 +137,10 @@ class QuestionService(Service):
     def stream(self, request: QuestionRequest) -> Generator[str, None, QuestionResponse]:
         """Yield the generated answer in pieces, nothing where it abstains; return it whole."""
         _check(request, 0)
+        if not request.generate:
+            (whole,) = self.predict([request])
+            yield from [whole.answer] if whole.answer else []
+            return whole
         times = StageTimes()
         answer = yield from self.pipeline.stream(
             request.question, request.context, k=request.k, times=times

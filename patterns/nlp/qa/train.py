@@ -2,7 +2,7 @@
 
 It takes SQuAD if available, else a simulated gazetteer; `--dataset squad-json --data.path F.json`
 takes your own questions; `--model distilbert-base-uncased` fine-tunes another reader;
-`--generator smollm2` lets a language model word the answers.
+`--generator smollm2-lora` lets a language model word the answers.
 """
 
 from __future__ import annotations

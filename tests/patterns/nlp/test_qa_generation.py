@@ -116,9 +116,11 @@ def test_a_caller_may_do_without_generation(service: QuestionService, splits: Sp
         for generate in (False, True, False)
     ]
     plain, generated, again = service.predict(requests)
-    assert strip(plain) == strip(again) and plain.spans
-    (span,) = plain.spans
-    assert context[span.start : span.end] == plain.answer
+    assert strip(plain) == strip(again)
+    first = plain.answers[0]
+    assert context[first.start : first.end] == plain.answer
+    pieces, streamed = drained(service.stream(requests[0]))
+    assert pieces == [plain.answer] and strip(streamed) == strip(plain)
     assert plain.answer != generated.answer
 
 

@@ -24,8 +24,6 @@ from patterns.nlp.qa.stages.decoding import CausalModel, Uncached, Writer
 from patterns.nlp.qa.stages.score import exact_matches, f1_scores, holds
 from patterns.nlp.qa.stages.servable import Generator
 
-MOST_ROUNDS = 64  # tokens written to time the cache
-
 
 @dataclass(frozen=True)
 class Written:
@@ -133,7 +131,7 @@ def cache_table(generator: Generator, part: Questions) -> Table:
     """Time the same tokens written with keys and values kept, and without."""
     assert generator.causal_ is not None and generator.prompt_ is not None
     prompt = generator.prompt_(part.texts[0], part.contexts[0])
-    model, tokens = generator.causal_, MOST_ROUNDS
+    model, tokens = generator.causal_, generator.max_new_tokens  # for which there is room
     kept = seconds_of(model.writer(), prompt, tokens, model)
     again = seconds_of(Uncached(model), prompt, tokens, model)
     rows = [

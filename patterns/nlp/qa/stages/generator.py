@@ -9,8 +9,8 @@ the passage: whoever cites it has to check.
 
 How long it trains follows from `budget`, the tokens to read in all epochs together: tokens, not
 seconds, since the same seed must give the same model. What is saved is the adapters with the name
-and the digest of the base model, which `load` finds as `fit` did: the base has 538 MB, the adapters
-a hundredth. Once trained they are merged into the weights, so that serving them costs nothing.
+and the digest of the base model, which `load` finds as `fit` did: SmolLM2 has 538 MB, its adapters
+20. Once trained they are merged into the weights, so that serving them costs nothing.
 """
 
 from __future__ import annotations
@@ -158,12 +158,17 @@ class CausalGenerator(Writing):
         )
         return lora
 
-    def _ready(self, adapters: dict[str, Tensor] | None) -> Self:
+    def _ready(self, adapters: dict[str, Tensor] | None, *, base: str = "") -> Self:
         """Take the base model in fp32 and merge adapters into it: they are rounded once, with it.
 
         After training as after loading, so that both answer the same.
         """
         model = self._found()
+        if base not in ("", self.base_):
+            raise ValueError(
+                f"model: {self.model} has other weights than those that the adapters were trained"
+                " on; install the same ones, or train again"
+            )
         if adapters is not None:
             lora = self.adapters_ = self._lora(model)
             lora.load_state_dict(adapters)
@@ -201,13 +206,7 @@ class CausalGenerator(Writing):
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         base = facts.pop("base")
         stage = cls(**facts, device="cpu")
-        stage._ready(load_adapters(folder) if stage.rank else None)
-        if stage.base_ != base:
-            raise ValueError(
-                f"model: {stage.model} has other weights than those that {folder} was trained on;"
-                " install the same ones, or train again"
-            )
-        return stage
+        return stage._ready(load_adapters(folder) if stage.rank else None, base=base)
 
     def _found(self) -> Any:
         """Find and load the base model, and make the prompt that it knows."""

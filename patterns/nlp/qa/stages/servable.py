@@ -64,6 +64,7 @@ class Generator(Protocol):
     prompt_: Prompt | None
     causal_: CausalModel | None
     batch_size: int
+    max_new_tokens: int
     written_: int
     """Tokens of the answers last given."""
 
