@@ -27,7 +27,7 @@ search: $(VENV)/.minilm ## search and ranking: hybrid retrieval, LambdaMART, re-
 fraud: $(VENV)/.base ## fraud: windowed features, XGBoost, calibration, cost threshold
 	$(RUN) -m patterns.fraud.train $(ARGS)
 
-nlp: $(VENV)/.minilm ## language: fine-tune an encoder to classify texts
+nlp: $(VENV)/.minilm ## language: classify texts; ARGS="ner", ARGS="qa" or ARGS="translation" for the others
 	$(RUN) -m patterns.nlp.train $(ARGS)
 
 vision: $(VENV)/.base ## vision: classify images; ARGS="detection" or ARGS="segmentation" for the others
