@@ -89,7 +89,7 @@ class EncoderOptions:
     warmup: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     """Share of the steps over which the rate rises."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
-    label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
+    label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.05
     """Share of the target spread evenly over all classes."""
     guidance: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
     """Share of the target that logistic regression on the encoder as it comes says of the text."""
