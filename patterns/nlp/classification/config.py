@@ -171,6 +171,12 @@ class Config(RunConfig):
                 f"world.texts: {texts} is out of range for {intents} intents; give --world.texts"
                 f" a value from {10 * intents} to {500 * intents}"
             )
+        soft = self.encoder.guidance + self.encoder.label_smoothing
+        if soft >= 1:
+            raise ValueError(
+                f"encoder.guidance: with encoder.label_smoothing it is {soft:g}, which leaves"
+                " nothing for the label; give values whose sum is below 1"
+            )
         if not self.model.strip():
             raise ValueError("model: it is empty; give --model auto, tfidf, or a hub name")
 
