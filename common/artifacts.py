@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from common.evaluation.report import Report
 
 MANIFEST = "manifest.json"
-FORMAT = 4
+FORMAT = 5
 POINTERS = ("latest", "production")
 PACKAGES = (
     "accelerate",

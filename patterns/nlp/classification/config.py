@@ -89,7 +89,7 @@ class EncoderOptions:
     warmup: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     """Share of the steps over which the rate rises."""
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
-    label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
+    label_smoothing: Annotated[float, Interval(ge=0, le=0.9)] = 0.05
     """Share of the target spread evenly over all classes."""
     guidance: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
     """Share of the target that logistic regression on the encoder as it comes says of the text."""
@@ -170,6 +170,12 @@ class Config(RunConfig):
             raise ValueError(
                 f"world.texts: {texts} is out of range for {intents} intents; give --world.texts"
                 f" a value from {10 * intents} to {500 * intents}"
+            )
+        soft = self.encoder.guidance + self.encoder.label_smoothing
+        if soft >= 1:
+            raise ValueError(
+                f"encoder.guidance: with encoder.label_smoothing it is {soft:g}, which leaves"
+                " nothing for the label; give values whose sum is below 1"
             )
         if not self.model.strip():
             raise ValueError("model: it is empty; give --model auto, tfidf, or a hub name")

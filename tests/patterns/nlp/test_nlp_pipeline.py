@@ -22,6 +22,7 @@ from patterns.nlp.classification.config import (
     DataOptions,
     EncoderOptions,
     SplitOptions,
+    StudentOptions,
     WorldOptions,
 )
 from patterns.nlp.classification.data import Splits, load, split
@@ -264,6 +265,11 @@ def test_baseline_alone_can_be_served(splits: Splits, tmp_path: Path) -> None:
         (lambda: Config(world=WorldOptions(intents=32, texts=319)), "world.texts"),
         (lambda: Config(encoder=EncoderOptions(learning_rate=-1.0)), "encoder.learning_rate"),
         (lambda: Config(encoder=EncoderOptions(precision="int8")), "encoder.precision"),
+        (
+            lambda: Config(encoder=EncoderOptions(guidance=0.6, label_smoothing=0.4)),
+            "encoder.guidance",
+        ),
+        (lambda: Config(student=StudentOptions(neurons=0.0)), "student.neurons"),
     ],
 )
 def test_a_value_out_of_range_is_named(make, named: str) -> None:

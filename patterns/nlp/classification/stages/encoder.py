@@ -71,7 +71,7 @@ class EncoderClassifier:
         layer_decay: float = 0.8,
         warmup: float = 0.1,
         weight_decay: float = 0.01,
-        label_smoothing: float = 0.1,
+        label_smoothing: float = 0.05,
         guidance: float = 0.15,
         dropout: float = 0.1,
         max_length: int = 256,

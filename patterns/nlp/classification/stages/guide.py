@@ -29,7 +29,7 @@ from common.probabilities import fit_temperature, softmax
 from common.training.loop import Loss
 from patterns.nlp.classification.entities.guides import Guide
 
-SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
+SHARES = (1.0, 0.9, 0.8, 0.7)
 
 
 @torch.no_grad()
