@@ -48,7 +48,9 @@ class EntitiesResponse(ServiceResponse):
 
     spans: Annotated[list[EntitySpan], Field(json_schema_extra={"format": "spans"})]
     truncated: bool = Field(
-        default=False, description="whether a single word is longer than the model reads"
+        default=False,
+        description="A word is longer than the model reads: only its beginning was used.",
+        json_schema_extra={"format": "notice"},
     )
 
 
