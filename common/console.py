@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     from common.evaluation.report import Report, Table
 
@@ -92,6 +93,11 @@ def info(text: str) -> None:
     _say(_out(), f"  {text}")
 
 
+def line(text: str) -> None:
+    """Print one line as it is, to be read by another program."""
+    _say(_out(), text)
+
+
 def error(text: str) -> None:
     """Print one line on the error stream."""
     _say(_err(), ("error", "bold red"), f" {text}")
@@ -117,6 +123,31 @@ def tables(found: Iterable[Table]) -> None:
         table(content)
         if content.caption:
             _say_beside("  ", [content.caption])
+
+
+def drawn(text: Text) -> None:
+    """Print a text of rich's as it is, its colours where a terminal shows them."""
+    _out().print(text, soft_wrap=True)
+
+
+def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print cells of text below the names of their columns, if these have names."""
+    from rich.table import Table as RichTable
+
+    made = RichTable(
+        box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim",
+        show_header=any(columns),
+    )  # fmt: skip
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    _out().print(made)
+
+
+def has_colours() -> bool:
+    """Whether the output shows colours, as a terminal does."""
+    return _out().is_terminal and not _out().no_color
 
 
 def _fitting(content: Table) -> tuple[RichTable, tuple[str, ...]]:

@@ -7,9 +7,11 @@ the operating system counts it, that of a GPU as PyTorch does.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 _began: list[float] = []
 
@@ -57,6 +59,15 @@ def _memory_gib() -> float | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024 ** (3 if sys.platform == "darwin" else 2)  # bytes there, KiB elsewhere
+
+
+def resident_mb() -> float:
+    """Return the memory that the process holds now; where the system does not tell, its peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return (_memory_gib() or 0.0) * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _gpu_gib() -> float | None:

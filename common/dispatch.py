@@ -1,8 +1,8 @@
 """One command in front of the tasks of a pattern: `python -m patterns.vision.train detection …`.
 
 A pattern of several tasks keeps a whole listing per task, and each task runs by its own name:
-`python -m patterns.vision.detection.train`. The pattern's own `train.py` and `serve.py` only read
-a task's name off the front of the arguments and run that task's module as the main; no name means
+`python -m patterns.vision.detection.train`. The pattern's own `train.py`, `serve.py` and
+`predict.py` only read a task's name off the front of the arguments and run that task; no name means
 the default task. Nothing of the task is imported before it is chosen, so `--help` stays quick.
 """
 
@@ -20,6 +20,12 @@ def run_task(package: str, tasks: Sequence[str], default: str, *, command: str =
 
     Arguments that follow are the task's own. An unknown word ends in one line and exit code 2.
     """
+    task = take_task(package, tasks, default)
+    runpy.run_module(f"{package}.{task}.{command}", run_name="__main__", alter_sys=True)
+
+
+def take_task(package: str, tasks: Sequence[str], default: str) -> str:
+    """Take the task's name off the front of the command's arguments and return it."""
     task, arguments = choose_task(tasks, default, sys.argv[1:])
     if task is None:
         known = ", ".join(tasks)
@@ -28,7 +34,7 @@ def run_task(package: str, tasks: Sequence[str], default: str, *, command: str =
     sys.argv[1:] = arguments
     if arguments in (["--help"], ["-h"]):
         console.info(f"tasks of {package}: {', '.join(tasks)} (without a name: {default})")
-    runpy.run_module(f"{package}.{task}.{command}", run_name="__main__", alter_sys=True)
+    return task
 
 
 def choose_task(

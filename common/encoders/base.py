@@ -43,6 +43,10 @@ class Encoder(ABC):
         corpus, at differences of about .005 in a cosine.
         """
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read; never, unless there is a limit."""
+        return [False] * len(texts)
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write all that `load_saved` needs."""

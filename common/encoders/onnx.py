@@ -51,6 +51,10 @@ class OnnxEncoder(Encoder):
             vectors[rows] = self.session.run(None, {"ids": ids, "mask": mask})[0]
         return vectors
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        return self.tokens.truncates(texts)
+
     def save(self, folder: Path) -> None:
         """Write the graph with its weights, and the tokenizer."""
         (folder / MODEL).write_bytes(self.model)

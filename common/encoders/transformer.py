@@ -90,6 +90,15 @@ class TransformerEncoder(Encoder):
                 vectors[rows.numpy()] = pooled.float().cpu().numpy()
         return unit_rows(vectors)
 
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        """Return of each text whether its end is not read."""
+        if not len(texts):
+            return []
+        pieces = self.tokenizer(
+            list(texts), truncation=True, max_length=self.max_length, return_overflowing_tokens=True
+        )["overflow_to_sample_mapping"]
+        return [count > 1 for count in np.bincount(pieces, minlength=len(texts)).tolist()]
+
     def pool(self, tokens: Any, mask: Any) -> Any:
         """Return vectors (B, D), of any length, for tokens and mask (B, L)."""
         hidden = self.model(input_ids=tokens, attention_mask=mask).last_hidden_state.float()

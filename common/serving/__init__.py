@@ -3,10 +3,13 @@
 Reading order, which is the way of one request:
 
     run.py             the command: opens the artifact, binds the port, stops cleanly
-    app.py             the routes: /predict, /predict/batch, /healthz, /readyz, /metrics, /model, /
+    several.py         the command for several models side by side; front.py is what is before them
+    ask.py             the command that asks a run without a server; readable.py prints the answer
+    app.py             the routes: /predict, its batch and stream, what is watched, the page
     payload.py         bytes -> checked requests: size, content type, strict JSON, schema
     worker.py          the few threads that predict, and the bounded queue before them
-    service.py         what a pattern writes: Request, Response, predict(batch), maybe stream(request)
+    streaming.py       an answer sent in pieces while a thread makes it
+    service.py         what a pattern writes: Request, Response, predict(batch), maybe stream(one)
     formats.py         how the page shows a field of them
     classifier.py      what every classifier answers
     errors.py          every refusal in one shape: field, value, message, remedy

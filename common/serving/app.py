@@ -43,11 +43,13 @@ from common.serving.page import render
 from common.serving.prediction_log import PredictionLog
 from common.serving.server import Newer, Server
 from common.serving.service import RequestError, Service
-from common.serving.streaming import TooSlow, failure
+from common.serving.streaming import Gone, TooSlow, failure
 from common.serving.worker import Busy, Worker
 
 if TYPE_CHECKING:
     from common.artifacts import Run
+
+LEFT = 499  # for the log: the caller closed the connection, and nobody reads the answer
 
 
 def create_app(
@@ -172,6 +174,9 @@ async def _answered(
     except Busy as problem:
         kind = "busy"
         return _unavailable("the server is busy", str(problem), seconds=1)
+    except Gone:
+        kind = "gone"
+        return Response(status_code=LEFT)
     except TooSlow as problem:
         kind, response = failure(problem, request.state.request_id)
         return response
@@ -219,7 +224,8 @@ def _add_page_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return HTMLResponse(server.served.page, headers=render.headers())
+        page = render.with_home(server.served.page) if server.mounted else server.served.page
+        return HTMLResponse(page, headers=render.headers())
 
 
 def _unavailable(message: str, detail: str | None, *, seconds: int) -> Response:

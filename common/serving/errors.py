@@ -29,6 +29,7 @@ REMEDIES = {
     "missing": "add the field",
     "extra_forbidden": "remove the field, or check its spelling against /openapi.json",
     "string_too_long": "send a shorter text",
+    "string_unicode": "send text in UTF-8",
     "string_too_short": "send a longer text",
     "finite_number": "send a finite number; NaN and Infinity are not JSON",
 }
@@ -76,10 +77,15 @@ def _short_repr(value: Any) -> str:
 
 def from_validation(problem: ValidationError, *, prefix: str = "") -> Response:
     """Turn pydantic's findings into a 422: the first is the error, the rest follow in `also`."""
-    found = [_finding(error, prefix) for error in problem.errors(include_url=False)]
+    found = findings(problem, prefix=prefix)
     first, rest = found[0], found[1:SHOWN_PROBLEMS]
     more: dict[str, Any] = {"also": rest} if rest else {}
     return error_response(422, **first, **more)
+
+
+def findings(problem: ValidationError, *, prefix: str = "") -> list[dict[str, Any]]:
+    """Return what pydantic found, in the words of an answer: field, value, message, remedy."""
+    return [_finding(error, prefix) for error in problem.errors(include_url=False)]
 
 
 def _finding(error: Any, prefix: str) -> dict[str, Any]:

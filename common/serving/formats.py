@@ -7,7 +7,8 @@
                     share     a bar from 0 to 1
                     notice    a yes or no; of a yes its description is said above the answer
                     spans     parts of a text with labels, marked in it (`start`, `end`, `label`)
-                    quotes    passages, best first, with the answer marked in each
+                    quotes    answers, best first, each marked in its passage (`text`, `start`,
+                              `end`, `passage`, `passage_start`), below its `title`
                     beside    a text, beside the one that was sent
                     results   a list of entries, one below the other
                     shelf     a list of entries, as cards
@@ -18,8 +19,9 @@
                     mask-value   the number of a class in the mask
 
 Spans and what stands beside are of the text in the field `text` of the request, or in that of the
-request or the answer which `over` names. Places in a text count its characters (code points), as
-Python does; `end` is the first beyond.
+request or the answer which `over` names; quotes without a `passage` are of the request's `context`.
+Places in a text count its characters (code points), as Python does; `end` is the first beyond, and
+a passage may begin at `passage_start` of what the places count in.
 
 A field without a format is shown by its type: a list of objects as a table, the rest as text.
 """
@@ -60,4 +62,3 @@ Truncated = Annotated[
     shown("notice"),
 ]
 """Whether an end of what was sent was not read; a response calls it `truncated`."""
-

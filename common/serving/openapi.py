@@ -18,7 +18,7 @@ from common.serving.service import Service
 
 REFERENCE = "#/components/schemas/{model}"
 TEXT_OR_NUMBER = {"type": ["string", "number", "boolean", "null"]}
-EVENTS = "Events: `piece` {\"text\"} as often as there is more, then `response`, or `error`"
+EVENTS = 'Events: `piece` {"text"} as often as there is more, then `response`, or `error`'
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
@@ -81,7 +81,10 @@ def _with_bodies(content: dict[str, Any], service: Service) -> dict[str, Any]:
     if "/predict/stream" in paths:
         operation = paths["/predict/stream"]["post"]
         _set_bodies(operation, request, response, service.example)
-        operation["responses"]["200"] = {"description": EVENTS, "content": {"text/event-stream": {}}}
+        operation["responses"]["200"] = {
+            "description": EVENTS,
+            "content": {"text/event-stream": {}},
+        }
     _set_bodies(
         paths["/predict/batch"]["post"],
         _list_of(BATCH_FIELD, request, service.max_batch),

@@ -100,7 +100,7 @@ def parse_json(body: bytes) -> Any:
             "body",
             body[:200].decode("utf-8", "replace"),
             f"the body is not JSON: {problem}",
-            "send one JSON object in UTF-8; NaN and Infinity are not JSON",
+            "send one JSON object in UTF-8, without NaN, Infinity or half a surrogate pair",
             status=400,
         ) from None
     if MAY_OVERFLOW.search(body):

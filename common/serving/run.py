@@ -140,7 +140,6 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `config`, if given, overrides `host` and `port`."""
     settings = config or ServeConfig(host=host, port=port)
-    _refuse_log_inside_run(settings, run)
     listener = bind(settings.host, settings.port)
     configure_logging(requests=settings.log_requests)
     app = application(service, run, settings, newer=newer)
@@ -154,6 +153,7 @@ def application(
     """Return the app of a service, set up by the flags of its command."""
     from common.serving.app import create_app
 
+    _refuse_log_inside_run(settings, run)
     return create_app(
         service,
         run,

@@ -96,6 +96,7 @@ class Server:
         self.serve(Served(service, run))
         self.ready = False
         self.failure: str | None = None
+        self.mounted = False  # beside others, below a page that lists them
         self.on_failure: Callable[[], None] = lambda: None
         self._names_version = "model_version" in service.Response.model_fields
 
@@ -168,15 +169,15 @@ class Server:
 
     async def stream(self, request: Request, row: Any) -> Response:
         """Answer `row` by events, once its first piece is there; raises what is wrong before it."""
-        if not self.served.service.streams:
+        served = self.served
+        if not served.service.streams:
             message, remedy = "this model answers all at once", "send the same body to /predict"
             raise RequestError("path", request.url.path, message, remedy, status=404)
-        make = partial(
-            self._pieces, row, request.state.request_id, keeps=self._keeps(request, [row])
-        )
+        keeps = self._keeps(request, [row])
+        make = partial(self._pieces, served, row, request.state.request_id, keeps=keeps)
         start = time.perf_counter()
         pieces = Pieces(self.worker, make, seconds=self.stream_seconds)
-        first = await pieces.next()
+        first = await pieces.first(request)
         self.metrics.first_piece_seconds.observe(time.perf_counter() - start)
 
         def end() -> None:
@@ -229,11 +230,10 @@ class Server:
         return self._finished(served, rows, responses, seconds, request_id, keeps=keeps)
 
     def _pieces(
-        self, row: Any, request_id: str, *, keeps: bool
+        self, served: Served, row: Any, request_id: str, *, keeps: bool
     ) -> Generator[str, None, Answered]:
         """Yield the pieces of one answer, then do as `_predict` does; runs in a worker thread."""
         start = time.perf_counter()
-        served = self.served
         response = yield from served.service.stream(row)
         seconds = time.perf_counter() - start
         assert response is not None, f"{type(served.service).__name__}.stream returned no response"

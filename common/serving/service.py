@@ -92,9 +92,9 @@ class Service(ABC):
         """Yield the answer to one request in pieces of text as they are made, and return it whole.
 
         Only for models that make an answer word by word: overriding it opens /predict/stream. What
-        it returns is the `Response` that `predict` would give. It runs in a worker thread, and is
-        closed at a `yield` when the caller has gone: tidy up in a `finally`. A `RequestError` before
-        the first `yield` becomes a 4xx.
+        it returns is the `Response` that `predict` would give. It runs in a worker thread and is
+        closed at a `yield` when the caller has gone: tidy up in a `finally`. A `RequestError`
+        before the first `yield` becomes a 4xx.
         """
         raise NotImplementedError(f"{type(self).__name__} does not stream")
 

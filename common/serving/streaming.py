@@ -10,7 +10,8 @@ when the caller has gone, or after `seconds`, it is closed, and the thread is fr
 slow reader holds nothing up, since its pieces wait outside of the thread.
 
 Nothing is sent before the first piece is there, so that what can be wrong with a request is still
-answered by a status. Events: WHATWG HTML, "Server-sent events"; the JSON in one has no line break.
+answered by a status; who leaves while waiting for it is not answered at all. Events are those of
+WHATWG HTML, "Server-sent events"; the JSON in one has no line break.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import closing
 from typing import Generic, TypeVar
 
-from fastapi import Response
+from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -40,7 +41,7 @@ class TooSlow(Exception):
     """The answer was not whole in time."""
 
 
-class Stopped(Exception):
+class Gone(Exception):
     """Nobody listens any more."""
 
 
@@ -77,6 +78,17 @@ class Pieces(Generic[T]):
         """Return what the generator returned, and the milliseconds it waited for a thread."""
         return await self._task
 
+    async def first(self, request: Request) -> str | None:
+        """Return the first piece as `next` does; raises `Gone` if the caller leaves before it."""
+        piece, gone = asyncio.ensure_future(self.next()), asyncio.ensure_future(_left(request))
+        await asyncio.wait({piece, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not piece.done():
+            piece.cancel()
+            self.stop()
+            raise Gone
+        gone.cancel()
+        return piece.result()
+
     def stop(self) -> None:
         """Ask for no further piece."""
         self._stop.set()
@@ -89,16 +101,22 @@ class Pieces(Generic[T]):
                 try:
                     piece = next(pieces)
                 except StopIteration as end:
-                    return end.value  # type: ignore[no-any-return]
+                    return end.value
                 if time.perf_counter() - begun > self.seconds:
                     raise TooSlow(f"the answer took longer than {self.seconds:g} s")
                 self._loop.call_soon_threadsafe(self._queue.put_nowait, piece)
-        raise Stopped
+        raise Gone
 
     def _end(self, task: asyncio.Future[tuple[T, float]]) -> None:
         if not task.cancelled():
             task.exception()  # a failure that nobody waits for any more is no news
         self._queue.put_nowait(None)
+
+
+async def _left(request: Request) -> None:
+    """Wait until the caller, whose body has been read, closes the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class EventStream(StreamingResponse):

@@ -92,7 +92,7 @@ function textInput(name, schema) {
   if (input.tagName === "TEXTAREA") input.rows = 4;
   const numeric = !schema.type && typeof data.example[name] === "number";
   input.oninput = () => {
-    if (input.value === "" && !inExample(name)) return set(name, undefined);
+    if (input.value === "" && !(data.request.required || []).includes(name)) return set(name, undefined);
     set(name, numeric && /^-?\d{1,15}$/.test(input.value) ? Number(input.value) : input.value);
   };
   return input;

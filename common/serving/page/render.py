@@ -30,9 +30,9 @@ def render(service: Service, card: dict[str, Any]) -> str:
         "response": service.Response.model_json_schema(mode="serialization"),
         "example": service.example,
         "streams": service.streams,
-        "about": _first_paragraph(type(service).__doc__),
+        "about": first_paragraph(type(service).__doc__),
     }
-    style, script = _parts()
+    style, script = parts()
     page = (FOLDER / "page.html").read_text(encoding="utf-8")
     for name, text in (
         ("title", html.escape(f"{service.name} · {card['version']}")),
@@ -44,10 +44,15 @@ def render(service: Service, card: dict[str, Any]) -> str:
     return page
 
 
+def with_home(page: str) -> str:
+    """Return a page whose link to the list of all models, one level up, is seen."""
+    return page.replace('id="home" hidden', 'id="home"')
+
+
 @cache
 def headers() -> dict[str, str]:
     """Return the headers of the page, its content security policy above all."""
-    style, script = (f"'sha256-{_hash(part)}'" for part in _parts())
+    style, script = (f"'sha256-{_hash(part)}'" for part in parts())
     return {
         "content-security-policy": (
             f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self';"
@@ -59,7 +64,7 @@ def headers() -> dict[str, str]:
 
 
 @cache
-def _parts() -> tuple[str, str]:
+def parts() -> tuple[str, str]:
     """Return the style and the scripts as one."""
     script = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return (FOLDER / "style.css").read_text(encoding="utf-8"), script
@@ -75,5 +80,6 @@ def json_in_script(data: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _first_paragraph(text: str | None) -> str:
+def first_paragraph(text: str | None) -> str:
+    """Return the first paragraph of a docstring as one line."""
     return " ".join((text or "").strip().split("\n\n")[0].split())

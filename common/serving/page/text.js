@@ -54,16 +54,12 @@ function quotesOf(items, schema, answer) {
   return make("div", { className: "quotes" }, best, ...more);
 }
 function quote(item, schema, schemas, answer) {
-  const [share] = named(schemas, "share"), shownHere = ["text", "start", "end", "passage", share];
-  const rest = Object.entries(item).filter(([name, part]) => !shownHere.includes(name) && !isNothing(part));
-  const isTitle = name => (schemas[name] || {}).format === "title";
-  const cited = rest.map(([name, part]) => isTitle(name) ? said("b", part)
-    : make("span", {}, make("small", { textContent: words(name) + " " }), shown(part, schemas[name], name)));
-  const head = make("p", { className: "facts-line soft" }, ...cited);
+  const [share] = named(schemas, "share"), cited = named(schemas, "title").map(name => item[name]).filter(part => !isNothing(part));
   const sure = share && !isNothing(item[share]) ? [make("span", { className: "measured" }, bar(item[share]), percent(item[share]))] : [];
-  const text = item.passage || sourceOf(schema, answer, "context");
-  return make("article", {}, make("div", { className: "head" }, said("b", item.text || "–"), ...sure), head,
-    passage(text, [{ start: item.start, end: item.end }]));
+  const text = item.passage || sourceOf(schema, answer, "context"), from = item.passage_start || 0;
+  const marks = item.start < from ? [] : [{ start: item.start - from, end: item.end - from }];
+  return make("article", {}, make("div", { className: "head" }, said("b", item.text || "–"), ...sure),
+    make("p", { className: "facts-line soft" }, ...cited.map(part => said("span", part))), passage(text, marks));
 }
 function besideOf(text, schema, answer, name) {
   const column = (title, content) => make("div", {}, make("h2", { textContent: title }), said("p", content, "passage"));

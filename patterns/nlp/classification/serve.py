@@ -29,7 +29,7 @@ class ClassificationRequest(TopLabelsRequest):
     text: str = Field(min_length=1, max_length=LONGEST, description="the text to classify")
 
 
-class TextClassificationResponse(ClassificationResponse):
+class TextResponse(ClassificationResponse):
     """The likeliest label, and the k likeliest, best first; probabilities are calibrated."""
 
     truncated: Truncated = False
@@ -40,7 +40,7 @@ class ClassificationService(Service):
 
     name = NAME
     Request = ClassificationRequest
-    Response = TextClassificationResponse
+    Response = TextResponse
 
     def __init__(self, run: Run) -> None:
         from patterns.nlp.classification.pipeline import Pipeline
@@ -49,9 +49,7 @@ class ClassificationService(Service):
         self.pipeline = Pipeline.load(run.pipeline)
         self.example = {"text": self.pipeline.example_[:LONGEST], "k": self.pipeline.k}
 
-    def predict(
-        self, requests: Sequence[ClassificationRequest]
-    ) -> list[TextClassificationResponse]:
+    def predict(self, requests: Sequence[ClassificationRequest]) -> list[TextResponse]:
         """Classify the batch at once, and cut each answer to its `k`."""
         for row, request in enumerate(requests):
             if not request.text.strip():
@@ -64,7 +62,7 @@ class ClassificationService(Service):
             answers = self.pipeline.classify(texts, k=max(request.k for request in requests))
         found = responses(requests, answers, version=self.version, times=times)
         return [
-            TextClassificationResponse.model_validate(each.model_dump() | {"truncated": cut})
+            TextResponse.model_validate(each.model_dump() | {"truncated": cut})
             for each, cut in zip(found, self.pipeline.truncates(texts), strict=True)
         ]
 

@@ -60,15 +60,23 @@ def client(echo: ModuleType, echo_run: Any) -> Iterator[Any]:
 
 
 class Running:
-    """Starts the echo service as a process of its own and waits until it is ready."""
+    """Starts a service beside this file as a process of its own and waits until it is ready."""
 
     @contextmanager
     def __call__(
-        self, runs: Path, *flags: str, **environment: str
+        self, runs: Path, *flags: str, script: str = "echo_service", **environment: str
     ) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Start on a free port; give the process and its address as it printed it."""
         process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "--runs", str(runs), "--port", "0", *flags],
+            [
+                sys.executable,
+                str(SCRIPT.with_stem(script)),
+                "--runs",
+                str(runs),
+                "--port",
+                "0",
+                *flags,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
