@@ -64,6 +64,15 @@ def test_the_export_gives_the_same_vectors_and_survives_a_save(tiny, export, tmp
     assert np.array_equal(load_saved(tmp_path).encode(texts), vectors)
 
 
+def test_a_text_that_is_cut_is_told(tiny, export) -> None:
+    texts = ["a a a a a a", "a a a a a a a", "", "a " * 50]  # eight tokens with the special ones
+    cut = [False, True, False, True]
+    assert tiny.truncates(texts) == export.truncates(texts) == cut
+    assert tiny.truncates([]) == export.truncates([]) == []
+    assert TfidfSvdEncoder(dimension=4).truncates(texts) == [False] * 4
+    assert tiny.encode(texts) == pytest.approx(export.encode(texts), abs=1e-5)  # as before
+
+
 def test_an_export_that_differs_or_fails_is_not_used_and_said(tiny, export, monkeypatch) -> None:
     monkeypatch.setattr(onnx, "exported", lambda _: export)
     monkeypatch.setattr(onnx, "largest_difference", lambda *_: 0.5)

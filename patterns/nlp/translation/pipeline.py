@@ -21,7 +21,13 @@ from patterns.nlp.translation.data import Splits
 from patterns.nlp.translation.entities.pairs import text_profile
 from patterns.nlp.translation.stages.bleu import bleu
 from patterns.nlp.translation.stages.lexicon import Lexicon
-from patterns.nlp.translation.stages.sentences import cleaned, sentences, together
+from patterns.nlp.translation.stages.sentences import (
+    Sentence,
+    cleaned,
+    has_words,
+    sentences,
+    together,
+)
 from patterns.nlp.translation.stages.subwords import Subwords
 from patterns.nlp.translation.stages.translator import Translation, Translator
 
@@ -164,38 +170,34 @@ class Pipeline:
     ) -> list[Answer]:
         """Return each text translated sentence by sentence, with the `n` best translations.
 
-        The second best text has the second best translation of each of its sentences, and so on.
+        The second best text has the second best translation of each of its sentences, and so on. A
+        sentence without a letter (numbers, emoji) stays as it is.
         Raises `ValueError` on a text in which there is nothing to see.
         """
         for row, text in enumerate(texts):
             if not cleaned(text):
                 raise ValueError(f"texts[{row}]: it is empty; give a text to translate")
         parts = [sentences(text) for text in texts]
-        flat = [part.text for several in parts for part in several]
+        flat = [part.text for several in parts for part in several if has_words(part.text)]
         if self.served_ == Lexicon.name:
-            found = [[each] for each in self.best(flat)]
+            found = iter([[each] for each in self.best(flat)])
         else:
-            found = self._hypotheses(flat, max(beam or self.beam, n))
-        answers, start = [], 0
-        for several in parts:
-            mine = found[start : start + len(several)]
-            start += len(several)
-            most = min(n, *map(len, mine))
-            ranked = []
-            for place in range(most):
-                chosen = [each[place] for each in mine]
-                score = sum(each.score for each in chosen) / len(chosen)
-                ranked.append((together(several, [each.text for each in chosen]), score))
-            (text, score), others = ranked[0], tuple(ranked[1:])
-            known = None if self.served_ == Lexicon.name else score
-            cut = any(each[0].cut for each in mine)
-            answers.append(Answer(text, known, others, len(several), cut))
-        return answers
+            found = iter(self._hypotheses(flat, max(beam or self.beam, n)))
+        return [
+            self._answer(
+                several,
+                [next(found) if has_words(part.text) else [_copied(part)] * n for part in several],
+                n,
+            )
+            for several in parts
+        ]
 
     def stream(self, text: str) -> Iterator[str]:
         """Yield the greedy translation of a text in pieces, sentence after sentence."""
         for part in sentences(text):
-            if self.served_ == Lexicon.name:
+            if not has_words(part.text):
+                yield _copied(part).text
+            elif self.served_ == Lexicon.name:
                 yield self.best([part.text])[0].text
             else:
                 assert self.translator is not None
@@ -242,6 +244,22 @@ class Pipeline:
             pipeline.translator = Translator.load(folder)
         return pipeline
 
+    def _answer(
+        self, parts: Sequence[Sentence], found: Sequence[Sequence[Translation]], n: int
+    ) -> Answer:
+        """Put the translations of the sentences of one text together, the best first."""
+        ranked: dict[str, float] = {}
+        for place in range(min(n, *map(len, found))):
+            chosen = [each[place] for each in found]
+            scores = [
+                each.score for part, each in zip(parts, chosen, strict=True) if has_words(part.text)
+            ]
+            score = sum(scores) / max(len(scores), 1)
+            ranked.setdefault(together(parts, [each.text for each in chosen]), score)
+        (text, score), *others = ranked.items()
+        known = None if self.served_ == Lexicon.name else score
+        return Answer(text, known, tuple(others), len(parts), any(each[0].cut for each in found))
+
     @property
     def valid_score_(self) -> float:
         """The validation BLEU of the stage judged last."""
@@ -255,3 +273,7 @@ class Pipeline:
         """Return BLEU of validation pairs by the baseline or the translator."""
         sources, targets = splits.valid.sources[:MOST_JUDGED], splits.valid.targets[:MOST_JUDGED]
         return bleu([each.text for each in self.best(sources, by=name)], targets)
+
+
+def _copied(part: Sentence) -> Translation:
+    return Translation(cleaned(part.text), 0.0)

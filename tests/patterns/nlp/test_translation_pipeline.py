@@ -193,6 +193,13 @@ def test_sentences_are_translated_one_by_one(pipeline: Pipeline, splits: Splits)
     assert both.translation == f"{a}  {b}\n\n{a}" and both.sentences == 3
 
 
+def test_a_sentence_without_a_letter_stays(pipeline: Pipeline, splits: Splits) -> None:
+    text = splits.test.sources[0]
+    plain, mixed, none = pipeline.translate([text, f"{text} 🎬🎬\n12 + 3!", "🎬 7"], n=2)
+    assert mixed.translation == f"{plain.translation} 🎬🎬\n12 + 3!" and mixed.score == plain.score
+    assert none.translation == "🎬 7" == "".join(pipeline.stream("🎬 7")) and not none.others
+
+
 def test_n_best_differ_and_fall(pipeline: Pipeline, splits: Splits) -> None:
     (answer,) = pipeline.translate([splits.test.sources[0]], beam=2, n=5)
     texts = [answer.translation, *(text for text, _ in answer.others)]

@@ -58,6 +58,11 @@ def together(parts: Sequence[Sentence], translations: Sequence[str]) -> str:
     return "".join(said + part.after for part, said in pairs)
 
 
+def has_words(text: str) -> bool:
+    """Return whether there is a letter in a text: without one there is nothing to translate."""
+    return any(character.isalpha() for character in text)
+
+
 def cleaned(text: str) -> str:
     """Return a sentence on one line: white space as single blanks, control characters as blanks.
 
