@@ -44,11 +44,7 @@ class Encoder(ABC):
         """
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
-<<<<<<< HEAD
-        """Return of each text whether its end is not read."""
-=======
         """Return of each text whether its end is not read; never, unless there is a limit."""
->>>>>>> mt
         return [False] * len(texts)
 
     @abstractmethod

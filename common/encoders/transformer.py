@@ -92,17 +92,12 @@ class TransformerEncoder(Encoder):
 
     def truncates(self, texts: Sequence[str]) -> list[bool]:
         """Return of each text whether its end is not read."""
-<<<<<<< HEAD
-        found = self.tokenizer(list(texts))["input_ids"] if len(texts) else []
-        return [len(ids) > self.max_length for ids in found]
-=======
         if not len(texts):
             return []
         pieces = self.tokenizer(
             list(texts), truncation=True, max_length=self.max_length, return_overflowing_tokens=True
         )["overflow_to_sample_mapping"]
         return [count > 1 for count in np.bincount(pieces, minlength=len(texts)).tolist()]
->>>>>>> mt
 
     def pool(self, tokens: Any, mask: Any) -> Any:
         """Return vectors (B, D), of any length, for tokens and mask (B, L)."""
