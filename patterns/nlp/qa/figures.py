@@ -69,4 +69,4 @@ def _draw_slices(report: Report) -> None:
         axes.set_yticks(places, [row.name.removeprefix("asks ") for row in rows])
         axes.invert_yaxis()
         axes.set_xlabel("F1")
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # bars are everywhere

@@ -204,7 +204,16 @@ def test_the_report_is_whole(report: Any, splits: Splits) -> None:
     assert len(report.figures) >= 3 and len(report.latency) == 2
     check_whole(report)
     published = json.dumps(report.to_dict(), ensure_ascii=False, allow_nan=False)
-    assert not [each.text for each in splits.test.paragraphs if each.text in published]
+    texts = [each.text for each in splits.test.paragraphs] + splits.test.texts
+    assert not [text for text in texts if text in published]
+
+
+def test_the_checklist_tells_what_a_reader_gets_wrong(report: Any) -> None:
+    checks = {row.name: row.values for row in report.tables[-1].rows}
+    assert checks["finds where somebody lives"]["kind"] == "minimum functionality"
+    assert checks["a question without its mark"]["passed"] == 1.0
+    assert checks["surer with the sentence that tells than without"]["passed"] > 0.9
+    assert all(each["cases"] >= 5 for each in checks.values())
 
 
 def test_what_abstention_buys_by_hand() -> None:

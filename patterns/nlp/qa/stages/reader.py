@@ -141,19 +141,8 @@ class SpanReader:
 
         Raises `EncoderUnavailable` where the pretrained model is not available.
         """
-        tokenizer, encoder = load_transformer(self.model)
-        tokens = self.tokens_ = PairTokens.of_transformer(
-            tokenizer,
-            max_length=self.max_length,
-            stride=self.stride,
-            max_question=self.max_question,
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            separator = int(tokenizer.sep_token_id or 0)
-            module = SpanModule(encoder, separator=separator, dropout=self.dropout)
-        self.module_ = module
-        self.learning_rate_ = self.learning_rate or _usual_rate(encoder.config.hidden_size)
+        module, tokens = self._started()
+        encoder = module.encoder
         loader = self._loader(train, tokens)
         judged = valid.sample(VALID_QUESTIONS, seed=self.seed)
         attention = encoder.config._attn_implementation
@@ -183,6 +172,22 @@ class SpanReader:
         )
         encoder.set_attn_implementation(attention)
         return self
+
+    def _started(self) -> tuple[SpanModule, PairTokens]:
+        """Make the tokens and the module, its new layer by the seed."""
+        tokenizer, encoder = load_transformer(self.model)
+        tokens = self.tokens_ = PairTokens.of_transformer(
+            tokenizer,
+            max_length=self.max_length,
+            stride=self.stride,
+            max_question=self.max_question,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            separator = int(tokenizer.sep_token_id or 0)
+            module = self.module_ = SpanModule(encoder, separator=separator, dropout=self.dropout)
+        self.learning_rate_ = self.learning_rate or _usual_rate(encoder.config.hidden_size)
+        return module, tokens
 
     def _loader(self, train: Questions, tokens: PairTokens) -> LengthLoader:
         """Draw the training windows, and set `epochs_` by how many tokens they have."""
