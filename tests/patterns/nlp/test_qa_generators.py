@@ -120,7 +120,9 @@ def test_the_loss_of_the_text_is_that_of_every_token_after_the_first(gpt: Gpt) -
     rows = [pack([7, 8, 9], [([20, 21], [30, 1]), ([22], [31, 32, 1])]), pack([7], [([23], [1])])]
     (batch,) = PackLoader(rows, batch_tokens=1000, shuffle=False)
     alone = answer_loss(gpt, batch).detach()
-    assert float(text_loss(gpt, batch, language=0.0).detach()) == pytest.approx(float(alone), abs=1e-5)
+    assert float(text_loss(gpt, batch, language=0.0).detach()) == pytest.approx(
+        float(alone), abs=1e-5
+    )
     texts = [[7, 8, 9], [7, 8, 9, 20, 21, 30, 1], [7, 8, 9, 22, 31, 32, 1], [7, 23, 1]]
     losses: list[float] = []
     for text, shared in zip(texts, (0, 3, 3, 1), strict=True):
