@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -313,5 +314,6 @@ def test_smollm2_comes_out_of_its_package_once_and_answers() -> None:
     assert isinstance(stage.causal_, HubModel)
     assert sum(p.numel() for p in stage.causal_.model.parameters()) == 134_515_008
     passage = "The river Aare flows through Bern. Bern is the capital of Switzerland."
-    (answer,) = stage.answer(["Which river flows through Bern?"], [passage])
-    assert "Aare" in answer
+    (answer,) = stage.answer(["What is the capital of Switzerland?"], [passage])
+    assert "Bern" in answer
+    shutil.rmtree(found.folder)  # half a gigabyte
