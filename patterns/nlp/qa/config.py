@@ -174,21 +174,23 @@ class LoraOptions:
 class GptOptions:
     """How large the small GPT is and how it is trained, for `--generator gpt`."""
 
-    vocabulary: Annotated[int, Interval(ge=300, le=100_000)] = 4000
+    vocabulary: Annotated[int, Interval(ge=300, le=100_000)] = 2000
     """Byte pairs, bytes included."""
-    width: Annotated[int, Interval(ge=8, le=8192)] = 192
+    width: Annotated[int, Interval(ge=8, le=8192)] = 128
     layers: Annotated[int, Interval(ge=1, le=96)] = 4
-    heads: Annotated[int, Interval(ge=1, le=96)] = 6
+    heads: Annotated[int, Interval(ge=1, le=96)] = 4
     epochs: Annotated[int, Interval(ge=0, le=10_000)] = 0
     """0 takes as many as `budget` allows."""
     budget: Annotated[int, Interval(ge=1000, le=10**12)] = 3_000_000
     """Tokens to read in all epochs together, if `epochs` is 0."""
     batch_tokens: Annotated[int, Interval(ge=64, le=10**7)] = 2000
-    learning_rate: Annotated[float, Interval(ge=1e-8, le=1)] = 2e-3
+    learning_rate: Annotated[float, Interval(ge=1e-8, le=1)] = 3e-3
     """Peak rate; it warms up, then falls along a cosine to 0."""
     warmup: Annotated[float, Interval(ge=0, le=0.9)] = 0.1
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.05
     dropout: Annotated[float, Interval(ge=0, le=0.9)] = 0.0
+    language: Annotated[float, Interval(ge=0, le=100)] = 1.0
+    """Weight of the loss on passages and questions beside that on answers; 0 for answers alone."""
     unanswerable: Annotated[float, Interval(ge=0, le=0.9)] = 0.15
     """As of LoRA."""
 

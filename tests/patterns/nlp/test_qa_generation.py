@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_facts import facts
+from lifting import copy_stages, run_lifted
+from planted_facts import facts, tiny_causal
 from toy_report import check_whole
 
 from common import artifacts
@@ -32,6 +33,30 @@ from patterns.nlp.qa.pipeline import Pipeline
 from patterns.nlp.qa.serve import QuestionService
 from patterns.nlp.qa.stages.answering import written
 
+SCRIPT = """
+import json
+from pathlib import Path
+
+from patterns.nlp.qa.entities.questions import Paragraph, Question, Questions
+from patterns.nlp.qa.stages.generator import CausalGenerator
+from patterns.nlp.qa.stages.gpt_generator import GptGenerator
+
+part = Questions(
+    [Paragraph(str(n), "people", f"Ada lives in {town} .") for n, town in enumerate("ABCD")],
+    [Question(str(n), "Where does Ada live ?", n, (town,), (13,)) for n, town in enumerate("ABCD")],
+)
+small = {"max_length": 256, "max_new_tokens": 4, "precision": "fp32"}
+gpt = GptGenerator(vocabulary=300, width=16, layers=1, heads=2, epochs=1, **small).fit(part, part)
+tuned = CausalGenerator(model="tiny", rank=2, budget=1000, **small).fit(part, part)
+same = {}
+for name, stage in {"gpt": gpt, "tuned": tuned}.items():
+    Path(name).mkdir()
+    stage.save(Path(name))
+    loaded = type(stage).load(Path(name))
+    answers = [each.answer(part.texts, part.contexts) for each in (stage, loaded)]
+    same[name] = answers[0] == answers[1]
+print(json.dumps(same))
+"""
 TINY = dataclasses.replace(
     PRESETS["smoke"],
     model="overlap",
@@ -169,3 +194,11 @@ def test_a_service_without_a_generator_does_not_stream(splits: Splits, tmp_path:
     service = QuestionService.__new__(QuestionService)
     service.pipeline = pipeline
     assert not service.streams
+
+
+@pytest.mark.slow
+def test_generators_can_leave(tmp_path: Path) -> None:
+    copy_stages("nlp/qa", tmp_path)
+    (tmp_path / "tiny").mkdir()
+    tiny_causal(tmp_path / "tiny", facts(20).texts)
+    assert json.loads(run_lifted(tmp_path, SCRIPT).splitlines()[-1]) == {"gpt": True, "tuned": True}

@@ -81,7 +81,8 @@ class CausalGenerator(Writing):
         self.learning_rate, self.warmup = learning_rate, warmup
         self.weight_decay, self.dropout = weight_decay, dropout
         self.unanswerable, self.most_questions = unanswerable, most_questions
-        self.max_length, self.precision = max_length, choose_precision(precision, device)
+        self.max_length, self.precision = max_length, precision
+        self.precision_ = choose_precision(precision, device)
         self.base_ = ""  # digest of the weights that the adapters belong to
         self.adapters_: Lora | None = None
         self.history_: History | None = None
@@ -145,10 +146,10 @@ class CausalGenerator(Writing):
                 schedule="linear",
                 warmup=self.warmup,
                 gradient_clip=1.0,
-                precision=self.precision,
+                precision=self.precision_,
             ),
             validate=validation(
-                causal, judged, batch_tokens=self.batch_tokens, precision=self.precision
+                causal, judged, batch_tokens=self.batch_tokens, precision=self.precision_
             ),
             device=self.device,
             seed=self.seed,
@@ -191,6 +192,7 @@ class CausalGenerator(Writing):
         facts = {
             "model": self.model, "base": self.base_, "rank": self.rank, "alpha": self.alpha,
             "targets": list(self.targets), "max_length": self.max_length,
+            "precision": self.precision,
             "max_new_tokens": self.max_new_tokens, "temperature": self.temperature,
             "top_k": self.top_k, "top_p": self.top_p, "seed": self.seed,
         }  # fmt: skip
@@ -230,4 +232,4 @@ class CausalGenerator(Writing):
 
     def _settled(self, model: Any) -> Any:
         """Return the model as it answers: in bf16 where that is fast, half the bytes to read."""
-        return model.to(torch.bfloat16).eval() if self.precision == "bf16" else model.eval()
+        return model.to(torch.bfloat16).eval() if self.precision_ == "bf16" else model.eval()

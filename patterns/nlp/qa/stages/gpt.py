@@ -51,9 +51,9 @@ class Gpt(nn.Module):
         self,
         *,
         vocabulary: int,
-        width: int = 192,
+        width: int = 128,
         layers: int = 4,
-        heads: int = 6,
+        heads: int = 4,
         max_length: int = 512,
         dropout: float = 0.0,
     ) -> None:

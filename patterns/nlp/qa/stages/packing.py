@@ -201,6 +201,21 @@ def answer_loss(model: CausalModel, batch: Sequence[Tensor]) -> Tensor:
     return functional.cross_entropy(logits, following)
 
 
+def text_loss(model: CausalModel, batch: Sequence[Tensor], *, language: float) -> Tensor:
+    """Return the loss of the answers, and `language` times that of all text beside it.
+
+    For a model that has to learn the language too: names that come again in a passage teach it to
+    look back and copy before a question asks for that.
+    """
+    ids, positions, segments, wanted = (tensor.to(model.device) for tensor in batch)
+    inside = segments == segments.roll(-1, dims=1)  # the next token is of the same text
+    inside[:, -1] = False
+    inside &= segments != PADDING
+    logits = model.logits_at(ids, positions, seen(segments), inside)  # (n, V)
+    losses = functional.cross_entropy(logits, ids.roll(-1, dims=1)[inside], reduction="none")
+    return losses[wanted[inside]].mean() + language * losses.mean()
+
+
 def validation(
     model: CausalModel, rows: Sequence[Pack], *, batch_tokens: int, precision: str
 ) -> Callable[[nn.Module], float] | None:
