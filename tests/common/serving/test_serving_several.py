@@ -15,6 +15,7 @@ import httpx
 import pytest
 import toy_tasks
 
+from common.serving import several
 from common.serving.prediction_log import read
 from common.serving.several import SeveralConfig, chosen
 
@@ -136,6 +137,14 @@ def test_a_task_that_is_named_must_be_there(tmp_path: Path) -> None:
     toy_tasks.save(tmp_path, "words")
     at = ("--runs", str(tmp_path))
     assert "toy/nothing" in refused(*at, "--tasks", "words,nothing")
+
+
+def test_one_task_is_served_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[object, ...]] = []
+    monkeypatch.setattr(several, "run_task", lambda *words, **named: ran.append((*words, named)))
+    monkeypatch.setattr(sys, "argv", ["serve", "names", "--port", "0"])
+    several.serve_task("toy_tasks", toy_tasks.TASKS, "words")
+    assert ran == [("toy_tasks", toy_tasks.TASKS, "words", {"command": "serve"})]
 
 
 @pytest.mark.parametrize(
