@@ -191,7 +191,6 @@ CASES = [
         ),
         k_beyond={"k": 1000},
     ),
-    Case(),
     Case(
         "vision/classification",
         "ClassificationService",

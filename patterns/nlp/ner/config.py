@@ -53,9 +53,9 @@ class SplitOptions:
     """How parts that the data lacks are drawn, by document where documents are marked."""
 
     valid_share: Annotated[float, Interval(ge=0.01, le=0.5)] = 0.1
-    """Share of the training sentences that chooses epoch and model and fits the decoder."""
+    """Share of the training documents that chooses epoch and model and fits the decoder."""
     test_share: Annotated[float, Interval(ge=0.01, le=0.5)] = 0.2
-    """Share of all sentences that tests."""
+    """Share of all documents that tests."""
     limit: Annotated[int, Interval(ge=0, le=10**9)] = 0
     """Use at most this many training sentences, drawn at random; 0 for all."""
 
