@@ -201,7 +201,7 @@ class EvaluationOptions:
 
     questions: Annotated[int, Interval(ge=0, le=10**9)] = 2000
     """Questions read with the right context, drawn at random."""
-    retrieved: Annotated[int, Interval(ge=0, le=10**9)] = 400
+    retrieved: Annotated[int, Interval(ge=0, le=10**9)] = 300
     """Questions answered from retrieved passages, the first of those; recall is of all."""
     generated: Annotated[int, Interval(ge=0, le=10**9)] = 100
     """Questions answered by the generator, drawn from those."""
