@@ -240,6 +240,22 @@ def test_a_stream_adds_up_to_the_answer(tuned: CausalGenerator, tiny: str) -> No
             assert "".join(stage.stream("Where does Zoë live ?", passage)) == whole
 
 
+def test_a_finished_tuning_is_taken_up_and_not_repeated(tiny: str, tmp_path: Path) -> None:
+    def stage() -> CausalGenerator:
+        return CausalGenerator(model=tiny, rank=2, epochs=2, budget=8000, **SMALL)
+
+    part = facts(10)
+    first = stage().fit(part, part, checkpoint=tmp_path)
+    again = stage().fit(part, part, checkpoint=tmp_path, resume=True)
+    assert first.history_ is not None and again.history_ is not None
+    assert again.history_.resumed_from and again.history_.valid == first.history_.valid
+    assert first.adapters_ is not None and again.adapters_ is not None
+    for left, right in zip(
+        first.adapters_.parameters(), again.adapters_.parameters(), strict=True
+    ):  # fmt: skip
+        assert torch.equal(left, right)
+
+
 def small_gpt(**changed: object) -> GptGenerator:
     settings: dict = {
         "vocabulary": 320, "width": 64, "layers": 2, "heads": 4, "batch_tokens": 2000,
