@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
-def export(module: nn.Module, *, output: str | Sequence[str]) -> bytes:
-    """Export a module of (ids, mask), both int64 (B, L), with batch size and length left open.
+def export(module: nn.Module, *, output: str | Sequence[str], more: Sequence[str] = ()) -> bytes:
+    """Export a module of (ids, mask, *more), all int64 (B, L), with batch size and length open.
 
     `output` names what it returns, in order where that is several tensors.
     """
@@ -44,15 +44,16 @@ def export(module: nn.Module, *, output: str | Sequence[str]) -> bytes:
     ids = torch.ones((2, 8), dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
+    inputs = (ids, mask, *(torch.zeros_like(ids) for _ in more))
     open_sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module.cpu().eval(),
-            (ids, mask),
-            input_names=["ids", "mask"],
+            inputs,
+            input_names=["ids", "mask", *more],
             output_names=[output] if isinstance(output, str) else list(output),
-            dynamic_shapes=(open_sizes, open_sizes),
+            dynamic_shapes=(open_sizes,) * len(inputs),
             dynamo=True,
             verbose=False,
         )
