@@ -32,7 +32,7 @@ from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "frozen.npz", "frozen.json"
-STRENGTHS = (3.0, 10.0, 30.0, 100.0)
+STRENGTHS = (10.0, 30.0, 100.0)
 SAMPLE = 64  # texts on which the export is compared
 FOLDS, MOST_HELD_OUT = 5, 5_000_000  # texts times classes
 
