@@ -32,9 +32,10 @@ MOST_DIFFERENCE = 1e-4  # of any coordinate of a unit vector
 class OnnxEncoder(Encoder):
     """Texts to unit vectors in ONNX Runtime, on one thread: a short text gains nothing by more."""
 
-    def __init__(self, model: bytes, tokens: Tokens, *, name: str) -> None:
+    def __init__(self, model: bytes, tokens: Tokens, *, name: str, threads: int = 1) -> None:
+        """`threads` 0 are all cores, for many texts at once."""
         self.model, self.tokens, self.name = model, tokens, name
-        self.session = session(model, threads=1)
+        self.session = session(model, threads=threads)
 
     @property
     def dimension(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from common.probabilities import softmax
 from patterns.nlp.classification import pipeline as wiring
 from patterns.nlp.classification.data import Splits
 from patterns.nlp.classification.entities.texts import Texts
+from patterns.nlp.classification.evaluation.models import compared
 from patterns.nlp.classification.evaluation.serving import quantisation_table
 from patterns.nlp.classification.pipeline import Pipeline
 from patterns.nlp.classification.stages import frozen
@@ -133,6 +136,7 @@ def test_a_student_learns_from_its_teacher_and_not_from_labels(
     assert np.array_equal(loaded.predict(valid.texts), student.predict(valid.texts))
 
 
+@pytest.mark.slow
 def test_copies_teach_without_labels(teacher: EncoderClassifier, tiny: str, parts: Parts) -> None:
     few = Texts(parts[0].texts[:60], parts[0].labels[:60])
     stage = Student(trainee=trainee(tiny), layers=2, neurons=1.0, copies=3)
@@ -247,7 +251,10 @@ def test_what_fails_its_gate_does_not_serve(
         assert pipeline.served_ is small and not pipeline.notices
 
 
-def test_a_guided_encoder_begins_where_the_frozen_one_is(tiny: str, parts: Parts) -> None:
+def test_a_guided_encoder_begins_where_the_frozen_one_is(
+    tiny: str, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "for_queries", lambda encoder, texts: (encoder, None))
     train, valid = parts
     before = FrozenClassifier(model=tiny, device="cpu", strengths=(30.0,))
     guide = before.fit(train, valid).guide()
@@ -302,3 +309,26 @@ def test_weights_are_moved_back_as_far_as_validation_likes() -> None:
         assert blend(module, start, predict, labels) == share
         expected = torch.lerp(start["weight"], torch.tensor(tuned), share)
         assert torch.allclose(module.weight, expected)
+
+
+def test_what_serves_stands_below_what_it_was_made_from() -> None:
+    def stub(name: str) -> Any:
+        return SimpleNamespace(name=name, kind="onnx")
+
+    pipeline = Pipeline(label_names="ab", baseline=stub("base"))
+    tuned, student, quick, int8 = map(stub, ("tuned", "student", "ONNX", "INT8"))
+    pipeline.fitted_ = {"base": pipeline.baseline, "tuned": tuned, "student": student}  # type: ignore[dict-item]
+    pipeline.served_ = pipeline.baseline
+    assert [*compared(pipeline)] == ["base", "tuned", "student", "base + temperature"]
+    pipeline.trained_, pipeline.exported_, pipeline.served_ = tuned, quick, quick
+    assert [*compared(pipeline)] == ["base", "student", "tuned", "+ ONNX", "+ temperature"]
+    pipeline.trained_, pipeline.served_ = student, int8
+    assert [*compared(pipeline)] == [
+        "base",
+        "tuned",
+        "student",
+        "+ ONNX",
+        "+ INT8",
+        "+ temperature",
+    ]
+    assert compared(pipeline)["+ temperature"] == (int8, 1.0)

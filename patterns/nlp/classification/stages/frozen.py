@@ -23,7 +23,7 @@ from typing import Self
 import numpy as np
 
 from common.atomic import write_json
-from common.encoders import Encoder, TransformerEncoder, for_queries, load_saved
+from common.encoders import Encoder, OnnxEncoder, TransformerEncoder, for_queries, load_saved
 from common.encoders.pretrained import find_transformer
 from common.evaluation.splits import k_fold
 from patterns.nlp.classification.entities.guides import Guide
@@ -32,7 +32,7 @@ from patterns.nlp.classification.entities.texts import Texts
 from patterns.nlp.classification.stages.score import score
 
 WEIGHTS, FACTS = "frozen.npz", "frozen.json"
-STRENGTHS = (3.0, 10.0, 30.0, 100.0)
+STRENGTHS = (10.0, 30.0, 100.0)
 SAMPLE = 64  # texts on which the export is compared
 FOLDS, MOST_HELD_OUT = 5, 5_000_000  # texts times classes
 
@@ -78,7 +78,10 @@ class FrozenClassifier:
         rows = self._drawn(train)
         texts = [train.texts[row] for row in rows]
         vectors = encoder.encode(texts, precision="auto")  # (N, D)
-        self.encoder_, self.notice_ = for_queries(encoder, texts[:SAMPLE])
+        quick, self.notice_ = for_queries(encoder, texts[:SAMPLE])
+        if isinstance(quick, OnnxEncoder):  # whole parts are judged before single texts are served
+            quick = OnnxEncoder(quick.model, quick.tokens, name=quick.name, threads=0)
+        self.encoder_ = quick
         valid_vectors = self.encoder_.encode(valid.texts)
         best = -1.0
         for strength in self.strengths:
