@@ -58,12 +58,12 @@ def rows_within(budget: int, lengths: np.ndarray, *, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(rows)[: max(1, int(part * len(rows)))])
 
 
-def usual_rate(hidden_size: int, *, narrow: float) -> float:
+def usual_rate(encoder: Any, narrow: float) -> float:
     """Return the peak rate by the encoder's width: `narrow` for small ones."""
-    return narrow if hidden_size <= NARROW else WIDE_RATE
+    return narrow if encoder.config.hidden_size <= NARROW else WIDE_RATE
 
 
-def falling(*, epochs: int, learning_rate: float, warmup: float, precision: str) -> Optimisation:
+def falling(epochs: int, learning_rate: float, warmup: float, precision: str) -> Optimisation:
     """Return the optimisation: a rate that rises over `warmup` of the steps, then falls to 0."""
     return Optimisation(
         epochs=epochs,

@@ -1,5 +1,7 @@
 """How long and how fast an encoder is fine-tuned, on sets of known size."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -43,12 +45,13 @@ def test_rows_are_drawn_where_not_all_fit() -> None:
 
 
 def test_narrow_encoders_learn_faster() -> None:
-    assert usual_rate(384, narrow=6e-4) == 6e-4
-    assert usual_rate(768, narrow=6e-4) == 5e-5
+    small, large = (SimpleNamespace(config=BertConfig(hidden_size=size)) for size in (384, 768))
+    assert usual_rate(small, 6e-4) == 6e-4
+    assert usual_rate(large, 6e-4) == 5e-5
 
 
 def test_the_rate_falls_to_nothing() -> None:
-    plan = falling(epochs=2, learning_rate=1e-3, warmup=0.1, precision="fp32")
+    plan = falling(2, 1e-3, 0.1, "fp32")
     assert (plan.schedule, plan.warmup, plan.gradient_clip) == ("linear", 0.1, 1.0)
 
 

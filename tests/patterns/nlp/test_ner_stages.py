@@ -199,7 +199,7 @@ def test_how_long_an_encoder_trains_follows_from_its_sentences(tags: TagSet) -> 
         assert len(np.unique(rows)) == len(rows)
         return stage.epochs_, len(rows)
 
-    assert plan(3000, 20) == (10, 3000)
+    assert plan(3000, 20) == (8, 3000)
     assert plan(320, 20) == (30, 320)  # 300 steps
     assert plan(3000, 100) == (3, 3000)
     assert plan(18_000, 100) == (1, 9000)
@@ -223,11 +223,11 @@ def test_the_encoder_comes_back_equal_and_answers_odd_sentences(
     assert equal(found, single, 1e-4)
 
 
-def test_same_seed_same_encoder(
-    tiny: str, tags: TagSet, parts: Parts, encoder: EncoderTagger
-) -> None:
-    again = small_encoder(tiny, tags).fit(*parts)
-    assert equal(again.predict(parts[1].words), encoder.predict(parts[1].words))
+def test_same_seed_same_encoder(tiny: str, tags: TagSet, parts: Parts) -> None:
+    few = Sentences(parts[0].words[:64], parts[0].tags[:64])
+    fitted = [small_encoder(tiny, tags, epochs=2, seed=seed).fit(few, few) for seed in (0, 0, 1)]
+    first, again, other = (each.predict(few.words) for each in fitted)
+    assert equal(again, first) and not equal(other, first)
 
 
 def test_a_crf_learns_its_transitions(

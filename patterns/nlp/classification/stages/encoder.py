@@ -156,8 +156,7 @@ class EncoderClassifier:
         `more` has a row for each training text.
         """
         self.module_, self.tokens_ = module, tokens
-        width = module.encoder.config.hidden_size
-        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
+        self.learning_rate_ = self.learning_rate or usual_rate(module.encoder, NARROW_RATE)
         ids = tokens(train.texts)
         lengths = np.array([len(sequence) for sequence in ids])
         full = np.flatnonzero(lengths == tokens.max_length)
@@ -173,17 +172,13 @@ class EncoderClassifier:
             seed=self.seed,
         )
         valid_ids = tokens(valid.texts)
+        plan = falling(self.epochs_, self.learning_rate_, self.warmup, self.precision)
         with plain_attention(module.encoder, device=self.device):
             self.history_ = fit(
                 module,
                 loader,
                 loss,
-                falling(
-                    epochs=self.epochs_,
-                    learning_rate=self.learning_rate_,
-                    warmup=self.warmup,
-                    precision=self.precision,
-                ),
+                plan,
                 parameter_groups=self.parameter_groups(module),
                 device=self.device,
                 seed=self.seed,

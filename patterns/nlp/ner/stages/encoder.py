@@ -45,7 +45,7 @@ from patterns.nlp.ner.stages.pieces import Pieces, Window, stitched, word_means
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW_RATE = 5e-4
-LENGTH = Length(epochs=10, steps=300, most_epochs=40)
+LENGTH = Length(epochs=8, steps=300, most_epochs=40)
 TOKENS = 48  # a window, on average over a batch; batches of longer ones hold fewer, to bound memory
 NO_TAG = -100
 
@@ -125,8 +125,7 @@ class EncoderTagger:
             tagger = PieceTagger(encoder, classes=len(self.tags), dropout=self.dropout)
         self.module_ = tagger
         module = _Trained(tagger, CRF(self.tags) if self.crf else None)
-        width = encoder.config.hidden_size
-        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
+        self.learning_rate_ = self.learning_rate or usual_rate(encoder, NARROW_RATE)
         made = [each for each in pieces(train.words) if each.words]
         made = [made[row] for row in self._plan(np.array([len(each.ids) for each in made]))]
         loader = LengthLoader(
@@ -138,17 +137,13 @@ class EncoderTagger:
             seed=self.seed,
         )
         objective = self._objective(made, [self.tags.numbers(tags) for tags in train.tags])
+        plan = falling(self.epochs_, self.learning_rate_, self.warmup, self.precision)
         with plain_attention(encoder, device=self.device):
             self.history_ = fit(
                 module,
                 loader,
                 objective,
-                falling(
-                    epochs=self.epochs_,
-                    learning_rate=self.learning_rate_,
-                    warmup=self.warmup,
-                    precision=self.precision,
-                ),
+                plan,
                 parameter_groups=self.parameter_groups(module),
                 device=self.device,
                 seed=self.seed,

@@ -145,17 +145,13 @@ class SpanReader:
         module, tokens = self._started()
         loader = self._loader(train, tokens)
         judged = valid.sample(VALID_QUESTIONS, seed=self.seed)
+        plan = falling(self.epochs_, self.learning_rate_, self.warmup, self.precision)
         with plain_attention(module.encoder, device=self.device):
             self.history_ = fit(
                 module,
                 loader,
                 lambda model, batch: span_loss(model(batch[0], batch[1]), batch[2]),
-                falling(
-                    epochs=self.epochs_,
-                    learning_rate=self.learning_rate_,
-                    warmup=self.warmup,
-                    precision=self.precision,
-                ),
+                plan,
                 parameter_groups=self._groups(module),
                 device=self.device,
                 seed=self.seed,
@@ -189,8 +185,7 @@ class SpanReader:
             torch.manual_seed(self.seed)
             separator = int(tokenizer.sep_token_id or 0)
             module = self.module_ = SpanModule(encoder, separator=separator, dropout=self.dropout)
-        width = encoder.config.hidden_size
-        self.learning_rate_ = self.learning_rate or usual_rate(width, narrow=NARROW_RATE)
+        self.learning_rate_ = self.learning_rate or usual_rate(encoder, NARROW_RATE)
         return module, tokens
 
     def _loader(self, train: Questions, tokens: PairTokens) -> LengthLoader:
