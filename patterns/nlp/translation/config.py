@@ -174,13 +174,13 @@ PRESETS = {
     "smoke": replace(
         DEFAULT,
         dataset="simulated-translation",
-        world=WorldOptions(texts=3000),
+        world=WorldOptions(texts=2000),
         subwords=SubwordsOptions(vocabulary=400),
         transformer=TransformerOptions(
             width=64, heads=4, encoder_layers=1, decoder_layers=1, hidden=128, dropout=0.0
         ),
         training=TrainingOptions(
-            epochs=8, batch_tokens=1000, learning_rate=5e-3, ema=0.95, max_length=64
+            epochs=6, batch_tokens=1000, learning_rate=5e-3, ema=0.95, max_length=64
         ),
     ),
     "default": DEFAULT,

@@ -112,6 +112,11 @@ class Pipeline:
         """Learn the lexicon; it serves until something better is fitted."""
         assert self.baseline is not None
         self.baseline.fit(splits.train)
+        if self.baseline.read_ < len(splits.train):
+            self.notices.append(
+                f"{self.baseline.name} was learned from the first {self.baseline.read_:,} of"
+                f" {len(splits.train):,} training pairs, since memory grows with them"
+            )
         self.served_ = self.baseline.name
         self.valid_scores_[self.baseline.name] = self._judged(splits, self.baseline.name)
         by_length = sorted(splits.train.sources, key=len)

@@ -100,10 +100,13 @@ class TranslationService(Service):
         return [found[row] for row in range(len(requests))]
 
     def stream(self, request: TranslationRequest) -> Generator[str, None, TranslationResponse]:
-        """Yield the greedy translation as it is written; return the answer with `beam` 1, `n` 1."""
+        """Yield the greedy translation as it is written; return the answer to what was asked.
+
+        The pieces are a draft where a wider search is asked for: it may end in better words.
+        """
         _refuse_blank(request, None)
         yield from self.pipeline.stream(request.text)
-        (response,) = self.predict([request.model_copy(update={"beam": 1, "n": 1})])
+        (response,) = self.predict([request])
         return response
 
 

@@ -310,9 +310,14 @@ def test_the_artifact_answers_over_http_and_streams(
         refused = client.post("/predict/batch", json=among).json()
         assert refused["error"]["field"] == "requests[1].text"
         assert client.post("/predict/stream", json={"text": " "}).status_code == 422
-        events = client.post("/predict/stream", json={"text": text}).text
-        sent = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data: ")]
-        pieces = "".join(each["text"] for each in sent[:-1])
-        assert len(sent) > 3 and pieces.strip() == sent[-1]["translation"]
-        assert pieces.strip() == service.pipeline.translate([text], beam=1)[0].translation
+        for asked in ({"beam": 1}, {"beam": 3, "n": 2}):
+            events = client.post("/predict/stream", json={"text": text, **asked}).text
+            lines = [line[6:] for line in events.splitlines() if line.startswith("data: ")]
+            *pieces, last = map(json.loads, lines)
+            draft = "".join(each["text"] for each in pieces)
+            assert len(pieces) > 3
+            assert draft.strip() == service.pipeline.translate([text], beam=1)[0].translation
+            (whole,) = service.pipeline.translate([text], **asked)
+            assert last["translation"] == whole.translation
+            assert len(last["others"]) == len(whole.others)
     assert service.example["text"] in splits.train.sources

@@ -33,6 +33,12 @@ def test_model_1_finds_which_word_is_which() -> None:
     assert (steps >= -1e-12).all() and steps[0] > 0.01  # EM never makes it worse
 
 
+def test_model_1_reads_as_many_pairs_as_its_memory_allows() -> None:
+    texts = Pairs(["a b", "a c", "d"], ["x y", "x z", "w"])  # 6 + 6 + 2 places
+    assert [Lexicon(most_places=most).fit(texts).read_ for most in (1, 11, 12, 99)] == [1, 1, 2, 3]
+    assert "d" not in Lexicon(most_places=12).fit(texts).words_
+
+
 def test_words_are_joined_as_people_write_them() -> None:
     assert joined(tokens("Well (so), don't: it's 3.")) == "Well (so), don't: it's 3."
 

@@ -45,6 +45,7 @@ class Lexicon:
         self.rounds, self.most_places = rounds, most_places
         self.words_: dict[str, str] = {}
         self.log_likelihood_: list[float] = []  # of a target word, after each round
+        self.read_ = 0  # pairs
 
     def fit(self, pairs: Pairs) -> Self:
         """Run the rounds, and keep the likeliest word of each source word."""
@@ -52,7 +53,10 @@ class Lexicon:
         targets, target_words = _numbered([tokens(text) for text in pairs.targets])
         if not source_words or not target_words:
             raise ValueError("texts: no words in the training pairs; give texts with words")
-        e, f, group = _places(sources, targets, len(source_words), self.most_places)  # (P,)
+        self.read_ = _most_pairs(sources, targets, self.most_places)
+        e, f, group = _places(
+            sources[: self.read_], targets[: self.read_], len(source_words)
+        )  # (P,)
         keys, entry = np.unique(e * len(target_words) + f, return_inverse=True)  # (L,), (P,)
         of_source = keys // len(target_words)  # (L,)
         t = np.ones(len(keys))
@@ -114,22 +118,25 @@ def _numbered(texts: list[list[str]]) -> tuple[list[np.ndarray], list[str]]:
     return found, list(numbers)
 
 
+def _most_pairs(sources: list[np.ndarray], targets: list[np.ndarray], places: int) -> int:
+    """Return how many pairs, from the first on, have so many places at most; one at least."""
+    sizes = [(len(a) + 1) * len(b) for a, b in zip(sources, targets, strict=True)]
+    return max(1, int(np.searchsorted(np.cumsum(sizes), places, side="right")))
+
+
 def _places(
-    sources: list[np.ndarray], targets: list[np.ndarray], empty: int, most: int
+    sources: list[np.ndarray], targets: list[np.ndarray], empty: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return source word, target word and number of the target word at each place, (P,) each.
 
     `empty` is the number of the empty word, which stands in every source text.
     """
     e, f, group = [], [], []
-    places, words = 0, 0
+    words = 0
     for source, target in zip(sources, targets, strict=True):
         whole = np.append(source, empty)
         e.append(np.tile(whole, len(target)))
         f.append(np.repeat(target, len(whole)))
         group.append(np.repeat(np.arange(words, words + len(target)), len(whole)))
         words += len(target)
-        places += len(e[-1])
-        if places > most:
-            break
     return np.concatenate(e), np.concatenate(f), np.concatenate(group)
