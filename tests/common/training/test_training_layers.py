@@ -1,4 +1,4 @@
-"""Rates by depth: each parameter once, the head fastest, embeddings slowest, no decay of vectors."""
+"""Rates by depth: each parameter once, head fastest, embeddings slowest, no decay of vectors."""
 
 import pytest
 from torch import nn
