@@ -39,7 +39,7 @@ from patterns.nlp.qa.stages.training_windows import training_windows
 from patterns.nlp.qa.stages.windows import PairTokens
 
 WEIGHTS, FACTS = "reader.safetensors", "reader.json"
-NARROW_RATE = 4e-4
+NARROW_RATE = 8e-4
 LENGTH = Length(epochs=2, steps=100, most_epochs=30)
 VALID_QUESTIONS = 400  # that choose the epoch
 SPANS = 20  # that are kept of a context, at most
@@ -90,7 +90,7 @@ class SpanReader:
         model: str = "auto",
         epochs: int = 0,
         budget: int = 1_400_000,
-        batch_size: int = 24,
+        batch_size: int = 16,
         learning_rate: float = 0.0,
         head_factor: float = 5.0,
         layer_decay: float = 0.9,
