@@ -75,6 +75,10 @@ def test_retrieval_comes_back_equal_and_can_be_indexed_anew(
     other = Retriever(encoder=load_encoder("tfidf-svd", dimension=2)).index(retriever.passages_)
     other.index(Chunker().cut(PARAGRAPHS[2:]))
     assert other.retrieve(["clocks from Ulmgate"], 5).item_ids[0, 0] == 0
+    assert other.notices_ == []
+    other.index([Passage("j", "", "東京都の人口"), *retriever.passages_])
+    assert other.notices_[0].startswith("BM25: Scripts without spaces")
+    assert other.retrieve(["京都"], 1).item_ids.tolist() == [[0]]
     with pytest.raises(ValueError, match="^passages: there are none to search"):
         other.index([])
 

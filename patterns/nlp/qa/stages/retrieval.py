@@ -26,6 +26,7 @@ from common.retrieval import Candidates
 from common.retrieval.bm25 import BM25, Field
 from common.retrieval.dense import Dense
 from common.retrieval.hybrid import Hybrid
+from common.text import unspaced_notice
 from patterns.nlp.qa.entities.passages import Passage
 
 CONSTANTS = ((1.2, 0.75), (0.9, 0.4), (0.9, 0.75), (1.5, 0.9))  # k1 and b
@@ -59,7 +60,8 @@ class Retriever:
             self.dense_ = Dense(encoder=self.encoder).fit(texts)
         else:
             self.dense_.refit(texts)
-        self.notices_ = list(self.dense_.notices_)
+        said = unspaced_notice(each.text for each in passages)
+        self.notices_ = [*self.dense_.notices_, *([f"BM25: {said}"] if said else [])]
         return self
 
     def fit(self, questions: Sequence[str], paragraph_ids: Sequence[str]) -> Self:
