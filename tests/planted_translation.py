@@ -32,7 +32,7 @@ def world(texts: int = WORLD) -> tuple[Pairs, Pairs]:
 @cache
 def learned() -> Translator:
     """Give one translator of that language for all tests of a process; they must not change it."""
-    return small_translator(*world(), epochs=6)
+    return small_translator(*world(), epochs=5)
 
 
 def small_translator(train: Pairs, valid: Pairs, **options: Any) -> Translator:

@@ -232,8 +232,8 @@ def test_killed_and_resumed_it_has_the_identical_weights(
 ) -> None:
     from common.training import loop, state
 
-    train, valid = pairs[0].chosen(range(120)), pairs[1].chosen(range(20))
-    settings_ = {"epochs": 3, "width": 16, "hidden": 16, "batch_tokens": 400}
+    train, valid = pairs[0].chosen(range(50)), pairs[1].chosen(range(10))
+    settings_ = {"epochs": 2, "width": 16, "hidden": 16, "batch_tokens": 400}
     whole = small_translator(train, valid, **settings_)
     step, monkeypatch_every = loop._step, state.Saver.save_if_due
     taken = 0
@@ -241,7 +241,7 @@ def test_killed_and_resumed_it_has_the_identical_weights(
     def stops(*arguments: object) -> None:
         nonlocal taken
         taken += 1
-        if taken == 12:
+        if taken == 6:
             raise KeyboardInterrupt
         step(*arguments)  # type: ignore[arg-type]
 
@@ -255,7 +255,7 @@ def test_killed_and_resumed_it_has_the_identical_weights(
         small_translator(train, valid, checkpoint=tmp_path, **settings_)
     monkeypatch.setattr(loop, "_step", step)
     resumed = small_translator(train, valid, checkpoint=tmp_path, resume=True, **settings_)
-    assert resumed.history_ is not None and resumed.history_.resumed_from == 11
+    assert resumed.history_ is not None and resumed.history_.resumed_from == 5
     assert whole.module_ is not None and resumed.module_ is not None
     for name, value in whole.module_.state_dict().items():
         assert torch.equal(value, resumed.module_.state_dict()[name]), name
