@@ -54,8 +54,8 @@ def is_tag(text: str) -> bool:
 
 
 def cells_of(line: str) -> list[str]:
-    """Cut a line at its tabs, or if it has none at its spaces."""
-    return line.split("\t") if "\t" in line.strip("\n\r") else line.split(" ")
+    """Cut a line at its tabs, or if it has none at its spaces, of which several are one."""
+    return line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell]
 
 
 def read_lines(

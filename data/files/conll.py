@@ -139,7 +139,7 @@ def _without_remarks(
         tagged = len(cells) >= 2 and is_tag(cells[tag] if -len(cells) <= tag < len(cells) else "")
         if line.startswith("#") and not tagged and len(cells) != 2:
             comments += 1
-        elif row == 1 and not tagged and cells[-1].lower() in _HEADERS:
+        elif row == 1 and cells and not tagged and cells[-1].lower() in _HEADERS:
             header = True
         else:
             kept.append((row, line))

@@ -44,7 +44,7 @@ def test_what_fits_no_scheme_is_found_and_begins_an_entity() -> None:
 
 
 def test_lines_are_cut_at_tabs_or_spaces_and_white_space_parts_sentences() -> None:
-    lines = ["-DOCSTART- O", "", "New York\tB-x", "\t", "a b O", "   ", "-DOCSTART-", "\ufe0f\tO"]
+    lines = ["-DOCSTART- O", "", "New York\tB-x", "\t", "a   b O", "   ", "-DOCSTART-", "\ufe0f\tO"]
     wrong: list[tuple[int, str]] = []
     found = read_lines(enumerate(lines, 1), fault=lambda *each: wrong.append(each))
     assert found.tokens == [["New York"], ["a"], ["\ufe0f"]]
