@@ -65,9 +65,9 @@ class ReaderOptions:
     budget: Annotated[int, Interval(ge=1000, le=10**12)] = 1_400_000
     """Tokens to read in all epochs together, if `epochs` is 0; 1,400,000 take MiniLM about six
     minutes on two cores. Where the training questions need more, a part of them is drawn."""
-    batch_size: Annotated[int, Interval(ge=1, le=65_536)] = 24
+    batch_size: Annotated[int, Interval(ge=1, le=65_536)] = 16
     learning_rate: Annotated[float, Interval(ge=0, le=1)] = 0.0
-    """Peak rate of the top layer; it warms up, then falls linearly to 0. 0 takes 4e-4 for encoders
+    """Peak rate of the top layer; it warms up, then falls linearly to 0. 0 takes 8e-4 for encoders
     as narrow as MiniLM (384) and 5e-5 for wider ones."""
     head_factor: Annotated[float, Interval(ge=0.01, le=1000)] = 5.0
     """The new layer of starts and ends learns this many times faster."""

@@ -38,7 +38,7 @@ from patterns.nlp.qa.stages.training_windows import training_windows
 from patterns.nlp.qa.stages.windows import PairTokens
 
 WEIGHTS, FACTS = "reader.safetensors", "reader.json"
-NARROW, NARROW_RATE, WIDE_RATE = 384, 4e-4, 5e-5
+NARROW, NARROW_RATE, WIDE_RATE = 384, 8e-4, 5e-5
 EPOCHS, STEPS, MOST_EPOCHS = 2, 100, 30
 VALID_QUESTIONS = 400  # that choose the epoch
 SPANS = 20  # that are kept of a context, at most
@@ -89,7 +89,7 @@ class SpanReader:
         model: str = "auto",
         epochs: int = 0,
         budget: int = 1_400_000,
-        batch_size: int = 24,
+        batch_size: int = 16,
         learning_rate: float = 0.0,
         head_factor: float = 5.0,
         layer_decay: float = 0.9,
