@@ -20,6 +20,7 @@ import numpy as np
 
 from common.atomic import write_json
 from common.config import as_flags
+from common.evaluation.parity import Parity
 from common.preference import preferred
 from common.probabilities import answers, fit_temperature, softmax
 from common.text import unspaced_notice
@@ -27,7 +28,7 @@ from patterns.nlp.classification.config import Config
 from patterns.nlp.classification.data import Splits
 from patterns.nlp.classification.entities.answers import TextAnswer, with_scope
 from patterns.nlp.classification.entities.texts import text_profile
-from patterns.nlp.classification.stages.export import OnnxClassifier, Parity, export, parity
+from patterns.nlp.classification.stages.export import OnnxClassifier, export, parity
 from patterns.nlp.classification.stages.frozen import FrozenClassifier
 from patterns.nlp.classification.stages.quantisation import Gate, gate, quantise
 from patterns.nlp.classification.stages.scope import Scope, fit_scopes

@@ -21,7 +21,6 @@ from patterns.nlp.ner.evaluation.quality import (
     TIMED,
     against_baselines,
     decoding_table,
-    export_table,
     headline_table,
 )
 from patterns.nlp.ner.evaluation.slices import by_length, by_novelty, by_type, errors
@@ -44,7 +43,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         headline_table(found, seed=seed),
         against_baselines(found, seed=seed),
         decoding_table(pipeline, found),
-        *([export_table(pipeline.parity_)] if pipeline.parity_ else []),
+        *([pipeline.parity_.table()] if pipeline.parity_ else []),
         by_type(found),
         by_novelty(found),
         by_length(found),

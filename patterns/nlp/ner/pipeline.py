@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.atomic import write_json
+from common.evaluation.parity import Parity
 from common.evaluation.spans import Span, counts_of_tags, spans
 from common.preference import preferred
 from patterns.nlp.ner.config import Config
 from patterns.nlp.ner.data import Splits
 from patterns.nlp.ner.entities.sentences import Entity, Words, sentence_profile
 from patterns.nlp.ner.entities.tags import TagSet
-from patterns.nlp.ner.stages.export import Parity, export, parity
+from patterns.nlp.ner.stages.export import export, parity
 from patterns.nlp.ner.stages.gazetteer import Gazetteer
 from patterns.nlp.ner.stages.linear import LinearTagger
 from patterns.nlp.ner.stages.servable import Servable, load_servable

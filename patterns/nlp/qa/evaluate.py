@@ -10,7 +10,7 @@ checklist, and the latency of both ways to ask. Test questions are read once.
 from __future__ import annotations
 
 from common.evaluation.latency import Latency, measure
-from common.evaluation.report import Report, Row, Table, Value, parts
+from common.evaluation.report import Report, parts
 from patterns.nlp.qa.config import NAME
 from patterns.nlp.qa.data import Splits
 from patterns.nlp.qa.evaluation.abstention import abstention_table
@@ -31,7 +31,6 @@ from patterns.nlp.qa.evaluation.slices import slices_table
 from patterns.nlp.qa.examples import examples
 from patterns.nlp.qa.figures import draw
 from patterns.nlp.qa.pipeline import Pipeline
-from patterns.nlp.qa.stages.export import Parity
 
 RETRIEVED_MS = 300.0  # the budget of an answer that is searched for
 
@@ -57,7 +56,7 @@ def evaluate(pipeline: Pipeline, splits: Splits) -> Report:
         *generation_tables(pipeline, splits, retrieved),
         *([unanswerable] if unanswerable else []),
         slices_table(asked),
-        *([export_table(pipeline.parity_)] if pipeline.parity_ else []),
+        *([pipeline.parity_.table()] if pipeline.parity_ else []),
         behaviour_table(pipeline.served_, asked, seed=seed),
     ]
     report.printed = 3
@@ -75,15 +74,3 @@ def latencies(pipeline: Pipeline, asked: Asked) -> list[Latency]:
         measure("retrieve, read and answer", lambda pair: pipeline.answer([pair[0]]), pairs,
                 budget_ms=RETRIEVED_MS, warm_up=10),
     ]  # fmt: skip
-
-
-def export_table(found: Parity) -> Table:
-    """Tell how far the export is from the trained reader, and which of them serves."""
-    values: dict[str, Value] = {
-        "max score difference": f"{found.max_difference:.1e}",
-        "same span": found.agreement,
-        "contexts": float(found.contexts),
-        "served": "ONNX Runtime" if found.holds else "torch",
-    }
-    caption = "The exported reader against the trained one, on validation questions."
-    return Table("export", tuple(values), (Row("ONNX against torch", values),), caption)

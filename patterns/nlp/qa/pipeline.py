@@ -19,6 +19,7 @@ from common.artifacts import Savable
 from common.atomic import write_json
 from common.config import as_flags
 from common.encoders import EncoderUnavailable, load_encoder
+from common.evaluation.parity import Parity
 from common.preference import preferred
 from common.timing import StageTimes
 from patterns.nlp.qa.config import Config
@@ -28,7 +29,7 @@ from patterns.nlp.qa.entities.questions import Questions, check_texts, question_
 from patterns.nlp.qa.stages.abstention import Abstention, spoken
 from patterns.nlp.qa.stages.answering import Answering, Read, given, read_passages, written
 from patterns.nlp.qa.stages.chunks import Chunker
-from patterns.nlp.qa.stages.export import Parity, export, parity
+from patterns.nlp.qa.stages.export import export, parity
 from patterns.nlp.qa.stages.overlap import OverlapReader
 from patterns.nlp.qa.stages.retrieval import Retriever
 from patterns.nlp.qa.stages.score import f1_scores

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from common.evaluation.report import Row, Table, Value
 from patterns.nlp.classification.pipeline import Pipeline
-from patterns.nlp.classification.stages.export import Parity
 from patterns.nlp.classification.stages.quantisation import Gate
 
 
 def serving_tables(pipeline: Pipeline) -> list[Table]:
     """Return a table for each step that was taken."""
-    tables = [export_table(pipeline.parity_)] if pipeline.parity_ else []
+    tables = [pipeline.parity_.table()] if pipeline.parity_ else []
     return tables + ([quantisation_table(pipeline.gate_)] if pipeline.gate_ else [])
-
-
-def export_table(found: Parity) -> Table:
-    """Tell how far the export is from the trained model, and which of them serves."""
-    values: dict[str, Value] = {
-        "max logit difference": f"{found.max_difference:.1e}",
-        "same label": found.agreement,
-        "texts": float(found.texts),
-        "served": "ONNX Runtime" if found.holds else "torch",
-    }
-    caption = "The exported model against the trained one, on the validation texts."
-    return Table("export", tuple(values), (Row("ONNX against torch", values),), caption)
 
 
 def quantisation_table(found: Gate) -> Table:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -25,6 +24,7 @@ import numpy as np
 from common import onnx
 from common.atomic import write_json
 from common.encoders import Tokens, length_batches
+from common.evaluation.parity import Parity
 from patterns.nlp.classification.entities.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -32,31 +32,6 @@ if TYPE_CHECKING:
 
 MODEL, FACTS = "model.onnx", "onnx.json"
 NAME = "ONNX Runtime"
-MOST_DIFFERENCE, LEAST_AGREEMENT = 1e-3, 0.999
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far the exported model is from the trained one."""
-
-    max_difference: float
-    agreement: float
-    texts: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether the export may serve."""
-        return self.max_difference <= MOST_DIFFERENCE and self.agreement >= LEAST_AGREEMENT
-
-    @property
-    def notice(self) -> str | None:
-        """What to say if the export may not serve."""
-        if self.holds:
-            return None
-        return (
-            f"The ONNX export is not served: logits differ by {self.max_difference:.2g}, labels"
-            f" agree on {self.agreement:.4f} of {self.texts} texts; torch serves instead."
-        )
 
 
 class OnnxClassifier:
@@ -122,4 +97,4 @@ def parity(exported: OnnxClassifier, trained: EncoderClassifier, texts: Sequence
     alone = np.concatenate([exported.predict([text]) for text in few])
     difference = max(float(np.abs(ours - theirs).max()), float(np.abs(alone - theirs[:8]).max()))
     agreement = float((ours.argmax(1) == theirs.argmax(1)).mean())
-    return Parity(difference, agreement, len(texts))
+    return Parity(max_difference=difference, agreement=agreement, cases=len(texts))

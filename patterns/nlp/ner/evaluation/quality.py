@@ -18,7 +18,6 @@ from common.evaluation.spans import Counts, counts_of_tags, f1_gain, is_valid
 from patterns.nlp.ner.entities.sentences import Words
 from patterns.nlp.ner.evaluation.answers import Answers
 from patterns.nlp.ner.pipeline import Pipeline
-from patterns.nlp.ner.stages.export import Parity
 from patterns.nlp.ner.stages.servable import Servable
 
 BUDGET_MS = 50.0
@@ -94,18 +93,6 @@ def decoding_table(pipeline: Pipeline, answers: Answers) -> Table:
     )
     columns = ("precision", "recall", "F1", "F1 strict", "invalid")
     return Table("decoding", columns, tuple(rows), caption)
-
-
-def export_table(found: Parity) -> Table:
-    """Tell how far the export is from the trained model, and which of them serves."""
-    values: dict[str, Value] = {
-        "max score difference": f"{found.max_difference:.1e}",
-        "same tags": found.agreement,
-        "sentences": float(found.sentences),
-        "served": "ONNX Runtime" if found.holds else "torch",
-    }
-    caption = "The exported model against the trained one, on the validation sentences."
-    return Table("export", tuple(values), (Row("ONNX against torch", values),), caption)
 
 
 def _plain(found: Counts) -> dict[str, Value]:

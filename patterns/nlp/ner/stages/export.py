@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +24,7 @@ import numpy as np
 
 from common import onnx
 from common.atomic import write_json
+from common.evaluation.parity import Parity
 from patterns.nlp.ner.entities.sentences import Words
 from patterns.nlp.ner.stages.batches import window_batches
 from patterns.nlp.ner.stages.decoding import Decoder
@@ -34,31 +34,6 @@ if TYPE_CHECKING:
     from patterns.nlp.ner.stages.encoder import EncoderTagger
 
 MODEL, FACTS = "model.onnx", "onnx.json"
-MOST_DIFFERENCE, LEAST_AGREEMENT = 1e-3, 0.999
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far the exported model is from the trained one."""
-
-    max_difference: float
-    agreement: float
-    sentences: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether the export may serve."""
-        return self.max_difference <= MOST_DIFFERENCE and self.agreement >= LEAST_AGREEMENT
-
-    @property
-    def notice(self) -> str | None:
-        """What to say if the export may not serve."""
-        if self.holds:
-            return None
-        return (
-            f"The ONNX export is not served: scores differ by {self.max_difference:.2g}, tags"
-            f" agree in {self.agreement:.4f} of {self.sentences} sentences; torch serves instead."
-        )
 
 
 class OnnxTagger:
@@ -119,4 +94,6 @@ def parity(exported: OnnxTagger, trained: EncoderTagger, sentences: Sequence[Wor
     difference = max((float(np.abs(a - b).max()) for a, b in pairs if len(a)), default=0.0)
     decoded = zip(trained.decoder_.decode(ours), trained.decoder_.decode(theirs), strict=True)
     agreement = float(np.mean([a == b for a, b in decoded]))
-    return Parity(difference, agreement, len(sentences))
+    return Parity(
+        max_difference=difference, agreement=agreement, cases=len(sentences), of="sentences"
+    )

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from common import onnx
 from common.atomic import write_json
+from common.evaluation.parity import Parity
 from patterns.nlp.qa.entities.answers import Reading
 from patterns.nlp.qa.stages.spans import read
 from patterns.nlp.qa.stages.windows import PairTokens
@@ -30,32 +30,8 @@ if TYPE_CHECKING:
     from patterns.nlp.qa.stages.reader import SpanReader
 
 MODEL, FACTS = "reader.onnx", "onnx.json"
-MOST_DIFFERENCE, LEAST_AGREEMENT = 1e-3, 0.995
+LEAST_AGREEMENT = 0.995
 ALONE = 8  # contexts that are read one by one, too
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far the exported reader is from the trained one."""
-
-    max_difference: float
-    agreement: float
-    contexts: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether the export may serve."""
-        return self.max_difference <= MOST_DIFFERENCE and self.agreement >= LEAST_AGREEMENT
-
-    @property
-    def notice(self) -> str | None:
-        """What to say if the export may not serve."""
-        if self.holds:
-            return None
-        return (
-            f"The ONNX export is not served: scores differ by {self.max_difference:.2g}, best spans"
-            f" agree on {self.agreement:.4f} of {self.contexts} contexts; torch serves instead."
-        )
 
 
 class OnnxReader:
@@ -118,7 +94,13 @@ def parity(
     differences = [abs(a.null - b.null) for a, b in pairs]
     differences += [abs(_score(a) - _score(b)) for a, b in pairs]
     same = [_place(a) == _place(b) for a, b in pairs]
-    return Parity(max(differences, default=0.0), float(np.mean(same)), len(questions))
+    return Parity(
+        max_difference=max(differences, default=0.0),
+        agreement=float(np.mean(same)),
+        cases=len(questions),
+        of="contexts",
+        least_agreement=LEAST_AGREEMENT,
+    )
 
 
 def _score(reading: Reading) -> float:
