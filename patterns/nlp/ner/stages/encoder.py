@@ -40,7 +40,7 @@ from patterns.nlp.ner.stages.pieces import Pieces, Window, stitched, word_means
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW, NARROW_RATE, WIDE_RATE = 384, 5e-4, 5e-5
-EPOCHS, STEPS, MOST_EPOCHS = 8, 300, 40
+EPOCHS, STEPS, MOST_EPOCHS = 4, 300, 40
 TOKENS = 48  # a window, on average over a batch; batches of longer ones hold fewer, to bound memory
 NO_TAG = -100
 
