@@ -65,7 +65,7 @@ class EncoderOptions:
     """How the transformer is fine-tuned."""
 
     epochs: Annotated[int, Interval(ge=0, le=1000)] = 0
-    """0 takes 8, more for few sentences, fewer where `budget` would be exceeded."""
+    """0 takes 4, more for few sentences, fewer where `budget` would be exceeded."""
     budget: Annotated[int, Interval(ge=1000, le=10**12)] = 900_000
     """Tokens to read in all epochs together, if `epochs` is 0. Where the training sentences hold
     more, a part of them is drawn."""

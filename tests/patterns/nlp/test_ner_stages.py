@@ -199,7 +199,7 @@ def test_how_long_an_encoder_trains_follows_from_its_sentences(tags: TagSet) -> 
         assert len(np.unique(rows)) == len(rows)
         return stage.epochs_, len(rows)
 
-    assert plan(3000, 20) == (8, 3000)
+    assert plan(3000, 20) == (4, 3000)
     assert plan(320, 20) == (30, 320)  # 300 steps
     assert plan(3000, 100) == (3, 3000)
     assert plan(18_000, 100) == (1, 9000)

@@ -45,7 +45,7 @@ from patterns.nlp.ner.stages.pieces import Pieces, Window, stitched, word_means
 
 WEIGHTS, FACTS = "encoder.safetensors", "encoder.json"
 NARROW_RATE = 5e-4
-LENGTH = Length(epochs=8, steps=300, most_epochs=40)
+LENGTH = Length(epochs=4, steps=300, most_epochs=40)
 TOKENS = 48  # a window, on average over a batch; batches of longer ones hold fewer, to bound memory
 NO_TAG = -100
 
