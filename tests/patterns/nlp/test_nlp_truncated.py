@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,14 +18,20 @@ from patterns.nlp.classification.stages.tfidf import TfidfClassifier
 MOST = 5  # tokens
 
 
-class Session:
-    """Answers as ONNX Runtime does: two logits a text."""
+class Cutting:
+    """Reads the beginning of a text, and finds both of two labels as likely."""
 
-    def get_outputs(self) -> list[Any]:
-        return [SimpleNamespace(shape=("batch", 2))]
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
 
-    def run(self, names: None, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        return [np.zeros((len(feeds["ids"]), 2), dtype=np.float32)]
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        return np.zeros((len(texts), 2))
+
+    def outputs(self, texts: Sequence[str]) -> Any:
+        return SimpleNamespace(logits=self.predict(texts), vectors=None)
+
+    def truncates(self, texts: Sequence[str]) -> list[bool]:
+        return self.tokens.truncates(texts)
 
 
 @pytest.fixture
@@ -50,12 +56,16 @@ def test_tokens_tell_which_texts_are_longer(tokens: Tokens) -> None:
 def test_the_answer_says_it(tokens: Tokens) -> None:
     service = ClassificationService.__new__(ClassificationService)
     service.version, service.pipeline = "v", Pipeline(label_names=("x", "y"))
-    service.pipeline.served_ = OnnxClassifier(Session(), tokens, b"")
+    served: Any = Cutting(tokens)
+    service.pipeline.served_ = served
     texts = ["a a", "a a a a a a", "a"]
     answers = service.predict([ClassificationRequest(text=text) for text in texts])
     assert [answer.truncated for answer in answers] == [False, True, False]
     assert answers[0].labels[0].probability == pytest.approx(0.5)
 
 
-def test_the_baseline_reads_all() -> None:
+def test_the_baseline_reads_all_and_an_export_what_its_tokens_hold(tokens: Tokens) -> None:
+    export = OnnxClassifier.__new__(OnnxClassifier)
+    export.tokens = tokens
+    assert export.truncates(["a a a a", "a a a a a"]) == [False, True]
     assert TfidfClassifier().truncates(["a " * 10_000, "a"]) == [False, False]
