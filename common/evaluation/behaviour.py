@@ -33,7 +33,8 @@ class Check:
     passed: np.ndarray
     """bool, one per case."""
     cases: Sequence[str]
-    """What was asked, as text, one per case."""
+    """What was asked, one per case; told by its number where it is of a dataset, since tables are
+    published with the code and rows of a dataset are not."""
 
 
 def checklist(checks: Sequence[Check], *, caption: str = "") -> Table:
