@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from planted_questions import coloured
 from toy_report import check_whole
 
 from common import artifacts
@@ -26,10 +25,8 @@ from patterns.nlp.qa.config import (
     WorldOptions,
 )
 from patterns.nlp.qa.data import Splits, load, split
-from patterns.nlp.qa.entities.questions import Questions, question_profile
+from patterns.nlp.qa.entities.questions import Questions
 from patterns.nlp.qa.evaluate import evaluate
-from patterns.nlp.qa.evaluation.abstention import coverage_curve
-from patterns.nlp.qa.evaluation.slices import question_word
 from patterns.nlp.qa.pipeline import Pipeline
 from patterns.nlp.qa.train import main
 
@@ -216,26 +213,6 @@ def test_the_checklist_tells_what_a_reader_gets_wrong(report: Any) -> None:
     assert all(each["cases"] >= 5 for each in checks.values())
 
 
-def test_what_abstention_buys_by_hand() -> None:
-    shares, values = coverage_curve(np.array([0.1, 0.9, 0.5]), np.array([0.0, 1.0, 0.5]))
-    assert shares.tolist() == pytest.approx([1 / 3, 2 / 3, 1])
-    assert values.tolist() == pytest.approx([1, 0.75, 0.5])
-
-
-@pytest.mark.parametrize(
-    ("question", "word"),
-    [
-        ("How many people live there?", "how many"),
-        ("In which year did it begin?", "which"),
-        ("Who, when asked, said no?", "when"),
-        ("whose is it", "other"),
-        ("How?", "how"),
-    ],
-)
-def test_the_question_word(question: str, word: str) -> None:
-    assert question_word(question) == word
-
-
 def test_what_is_saved_answers_alike(pipeline: Pipeline, splits: Splits, tmp_path: Path) -> None:
     pipeline.save(tmp_path)
     loaded = Pipeline.load(tmp_path)
@@ -311,11 +288,6 @@ def test_questions_of_ones_own(tmp_path: Path) -> None:
     assert "were found" in (parts.source.notice or "")
     answer = fitted(parts, own).answer(["Where does visitor 3 live?"], ["Visitor 3 lives in Lima."])
     assert answer[0].found[0].text == "Lima"
-
-
-def test_a_profile_holds_no_text() -> None:
-    frame = question_profile(coloured(20, unanswerable=0.5))
-    assert frame.height == 20 and not any(kind == pl.String for kind in frame.dtypes)
 
 
 def test_the_main_makes_an_artifact_that_answers_over_http(tmp_path: Path) -> None:
