@@ -9,7 +9,7 @@ text, not from the answers alone (`language`): a name that comes again in a pass
 by looking back to where it stood, which is the same as copying an answer (induction, Olsson et al.
 2022). With the loss on answers alone it learned the training answers by heart instead.
 
-In a world of plain sentences that takes minutes. Text as people write it is another matter: there a
+A world of few and plain sentences is learned so. Text as people write it is another matter: there a
 hundred million words of reading are missing, which is what a pretrained model brings.
 
 Shapes: see `gpt` and `packing`.
