@@ -15,8 +15,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from common.artifacts import Run
-from common.serving import RequestError, Service, serve_main
-from common.serving.formats import Share
+from common.serving import RequestError, Service, serve_main, shown
+from common.serving.formats import Share, Truncated
 from common.serving.service import ServiceRequest, ServiceResponse
 from common.timing import StageTimes
 from patterns.nlp.ner.config import NAME
@@ -46,12 +46,8 @@ class EntitySpan(BaseModel):
 class EntitiesResponse(ServiceResponse):
     """The entities of the text in their order; none overlaps another."""
 
-    spans: Annotated[list[EntitySpan], Field(json_schema_extra={"format": "spans"})]
-    truncated: bool = Field(
-        default=False,
-        description="A word is longer than the model reads: only its beginning was used.",
-        json_schema_extra={"format": "notice"},
-    )
+    spans: Annotated[list[EntitySpan], shown("spans")]
+    truncated: Truncated = False
 
 
 class EntitiesService(Service):

@@ -26,6 +26,7 @@ from common.serving import (
     serve_main,
     shown,
 )
+from common.serving.formats import Truncated
 from common.timing import StageTimes
 from patterns.nlp.qa.config import NAME
 from patterns.nlp.qa.entities.answers import Answer, Found
@@ -74,15 +75,10 @@ class QuestionResponse(ServiceResponse):
     answer: Annotated[str | None, shown("verdict", nothing="no answer")]
     score: Share
     abstained: bool = Field(description="true if no answer is sure enough to be given")
-    answers: list[FoundAnswer] = Field(
-        description="possible answers, the likeliest first, also where none is given",
-        json_schema_extra={"format": "quotes"},
+    answers: Annotated[list[FoundAnswer], shown("quotes")] = Field(
+        description="possible answers, the likeliest first, also where none is given"
     )
-    truncated: bool = Field(
-        default=False,
-        description="The question is longer than the model reads: only its beginning was used.",
-        json_schema_extra={"format": "notice"},
-    )
+    truncated: Truncated = False
 
 
 class QuestionService(Service):
