@@ -18,8 +18,9 @@ from common.config import CheckedConfig, RunConfig
 ROOT = Path(__file__).parents[2]
 MAINS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for name in ("train", "serve", "search")
+    for name in ("train", "serve", "search", "predict")
     for path in ROOT.glob(f"patterns/**/{name}.py")
+    if "stages" not in path.parts
 )
 
 

@@ -87,8 +87,9 @@ def test_auto_takes_the_mirrored_set():
 def test_import_loads_nothing_heavy():
     script = (
         "import sys, data, data.__main__; "
-        "heavy = {'torch', 'sklearn', 'PIL', 'pandas', 'common', 'patterns', 'polars'}; "
-        "print(sorted(heavy & set(sys.modules)))"
+        "heavy = {'torch', 'sklearn', 'PIL', 'pandas', 'patterns', 'polars'} & set(sys.modules); "
+        "ours = {each for each in sys.modules if each.startswith('common.')} - {'common.home'}; "
+        "print(sorted(heavy | ours))"
     )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
