@@ -49,8 +49,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "search_ranking": ("patterns.search_ranking.train",),
     "fraud": ("patterns.fraud.train",),
     "nlp/classification": ("patterns.nlp.train",),
-    "nlp/ner": ("patterns.nlp.train", "ner"),
-    "nlp/qa": ("patterns.nlp.train", "qa"),
     "nlp/translation": ("patterns.nlp.train", "translation"),
     "vision/classification": ("patterns.vision.train",),
     "vision/detection": ("patterns.vision.train", "detection"),

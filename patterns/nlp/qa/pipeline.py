@@ -118,7 +118,8 @@ class Pipeline:
         self.served_ = self.baseline.fit(splits.train)
         judged = self._judged(splits)
         said = spoken(self.baseline.read(judged.texts, judged.contexts), judged)
-        self._score(self.baseline.name, said, judged)
+        scores = f1_scores(said, judged.answers)
+        self.valid_scores_[self.baseline.name] = float(scores.mean())
         self.example_ = splits.train.example
         return self
 
@@ -328,9 +329,6 @@ class Pipeline:
 
     def _judged(self, splits: Splits) -> Questions:
         return splits.valid.sample(JUDGED, seed=self.seed)
-
-    def _score(self, name: str, said: Sequence[str], judged: Questions) -> None:
-        self.valid_scores_[name] = float(f1_scores(said, judged.answers).mean())
 
 
 def _generator(config: Config) -> Generator | None:
