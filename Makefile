@@ -33,7 +33,7 @@ nlp: $(VENV)/.minilm ## language: classify texts; ARGS="ner", ARGS="qa" or ARGS=
 vision: $(VENV)/.base ## vision: classify images; ARGS="detection" or ARGS="segmentation" for the others
 	$(RUN) -m patterns.vision.train $(ARGS)
 
-test: $(VENV)/.dev ## the default suite, about three minutes on two cores
+test: $(VENV)/.dev ## the default suite: offline, minutes
 	$(RUN) -m pytest $(WORKERS) $(ARGS)
 
 test-all: $(VENV)/.dev ## the slow tests too

@@ -24,11 +24,11 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from common.atomic import write_json
 from common.encoders import Tokens, length_batches, load_transformer
+from common.encoders.network import bare_encoder, load_weights, save_network
 from common.training import History, LengthLoader, choose_precision, fit
 from common.training.finetuning import (
     Length,
@@ -249,9 +249,7 @@ class EncoderClassifier:
         """Write weights, the encoder's configuration and the tokenizer."""
         assert self.module_ is not None and self.tokens_ is not None, "fit it first"
         self.tokens_.save(folder)
-        state = {name: value.contiguous() for name, value in self.module_.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
-        self.module_.encoder.config.save_pretrained(folder)
+        save_network(self.module_, self.module_.encoder, folder / WEIGHTS)
         facts = {
             "model": self.model, "classes": self.classes, "dropout": self.dropout,
             "pad": self.tokens_.pad, "max_length": self.tokens_.max_length,
@@ -261,21 +259,17 @@ class EncoderClassifier:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a saved classifier; nothing is looked up elsewhere."""
-        from transformers import AutoConfig, AutoModel
-
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         stage = cls(
             model=facts["model"], classes=facts["classes"], dropout=facts["dropout"], device="cpu"
         )
         length = facts["max_length"]
         stage.tokens_ = Tokens.load(folder, pad=facts["pad"], max_length=length)
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        encoder = AutoModel.from_config(config)
+        encoder = bare_encoder(folder)
         stage.module_ = PooledClassifier(
             encoder, classes=facts["classes"], dropout=facts["dropout"]
         )
-        stage.module_.load_state_dict(load_file(folder / WEIGHTS))
-        stage.module_.eval()
+        load_weights(stage.module_, folder / WEIGHTS)
         return stage
 
 

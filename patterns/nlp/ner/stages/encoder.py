@@ -22,11 +22,11 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from common.atomic import write_json
 from common.encoders import Tokens, load_transformer
+from common.encoders.network import bare_encoder, load_weights, save_network
 from common.training import History, LengthLoader, choose_precision, fit
 from common.training.finetuning import (
     Length,
@@ -195,25 +195,20 @@ class EncoderTagger:
         assert self.module_ is not None and self.pieces_ is not None, "fit it first"
         self.pieces_.save(folder)
         self.decoder_.save(folder)
-        state = {name: value.contiguous() for name, value in self.module_.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
-        self.module_.encoder.config.save_pretrained(folder)
+        save_network(self.module_, self.module_.encoder, folder / WEIGHTS)
         facts = {"model": self.model, "dropout": self.dropout, "pieces": self.pieces_.facts()}
         write_json(folder / FACTS, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a saved tagger; nothing is looked up elsewhere."""
-        from transformers import AutoConfig, AutoModel
-
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         decoder = Decoder.load(folder)
         stage = cls(tags=decoder.tags, model=facts["model"], dropout=facts["dropout"], device="cpu")
         stage.decoder_, stage.pieces_ = decoder, Pieces.load(folder, **facts["pieces"])
-        encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+        encoder = bare_encoder(folder)
         stage.module_ = PieceTagger(encoder, classes=len(decoder.tags), dropout=facts["dropout"])
-        stage.module_.load_state_dict(load_file(folder / WEIGHTS))
-        stage.module_.eval()
+        load_weights(stage.module_, folder / WEIGHTS)
         return stage
 
     def _plan(self, lengths: np.ndarray) -> np.ndarray:

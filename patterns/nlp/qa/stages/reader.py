@@ -22,11 +22,11 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from common.atomic import write_json
 from common.encoders import load_transformer
+from common.encoders.network import bare_encoder, load_weights, save_network
 from common.training import History, LengthLoader, choose_precision, fit
 from common.training.finetuning import Length, falling, plain_attention, usual_rate
 from common.training.layers import layer_groups
@@ -245,9 +245,7 @@ class SpanReader:
         """Write weights, the encoder's configuration and the tokenizer."""
         assert self.module_ is not None and self.tokens_ is not None, "fit it first"
         self.tokens_.save(folder)
-        state = {name: value.contiguous() for name, value in self.module_.state_dict().items()}
-        save_file(state, folder / WEIGHTS)
-        self.module_.encoder.config.save_pretrained(folder)
+        save_network(self.module_, self.module_.encoder, folder / WEIGHTS)
         facts = {
             "model": self.model, "dropout": self.dropout, "max_answer": self.max_answer,
             "separator": self.module_.separator, "tokens": self.tokens_.facts,
@@ -257,18 +255,15 @@ class SpanReader:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a saved reader; nothing is looked up elsewhere."""
-        from transformers import AutoConfig, AutoModel
-
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         stage = cls(
             model=facts["model"], dropout=facts["dropout"], max_answer=facts["max_answer"],
             device="cpu",
         )  # fmt: skip
         stage.tokens_ = PairTokens.load(folder, **facts["tokens"])
-        encoder = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+        encoder = bare_encoder(folder)
         stage.module_ = SpanModule(encoder, separator=facts["separator"], dropout=facts["dropout"])
-        stage.module_.load_state_dict(load_file(folder / WEIGHTS))
-        stage.module_.eval()
+        load_weights(stage.module_, folder / WEIGHTS)
         return stage
 
 
